@@ -1,0 +1,59 @@
+import type { Ora } from 'ora';
+import { VhostHostError, messageOf, printable } from './errors.js';
+
+/**
+ * stdout is the answer, stderr is the talk. Progress is a list of named steps: a spinner on a
+ * terminal, plain lines elsewhere.
+ */
+export interface Talk {
+  /** One line of the answer on stdout. */
+  answer(line: string): void;
+  /** One line of talk on stderr. */
+  say(line: string): void;
+  /** Runs `work` as a named step; the step's line tells whether it came to a good end. */
+  step<T>(title: string, work: (update: (text: string) => void) => Promise<T>): Promise<T>;
+  /** Reports an error: one line and, where there is one, the hint. */
+  fail(error: unknown): Promise<void>;
+}
+
+export function describeError(error: unknown): { line: string; hint: string | undefined } {
+  if (error instanceof VhostHostError) return { line: printable(error.message), hint: error.hint };
+  return { line: `internal error: ${printable(messageOf(error))}`, hint: undefined };
+}
+
+export function makeTalk(program: string, out: NodeJS.WriteStream, err: NodeJS.WriteStream): Talk {
+  const say = (line: string): void => void err.write(`${line}\n`);
+  return {
+    answer: (line) => void out.write(`${line}\n`),
+    say,
+    async step(title, work) {
+      const spinner = await startSpinner(title, err);
+      if (spinner === undefined) say(`- ${title} ...`);
+      try {
+        const result = await work((text) => {
+          if (spinner !== undefined) spinner.text = `${title}: ${text}`;
+        });
+        if (spinner === undefined) say(`  ${title}: done`);
+        else spinner.succeed(title);
+        return result;
+      } catch (error) {
+        if (spinner === undefined) say(`  ${title}: failed`);
+        else spinner.fail(title);
+        throw error;
+      }
+    },
+    async fail(error) {
+      const { default: chalk } = await import('chalk');
+      const { line, hint } = describeError(error);
+      const color = err.isTTY === true;
+      say(`${program}: ${color ? chalk.red(line) : line}`);
+      if (hint !== undefined) say(`  ${color ? chalk.cyan(hint) : hint}`);
+    },
+  };
+}
+
+async function startSpinner(title: string, stream: NodeJS.WriteStream): Promise<Ora | undefined> {
+  if (stream.isTTY !== true) return undefined;
+  const { default: ora } = await import('ora');
+  return ora({ text: title, stream }).start();
+}

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+
+/** Shapes of the control API (REST over a UNIX socket, JSON); both the daemon and the client check against them. */
+
+/** Port names appear in file names, logs and URLs: letters, digits, `.`, `_`, `-`; not starting with `.` or `-`. */
+export const PortName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/, 'a port name has 1 to 63 letters, digits, ".", "_" or "-"');
+
+const Count = z.number().int().nonnegative();
+
+export const Counters = z.strictObject({
+  txPackets: Count,
+  txBytes: Count,
+  rxPackets: Count,
+  rxBytes: Count,
+  interrupts: Count,
+  drops: z.record(z.string(), Count),
+});
+export type Counters = z.infer<typeof Counters>;
+
+export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
+
+export const Port = z.strictObject({
+  /** Device number. */
+  id: Count,
+  name: PortName,
+  socket: z.string(),
+  queues: Count,
+  /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
+  origin: z.enum(['config', 'api', 'claim']),
+  state: z.enum(['waiting', 'connected', 'ready']),
+  /** 1000 + device number, as in the original. */
+  vlanTag: Count,
+  /** Negotiated virtio features by name, e.g. `mrg_rxbuf`. */
+  features: z.array(z.string()),
+  memoryBytes: Count,
+  rings: z.array(Queue),
+  macs: z.array(z.string()),
+});
+export type Port = z.infer<typeof Port>;
+
+export const PortAdd = z.strictObject({
+  name: PortName,
+  socket: z.string().min(1).optional(),
+  queues: z.number().int().min(1).optional(),
+});
+export type PortAdd = z.infer<typeof PortAdd>;
+
+/**
+ * A guest's netdev asks for its port. The same guest and netdev get the same port again once it is free;
+ * `exact: false` (unnamed guests) allows a numbered sibling when the first is taken.
+ */
+export const PortClaim = z.strictObject({
+  name: PortName,
+  queues: z.number().int().min(1),
+  exact: z.boolean(),
+});
+export type PortClaim = z.infer<typeof PortClaim>;
+
+export const Mac = z.strictObject({ mac: z.string(), vlan: Count, port: z.string(), id: Count, ageSeconds: Count });
+export type Mac = z.infer<typeof Mac>;
+
+export const Worker = z.strictObject({
+  id: Count,
+  cpu: z.number().int().nullable(),
+  tid: Count,
+  queues: Count,
+  packets: Count,
+  sleeps: Count,
+  cycles: Count,
+  busyCycles: Count,
+});
+
+export const Status = z.strictObject({
+  version: z.string(),
+  pid: Count,
+  runDir: z.string(),
+  apiSocket: z.string(),
+  log: z.string().nullable(),
+  config: z.string().nullable(),
+  startedAt: z.string(),
+  uptimeSeconds: Count,
+  dpdk: z.string(),
+  hugepages: z.boolean(),
+  /** Why hugepages are not used, with the command that mends it; null where they are. */
+  hugepagesReason: z.string().nullable(),
+  poll: z.enum(['adaptive', 'busy']),
+  workers: z.array(Worker),
+  ports: Count,
+  portsReady: Count,
+  macs: Count,
+  eventsLost: Count,
+});
+export type Status = z.infer<typeof Status>;
+
+export const PortStats = z.strictObject({ name: PortName, id: Count, counters: Counters });
+export type PortStats = z.infer<typeof PortStats>;
+
+export const ApiError = z.strictObject({
+  error: z.strictObject({
+    code: z.string(),
+    message: z.string(),
+    hint: z.string().optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  }),
+});
+export type ApiError = z.infer<typeof ApiError>;

@@ -1,0 +1,140 @@
+/**
+ * The native addon's surface: what `native/addon` exports, in one place. Limits and drop reasons
+ * are exported by the addon from the C headers; nothing here retypes them.
+ *
+ * Ownership: all calls are made from the Node main thread. Workers and librte_vhost's thread hand
+ * events back through one bounded, coalescing queue; what does not fit is counted in `lost`.
+ */
+
+export interface NativeLimits {
+  readonly maxPorts: number;
+  readonly maxQueuePairs: number;
+  readonly maxWorkers: number;
+  /** Bytes of a UNIX socket path without its terminating zero (`sun_path`). */
+  readonly maxSocketPath: number;
+}
+
+export interface EngineOptions {
+  /** One worker thread per element: a CPU number to pin it to, or -1 for "wherever the scheduler likes". */
+  readonly workers: readonly number[];
+  /** Use hugepages for DPDK's own memory. The caller has checked that there are free ones. */
+  readonly hugepages: boolean;
+  /** MiB for DPDK's own memory. */
+  readonly memoryMb: number;
+  /** DPDK log level, 1 (emergency) to 8 (debug). */
+  readonly logLevel: number;
+  /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */
+  readonly poll: 'adaptive' | 'busy';
+}
+
+export interface EngineInfo {
+  /** e.g. `DPDK 22.11.11`. */
+  readonly dpdkVersion: string;
+  readonly hugepages: boolean;
+}
+
+export interface NativePortOptions {
+  readonly name: string;
+  readonly socketPath: string;
+  readonly queuePairs: number;
+  /** Mode bits of the socket, set before it accepts connections. */
+  readonly socketMode: number;
+  /** Group of the socket, or -1 to leave it. */
+  readonly socketGid: number;
+}
+
+/** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */
+export interface NativeCounters {
+  readonly txPackets: bigint;
+  readonly txBytes: bigint;
+  readonly rxPackets: bigint;
+  readonly rxBytes: bigint;
+  /** Kicks the switch sent to the guest (writes to a call eventfd). */
+  readonly interrupts: bigint;
+  /** By drop reason, every reason of `dropReasons` present. */
+  readonly drops: Readonly<Record<string, bigint>>;
+}
+
+export interface NativeQueue {
+  /** Virtqueue index: even = the guest receives, odd = the guest transmits. */
+  readonly index: number;
+  readonly size: number;
+  readonly live: boolean;
+  /** The worker that polls it (transmit queues only), or -1. */
+  readonly worker: number;
+}
+
+export interface NativePort {
+  /** Device number, as in `DATA: (0) …`: the lowest one free when the port was made. */
+  readonly id: number;
+  readonly name: string;
+  readonly socketPath: string;
+  readonly queuePairs: number;
+  /** A front end is connected to the socket. */
+  readonly connected: boolean;
+  /** The guest's driver is up and at least one ring pair is live. */
+  readonly ready: boolean;
+  /** Negotiated virtio feature bits. */
+  readonly features: bigint;
+  readonly memoryBytes: bigint;
+  readonly queues: readonly NativeQueue[];
+  readonly counters: NativeCounters;
+}
+
+export interface NativeMac {
+  readonly mac: string;
+  readonly vlan: number;
+  readonly port: number;
+  readonly ageSeconds: number;
+}
+
+export interface NativeWorker {
+  readonly id: number;
+  /** CPU it is pinned to, or -1. */
+  readonly cpu: number;
+  /** Kernel thread id. */
+  readonly tid: number;
+  readonly queues: number;
+  /** Since start: all cycles, and those spent in rounds that moved at least one frame (time stamp counter). */
+  readonly cycles: bigint;
+  readonly busyCycles: bigint;
+  readonly packets: bigint;
+  readonly sleeps: bigint;
+}
+
+export type EngineEvent =
+  | { readonly type: 'connected'; readonly port: number }
+  | { readonly type: 'disconnected'; readonly port: number }
+  | { readonly type: 'ready'; readonly port: number }
+  | { readonly type: 'stopped'; readonly port: number }
+  | { readonly type: 'learned' | 'moved'; readonly port: number; readonly mac: string; readonly vlan: number }
+  /** The front end's message or memory was refused; `text` says which and why. */
+  | { readonly type: 'refused'; readonly port: number; readonly text: string }
+  | { readonly type: 'log'; readonly level: number; readonly text: string }
+  | { readonly type: 'lost'; readonly count: number };
+
+export interface NativeBinding {
+  readonly limits: NativeLimits;
+  readonly dropReasons: readonly string[];
+
+  /**
+   * Takes an exclusive advisory lock on `path` (flock(2)), made with mode 0600 where missing. The kernel drops it
+   * when the process ends, however it ends. Returns a descriptor, or -1 when somebody else holds it.
+   */
+  lock(path: string): number;
+  unlock(fd: number): void;
+
+  /** Starts EAL and the workers; once per process, a second call throws. */
+  start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo;
+  /** Removes all ports and ends the workers. EAL itself stays until the process ends. */
+  stop(): void;
+
+  /** Returns the device number. Throws with `code` EEXIST, ENOSPC, EADDRINUSE or another errno name. */
+  addPort(options: NativePortOptions): number;
+  removePort(id: number): void;
+  ports(): NativePort[];
+  macs(): NativeMac[];
+  /** Forgets addresses not seen for `seconds`; returns how many. */
+  ageMacs(seconds: number): number;
+  workers(): NativeWorker[];
+}
