@@ -1,0 +1,252 @@
+/*
+ * The addon: glue between src/switch/surface.ts and native/dpdk/engine.h, nothing else.
+ *
+ * EAL and the engine are one per process; the environment (main thread or worker thread of Node) that started
+ * them owns them, and its end stops them. Other environments may load the addon and are refused a start.
+ */
+#include "event_bridge.h"
+#include "reports.h"
+#include "values.h"
+#include "../core/file_lock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The environment that started the engine; NULL while nobody has. */
+static napi_env owner;
+
+static void end_of_owner(void *arg)
+{
+	(void)arg;
+	vh_engine_stop();
+	vh_bridge_close();
+	owner = NULL;
+}
+
+/* Return: whether the engine runs and belongs to env; otherwise an exception is pending. */
+static bool must_own(napi_env env)
+{
+	if (vh_engine_running() && owner == env)
+		return true;
+	vh_throw(env, "ENOTCONN", "the engine does not run here");
+	return false;
+}
+
+static bool read_options(
+	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
+{
+	int64_t memory, level;
+	char poll[16];
+
+	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
+		!vh_get_bool(env, object, "hugepages", &o->eal.hugepages) ||
+		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
+		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||
+		!vh_get_string(env, object, "poll", poll, sizeof(poll)))
+		return false;
+	if (strcmp(poll, "adaptive") != 0 && strcmp(poll, "busy") != 0) {
+		vh_throw(env, "EINVAL", "poll: must be adaptive or busy");
+		return false;
+	}
+	o->cpu = cpu;
+	o->eal.memory_mb = (unsigned int)memory;
+	o->eal.log_level = (unsigned int)level;
+	o->adaptive = poll[0] == 'a';
+	return true;
+}
+
+static napi_value start(napi_env env, napi_callback_info info)
+{
+	struct vh_engine_options o = {0};
+	int cpu[VH_MAX_WORKERS];
+	napi_value argv[2], result;
+	size_t argc = 2;
+	char error[512];
+
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 2)
+		return vh_throw(env, "EINVAL", "start(options, onEvents)");
+	if (owner != NULL)
+		return vh_throw(env, "EALREADY", "the engine can be started once per process");
+	if (!read_options(env, argv[0], &o, cpu) || !vh_bridge_open(env, argv[1]))
+		return NULL;
+	if (vh_engine_start(&o, error, sizeof(error)) != 0) {
+		vh_bridge_close();
+		return vh_throw(env, "EIO", error);
+	}
+	owner = env;
+	napi_add_env_cleanup_hook(env, end_of_owner, NULL);
+	result = vh_object(env);
+	vh_set_string(env, result, "dpdkVersion", vh_engine_dpdk_version());
+	vh_set_bool(env, result, "hugepages", o.eal.hugepages);
+	return result;
+}
+
+static napi_value stop(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	if (owner == env && owner != NULL) {
+		napi_remove_env_cleanup_hook(env, end_of_owner, NULL);
+		end_of_owner(NULL);
+	}
+	return NULL;
+}
+
+static napi_value add_port(napi_env env, napi_callback_info info)
+{
+	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], error[512];
+	int64_t pairs, mode, gid;
+	napi_value argv[1], result = NULL;
+	size_t argc = 1;
+	int id;
+
+	if (!must_own(env))
+		return NULL;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
+		return vh_throw(env, "EINVAL", "addPort(options)");
+	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
+		!vh_get_string(env, argv[0], "socketPath", path, sizeof(path)) ||
+		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
+		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
+		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid))
+		return NULL;
+	if (vh_session_by_path(path) != NULL)
+		return vh_throw(env, "EEXIST", "another port has this socket");
+	id = vh_engine_add_port(&(struct vh_session_options){.name = name,
+					.path = path,
+					.pairs = (uint16_t)pairs,
+					.socket_mode = (unsigned int)mode,
+					.socket_gid = (int)gid},
+		error, sizeof(error));
+	if (id < 0)
+		return vh_throw_errno(env, id, error);
+	napi_create_int32(env, id, &result);
+	return result;
+}
+
+static napi_value remove_port(napi_env env, napi_callback_info info)
+{
+	int64_t id;
+
+	if (!must_own(env) || !vh_arg_int(env, info, 0, VH_MAX_PORTS - 1, &id))
+		return NULL;
+	if (vh_engine_remove_port((uint16_t)id) != 0)
+		return vh_throw(env, "ENOENT", "no port has this number");
+	return NULL;
+}
+
+static napi_value ports(napi_env env, napi_callback_info info)
+{
+	napi_value array;
+	uint32_t n = 0;
+
+	(void)info;
+	if (!must_own(env))
+		return NULL;
+	array = vh_array(env);
+	for (uint16_t id = 0; id < VH_MAX_PORTS; id++) {
+		struct vh_port_info port;
+
+		if (vh_engine_port(id, &port))
+			vh_append(env, array, n++, vh_report_port(env, &port));
+	}
+	return array;
+}
+
+static napi_value macs(napi_env env, napi_callback_info info)
+{
+	/* Main thread of one environment only, and too large for its stack. */
+	static struct vh_mac_entry entries[VH_MAC_BUCKETS * VH_MAC_SLOTS];
+	napi_value array;
+	uint32_t n;
+
+	(void)info;
+	if (!must_own(env))
+		return NULL;
+	array = vh_array(env);
+	n = vh_engine_macs(entries, VH_MAC_BUCKETS * VH_MAC_SLOTS);
+	for (uint32_t i = 0; i < n; i++)
+		vh_append(env, array, i, vh_report_mac(env, &entries[i]));
+	return array;
+}
+
+static napi_value age_macs(napi_env env, napi_callback_info info)
+{
+	int64_t seconds;
+	napi_value result = NULL;
+
+	if (!must_own(env) || !vh_arg_int(env, info, 0, INT32_MAX, &seconds))
+		return NULL;
+	napi_create_uint32(env, vh_engine_age_macs((uint32_t)seconds), &result);
+	return result;
+}
+
+static napi_value workers(napi_env env, napi_callback_info info)
+{
+	napi_value array;
+
+	(void)info;
+	if (!must_own(env))
+		return NULL;
+	array = vh_array(env);
+	for (uint32_t i = 0; i < vh_workers_count(); i++)
+		vh_append(env, array, i, vh_report_worker(env, i));
+	return array;
+}
+
+static napi_value lock(napi_env env, napi_callback_info info)
+{
+	char path[4096], message[4200];
+	napi_value argv[1], result = NULL;
+	size_t argc = 1, length;
+	int fd;
+
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1 ||
+		napi_get_value_string_utf8(env, argv[0], path, sizeof(path), &length) != napi_ok ||
+		length == 0 || length >= sizeof(path) - 1 || strlen(path) != length)
+		return vh_throw(env, "EINVAL", "lock(path): the path must be a non-empty string");
+	fd = vh_file_lock(path);
+	if (fd < 0 && fd != -EWOULDBLOCK) {
+		snprintf(message, sizeof(message), "%s: %s", path, strerror(-fd));
+		return vh_throw_errno(env, fd, message);
+	}
+	napi_create_int32(env, fd < 0 ? -1 : fd, &result);
+	return result;
+}
+
+static napi_value unlock(napi_env env, napi_callback_info info)
+{
+	int64_t fd;
+
+	if (vh_arg_int(env, info, 0, INT32_MAX, &fd))
+		close((int)fd);
+	return NULL;
+}
+
+#define METHOD(name, function)                                                                               \
+	{                                                                                                    \
+		name, NULL, function, NULL, NULL, NULL, napi_enumerable, NULL                                \
+	}
+
+NAPI_MODULE_INIT()
+{
+	const napi_property_descriptor methods[] = {
+		METHOD("start", start),
+		METHOD("stop", stop),
+		METHOD("addPort", add_port),
+		METHOD("removePort", remove_port),
+		METHOD("ports", ports),
+		METHOD("macs", macs),
+		METHOD("ageMacs", age_macs),
+		METHOD("workers", workers),
+		METHOD("lock", lock),
+		METHOD("unlock", unlock),
+	};
+
+	if (napi_define_properties(env, exports, sizeof(methods) / sizeof(methods[0]), methods) != napi_ok)
+		return NULL;
+	vh_set(env, exports, "limits", vh_report_limits(env));
+	vh_set(env, exports, "dropReasons", vh_report_drop_reasons(env));
+	return exports;
+}

@@ -1,0 +1,108 @@
+#include "reports.h"
+#include "values.h"
+
+#include <stdio.h>
+
+void vh_set_mac(napi_env env, napi_value object, uint64_t key, uint16_t untagged)
+{
+	uint8_t b[6];
+	uint16_t vlan;
+	char text[18];
+
+	vh_mac_key_bytes(key, b, &vlan);
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	vh_set_string(env, object, "mac", text);
+	vh_set_int(env, object, "vlan", vlan != 0 ? vlan : untagged);
+}
+
+static napi_value counters(napi_env env, const struct vh_counters *c)
+{
+	napi_value object = vh_object(env), drops = vh_object(env);
+
+	vh_set_big(env, object, "txPackets", c->tx_packets);
+	vh_set_big(env, object, "txBytes", c->tx_bytes);
+	vh_set_big(env, object, "rxPackets", c->rx_packets);
+	vh_set_big(env, object, "rxBytes", c->rx_bytes);
+	vh_set_big(env, object, "interrupts", c->interrupts);
+	for (unsigned int i = 0; i < VH_DROP_COUNT; i++)
+		vh_set_big(env, drops, vh_drop_name(i), c->drops[i]);
+	vh_set(env, object, "drops", drops);
+	return object;
+}
+
+napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
+{
+	napi_value object = vh_object(env), queues = vh_array(env);
+
+	vh_set_int(env, object, "id", p->id);
+	vh_set_string(env, object, "name", p->name);
+	vh_set_string(env, object, "socketPath", p->path);
+	vh_set_int(env, object, "queuePairs", p->pairs);
+	vh_set_bool(env, object, "connected", p->connected);
+	vh_set_bool(env, object, "ready", p->ready);
+	vh_set_big(env, object, "features", p->features);
+	vh_set_big(env, object, "memoryBytes", p->memory_bytes);
+	for (uint32_t i = 0; i < 2U * p->pairs; i++) {
+		napi_value queue = vh_object(env);
+
+		vh_set_int(env, queue, "index", i);
+		vh_set_int(env, queue, "size", p->ring[i].size);
+		vh_set_bool(env, queue, "live", p->ring[i].live);
+		vh_set_int(env, queue, "worker", p->ring[i].worker);
+		vh_append(env, queues, i, queue);
+	}
+	vh_set(env, object, "queues", queues);
+	vh_set(env, object, "counters", counters(env, &p->counters));
+	return object;
+}
+
+napi_value vh_report_mac(napi_env env, const struct vh_mac_entry *m)
+{
+	napi_value object = vh_object(env);
+
+	vh_set_mac(env, object, m->key, 0);
+	vh_set_int(env, object, "port", m->port);
+	vh_set_int(env, object, "ageSeconds", m->age);
+	return object;
+}
+
+napi_value vh_report_worker(napi_env env, uint32_t id)
+{
+	struct vh_worker_stats s;
+	napi_value object = vh_object(env);
+
+	vh_workers_stats(id, &s);
+	vh_set_int(env, object, "id", id);
+	vh_set_int(env, object, "cpu", s.cpu);
+	vh_set_int(env, object, "tid", s.tid);
+	vh_set_int(env, object, "queues", s.queues);
+	vh_set_big(env, object, "cycles", s.cycles);
+	vh_set_big(env, object, "busyCycles", s.busy_cycles);
+	vh_set_big(env, object, "packets", s.packets);
+	vh_set_big(env, object, "sleeps", s.sleeps);
+	return object;
+}
+
+napi_value vh_report_limits(napi_env env)
+{
+	napi_value object = vh_object(env);
+
+	vh_set_int(env, object, "maxPorts", VH_MAX_PORTS);
+	vh_set_int(env, object, "maxQueuePairs", VH_MAX_PAIRS);
+	vh_set_int(env, object, "maxWorkers", VH_MAX_WORKERS);
+	vh_set_int(env, object, "maxSocketPath", VH_MAX_SOCKET_PATH);
+	return object;
+}
+
+napi_value vh_report_drop_reasons(napi_env env)
+{
+	napi_value array = vh_array(env);
+
+	for (unsigned int i = 0; i < VH_DROP_COUNT; i++) {
+		napi_value name;
+
+		if (napi_create_string_utf8(env, vh_drop_name(i), NAPI_AUTO_LENGTH, &name) == napi_ok)
+			vh_append(env, array, i, name);
+	}
+	return array;
+}

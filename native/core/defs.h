@@ -1,0 +1,91 @@
+/*
+ * Limits, drop reasons and small helpers that every file of native/core shares.
+ *
+ * native/core is plain C11: it includes neither Node nor DPDK, so that it builds, runs under sanitizers and
+ * is fuzzed anywhere. Names: "tx" is what the guest transmits, "rx" what it receives (virtio's point of
+ * view).
+ */
+#ifndef VH_CORE_DEFS_H
+#define VH_CORE_DEFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Ports (guests) per switch. Bounds the per-worker sorting lists (VH_MAX_PORTS x VH_BATCH bytes = 16 KiB). */
+#define VH_MAX_PORTS 256
+/* Queue pairs per port; virtio-net allows 32768, QEMU's vhost-user guests rarely use more than 8. */
+#define VH_MAX_PAIRS 8
+/* Worker threads; bounds the per-port counter blocks, one for each worker. */
+#define VH_MAX_WORKERS 16
+/* Frames taken from a ring in one round: long enough to hide memory latency, short enough to stay in L1. */
+#define VH_BATCH 64
+/* Segments of one round, beyond the first of each frame; a round ends early when they are used up. */
+#define VH_BATCH_SEGS 1024
+/* Memory regions of a guest; librte_vhost accepts no more than 8. */
+#define VH_MAX_REGIONS 8
+/* Largest split virtqueue (virtio 1.2, 2.7 "Split Virtqueues"). */
+#define VH_MAX_QUEUE_SIZE 32768
+/* A 64 KiB segmentation offload frame with an Ethernet header and two tags: nothing longer is a frame. */
+#define VH_MAX_FRAME (65535U + 22U)
+/* Destination, source, EtherType: less is no Ethernet frame. */
+#define VH_MIN_FRAME 14U
+
+#define VH_CACHE_LINE 64
+#define VH_CACHE_ALIGNED __attribute__((aligned(VH_CACHE_LINE)))
+#define vh_likely(x) __builtin_expect(!!(x), 1)
+#define vh_unlikely(x) __builtin_expect(!!(x), 0)
+
+/*
+ * Why a frame was not delivered: X(identifier, name, text). One list for the counters, the addon's exported
+ * names and the documentation.
+ *   tx_*: the sender's doing, counted at the sender's port. rx_*: the receiver's, counted at the receiver's
+ * port.
+ */
+#define VH_DROP_REASONS(X)                                                                                   \
+	X(TX_RUNT, "tx_runt", "shorter than an Ethernet header")                                             \
+	X(TX_TOO_LONG, "tx_too_long", "longer than the largest frame")                                       \
+	X(TX_BAD_ADDRESS, "tx_bad_address", "a buffer lies outside the guest's memory")                      \
+	X(TX_BAD_CHAIN, "tx_bad_chain", "a descriptor chain loops or leaves its table")                      \
+	X(TX_BAD_INDIRECT, "tx_bad_indirect", "a malformed or nested indirect table")                        \
+	X(TX_BAD_DIRECTION, "tx_bad_direction", "a buffer that the device would have to write")              \
+	X(TX_BAD_RING, "tx_bad_ring", "an index outside the ring; the queue is out of use until reset")      \
+	X(TX_HAIRPIN, "tx_hairpin", "the destination was learned on the sender's own port")                  \
+	X(TX_NO_DESTINATION, "tx_no_destination", "no other port to flood to")                               \
+	X(RX_NOT_READY, "rx_not_ready", "the receiver's driver is not up")                                   \
+	X(RX_RING_FULL, "rx_ring_full", "the receiver has no buffer left")                                   \
+	X(RX_TOO_LONG, "rx_too_long", "does not fit into the receiver's buffer")                             \
+	X(RX_BAD_ADDRESS, "rx_bad_address", "a receive buffer lies outside the guest's memory")              \
+	X(RX_BAD_CHAIN, "rx_bad_chain", "a receive chain loops or leaves its table")                         \
+	X(RX_BAD_INDIRECT, "rx_bad_indirect", "a malformed or nested indirect table in the receive ring")    \
+	X(RX_BAD_DIRECTION, "rx_bad_direction", "a receive buffer that the device may not write")            \
+	X(RX_BAD_RING, "rx_bad_ring", "an index outside the receive ring; out of use until reset")
+
+enum vh_drop {
+#define VH_X(id, name, text) VH_DROP_##id,
+	VH_DROP_REASONS(VH_X)
+#undef VH_X
+		VH_DROP_COUNT
+};
+
+/* Name of a drop reason as users see it; NULL outside the list. */
+const char *vh_drop_name(unsigned int reason);
+
+/*
+ * Counters of one port as one worker saw them. Only that worker writes them, so plain relaxed stores do;
+ * readers add the blocks of all workers up.
+ */
+struct vh_counters {
+	uint64_t tx_packets, tx_bytes;
+	uint64_t rx_packets, rx_bytes;
+	uint64_t interrupts;
+	uint64_t drops[VH_DROP_COUNT];
+} VH_CACHE_ALIGNED;
+
+/* Single writer: a relaxed load and store, no locked instruction; readers never see half a value. */
+static inline void vh_count(uint64_t *counter, uint64_t add)
+{
+	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + add, __ATOMIC_RELAXED);
+}
+
+#endif

@@ -1,0 +1,229 @@
+#include "mac_table.h"
+
+#include <string.h>
+
+static inline uint64_t pack(uint16_t port, uint32_t now)
+{
+	return (uint64_t)port << 32 | now;
+}
+
+static inline uint16_t val_port(uint64_t val)
+{
+	return (uint16_t)(val >> 32);
+}
+
+static inline uint64_t mix(uint64_t x)
+{
+	/* Finaliser of a 64-bit multiply-xorshift hash; both bucket numbers are cut from one result. */
+	x ^= x >> 31;
+	x *= 0x9e3779b97f4a7c15ULL;
+	x ^= x >> 29;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	return x ^ x >> 32;
+}
+
+/* Under the lock. */
+static inline void changed(struct vh_mac_table *t, int32_t used)
+{
+	__atomic_store_n(&t->used, t->used + (uint32_t)used, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->generation, t->generation + 1, __ATOMIC_RELEASE);
+}
+
+/* The two buckets an address may live in. */
+static inline void choices(const struct vh_mac_table *t, uint64_t key, uint32_t out[2])
+{
+	uint64_t h = mix(key ^ t->seed);
+
+	out[0] = (uint32_t)h % VH_MAC_BUCKETS;
+	out[1] = (uint32_t)(h >> 32) % VH_MAC_BUCKETS;
+}
+
+static inline struct vh_mac_slot *find_in(const struct vh_mac_bucket *b, uint64_t key)
+{
+	for (int i = 0; i < VH_MAC_SLOTS; i++)
+		if (__atomic_load_n(&b->slot[i].key, __ATOMIC_ACQUIRE) == key)
+			return (struct vh_mac_slot *)&b->slot[i];
+	return NULL;
+}
+
+static inline struct vh_mac_slot *find(const struct vh_mac_table *t, uint64_t key, const uint32_t c[2])
+{
+	struct vh_mac_slot *s = find_in(&t->bucket[c[0]], key);
+
+	return s != NULL ? s : find_in(&t->bucket[c[1]], key);
+}
+
+void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan)
+{
+	uint32_t high = (uint32_t)key;
+	uint16_t low = (uint16_t)(key >> 32);
+
+	memcpy(mac, &high, 4);
+	memcpy(mac + 4, &low, 2);
+	*vlan = (uint16_t)(key >> 48) & 0xfff;
+}
+
+void vh_mac_init(struct vh_mac_table *t, uint64_t seed)
+{
+	memset(t, 0, sizeof(*t));
+	t->seed = seed;
+}
+
+uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key)
+{
+	uint32_t c[2];
+	struct vh_mac_slot *s;
+	uint64_t val;
+
+	choices(t, key, c);
+	s = find(t, key, c);
+	if (s == NULL)
+		return VH_NO_PORT;
+	val = __atomic_load_n(&s->val, __ATOMIC_ACQUIRE);
+	/* The slot may have been given to another address in between: then the value is not ours. */
+	if (__atomic_load_n(&s->key, __ATOMIC_RELAXED) != key)
+		return VH_NO_PORT;
+	return val_port(val);
+}
+
+static void withdraw(struct vh_mac_table *t, struct vh_mac_slot *s)
+{
+	t->per_port[val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED))]--;
+	changed(t, -1);
+	/* Sequentially consistent: no later write of the value may be seen under the old key. */
+	__atomic_store_n(&s->key, 0, __ATOMIC_SEQ_CST);
+}
+
+static struct vh_mac_slot *free_slot(struct vh_mac_table *t, const uint32_t c[2])
+{
+	struct vh_mac_slot *best = NULL;
+	int most = 0;
+
+	/* Into the emptier of the two: that keeps both short far into a full table. */
+	for (int k = 0; k < 2; k++) {
+		struct vh_mac_slot *last = NULL;
+		int free = 0;
+
+		for (int i = 0; i < VH_MAC_SLOTS; i++) {
+			if (t->bucket[c[k]].slot[i].key == 0) {
+				last = &t->bucket[c[k]].slot[i];
+				free++;
+			}
+		}
+		if (free > most) {
+			most = free;
+			best = last;
+		}
+	}
+	return best;
+}
+
+/* Under the lock: another worker may have been faster, so look again. */
+static enum vh_learned learn_locked(
+	struct vh_mac_table *t, uint64_t key, const uint32_t c[2], uint16_t port, uint32_t now)
+{
+	struct vh_mac_slot *s = find(t, key, c);
+
+	if (s != NULL) {
+		uint16_t old = val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED));
+
+		if (old == port)
+			return VH_MAC_SEEN;
+		t->per_port[old]--;
+		t->per_port[port]++;
+		__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELEASE);
+		changed(t, 0);
+		return VH_MAC_MOVED;
+	}
+	if (t->per_port[port] >= VH_MAC_PER_PORT)
+		return VH_MAC_REFUSED;
+	s = free_slot(t, c);
+	if (s == NULL)
+		return VH_MAC_REFUSED;
+	t->per_port[port]++;
+	changed(t, 1);
+	__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELAXED);
+	__atomic_store_n(&s->key, key, __ATOMIC_RELEASE);
+	return VH_MAC_NEW;
+}
+
+enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now)
+{
+	uint32_t c[2];
+	struct vh_mac_slot *s;
+	enum vh_learned result;
+
+	/* Bit 0 of the first byte marks a group address; all zeroes is none. */
+	if ((key & 1) != 0 || (key & 0xffffffffffffULL) == 0)
+		return VH_MAC_REFUSED;
+	choices(t, key, c);
+	s = find(t, key, c);
+	if (vh_likely(s != NULL)) {
+		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
+
+		if (vh_likely(val_port(val) == port)) {
+			/* Written once a second at most; by exchange, so that a concurrent move is not
+			 * undone. */
+			if ((uint32_t)val != now)
+				__atomic_compare_exchange_n(&s->val, &val, pack(port, now), false,
+					__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+			return VH_MAC_SEEN;
+		}
+	} else if (__atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= VH_MAC_PER_PORT) {
+		return VH_MAC_REFUSED;
+	}
+	vh_lock(&t->lock);
+	result = learn_locked(t, key, c, port, now);
+	vh_unlock(&t->lock);
+	return result;
+}
+
+/* Forgets every slot for which the port matches (VH_NO_PORT: any) and the age is at least min_age. */
+static uint32_t forget(struct vh_mac_table *t, uint16_t port, uint32_t now, int64_t min_age)
+{
+	uint32_t n = 0;
+
+	vh_lock(&t->lock);
+	for (uint32_t i = 0; i < VH_MAC_BUCKETS * VH_MAC_SLOTS; i++) {
+		struct vh_mac_slot *s = &t->bucket[i / VH_MAC_SLOTS].slot[i % VH_MAC_SLOTS];
+		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
+
+		if (s->key == 0 || (port != VH_NO_PORT && val_port(val) != port))
+			continue;
+		/* Signed: a worker may have noted a second that the caller's clock has not reached yet. */
+		if ((int32_t)(now - (uint32_t)val) < min_age)
+			continue;
+		withdraw(t, s);
+		n++;
+	}
+	vh_unlock(&t->lock);
+	return n;
+}
+
+uint32_t vh_mac_forget_port(struct vh_mac_table *t, uint16_t port)
+{
+	return forget(t, port, 0, INT64_MIN);
+}
+
+uint32_t vh_mac_age(struct vh_mac_table *t, uint32_t now, uint32_t max_age)
+{
+	return forget(t, VH_NO_PORT, now, max_age);
+}
+
+uint32_t vh_mac_list(struct vh_mac_table *t, uint32_t now, struct vh_mac_entry *out, uint32_t max)
+{
+	uint32_t n = 0;
+
+	vh_lock(&t->lock);
+	for (uint32_t i = 0; i < VH_MAC_BUCKETS * VH_MAC_SLOTS && n < max; i++) {
+		const struct vh_mac_slot *s = &t->bucket[i / VH_MAC_SLOTS].slot[i % VH_MAC_SLOTS];
+		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
+		int32_t age = (int32_t)(now - (uint32_t)val);
+
+		if (s->key != 0)
+			out[n++] = (struct vh_mac_entry){
+				.key = s->key, .port = val_port(val), .age = age > 0 ? (uint32_t)age : 0};
+	}
+	vh_unlock(&t->lock);
+	return n;
+}

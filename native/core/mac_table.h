@@ -1,0 +1,87 @@
+/*
+ * The learning table: (VLAN, MAC) -> port, with the time an address was last seen.
+ *
+ * Theory of operation: two-choice hashing into buckets of one cache line (4 slots). An address lives in one
+ * of two buckets, so a lookup touches at most two cache lines however full the table is, and deleting needs
+ * no tombstones. The hash is seeded at random: a guest cannot aim its addresses at one bucket.
+ *
+ * Threading: any number of workers look up and refresh without a lock; inserting, moving and forgetting take
+ * the table's lock. A slot is published key last and withdrawn key first; a reader checks the key again after
+ * it has read the value, so it never pairs one address with another's port.
+ */
+#ifndef VH_CORE_MAC_TABLE_H
+#define VH_CORE_MAC_TABLE_H
+
+#include "defs.h"
+#include "spinlock.h"
+
+#define VH_MAC_BUCKETS 4096
+#define VH_MAC_SLOTS 4
+/* Addresses one port may hold: a guest that floods source addresses must not take the whole table. */
+#define VH_MAC_PER_PORT 2048
+#define VH_NO_PORT UINT16_MAX
+
+struct vh_mac_slot {
+	uint64_t key; /* vh_mac_key(); 0 = free */
+	uint64_t val; /* port << 32 | seconds */
+};
+
+struct vh_mac_bucket {
+	struct vh_mac_slot slot[VH_MAC_SLOTS];
+} VH_CACHE_ALIGNED;
+
+struct vh_mac_table {
+	uint64_t seed;
+	struct vh_spinlock lock;
+	uint32_t used;	     /* under lock; read relaxed */
+	uint32_t generation; /* grows with every change of where an address is; lets callers cache a learn */
+	uint16_t per_port[VH_MAX_PORTS]; /* under lock; read relaxed */
+	struct vh_mac_bucket bucket[VH_MAC_BUCKETS];
+};
+
+enum vh_learned {
+	VH_MAC_SEEN,	/* known here already; its age starts anew */
+	VH_MAC_NEW,	/* learned */
+	VH_MAC_MOVED,	/* was known on another port */
+	VH_MAC_REFUSED, /* group address, or no room (table or port limit) */
+};
+
+struct vh_mac_entry {
+	uint64_t key;
+	uint16_t port;
+	uint32_t age; /* seconds */
+};
+
+/* Key of an address (as 6 bytes in memory order) in a VLAN (0 = untagged). Never 0: bit 63 marks it as used.
+ */
+static inline uint64_t vh_mac_key(const uint8_t *mac, uint16_t vlan)
+{
+	uint32_t high;
+	uint16_t low;
+
+	__builtin_memcpy(&high, mac, 4);
+	__builtin_memcpy(&low, mac + 4, 2);
+	return 1ULL << 63 | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)low << 32 | high;
+}
+
+void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan);
+
+/* seed: random; the table's memory is the caller's, zeroed here. */
+void vh_mac_init(struct vh_mac_table *t, uint64_t seed);
+
+/* Return: the port that key was learned on, or VH_NO_PORT. */
+uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key);
+
+/* Notes that key was seen on port at `now` (seconds). */
+enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now);
+
+/* Forgets all addresses of a port. Return: how many. */
+uint32_t vh_mac_forget_port(struct vh_mac_table *t, uint16_t port);
+
+/* Forgets addresses not seen for `max_age` seconds or more. Return: how many. */
+uint32_t vh_mac_age(struct vh_mac_table *t, uint32_t now, uint32_t max_age);
+
+/* Copies up to `max` entries. Return: how many. */
+uint32_t vh_mac_list(struct vh_mac_table *t, uint32_t now, struct vh_mac_entry *out, uint32_t max);
+
+#endif

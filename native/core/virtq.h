@@ -1,0 +1,149 @@
+/*
+ * Split virtqueues as the device sees them (virtio 1.2, 2.7).
+ *
+ * Theory of operation
+ *   A transmit queue is read in rounds: vh_txq_collect() takes up to VH_BATCH chains and resolves them to
+ * frames that point into the sender's memory; the switch copies each frame once, straight into the receivers'
+ * buffers (vh_rxq_deliver()); vh_txq_complete() then hands the chains back. Used indexes are published once
+ * per round.
+ *
+ * Trust
+ *   Everything in guest memory may change while it is read. A descriptor is loaded once into a local; that
+ * copy is checked and only that copy is used. Chains are bounded by the ring size, indirect tables do not
+ * nest, and an address is used only after the whole of its range was translated. A malformed chain goes back
+ * to its guest with length 0 and is counted; an index outside the ring marks the queue broken until it is set
+ * up again.
+ *
+ * State and owners
+ *   paused --vh_vq_start()--> live --vh_vq_stop() + quiescence of all workers--> paused
+ *   While paused the control thread owns all fields. While live a transmit queue belongs to the one worker
+ * that polls it; a receive queue belongs to whichever worker holds its lock.
+ */
+#ifndef VH_CORE_VIRTQ_H
+#define VH_CORE_VIRTQ_H
+
+#include "guest_mem.h"
+#include "spinlock.h"
+
+/* Virtio feature bits this code acts on (virtio 1.2, 5.1.3 and 6). */
+#define VH_F_MRG_RXBUF (1ULL << 15)
+#define VH_F_INDIRECT_DESC (1ULL << 28)
+#define VH_F_EVENT_IDX (1ULL << 29)
+#define VH_F_VERSION_1 (1ULL << 32)
+
+/* Descriptor flags. */
+#define VH_DESC_NEXT 1
+#define VH_DESC_WRITE 2
+#define VH_DESC_INDIRECT 4
+
+struct vh_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t flags;
+	uint16_t next;
+};
+
+struct vh_avail {
+	uint16_t flags; /* bit 0: the driver wants no interrupts */
+	uint16_t idx;
+	uint16_t ring[]; /* [size] is used_event */
+};
+
+struct vh_used_elem {
+	uint32_t id;
+	uint32_t len;
+};
+
+struct vh_used {
+	uint16_t flags; /* bit 0: the device wants no kicks */
+	uint16_t idx;
+	struct vh_used_elem ring[]; /* behind ring[size - 1]: avail_event */
+};
+
+/* What a queue is set up from. Addresses are this process's; the guest's memory must hold them (checked). */
+struct vh_vq_config {
+	void *desc, *avail, *used;
+	uint32_t size;
+	uint64_t features;
+	const struct vh_guest_mem *mem;
+	uint16_t last_avail, last_used;
+	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
+			stopped */
+};
+
+struct vh_vq {
+	/* Read by workers, written while paused. */
+	uint32_t live;
+	uint16_t size, mask;
+	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
+	bool mergeable, indirect, event_idx;
+	int call_fd;
+	const struct vh_desc *desc;
+	const struct vh_avail *avail;
+	struct vh_used *used;
+	const struct vh_guest_mem *mem;
+
+	/* Written for every round. */
+	struct vh_spinlock lock VH_CACHE_ALIGNED; /* receive queues only */
+	bool broken;
+	uint16_t last_avail, last_used;
+	/* Transmit queues: the source address that was learned last, good for one second and one table
+	 * generation. */
+	uint64_t learned_key;
+	uint32_t learned_at, learned_gen;
+} VH_CACHE_ALIGNED;
+
+struct vh_seg {
+	uint8_t *p;
+	uint32_t len;
+};
+
+/* One frame in the sender's memory, without its virtio header. */
+struct vh_frame {
+	uint8_t *data;	      /* first segment */
+	uint32_t len;	      /* its bytes */
+	uint32_t total;	      /* bytes of the whole frame */
+	uint16_t more, first; /* further segments: how many, and where in vh_batch.seg */
+};
+
+struct vh_batch {
+	uint16_t frames; /* well-formed ones, in frame[] */
+	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
+	uint16_t segs;
+	uint16_t head[VH_BATCH];
+	struct vh_frame frame[VH_BATCH];
+	struct vh_seg seg[VH_BATCH_SEGS];
+};
+
+/* Checks the configuration and makes the queue ready to start. Return: NULL, or why it cannot be used. */
+const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *config);
+
+/* Lets workers use the queue, or not any more; after a stop wait until all workers were quiescent once. */
+void vh_vq_start(struct vh_vq *vq);
+void vh_vq_stop(struct vh_vq *vq);
+
+static inline bool vh_vq_is_live(const struct vh_vq *vq)
+{
+	return __atomic_load_n(&vq->live, __ATOMIC_ACQUIRE) != 0;
+}
+
+/*
+ * Asks the guest for kicks (on) or spares it the work (off). Transmit queues, by their worker.
+ * Return: with on, whether the guest has made frames available that it may not have kicked for.
+ */
+bool vh_vq_want_kicks(struct vh_vq *vq, bool on);
+
+/* Takes up to VH_BATCH chains. Malformed ones are counted in `own` and are in batch->chains only. */
+void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters *own);
+
+/* Hands the chains of a round back to the guest and interrupts it where it asked for that. */
+void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own);
+
+/*
+ * Copies the `n` frames batch->frame[which[0..n)] into the receiver's buffers, in order; what does not fit is
+ * counted in `own` (the receiver's counters). Takes the queue's lock.
+ */
+void vh_rxq_deliver(struct vh_vq *vq, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
+	struct vh_counters *own);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * The engine: EAL, workers and ports as one thing that the addon starts, asks and stops.
+ *
+ * One per process, because EAL is (rte_eal_init() works once). All functions are for Node's main thread,
+ * except what librte_vhost's thread reaches through session.h.
+ *
+ *       never started --vh_engine_start()--> running --vh_engine_stop()--> stopped (for good)
+ */
+#ifndef VH_DPDK_ENGINE_H
+#define VH_DPDK_ENGINE_H
+
+#include "eal.h"
+#include "session.h"
+#include "worker.h"
+
+struct vh_engine_options {
+	struct vh_eal_options eal;
+	const int *cpu; /* one worker per element: the CPU, or -1 */
+	uint32_t workers;
+	bool adaptive;
+};
+
+struct vh_port_info {
+	uint16_t id, pairs;
+	const char *name, *path; /* valid until the port is removed */
+	bool connected, ready;
+	uint64_t features, memory_bytes;
+	struct {
+		uint16_t size;
+		bool live;
+		int worker; /* transmit rings; -1 otherwise */
+	} ring[VH_MAX_RINGS];
+	struct vh_counters counters;
+};
+
+/* Return: 0, or -1 with the reason in `error`. A failed start is final. */
+int vh_engine_start(const struct vh_engine_options *options, char *error, size_t n);
+
+bool vh_engine_running(void);
+
+/* Removes all ports and ends the workers. */
+void vh_engine_stop(void);
+
+/* Return: the device number, or a negative errno with the reason in `error`. */
+int vh_engine_add_port(const struct vh_session_options *options, char *error, size_t n);
+
+/* Return: 0, or -ENOENT. */
+int vh_engine_remove_port(uint16_t id);
+
+/* Return: whether there is a port with this number. */
+bool vh_engine_port(uint16_t id, struct vh_port_info *out);
+
+/* Return: how many addresses were copied to `out`. */
+uint32_t vh_engine_macs(struct vh_mac_entry *out, uint32_t max);
+
+/* Return: how many addresses were forgotten. */
+uint32_t vh_engine_age_macs(uint32_t seconds);
+
+const char *vh_engine_dpdk_version(void);
+
+#endif

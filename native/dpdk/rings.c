@@ -1,0 +1,163 @@
+#include "rings.h"
+#include "events.h"
+#include "worker.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <rte_vhost.h>
+
+/* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
+static struct vh_vq *queue_of(const struct vh_session *s, uint32_t ring)
+{
+	return ring % 2 == 0 ? &s->port->rx[ring / 2] : &s->port->tx[ring / 2];
+}
+
+static bool is_tx(uint32_t ring)
+{
+	return ring % 2 == 1;
+}
+
+static void forget_fds(struct vh_ring *r, bool tx)
+{
+	if (r->watched)
+		vh_workers_unwatch(r->worker, r->kick_fd);
+	else if (tx)
+		vh_workers_unkicked(r->worker, -1);
+	r->watched = false;
+	if (r->kick_fd >= 0)
+		close(r->kick_fd);
+	if (r->call_fd >= 0)
+		close(r->call_fd);
+	r->kick_fd = r->call_fd = -1;
+}
+
+void vh_rings_pause(struct vh_session *s)
+{
+	bool was_live[VH_MAX_RINGS] = {false}, any = false;
+
+	__atomic_store_n(&s->port->rx_live, 0, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		was_live[i] = vh_vq_is_live(queue_of(s, i));
+		any |= was_live[i];
+		vh_vq_stop(queue_of(s, i));
+	}
+	if (!any)
+		return;
+	vh_workers_sync();
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		const struct vh_vq *vq = queue_of(s, i);
+
+		if (!was_live[i])
+			continue;
+		rte_vhost_set_vring_base(s->vid, (uint16_t)i, vq->last_avail, vq->last_used);
+		forget_fds(&s->ring[i], is_tx(i));
+	}
+}
+
+/*
+ * Only eventfds: writing to anything else that a front end sends (a pipe, a socket, a terminal) could block a
+ * worker or reach somebody it should not. Return: our own non-blocking duplicate, or -1.
+ */
+static int duplicate_eventfd(int fd)
+{
+	char path[40], target[40];
+	ssize_t n;
+	int copy;
+
+	if (fd < 0)
+		return -1;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n > 0 ? n : 0] = '\0';
+	if (strcmp(target, "anon_inode:[eventfd]") != 0 || fcntl(copy, F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+		close(copy);
+		return -1;
+	}
+	return copy;
+}
+
+/* Takes the guest's memory as the library has mapped it. Return: whether there is any. */
+static bool refresh_memory(struct vh_session *s)
+{
+	struct rte_vhost_memory *table = NULL;
+
+	s->mem.n = 0;
+	s->memory_bytes = 0;
+	if (rte_vhost_get_mem_table(s->vid, &table) != 0 || table == NULL)
+		return false;
+	for (uint32_t i = 0; i < table->nregions; i++) {
+		const struct rte_vhost_mem_region *r = &table->regions[i];
+
+		if (vh_guest_mem_add(
+			    &s->mem, r->guest_phys_addr, r->size, (void *)(uintptr_t)r->host_user_addr) == 0)
+			s->memory_bytes += r->size;
+		else
+			vh_events_say(VH_EVENT_REFUSED, s->port->id,
+				"memory region %u of %u cannot be used: empty, overlapping or too many", i,
+				table->nregions);
+	}
+	free(table);
+	return s->mem.n > 0;
+}
+
+static bool start_ring(struct vh_session *s, uint32_t i)
+{
+	struct vh_ring *r = &s->ring[i];
+	struct vh_vq *vq = queue_of(s, i);
+	struct rte_vhost_vring v = {.callfd = -1, .kickfd = -1};
+	struct vh_vq_config c = {.mem = &s->mem, .features = s->features};
+	const char *why;
+	static const uint64_t one = 1;
+
+	if (rte_vhost_get_vhost_vring(s->vid, (uint16_t)i, &v) != 0 ||
+		rte_vhost_get_vring_base(s->vid, (uint16_t)i, &c.last_avail, &c.last_used) != 0)
+		return false;
+	c.desc = v.desc;
+	c.avail = v.avail;
+	c.used = v.used;
+	c.size = v.size;
+	c.call_fd = duplicate_eventfd(v.callfd);
+	why = vh_vq_setup(vq, &c);
+	if (why != NULL) {
+		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+		if (c.call_fd >= 0)
+			close(c.call_fd);
+		return false;
+	}
+	r->size = (uint16_t)v.size;
+	r->call_fd = c.call_fd;
+	r->kick_fd = is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
+	r->watched = r->kick_fd >= 0 && vh_workers_watch(r->worker, r->kick_fd) == 0;
+	if (is_tx(i) && !r->watched)
+		vh_workers_unkicked(r->worker, 1);
+	vh_vq_start(vq);
+	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
+	if (r->call_fd >= 0) {
+		ssize_t ignored = write(r->call_fd, &one, sizeof(one));
+
+		(void)ignored;
+	}
+	if (is_tx(i))
+		vh_workers_wake(r->worker);
+	return true;
+}
+
+void vh_rings_resume(struct vh_session *s)
+{
+	uint16_t rx_live = 0;
+
+	if (!s->running || rte_vhost_get_negotiated_features(s->vid, &s->features) != 0 || !refresh_memory(s))
+		return;
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
+		if (s->ring[i].wanted && !vh_vq_is_live(queue_of(s, i)))
+			start_ring(s, i);
+	while (rx_live < s->port->pairs && vh_vq_is_live(&s->port->rx[rx_live]))
+		rx_live++;
+	__atomic_store_n(&s->port->rx_live, rx_live, __ATOMIC_RELEASE);
+}

@@ -1,0 +1,18 @@
+/* Internal to native/dpdk: pausing a session's queues and starting them again. */
+#ifndef VH_DPDK_RINGS_H
+#define VH_DPDK_RINGS_H
+
+#include "session.h"
+
+/* Both under the session's lock. */
+
+/*
+ * Stops all queues of the session, waits for the workers, hands the ring positions back to librte_vhost and
+ * drops the duplicates of its eventfds. Nothing happens to queues that are stopped already.
+ */
+void vh_rings_pause(struct vh_session *s);
+
+/* Starts every queue that the library says is ready, from the library's present state. */
+void vh_rings_resume(struct vh_session *s);
+
+#endif

@@ -1,0 +1,76 @@
+/*
+ * vhost-user sessions: librte_vhost speaks the protocol and maps the guest's memory; the rings are ours.
+ *
+ * Theory of operation
+ *   A session is a port's side towards librte_vhost. The library's thread ("vhost-events") tells it about
+ *   connections, messages and rings. Whenever a message may move rings, memory or descriptors, the session is
+ *   paused before the library acts (queues stopped, workers quiescent, ring positions handed back to the
+ * library) and resumed afterwards from what the library then says. librte_vhost 22.11 unmaps the memory of a
+ * running device on a new memory table without calling destroy_device: the pause is what keeps workers off
+ * it.
+ *
+ *   The session holds duplicates of the call and kick eventfds, so that no worker ever uses a descriptor that
+ * the library has closed (and that the kernel may have given to somebody else).
+ *
+ *   librte_vhost trusts its front end, so messages pass a gate first (gate.h).
+ *
+ *       idle --connection--> connected --new_device--> running <--> paused (during a message)
+ *
+ * Threads
+ *   Callbacks run on the library's thread, or on the control thread inside rte_vhost_driver_unregister().
+ * They take the session's lock and wait for workers; workers never take it. The control thread holds no
+ * session lock while it calls the library, which would wait for a callback that waits for the lock.
+ */
+#ifndef VH_DPDK_SESSION_H
+#define VH_DPDK_SESSION_H
+
+#include <pthread.h>
+#include "../core/switch.h"
+
+#define VH_MAX_RINGS (2 * VH_MAX_PAIRS)
+/* sun_path without its terminating zero. */
+#define VH_MAX_SOCKET_PATH 107
+#define VH_MAX_NAME 64
+
+struct vh_ring {
+	bool wanted;	      /* the library says that the ring is ready and enabled */
+	bool watched;	      /* its kick eventfd is in the worker's epoll */
+	int call_fd, kick_fd; /* our duplicates, or -1 */
+	uint16_t worker;      /* who polls it (transmit rings) */
+	uint16_t size;
+};
+
+struct vh_session {
+	char name[VH_MAX_NAME];
+	char path[VH_MAX_SOCKET_PATH + 1];
+	struct vh_port *port;
+	pthread_mutex_t lock;
+	/* Under the lock. */
+	int vid; /* librte_vhost's device, or -1 */
+	bool running;
+	uint64_t features;
+	uint64_t memory_bytes;
+	struct vh_guest_mem mem;
+	struct vh_ring ring[VH_MAX_RINGS];
+};
+
+struct vh_session_options {
+	const char *name, *path;
+	uint16_t pairs;
+	unsigned int socket_mode;
+	int socket_gid;
+};
+
+/*
+ * Registers the socket and starts to listen. The session and its port must stay where they are until
+ * vh_session_close() returns. Return: 0, or a negative errno with the reason in `error`.
+ */
+int vh_session_open(struct vh_session *s, const struct vh_session_options *o, char *error, size_t n);
+
+/* Ends the connection, removes the socket. Afterwards no callback uses the session. */
+void vh_session_close(struct vh_session *s);
+
+/* Finds the session of a socket path; given by the owner of the port table, callable from any thread. */
+struct vh_session *vh_session_by_path(const char *path);
+
+#endif

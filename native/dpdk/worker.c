@@ -1,0 +1,315 @@
+#include "worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <rte_cycles.h>
+#include <rte_rcu_qsbr.h>
+
+/* Spinning longer than a kick and a wake-up cost (some 10 us) does not pay; shorter makes bursty guests kick.
+ */
+#define VH_IDLE_US 50
+/* How often a worker looks by itself while one of its guests gave no kick eventfd. */
+#define VH_UNKICKED_MS 1
+#define VH_SLEEP_MS 1000
+
+struct plan {
+	uint32_t n;
+	struct vh_plan_queue queue[];
+};
+
+struct worker {
+	uint32_t id;
+	int cpu;
+	pthread_t thread;
+	int epoll_fd, wake_fd;
+	const struct plan *plan; /* atomic; control side replaces */
+	int32_t unkicked;	 /* atomic; live queues without kick eventfd */
+	struct vh_lane *lane;
+	int32_t tid; /* atomic; set by the thread */
+
+	/* Written by the thread, read by anybody: relaxed atomics. */
+	uint64_t cycles VH_CACHE_ALIGNED;
+	uint64_t busy_cycles, packets, sleeps;
+} VH_CACHE_ALIGNED;
+
+static struct {
+	struct vh_switch *sw;
+	struct rte_rcu_qsbr *rcu;
+	struct worker *worker;
+	uint32_t n;
+	bool adaptive;
+	uint32_t stop; /* atomic */
+	uint64_t hz, epoch;
+} pool;
+
+uint32_t vh_workers_now(void)
+{
+	/* Starts at 1: a second of 0 would be older than anything. */
+	return 1 + (uint32_t)((rte_rdtsc() - pool.epoch) / pool.hz);
+}
+
+/* Tells the guests of all live queues whether they should kick. Return: whether there is work after all. */
+static bool want_kicks(const struct plan *plan, bool on)
+{
+	bool work = false;
+
+	for (uint32_t i = 0; i < plan->n; i++) {
+		struct vh_vq *vq = &plan->queue[i].port->tx[plan->queue[i].pair];
+
+		if (vh_vq_is_live(vq))
+			work |= vh_vq_want_kicks(vq, on);
+	}
+	return work;
+}
+
+/* Sleeps until a guest kicks or the control side wakes us. */
+static void sleep_until_kicked(struct worker *w)
+{
+	const struct plan *plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
+	int timeout = __atomic_load_n(&w->unkicked, __ATOMIC_RELAXED) > 0 ? VH_UNKICKED_MS : VH_SLEEP_MS;
+	struct epoll_event events[16];
+
+	if (!want_kicks(plan, true)) {
+		/* Offline: the control side need not wait for a sleeper, which holds no pointer across the
+		 * wait. */
+		rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
+		epoll_wait(w->epoll_fd, events, 16, timeout);
+		rte_rcu_qsbr_thread_online(pool.rcu, w->id);
+		vh_count(&w->sleeps, 1);
+		plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
+	}
+	want_kicks(plan, false);
+}
+
+/* One round over the plan. Return: how many chains were moved. */
+static uint32_t poll_once(struct worker *w)
+{
+	const struct plan *plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
+	uint32_t moved = 0;
+
+	for (uint32_t i = 0; i < plan->n; i++) {
+		const struct vh_plan_queue *q = &plan->queue[i];
+
+		if (vh_likely(vh_vq_is_live(&q->port->tx[q->pair])))
+			moved += vh_switch_poll(pool.sw, w->lane, q->port, q->pair);
+	}
+	return moved;
+}
+
+static void *loop(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t idle_cycles = pool.hz / 1000000 * VH_IDLE_US;
+	uint64_t last = rte_rdtsc(), last_work = last;
+
+	__atomic_store_n(&w->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
+	rte_rcu_qsbr_thread_online(pool.rcu, w->id);
+	while (__atomic_load_n(&pool.stop, __ATOMIC_RELAXED) == 0) {
+		uint32_t moved = poll_once(w);
+		uint64_t now = rte_rdtsc();
+
+		rte_rcu_qsbr_quiescent(pool.rcu, w->id);
+		vh_count(&w->cycles, now - last);
+		if (moved > 0) {
+			vh_count(&w->busy_cycles, now - last);
+			vh_count(&w->packets, moved);
+			last_work = now;
+		} else if (pool.adaptive && now - last_work > idle_cycles) {
+			sleep_until_kicked(w);
+			now = last_work = rte_rdtsc();
+		} else {
+			vh_pause();
+		}
+		last = now;
+		w->lane->now = 1 + (uint32_t)((now - pool.epoch) / pool.hz);
+	}
+	rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
+	return NULL;
+}
+
+static int prepare(struct worker *w, uint32_t id, int cpu)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	w->id = id;
+	w->cpu = cpu;
+	w->lane = aligned_alloc(
+		VH_CACHE_LINE, (sizeof(*w->lane) + VH_CACHE_LINE - 1) / VH_CACHE_LINE * VH_CACHE_LINE);
+	w->plan = calloc(1, sizeof(struct plan));
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->lane == NULL || w->plan == NULL || w->epoll_fd < 0 || w->wake_fd < 0)
+		return -1;
+	memset(w->lane, 0, sizeof(*w->lane));
+	w->lane->worker = (uint16_t)id;
+	w->lane->now = 1;
+	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event);
+}
+
+static int launch(struct worker *w)
+{
+	char name[16];
+	pthread_attr_t attr;
+	int result;
+
+	pthread_attr_init(&attr);
+	if (w->cpu >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET((size_t)w->cpu, &set);
+		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	}
+	rte_rcu_qsbr_thread_register(pool.rcu, w->id);
+	result = pthread_create(&w->thread, &attr, loop, w);
+	pthread_attr_destroy(&attr);
+	if (result != 0)
+		return result;
+	snprintf(name, sizeof(name), "vh-worker-%u", w->id);
+	pthread_setname_np(w->thread, name);
+	return 0;
+}
+
+/* Ends the first `n` threads and frees everything; also after a start that failed half way. */
+static void tear_down(uint32_t n)
+{
+	__atomic_store_n(&pool.stop, 1, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < n; i++) {
+		vh_workers_wake(i);
+		pthread_join(pool.worker[i].thread, NULL);
+	}
+	for (uint32_t i = 0; i < pool.n; i++) {
+		struct worker *w = &pool.worker[i];
+
+		if (w->epoll_fd >= 0)
+			close(w->epoll_fd);
+		if (w->wake_fd >= 0)
+			close(w->wake_fd);
+		free(w->lane);
+		free((void *)(uintptr_t)w->plan);
+	}
+	free(pool.worker);
+	free(pool.rcu);
+	memset(&pool, 0, sizeof(pool));
+}
+
+int vh_workers_start(
+	struct vh_switch *sw, const int *cpu, uint32_t n, bool adaptive, char *error, size_t room)
+{
+	size_t rcu_size = rte_rcu_qsbr_get_memsize(n);
+	int result;
+
+	pool.sw = sw;
+	pool.n = n;
+	pool.adaptive = adaptive;
+	pool.stop = 0;
+	pool.hz = rte_get_tsc_hz();
+	pool.epoch = rte_rdtsc();
+	pool.worker = aligned_alloc(VH_CACHE_LINE, n * sizeof(*pool.worker));
+	pool.rcu =
+		aligned_alloc(VH_CACHE_LINE, (rcu_size + VH_CACHE_LINE - 1) / VH_CACHE_LINE * VH_CACHE_LINE);
+	if (pool.worker == NULL || pool.rcu == NULL || rte_rcu_qsbr_init(pool.rcu, n) != 0) {
+		free(pool.worker);
+		free(pool.rcu);
+		memset(&pool, 0, sizeof(pool));
+		snprintf(error, room, "out of memory for %u workers", n);
+		return -1;
+	}
+	memset(pool.worker, 0, n * sizeof(*pool.worker));
+	for (uint32_t i = 0; i < n; i++)
+		pool.worker[i].epoll_fd = pool.worker[i].wake_fd = -1;
+	for (uint32_t i = 0; i < n; i++) {
+		if (prepare(&pool.worker[i], i, cpu[i]) != 0) {
+			snprintf(error, room, "worker %u: %s", i, strerror(errno));
+			tear_down(i);
+			return -1;
+		}
+		result = launch(&pool.worker[i]);
+		if (result != 0) {
+			snprintf(error, room, "worker %u on CPU %d: %s", i, cpu[i], strerror(result));
+			tear_down(i);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+void vh_workers_stop(void)
+{
+	if (pool.worker != NULL)
+		tear_down(pool.n);
+}
+
+uint32_t vh_workers_count(void)
+{
+	return pool.n;
+}
+
+void vh_workers_sync(void)
+{
+	rte_rcu_qsbr_synchronize(pool.rcu, RTE_QSBR_THRID_INVALID);
+}
+
+int vh_workers_plan(uint32_t worker, const struct vh_plan_queue *queues, uint32_t n)
+{
+	struct worker *w = &pool.worker[worker];
+	struct plan *fresh = calloc(1, sizeof(*fresh) + n * sizeof(fresh->queue[0]));
+	const struct plan *old = w->plan;
+
+	if (fresh == NULL)
+		return -1;
+	fresh->n = n;
+	memcpy(fresh->queue, queues, n * sizeof(fresh->queue[0]));
+	__atomic_store_n(&w->plan, fresh, __ATOMIC_RELEASE);
+	vh_workers_wake(worker);
+	vh_workers_sync();
+	free((void *)(uintptr_t)old);
+	return 0;
+}
+
+int vh_workers_watch(uint32_t worker, int kick_fd)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+
+	return epoll_ctl(pool.worker[worker].epoll_fd, EPOLL_CTL_ADD, kick_fd, &event);
+}
+
+void vh_workers_unwatch(uint32_t worker, int kick_fd)
+{
+	epoll_ctl(pool.worker[worker].epoll_fd, EPOLL_CTL_DEL, kick_fd, NULL);
+}
+
+void vh_workers_unkicked(uint32_t worker, int change)
+{
+	__atomic_fetch_add(&pool.worker[worker].unkicked, change, __ATOMIC_RELAXED);
+}
+
+void vh_workers_wake(uint32_t worker)
+{
+	static const uint64_t one = 1;
+	/* A full counter means that it is awake anyway; the edge of this write is what counts. */
+	ssize_t ignored = write(pool.worker[worker].wake_fd, &one, sizeof(one));
+
+	(void)ignored;
+}
+
+void vh_workers_stats(uint32_t worker, struct vh_worker_stats *out)
+{
+	const struct worker *w = &pool.worker[worker];
+
+	*out = (struct vh_worker_stats){.cpu = w->cpu,
+		.tid = __atomic_load_n(&w->tid, __ATOMIC_RELAXED),
+		.queues = w->plan->n,
+		.cycles = __atomic_load_n(&w->cycles, __ATOMIC_RELAXED),
+		.busy_cycles = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED),
+		.packets = __atomic_load_n(&w->packets, __ATOMIC_RELAXED),
+		.sleeps = __atomic_load_n(&w->sleeps, __ATOMIC_RELAXED)};
+}
