@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
+import type { Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { VhostHostError, errnoOf, messageOf, printable } from './errors.js';
 
@@ -16,7 +17,7 @@ export interface RunOptions {
 }
 
 export interface FileStat {
-  readonly kind: 'file' | 'directory' | 'socket' | 'character' | 'other';
+  readonly kind: 'file' | 'directory' | 'socket' | 'character' | 'symlink' | 'other';
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -45,6 +46,8 @@ export interface Host {
   write(path: string, text: string, mode?: number): Promise<void>;
   list(path: string): Promise<readonly string[]>;
   stat(path: string): Promise<FileStat | undefined>;
+  /** Like `stat`, but tells of a symbolic link itself: for whoever must not be led elsewhere. */
+  lstat(path: string): Promise<FileStat | undefined>;
   mkdir(path: string, mode: number): Promise<void>;
   chown(path: string, uid: number, gid: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
@@ -55,10 +58,11 @@ export interface Host {
   now(): number;
 }
 
-function kindOf(stat: Awaited<ReturnType<typeof fs.stat>>): FileStat['kind'] {
+function kindOf(stat: Stats): FileStat['kind'] {
   if (stat.isFile()) return 'file';
   if (stat.isDirectory()) return 'directory';
   if (stat.isSocket()) return 'socket';
+  if (stat.isSymbolicLink()) return 'symlink';
   return stat.isCharacterDevice() ? 'character' : 'other';
 }
 
@@ -69,6 +73,12 @@ async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw error;
   }
+}
+
+async function describe(work: Promise<Stats>): Promise<FileStat | undefined> {
+  const stat = await orUndefined(work);
+  if (stat === undefined) return undefined;
+  return { kind: kindOf(stat), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, size: stat.size };
 }
 
 async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -135,11 +145,8 @@ export const realHost: Host = {
     await writeFileAtomic(path, text, mode === undefined ? {} : { mode });
   },
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],
-  async stat(path) {
-    const stat = await orUndefined(fs.stat(path));
-    if (stat === undefined) return undefined;
-    return { kind: kindOf(stat), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, size: stat.size };
-  },
+  stat: (path) => describe(fs.stat(path)),
+  lstat: (path) => describe(fs.lstat(path)),
   mkdir: async (path, mode) => void (await fs.mkdir(path, { recursive: true, mode })),
   chown: (path, uid, gid) => fs.chown(path, uid, gid),
   chmod: (path, mode) => fs.chmod(path, mode),

@@ -12,6 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Types of their own: the attributes count only where they are part of a declared type. */
+typedef uint32_t vh_block4 __attribute__((aligned(1), may_alias));
+typedef uint64_t vh_block8 __attribute__((aligned(1), may_alias));
 typedef uint8_t vh_block16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef uint8_t vh_block32 __attribute__((vector_size(32), aligned(1), may_alias));
 
@@ -20,11 +23,11 @@ typedef uint8_t vh_block32 __attribute__((vector_size(32), aligned(1), may_alias
 static inline void vh_copy_small(uint8_t *d, const uint8_t *s, uint32_t n)
 {
 	if (n >= 8) {
-		VH_COPY_BLOCK(uint64_t __attribute__((aligned(1), may_alias)), d, s);
-		VH_COPY_BLOCK(uint64_t __attribute__((aligned(1), may_alias)), d + n - 8, s + n - 8);
+		VH_COPY_BLOCK(vh_block8, d, s);
+		VH_COPY_BLOCK(vh_block8, d + n - 8, s + n - 8);
 	} else if (n >= 4) {
-		VH_COPY_BLOCK(uint32_t __attribute__((aligned(1), may_alias)), d, s);
-		VH_COPY_BLOCK(uint32_t __attribute__((aligned(1), may_alias)), d + n - 4, s + n - 4);
+		VH_COPY_BLOCK(vh_block4, d, s);
+		VH_COPY_BLOCK(vh_block4, d + n - 4, s + n - 4);
 	} else {
 		d[0] = s[0];
 		d[n / 2] = s[n / 2];

@@ -29,6 +29,12 @@ static inline void changed(struct vh_mac_table *t, int32_t used)
 	__atomic_store_n(&t->generation, t->generation + 1, __ATOMIC_RELEASE);
 }
 
+/* Under the lock; readers look without it. */
+static inline void count_port(struct vh_mac_table *t, uint16_t port, int add)
+{
+	__atomic_store_n(&t->per_port[port], (uint16_t)(t->per_port[port] + add), __ATOMIC_RELAXED);
+}
+
 /* The two buckets an address may live in. */
 static inline void choices(const struct vh_mac_table *t, uint64_t key, uint32_t out[2])
 {
@@ -88,10 +94,10 @@ uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key)
 
 static void withdraw(struct vh_mac_table *t, struct vh_mac_slot *s)
 {
-	t->per_port[val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED))]--;
+	count_port(t, val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED)), -1);
+	__atomic_store_n(&s->key, 0, __ATOMIC_RELAXED);
+	/* Last: who sees the new generation finds the address gone. */
 	changed(t, -1);
-	/* Sequentially consistent: no later write of the value may be seen under the old key. */
-	__atomic_store_n(&s->key, 0, __ATOMIC_SEQ_CST);
 }
 
 static struct vh_mac_slot *free_slot(struct vh_mac_table *t, const uint32_t c[2])
@@ -129,8 +135,11 @@ static enum vh_learned learn_locked(
 
 		if (old == port)
 			return VH_MAC_SEEN;
-		t->per_port[old]--;
-		t->per_port[port]++;
+		/* A port at its limit must not take other ports' addresses either. */
+		if (t->per_port[port] >= VH_MAC_PER_PORT)
+			return VH_MAC_REFUSED;
+		count_port(t, old, -1);
+		count_port(t, port, 1);
 		__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELEASE);
 		changed(t, 0);
 		return VH_MAC_MOVED;
@@ -140,10 +149,11 @@ static enum vh_learned learn_locked(
 	s = free_slot(t, c);
 	if (s == NULL)
 		return VH_MAC_REFUSED;
-	t->per_port[port]++;
-	changed(t, 1);
-	__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELAXED);
+	count_port(t, port, 1);
+	/* Release: a reader that gets this value finds the slot's former key gone when it looks again. */
+	__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELEASE);
 	__atomic_store_n(&s->key, key, __ATOMIC_RELEASE);
+	changed(t, 1);
 	return VH_MAC_NEW;
 }
 

@@ -112,15 +112,19 @@ static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *por
 	}
 }
 
-static void deliver(struct vh_switch *sw, struct vh_lane *lane, uint16_t dst, uint16_t pair)
+static void deliver(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *from, uint16_t dst, uint16_t pair)
 {
 	struct vh_port *port = __atomic_load_n(&sw->port[dst], __ATOMIC_ACQUIRE);
 	uint32_t n = lane->count[dst];
 	uint16_t live;
 
 	lane->count[dst] = 0;
-	if (port == NULL)
-		return; /* removed since it was learned; its addresses go with it */
+	if (port == NULL) {
+		/* Removed since it was learned or listed: it has no counters any more, so it is the sender's. */
+		vh_count(&from->counters[lane->worker].drops[VH_DROP_TX_NO_DESTINATION], n);
+		return;
+	}
 	live = __atomic_load_n(&port->rx_live, __ATOMIC_RELAXED);
 	/* A sender's queue always leads to the same receive queue, so a flow stays in order. */
 	if (vh_likely(live > 0)) {
@@ -145,7 +149,7 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	lane->n_dst = 0;
 	sort(sw, lane, port, vq);
 	for (uint16_t i = 0; i < lane->n_dst; i++)
-		deliver(sw, lane, lane->dst[i], pair);
+		deliver(sw, lane, port, lane->dst[i], pair);
 	vh_txq_complete(vq, &lane->batch, own);
 	return lane->batch.chains;
 }

@@ -79,7 +79,8 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	 * us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != vq->last_avail;
+	/* Of a broken queue nothing will be taken: its worker may sleep. */
+	return !vq->broken && __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != vq->last_avail;
 }
 
 /* Whether the guest wants an interrupt for used entries [old, new) (virtio 1.2, 2.7.7 and 2.7.10). */

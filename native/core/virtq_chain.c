@@ -4,6 +4,7 @@
 struct table {
 	const struct vh_desc *desc;
 	uint32_t n;
+	bool indirect;
 };
 
 /* Appends one buffer; more than one segment only where it crosses into a neighbouring memory region. */
@@ -33,7 +34,7 @@ static enum vh_chain_fault append(
 /* Follows an indirect descriptor (virtio 1.2, 2.7.5.3): no NEXT beside it, whole entries, no nesting. */
 static enum vh_chain_fault enter(const struct vh_vq *vq, const struct vh_desc *d, struct table *t)
 {
-	if (!vq->indirect || (d->flags & VH_DESC_NEXT) != 0 || t->desc != vq->desc)
+	if (!vq->indirect || (d->flags & VH_DESC_NEXT) != 0 || t->indirect)
 		return VH_CHAIN_BAD_INDIRECT;
 	if (d->len == 0 || d->len % sizeof(struct vh_desc) != 0 || d->len / sizeof(struct vh_desc) > vq->size)
 		return VH_CHAIN_BAD_INDIRECT;
@@ -42,6 +43,8 @@ static enum vh_chain_fault enter(const struct vh_vq *vq, const struct vh_desc *d
 		return VH_CHAIN_BAD_INDIRECT;
 	t->desc = (const struct vh_desc *)(const void *)vh_guest_mem_at(vq->mem, d->addr, d->len);
 	t->n = d->len / (uint32_t)sizeof(struct vh_desc);
+	/* A flag and not a comparison of pointers: a guest may name its ring itself as an indirect table. */
+	t->indirect = true;
 	return t->desc == NULL ? VH_CHAIN_BAD_INDIRECT : VH_CHAIN_OK;
 }
 

@@ -177,6 +177,10 @@ static bool deliver_general(struct round *r, const struct vh_frame *f)
 		int32_t head;
 		uint32_t len;
 
+		if (used > 0 && !r->vq->mergeable) {
+			drop(r, VH_DROP_RX_TOO_LONG);
+			return true;
+		}
 		if (r->taken + used == r->avail) {
 			/* Nothing published, nothing consumed: the buffers filled so far stay the guest's
 			 * offer. */
@@ -187,10 +191,6 @@ static bool deliver_general(struct round *r, const struct vh_frame *f)
 		if (head < 0) {
 			drop(r, VH_DROP_RX_BAD_RING);
 			return false;
-		}
-		if (used > 0 && !r->vq->mergeable) {
-			drop(r, VH_DROP_RX_TOO_LONG);
-			return true;
 		}
 		fault = fill_chain(r, (uint16_t)head, &s, &header, &len);
 		if (fault != VH_CHAIN_OK) {

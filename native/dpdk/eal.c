@@ -85,10 +85,10 @@ static int init_quietly(int argc, char **argv)
 
 int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 {
-	char cores[1024], memory[16], level[16];
+	char cores[1024], memory[16], level[16], prefix[32];
 	char *argv[16] = {"vhost-host", "--no-telemetry", "--no-pci", "--iova-mode=va", "--lcores", cores,
-		"--log-level", level};
-	int argc = 8, result;
+		"--log-level", level, "--file-prefix", prefix};
+	int argc = 10, result;
 	cpu_set_t before;
 
 	if (pthread_getaffinity_np(pthread_self(), sizeof(before), &before) != 0 ||
@@ -97,6 +97,7 @@ int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 		return -1;
 	}
 	lcores(cores, sizeof(cores), &before);
+	snprintf(prefix, sizeof(prefix), "vhost-host-%d", (int)getpid());
 	snprintf(level, sizeof(level), "%u", o->log_level);
 	/* Either way: no files on a hugetlbfs, no shared configuration, nothing that a killed process leaves
 	 * behind. */
@@ -110,6 +111,9 @@ int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 		argv[argc++] = memory;
 	}
 	result = init_quietly(argc, argv);
+	/* EAL makes a directory for shared files even where it has none; under our own prefix it is ours to
+	 * remove. */
+	rmdir(rte_eal_get_runtime_dir());
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
 	if (result < 0) {
 		snprintf(error, n, "EAL did not start: %s%s%s", rte_strerror(rte_errno),

@@ -71,6 +71,7 @@ export const Worker = z.strictObject({
   cycles: Count,
   busyCycles: Count,
 });
+export type Worker = z.infer<typeof Worker>;
 
 export const Status = z.strictObject({
   version: z.string(),
@@ -96,6 +97,14 @@ export type Status = z.infer<typeof Status>;
 
 export const PortStats = z.strictObject({ name: PortName, id: Count, counters: Counters });
 export type PortStats = z.infer<typeof PortStats>;
+
+/** Answers are objects, never bare arrays: they can grow without breaking a reader. */
+export const PortList = z.strictObject({ ports: z.array(Port) });
+export const MacList = z.strictObject({ macs: z.array(Mac) });
+export const StatsList = z.strictObject({ ports: z.array(PortStats) });
+export const PortRemoved = z.strictObject({ removed: PortName });
+export const Stopping = z.strictObject({ stopping: z.literal(true), pid: Count });
+export const Version = z.strictObject({ version: z.string() });
 
 export const ApiError = z.strictObject({
   error: z.strictObject({

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+// Format and layering of the C sources. `--write` formats them in place.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesBelow } from './lib/stamp.mjs';
+import { TaskError, main, root, runShown, say } from './lib/task.mjs';
+
+const maxLines = 600;
+/** Includes run one way, addon -> dpdk -> core: what each directory must not include. */
+const forbidden = [
+  { dir: 'native/core/', header: /^(node_api|js_native_api|uv|rte_)/, why: 'the core knows neither Node nor DPDK' },
+  { dir: 'native/dpdk/', header: /^(node_api|js_native_api|uv)/, why: 'only the addon knows Node' },
+  { dir: 'native/addon/', header: /^rte_/, why: 'the addon reaches DPDK through native/dpdk only' },
+];
+
+function problemsOf(file) {
+  const lines = readFileSync(join(root, file), 'utf8').split('\n');
+  const problems = [];
+  if (lines.length - 1 > maxLines) problems.push(`${file}: ${lines.length - 1} lines, at most ${maxLines}`);
+  const rules = forbidden.filter((rule) => file.startsWith(rule.dir));
+  lines.forEach((line, index) => {
+    const header = line.match(/^\s*#\s*include\s*[<"]([^>"]+)[>"]/)?.[1];
+    const broken = header === undefined ? undefined : rules.find((rule) => rule.header.test(header));
+    if (broken) problems.push(`${file}:${index + 1}: includes ${header}; ${broken.why}`);
+  });
+  return problems;
+}
+
+await main('check-native', async () => {
+  const files = filesBelow('native', ['build']).filter((file) => /\.[ch]$/.test(file));
+  const problems = files.flatMap(problemsOf);
+  for (const problem of problems) say(problem);
+  const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror'];
+  const code = await runShown('clang-format-14', ['--style=file', ...mode, ...files]);
+  if (problems.length > 0) throw new TaskError(`${problems.length} rules broken in native/`);
+  if (code !== 0) throw new TaskError('native/ is not formatted', 'npm run format');
+});

@@ -1,0 +1,35 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { filesBelow, fingerprint, isCurrent, record } from './stamp.mjs';
+import { TaskError, ask, root, runLogged, say } from './task.mjs';
+
+/** What the build leaves: the addon, and the launcher that becomes QEMU. */
+const outputs = ['native/build/Release/vhost_host.node', 'native/build/Release/vh-launch'];
+
+/** Headers that came with this very Node; without them node-gyp fetches them. */
+function headersOption() {
+  const prefix = dirname(dirname(process.execPath));
+  return existsSync(join(prefix, 'include/node/node_api.h')) ? [`--nodedir=${prefix}`] : [];
+}
+
+/** Builds the addon and the launcher; `rebuild` starts from nothing. */
+export async function buildNative({ rebuild = false } = {}) {
+  if ((await ask('pkg-config', ['--exists', 'libdpdk'])) === undefined) {
+    throw new TaskError(
+      'pkg-config finds no libdpdk (DPDK 22.11 or newer, with its headers)',
+      'apt-get install --no-install-recommends libdpdk-dev pkg-config',
+    );
+  }
+  const gyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js');
+  if (!existsSync(gyp)) throw new TaskError('node-gyp is not installed', 'npm ci');
+  const dpdk = (await ask('pkg-config', ['--modversion', 'libdpdk'])).trim();
+  const print = fingerprint(filesBelow('native', ['build', 'test', 'fuzz', 'bench']), process.version, dpdk);
+  if (!rebuild && isCurrent('native', print, outputs)) return;
+  say(`- building the native addon (DPDK ${dpdk})`);
+  // `configure build` and not `rebuild`: make then compiles only what has changed.
+  const steps = rebuild ? ['rebuild'] : ['configure', 'build'];
+  await runLogged('native', process.execPath, [gyp, ...steps, '-j', '2', ...headersOption()], {
+    cwd: join(root, 'native'),
+  });
+  record('native', print);
+}

@@ -1,0 +1,75 @@
+import { TaskError, ask, runLogged, say } from './task.mjs';
+
+/** What each kind of work needs from Debian, and why. */
+const groups = {
+  build: {
+    'build-essential': 'C compiler and make',
+    'pkg-config': 'finds DPDK',
+    'libdpdk-dev': 'DPDK, which the switch is built on',
+    python3: 'node-gyp runs on it',
+  },
+  run: {
+    'qemu-system-x86': 'runs the guests',
+    seabios: "the guests' BIOS",
+    'ipxe-qemu': 'boot ROM of the virtio NIC',
+  },
+  guest: {
+    'busybox-static': "the test guests' user space",
+    cpio: "packs the test guests' file system",
+  },
+  testpmd: {
+    dpdk: 'dpdk-testpmd, a guest that counts frames',
+  },
+  check: {
+    'clang-format-14': 'format check of the C sources',
+  },
+};
+
+export const groupNames = Object.keys(groups);
+
+async function missingOf(wanted) {
+  const present = new Set();
+  const listing = await ask('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n']);
+  if (listing === undefined) {
+    throw new TaskError(
+      'dpkg-query does not work here: set-up knows Debian only',
+      `install the equivalents of: ${Object.keys(wanted).join(' ')}`,
+    );
+  }
+  for (const line of listing.split('\n')) {
+    const [name, status] = line.split(' ');
+    if (status === 'installed') present.add(name);
+  }
+  // pkgconf is a drop-in that other packages may have brought in place of pkg-config.
+  if (present.has('pkgconf')) present.add('pkg-config');
+  return Object.keys(wanted).filter((name) => !present.has(name));
+}
+
+/** Refreshes apt's lists; at most once per run, since it takes seconds. */
+let updated;
+export function updateLists() {
+  updated ??= (async () => {
+    say('- refreshing the package lists (apt-get update)');
+    await runLogged('apt', 'apt-get', ['update']);
+  })();
+  return updated;
+}
+
+/** Installs what the named groups need and is not there yet. */
+export async function ensurePackages(names) {
+  const wanted = Object.assign({}, ...names.map((name) => groups[name]));
+  const missing = await missingOf(wanted);
+  if (missing.length === 0) return;
+  for (const name of missing) say(`- Debian package ${name} is missing: ${wanted[name]}`);
+  if (process.getuid() !== 0) {
+    throw new TaskError(
+      'installing Debian packages needs root',
+      `sudo apt-get install --no-install-recommends ${missing.join(' ')}`,
+    );
+  }
+  await updateLists();
+  say(`- installing ${missing.join(' ')} (apt-get install)`);
+  await runLogged('apt', 'apt-get', ['install', '-y', '--no-install-recommends', ...missing], {
+    env: { DEBIAN_FRONTEND: 'noninteractive' },
+  });
+}

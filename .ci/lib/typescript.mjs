@@ -1,0 +1,25 @@
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesBelow, fingerprint, isCurrent, isDirectory, record } from './stamp.mjs';
+import { root, runLogged, say } from './task.mjs';
+
+/** Compiled files whose source is gone: a test that was deleted must not go on running. */
+function pruneOrphans() {
+  for (const dir of ['build/src', 'build/test'].filter(isDirectory)) {
+    for (const file of filesBelow(dir)) {
+      const source = file.replace(/^build\//, '').replace(/\.js(\.map)?$/, '.ts');
+      if (source.endsWith('.ts') && !existsSync(join(root, source))) rmSync(join(root, file));
+    }
+  }
+}
+
+/** Compiles src/ and test/ into build/ when any source has changed. */
+export async function ensureTypeScript() {
+  const sources = ['src', 'test'].flatMap((dir) => filesBelow(dir)).filter((file) => file.endsWith('.ts'));
+  const print = fingerprint([...sources, 'tsconfig.json', 'package-lock.json']);
+  if (isCurrent('typescript', print, ['build/src', 'build/test'])) return;
+  say('- compiling TypeScript');
+  pruneOrphans();
+  await runLogged('tsc', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  record('typescript', print);
+}

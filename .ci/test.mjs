@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+// `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
+//
+//   npm test -- [STAGE...] [WORD...]   STAGE is one of check, native, unit, integration, e2e; other words choose mocha
+//                                      tests by name (then only the mocha stages run unless named)
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { clearTimeout, setTimeout } from 'node:timers';
+import { main, root, say } from './lib/task.mjs';
+
+const setUpLimitMs = 20 * 60_000;
+const limitMs = 10 * 60_000;
+/** After the limit a stage gets this long to take its guests down before it is killed. */
+const graceMs = 15_000;
+
+const npm = (script) => ['npm', ['run', '--silent', script]];
+const mochaStages = ['unit', 'integration', 'e2e'];
+const stages = ['check', 'native', ...mochaStages];
+
+let current;
+let interrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, () => {
+    interrupted = true;
+    current?.kill(signal);
+  });
+}
+
+/** Runs a command until it ends or `deadline` has come; true when it ended well. */
+function runUntil(deadline, command, args) {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
+    current = child;
+    let killer;
+    const limit = setTimeout(
+      () => {
+        say(`test: time limit reached, ending ${command} ${args[0]}`);
+        child.kill('SIGTERM');
+        killer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      },
+      Math.max(0, deadline - Date.now()),
+    );
+    const finish = (ok) => {
+      clearTimeout(limit);
+      clearTimeout(killer);
+      current = undefined;
+      resolve(ok);
+    };
+    child.on('error', (error) => {
+      say(`test: ${command}: ${error.message}`);
+      finish(false);
+    });
+    child.on('close', (code) => finish(code === 0));
+  });
+}
+
+/** A stage that ends badly counts as a failure even where it has no failed test to show. */
+function resultOf(ok, counts) {
+  const { passed, failed, skipped } = counts ?? { passed: ok ? 1 : 0, failed: 0, skipped: 0 };
+  return { passed, failed: ok ? failed : Math.max(1, failed), skipped };
+}
+
+async function runStage(stage, words, deadline) {
+  if (stage === 'check') return resultOf(await runUntil(deadline, ...npm('check')));
+  if (stage === 'native') return resultOf(await runUntil(deadline, 'make', ['-C', 'native/test', 'check']));
+  const output = join(root, 'build/results', `${stage}.json`);
+  rmSync(output, { force: true });
+  const filter = words.length === 0 ? [] : ['--grep', words.join(' ')];
+  const args = ['--reporter', '.ci/mocha-reporter.cjs', '--reporter-option', `output=${output}`, ...filter];
+  const ok = await runUntil(deadline, process.execPath, [
+    'node_modules/mocha/bin/mocha.js',
+    ...args,
+    `build/test/${stage}/**/*.test.js`,
+  ]);
+  return resultOf(ok, existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : undefined);
+}
+
+function chosenStages(named, words) {
+  if (named.length > 0) return stages.filter((stage) => named.includes(stage));
+  return words.length > 0 ? mochaStages : stages;
+}
+
+await main('test', async () => {
+  const args = process.argv.slice(2);
+  const words = args.filter((arg) => !stages.includes(arg));
+  const chosen = chosenStages(
+    args.filter((arg) => stages.includes(arg)),
+    words,
+  );
+  // Set-up first and outside of the limit: it may have to download.
+  if (!(await runUntil(Date.now() + setUpLimitMs, process.execPath, ['.ci/prepare.mjs']))) {
+    process.exitCode = 1;
+    return;
+  }
+  mkdirSync(join(root, 'build/results'), { recursive: true });
+  const deadline = Date.now() + limitMs;
+  const total = { passed: 0, failed: 0, skipped: 0 };
+  for (const stage of chosen) {
+    if (interrupted) break;
+    say(`\n== ${stage}`);
+    const result = await runStage(stage, words, deadline);
+    for (const key of Object.keys(total)) total[key] += result[key];
+  }
+  if (interrupted || total.failed > 0 || total.passed === 0) process.exitCode = 1;
+  process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
+});

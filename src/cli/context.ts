@@ -1,0 +1,24 @@
+import type { Host } from '../host.js';
+import type { Talk } from '../log.js';
+import type { Clock } from '../switch/clock.js';
+import type { NativeBinding } from '../switch/surface.js';
+
+/** What the subcommands are composed of; `main.ts` makes the real one. */
+export interface CliContext {
+  readonly host: Host;
+  readonly talk: Talk;
+  readonly clock: Clock;
+  readonly version: string;
+  /** The node program and the script that this process runs, to be started again as the daemon. */
+  readonly node: string;
+  readonly script: string;
+  /** Against which relative paths of the command line are meant. */
+  readonly cwd: string;
+  /** Deferred: only a daemon needs the addon. */
+  loadBinding(): NativeBinding;
+  onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): void;
+  /** From here on whatever this process makes is private until it is opened on purpose. */
+  makeFilesPrivate(): void;
+  /** Writes one line to an inherited descriptor and closes it. */
+  writeLine(descriptor: number, line: string): Promise<void>;
+}

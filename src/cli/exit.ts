@@ -1,0 +1,16 @@
+import { VhostHostError } from '../errors.js';
+import { describeError } from '../log.js';
+import type { ApiError } from '../switch/schema.js';
+
+/** The one place that decides the exit code: 0 done, 1 failed, 2 asked for wrongly. */
+export function exitCodeOf(error: unknown): number {
+  if (error === undefined) return 0;
+  return error instanceof VhostHostError && error.code === 'USAGE' ? 2 : 1;
+}
+
+/** An error as the one object of `--json`; the same shape as the API's. */
+export function errorObject(error: unknown): ApiError {
+  const { line, hint } = describeError(error);
+  const code = error instanceof VhostHostError ? error.code : 'INTERNAL';
+  return { error: { code, message: line, ...(hint === undefined ? {} : { hint }) } };
+}

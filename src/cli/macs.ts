@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import type { Mac } from '../switch/schema.js';
+import { clientOf, print, withClientOptions } from './client-command.js';
+import type { ClientOptions } from './client-command.js';
+import type { CliContext } from './context.js';
+import { duration, tableLines } from './table.js';
+import type { Column } from './table.js';
+
+const COLUMNS: readonly Column<Mac>[] = [
+  { title: 'MAC', cell: ({ mac }) => mac },
+  { title: 'VLAN', cell: ({ vlan }) => String(vlan), right: true },
+  { title: 'ID', cell: ({ id }) => String(id), right: true },
+  { title: 'PORT', cell: ({ port }) => port },
+  { title: 'SEEN', cell: ({ ageSeconds }) => `${duration(ageSeconds)} ago` },
+];
+
+export function macLines(macs: readonly Mac[]): string[] {
+  return macs.length === 0 ? ['no addresses learned'] : tableLines(COLUMNS, macs);
+}
+
+export function addMacs(program: Command, context: CliContext): void {
+  withClientOptions(program.command('macs').description('list the learned addresses')).action(
+    async (options: ClientOptions) => {
+      print(context, options, await clientOf(context, options).macs(), (answer) => macLines(answer.macs));
+    },
+  );
+}

@@ -1,0 +1,35 @@
+import { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { realHost } from '../host.js';
+import { makeTalk } from '../log.js';
+import { loadBinding } from '../switch/binding.js';
+import { monotonicClock } from '../switch/clock.js';
+import { packageVersion } from '../switch/package.js';
+import type { CliContext } from './context.js';
+import { PROGRAM, runCli } from './program.js';
+
+/** The composition root of `vhost-host`. */
+const context: CliContext = {
+  host: realHost,
+  talk: makeTalk(PROGRAM, process.stdout, process.stderr),
+  clock: monotonicClock,
+  version: packageVersion(),
+  node: process.execPath,
+  script: fileURLToPath(import.meta.url),
+  cwd: process.cwd(),
+  loadBinding: () => loadBinding(realHost),
+  onSignal: (signal, handler) => void process.on(signal, handler),
+  makeFilesPrivate: () => void process.umask(0o077),
+  writeLine: (descriptor, line) =>
+    new Promise((resolve) => {
+      const pipe = new Socket({ fd: descriptor, readable: false, writable: true });
+      // Whoever waited may be gone; that is no reason not to run.
+      pipe.once('error', () => resolve());
+      pipe.end(`${line}\n`, () => resolve());
+    }),
+};
+
+// A reader that has gone (`vhost-host ports | head`) or a full disk under the log must not end anything.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
+process.exitCode = await runCli(process.argv.slice(2), context);

@@ -1,0 +1,74 @@
+import { resolve } from 'node:path';
+import { InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import type { Port } from '../switch/schema.js';
+import { clientOf, print, withClientOptions } from './client-command.js';
+import type { ClientOptions } from './client-command.js';
+import type { CliContext } from './context.js';
+import { tableLines } from './table.js';
+import type { Column } from './table.js';
+
+const COLUMNS: readonly Column<Port>[] = [
+  { title: 'ID', cell: ({ id }) => String(id), right: true },
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
+  { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
+  { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
+  { title: 'SOCKET', cell: ({ socket }) => socket },
+];
+
+/** A guest may have any number of addresses; `macs` lists them all. */
+const SHOWN_MACS = 2;
+
+function macsCell(macs: readonly string[]): string {
+  const more = macs.length - SHOWN_MACS;
+  if (macs.length === 0) return '-';
+  return macs.slice(0, SHOWN_MACS).join(' ') + (more > 0 ? ` +${more}` : '');
+}
+
+export function portLines(ports: readonly Port[]): string[] {
+  return ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
+}
+
+function parseQueues(text: string): number {
+  const queues = Number(text);
+  if (Number.isInteger(queues) && queues >= 1) return queues;
+  throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+
+interface AddOptions extends ClientOptions {
+  readonly socket?: string;
+  readonly queues?: number;
+}
+
+export function addPorts(program: Command, context: CliContext): void {
+  // The options stand on the group as well, so that `ports --json` needs no `list`.
+  const ports = withClientOptions(program.command('ports').description('list, add and remove ports'));
+  withClientOptions(ports.command('list', { isDefault: true }).description('list the ports')).action(
+    async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ClientOptions>();
+      print(context, options, await clientOf(context, options).ports(), (answer) => portLines(answer.ports));
+    },
+  );
+  withClientOptions(ports.command('add <name>').description('add a vhost-user port'))
+    .option('--socket <path>', 'UNIX socket of the port (default: in the run directory)')
+    .option('--queues <n>', 'queue pairs (default: 1)', parseQueues)
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<AddOptions>();
+      const { socket, queues } = options;
+      const port = await clientOf(context, options).addPort({
+        name,
+        ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
+        ...(queues === undefined ? {} : { queues }),
+      });
+      print(context, options, port, (answer) => [`port ${answer.name} (${answer.id}) listens on ${answer.socket}`]);
+    });
+  withClientOptions(ports.command('rm <name>').description('remove a port, also with a guest on it')).action(
+    async (name: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ClientOptions>();
+      const answer = await clientOf(context, options).removePort(name);
+      print(context, options, answer, ({ removed }) => [`port ${removed} removed`]);
+    },
+  );
+}

@@ -1,0 +1,50 @@
+import { Command, CommanderError } from 'commander';
+import { VhostHostError, printable } from '../errors.js';
+import type { CliContext } from './context.js';
+import { errorObject, exitCodeOf } from './exit.js';
+import { addMacs } from './macs.js';
+import { addPorts } from './ports.js';
+import { addStart } from './start.js';
+import { addStats } from './stats.js';
+import { addStatus } from './status.js';
+import { addStop } from './stop.js';
+
+export const PROGRAM = 'vhost-host';
+
+/** The command line as commander sees it; `onText` takes help and version texts. */
+export function buildProgram(context: CliContext, onText: (text: string) => void): Command {
+  const program = new Command(PROGRAM)
+    .description('A switch in user space for QEMU guests, and its control.')
+    .version(context.version)
+    .exitOverride()
+    // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
+    .configureOutput({ writeOut: onText, writeErr: () => undefined });
+  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addStop]) add(program, context);
+  return program;
+}
+
+/** Commander's complaint as one of our errors; undefined where it only showed a text that was asked for. */
+function fromCommander(error: unknown): unknown {
+  if (!(error instanceof CommanderError)) return error;
+  if (error.exitCode === 0) return undefined;
+  const hint = `${PROGRAM} --help`;
+  if (error.code === 'commander.help') return new VhostHostError('USAGE', 'which subcommand?', { hint });
+  return new VhostHostError('USAGE', printable(error.message.replace(/^error: /, '')), { hint });
+}
+
+/** Runs one command line and returns the exit code. */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const program = buildProgram(context, (text) => context.talk.answer(text.trimEnd()));
+  let failure: unknown;
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    failure = fromCommander(error);
+  }
+  if (failure !== undefined) {
+    // Looked up by hand: with a mistake in the arguments there are no parsed options to ask.
+    if (args.includes('--json')) context.talk.answer(JSON.stringify(errorObject(failure)));
+    else await context.talk.fail(failure);
+  }
+  return exitCodeOf(failure);
+}

@@ -1,0 +1,45 @@
+import type { Daemon } from '../switch/daemon.js';
+import type { Settings } from '../switch/settings.js';
+import type { CliContext } from './context.js';
+import { errorObject } from './exit.js';
+
+/**
+ * The daemon itself, in this process, until it is told to stop. With a ready descriptor somebody
+ * waits for one line: that it runs, or the error why not; and stderr is the log file then.
+ */
+export async function runDaemon(context: CliContext, settings: Settings, readyFd: number | undefined): Promise<void> {
+  const tell = async (message: object): Promise<void> => {
+    if (readyFd !== undefined) await context.writeLine(readyFd, JSON.stringify(message));
+  };
+  let daemon: Daemon;
+  try {
+    daemon = await startWithSignals(context, settings, readyFd !== undefined);
+  } catch (error) {
+    await tell(errorObject(error));
+    throw error;
+  }
+  await tell({ ready: true, pid: process.pid });
+  await daemon.stopped;
+}
+
+/** A signal that comes while the switch starts is heard as soon as it runs: half a start cannot be undone. */
+async function startWithSignals(context: CliContext, settings: Settings, logsToFile: boolean): Promise<Daemon> {
+  let stopWanted = false;
+  let daemon: Daemon | undefined = undefined;
+  const stop = (): void => {
+    stopWanted = true;
+    void daemon?.stop();
+  };
+  context.onSignal('SIGTERM', stop);
+  context.onSignal('SIGINT', stop);
+  // The terminal it was started from may go.
+  context.onSignal('SIGHUP', () => undefined);
+  context.makeFilesPrivate();
+  // Loaded here: the other subcommands need no server, and start faster without.
+  const { startDaemon } = await import('../switch/daemon.js');
+  const { host, clock, version, talk } = context;
+  const write = (line: string): void => talk.say(line);
+  daemon = await startDaemon({ host, clock, version, settings, logsToFile, write, binding: context.loadBinding() });
+  if (stopWanted) await daemon.stop();
+  return daemon;
+}

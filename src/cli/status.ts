@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { Status, Worker } from '../switch/schema.js';
+import { clientOf, print, withClientOptions } from './client-command.js';
+import type { ClientOptions } from './client-command.js';
+import type { CliContext } from './context.js';
+import { count, duration, tableLines } from './table.js';
+import type { Column } from './table.js';
+
+const WORKER_COLUMNS: readonly Column<Worker>[] = [
+  { title: 'WORKER', cell: ({ id }) => String(id), right: true },
+  { title: 'CPU', cell: ({ cpu }) => (cpu === null ? 'any' : String(cpu)), right: true },
+  { title: 'THREAD', cell: ({ tid }) => String(tid), right: true },
+  { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
+  { title: 'PACKETS', cell: ({ packets }) => count(packets), right: true },
+  { title: 'BUSY', cell: busyShare, right: true },
+  { title: 'SLEEPS', cell: ({ sleeps }) => count(sleeps), right: true },
+];
+
+function busyShare({ cycles, busyCycles }: Worker): string {
+  return cycles === 0 ? '-' : `${((100 * busyCycles) / cycles).toFixed(1)} %`;
+}
+
+export function statusLines(status: Status): string[] {
+  const facts: readonly (readonly [string, string])[] = [
+    ['switch', `running in ${status.runDir}, process ${status.pid}, up ${duration(status.uptimeSeconds)}`],
+    ['version', `${status.version} with ${status.dpdk}`],
+    ['ports', `${status.ports}, ${status.portsReady} ready; ${count(status.macs)} addresses learned`],
+    ['hugepages', status.hugepagesReason === null ? 'used' : `not used: ${status.hugepagesReason}`],
+    ['polling', status.poll],
+    ['config', status.config ?? 'none'],
+    ['log', status.log ?? 'standard error'],
+    ...(status.eventsLost === 0 ? [] : [['lost', `${count(status.eventsLost)} events`] as const]),
+  ];
+  const width = Math.max(...facts.map(([name]) => name.length));
+  return [
+    ...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
+    '',
+    ...tableLines(WORKER_COLUMNS, status.workers),
+  ];
+}
+
+export function addStatus(program: Command, context: CliContext): void {
+  withClientOptions(program.command('status').description('show how the switch is doing')).action(
+    async (options: ClientOptions) => {
+      print(context, options, await clientOf(context, options).status(), statusLines);
+    },
+  );
+}

@@ -1,0 +1,23 @@
+import type { PortWish } from './settings.js';
+
+/** One step on the way from the ports that are to the ports that are wanted. */
+export type PortAction =
+  { readonly kind: 'remove'; readonly name: string } | { readonly kind: 'add'; readonly port: PortWish };
+
+function same(a: PortWish, b: PortWish): boolean {
+  return a.name === b.name && a.socket === b.socket && (a.queues ?? 1) === (b.queues ?? 1);
+}
+
+/**
+ * What to do so that the wanted ports are there. Removals come first: they free names, sockets and
+ * device numbers. A port that differs in anything is removed and added again, one that does not is
+ * left alone with the guest on it.
+ */
+export function portActions(old: readonly PortWish[], wanted: readonly PortWish[]): readonly PortAction[] {
+  const gone = old.filter((port) => !wanted.some((other) => same(port, other)));
+  const missing = wanted.filter((port) => !old.some((other) => same(port, other)));
+  return [
+    ...gone.map(({ name }) => ({ kind: 'remove' as const, name })),
+    ...missing.map((port) => ({ kind: 'add' as const, port })),
+  ];
+}

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { parseCpuList } from './cpulist.js';
+import { PortName } from './schema.js';
+import { describeFaults } from './validate.js';
+
+/** The configuration file of the switch: JSON, every key optional. */
+
+export const POLL_MODES = ['adaptive', 'busy'] as const;
+export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
+/** By rising talkativeness, with DPDK's numbers. */
+export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
+
+const AbsolutePath = z.string().startsWith('/', 'must be an absolute path');
+
+const Workers = z.unknown().transform((value, context): readonly number[] => {
+  const text = Array.isArray(value) ? value.join(',') : value;
+  const result =
+    typeof text === 'string' ? parseCpuList(text) : { reason: 'must be CPU numbers or a text like "0,2-3"' };
+  if ('cpus' in result) return result.cpus;
+  context.addIssue({ code: 'custom', message: result.reason });
+  return z.NEVER;
+});
+
+const ConfigPort = z.strictObject({
+  name: PortName,
+  socket: AbsolutePath.optional(),
+  queues: z.number().int().min(1).optional(),
+});
+
+const Ports = z.array(ConfigPort).superRefine((ports, context) => {
+  ports.forEach(({ name }, i) => {
+    const first = ports.findIndex((port) => port.name === name);
+    if (first < i) context.addIssue({ code: 'custom', path: [i, 'name'], message: `"${name}" is named twice` });
+  });
+});
+
+const SocketMode = z
+  .string()
+  .regex(/^0?[0-7]{3}$/, 'must be octal mode bits in quotes, such as "0660"')
+  .transform((text) => parseInt(text, 8));
+
+export const Config = z.strictObject({
+  runDir: AbsolutePath.optional(),
+  /** One worker per CPU named; without it one worker that is not pinned. */
+  workers: Workers.optional(),
+  poll: z.enum(POLL_MODES).optional(),
+  /** Seconds after which an address that is not seen any more is forgotten. */
+  macAgeing: z.number().int().min(1).max(1_000_000).optional(),
+  /** MiB for DPDK's own memory. */
+  memoryMb: z.number().int().min(16).max(65_536).optional(),
+  hugepages: z.enum(HUGEPAGE_MODES).optional(),
+  /** Who may connect to the ports. */
+  socket: z.strictObject({ mode: SocketMode.optional(), group: z.string().min(1).optional() }).optional(),
+  ports: Ports.optional(),
+  logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
+});
+export type Config = z.infer<typeof Config>;
+
+const DEFAULT_FILE = '/etc/vhost-host/switch.json';
+
+function invalid(message: string, file: string, cause?: unknown): VhostHostError {
+  return new VhostHostError('CONFIG_INVALID', message, { cause, details: { file } });
+}
+
+export function parseConfig(file: string, text: string): Config {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw invalid(`${file} is not JSON: ${printable(messageOf(error))}`, file, error);
+  }
+  const result = Config.safeParse(value);
+  if (result.success) return result.data;
+  throw invalid(describeFaults(file, Config, result.error), file, result.error);
+}
+
+export interface LoadedConfig {
+  /** null: no file, all defaults. */
+  readonly file: string | null;
+  readonly config: Config;
+}
+
+/** The file that was asked for, else root's file in /etc where there is one, else nothing. */
+export async function loadConfig(host: Host, given?: string): Promise<LoadedConfig> {
+  if (given === undefined) {
+    const text = host.uid() === 0 ? await host.readOptional(DEFAULT_FILE) : undefined;
+    return text === undefined
+      ? { file: null, config: {} }
+      : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text) };
+  }
+  try {
+    return { file: given, config: parseConfig(given, await host.read(given)) };
+  } catch (error) {
+    if (error instanceof VhostHostError) throw error;
+    const reason = errnoOf(error) === 'ENOENT' ? 'there is no such file' : printable(messageOf(error));
+    throw invalid(`cannot read configuration ${given}: ${reason}`, given, error);
+  }
+}

@@ -1,0 +1,111 @@
+import { VhostHostError } from '../errors.js';
+import type { Control } from './api.js';
+import type { Clock } from './clock.js';
+import type { PortRecord, PortTable } from './ports.js';
+import type { Mac, Port, PortAdd, PortClaim, PortStats, Status } from './schema.js';
+import type { NativeBinding, NativePort } from './surface.js';
+import { macView, portView, statsView, workerView } from './view.js';
+
+/** What does not change while the switch runs. */
+export type StatusFacts = Omit<Status, 'uptimeSeconds' | 'workers' | 'ports' | 'portsReady' | 'macs' | 'eventsLost'>;
+
+export interface ControlParts {
+  readonly binding: NativeBinding;
+  readonly clock: Clock;
+  readonly facts: StatusFacts;
+  readonly ports: PortTable;
+  readonly eventsLost: () => number;
+  readonly say: (line: string) => void;
+  readonly stopSoon: () => void;
+}
+
+/** The API's questions, answered from the port table and the engine. */
+export class SwitchControl implements Control {
+  readonly #parts: ControlParts;
+  readonly #startedAt: number;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+    this.#startedAt = parts.clock.now();
+  }
+
+  get version(): string {
+    return this.#parts.facts.version;
+  }
+
+  status(): Status {
+    const { binding, clock, facts, eventsLost } = this.#parts;
+    const natives = binding.ports();
+    return {
+      ...facts,
+      uptimeSeconds: Math.floor((clock.now() - this.#startedAt) / 1000),
+      workers: binding.workers().map(workerView),
+      ports: natives.length,
+      portsReady: natives.filter(({ ready }) => ready).length,
+      macs: binding.macs().length,
+      eventsLost: eventsLost(),
+    };
+  }
+
+  ports(): Port[] {
+    const macs = this.#parts.binding.macs();
+    return this.#joined().map(([port, native]) => portView(port, native, macs));
+  }
+
+  port(name: string): Port {
+    return this.#view(this.#parts.ports.get(name));
+  }
+
+  async addPort(wish: PortAdd): Promise<Port> {
+    const port = await this.#parts.ports.add(wish, 'api');
+    this.#parts.say(`port ${port.name} (${port.id}) added on ${port.socket}`);
+    return this.#view(port);
+  }
+
+  async removePort(name: string): Promise<void> {
+    const { id } = this.#parts.ports.get(name);
+    await this.#parts.ports.remove(name);
+    this.#parts.say(`port ${name} (${id}) removed`);
+  }
+
+  async claimPort(wish: PortClaim): Promise<Port> {
+    const port = await this.#parts.ports.claim(wish);
+    this.#parts.say(`port ${port.name} (${port.id}) handed out on ${port.socket}`);
+    return this.#view(port);
+  }
+
+  macs(): Mac[] {
+    return this.#parts.binding.macs().flatMap((entry) => {
+      const port = this.#parts.ports.byId(entry.port);
+      return port === undefined ? [] : [macView(entry, port)];
+    });
+  }
+
+  stats(): PortStats[] {
+    return this.#joined().map(([port, native]) => statsView(port, native));
+  }
+
+  stopSoon(): void {
+    this.#parts.stopSoon();
+  }
+
+  report(line: string): void {
+    this.#parts.say(line);
+  }
+
+  /** Each port with the engine's side of it; one that is just being made or removed has none and is left out. */
+  #joined(): (readonly [PortRecord, NativePort])[] {
+    const natives = new Map(this.#parts.binding.ports().map((native) => [native.id, native]));
+    return this.#parts.ports.all().flatMap((port) => {
+      const native = natives.get(port.id);
+      return native === undefined ? [] : [[port, native] as const];
+    });
+  }
+
+  #view(port: PortRecord): Port {
+    const { binding } = this.#parts;
+    const native = binding.ports().find(({ id }) => id === port.id);
+    if (native !== undefined) return portView(port, native, binding.macs());
+    throw new VhostHostError('PORT_UNKNOWN', `port ${port.name} is gone`, { hint: 'vhost-host ports' });
+  }
+}

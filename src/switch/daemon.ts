@@ -1,0 +1,153 @@
+import { VhostHostError, messageOf, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { portActions } from './actions.js';
+import { buildApi, buildClaimApi } from './api.js';
+import type { Clock } from './clock.js';
+import { EventSink } from './events.js';
+import type { LogLine } from './events.js';
+import { startEngine } from './engine.js';
+import type { RunningEngine } from './engine.js';
+import { takeRunDir } from './lock.js';
+import { PortTable } from './ports.js';
+import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
+import type { Settings } from './settings.js';
+import { SocketRecord } from './sockets.js';
+import type { NativeBinding } from './surface.js';
+import { SwitchControl } from './control.js';
+import { Unwind } from './unwind.js';
+
+/**
+ * The switch's life. Start: run directory and its lock, leftovers of a dead switch, the engine, the
+ * ports of the configuration, the API. Stop is the same list backwards, also after a start that
+ * failed half-way; whoever holds the lock owns everything in the run directory.
+ */
+
+export interface DaemonParts {
+  readonly host: Host;
+  readonly binding: NativeBinding;
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly version: string;
+  /** stderr is the log file of the run directory. */
+  readonly logsToFile: boolean;
+  /** One line of the log. */
+  readonly write: (line: string) => void;
+}
+
+export interface Daemon {
+  /** Resolves when everything is taken down. */
+  readonly stopped: Promise<void>;
+  /** Any number of times, at any time. */
+  stop(): Promise<void>;
+}
+
+const TICK_MS = 1000;
+
+export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
+  const { host, settings } = parts;
+  const log = (line: LogLine): void =>
+    parts.write(line.verbatim ? line.text : `${new Date(host.now()).toISOString()} ${line.text}`);
+  const say = (text: string): void => log({ text, verbatim: false });
+  const unwind = new Unwind(say);
+  try {
+    await takeRunDir(parts, unwind);
+    const record = new SocketRecord(host, settings.runDir);
+    await record.clearLeftovers(say);
+    unwind.push('the port sockets', () => record.close());
+    const ports = new PortTable({ ...parts, record, say });
+    const sink = new EventSink({ ports, clock: parts.clock, write: log });
+    const engine = await startEngine(parts, (events) => sink.take(events));
+    unwind.push('the engine', async () => {
+      await ports.settled();
+      parts.binding.stop();
+    });
+    for (const action of portActions([], settings.ports)) {
+      if (action.kind === 'add') await ports.add(action.port, 'config');
+      else await ports.remove(action.name);
+    }
+    const daemon = makeDaemon(unwind, say);
+    const control = makeControl(parts, { ports, sink, engine, say, stopSoon: () => void daemon.stop() });
+    startTicking(parts, { ports, sink, say }, unwind);
+    await openApi(parts, control, unwind);
+    say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
+    return daemon;
+  } catch (error) {
+    await unwind.run();
+    throw error;
+  }
+}
+
+function makeDaemon(unwind: Unwind, say: (line: string) => void): Daemon {
+  let resolveStopped = (): void => undefined;
+  const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
+  let stopping: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    say('switch stops');
+    await unwind.run();
+    resolveStopped();
+  };
+  return { stopped, stop: () => (stopping ??= stop()) };
+}
+
+interface Running {
+  readonly ports: PortTable;
+  readonly sink: EventSink;
+  readonly say: (line: string) => void;
+}
+
+function makeControl(
+  { host, binding, settings, clock, version, logsToFile }: DaemonParts,
+  { ports, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
+): SwitchControl {
+  const facts = {
+    version,
+    pid: process.pid,
+    runDir: settings.runDir,
+    apiSocket: apiSocketPath(settings.runDir),
+    log: logsToFile ? logPath(settings.runDir) : null,
+    config: settings.configFile,
+    startedAt: new Date(host.now()).toISOString(),
+    dpdk: engine.dpdkVersion,
+    hugepages: engine.hugepages,
+    hugepagesReason: engine.hugepagesReason,
+    poll: settings.poll,
+  };
+  return new SwitchControl({ binding, clock, facts, ports, eventsLost: () => sink.lost, say, stopSoon });
+}
+
+async function openApi({ host, settings }: DaemonParts, control: SwitchControl, unwind: Unwind): Promise<void> {
+  const { runDir, claimGid } = settings;
+  const owner = { path: apiSocketPath(runDir), api: buildApi(control), gid: -1 };
+  const claims = { path: claimSocketPath(runDir), api: buildClaimApi(control), gid: claimGid };
+  // The owner's last: it can ask for the end, which must find everything on the list.
+  for (const { path, api, gid } of [claims, owner]) {
+    unwind.push(`the API on ${path}`, () => api.close());
+    try {
+      await api.listen({ path });
+    } catch (error) {
+      throw new VhostHostError('RUN_DIR_UNUSABLE', `cannot listen on ${path}: ${printable(messageOf(error))}`, {
+        cause: error,
+      });
+    }
+    if (gid !== -1) await host.chown(path, host.uid(), gid);
+    await host.chmod(path, gid === -1 ? 0o600 : 0o660);
+  }
+}
+
+function startTicking({ binding, clock, settings }: DaemonParts, { ports, sink, say }: Running, unwind: Unwind): void {
+  const tick = async (): Promise<void> => {
+    ports.reconcile();
+    await ports.expire();
+    binding.ageMacs(settings.macAgeing);
+    sink.tick();
+  };
+  let busy = false;
+  const cancel = clock.every(TICK_MS, () => {
+    if (busy) return;
+    busy = true;
+    tick()
+      .catch((error: unknown) => say(`housekeeping failed: ${printable(messageOf(error))}`))
+      .finally(() => (busy = false));
+  });
+  unwind.push('the timer', cancel);
+}

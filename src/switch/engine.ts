@@ -1,0 +1,53 @@
+import { VhostHostError, messageOf, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { allowedCpus } from './cpulist.js';
+import { chooseHugepages } from './hugepages.js';
+import type { Settings } from './settings.js';
+import type { EngineEvent, EngineInfo, NativeBinding } from './surface.js';
+
+export interface RunningEngine extends EngineInfo {
+  readonly hugepagesReason: string | null;
+}
+
+function badWorkers(message: string, hint: string): VhostHostError {
+  return new VhostHostError('USAGE', message, { hint });
+}
+
+/** Refuses more workers than the engine has room for, and CPUs this process may not run on. */
+async function checkWorkers(host: Host, binding: NativeBinding, workers: readonly number[]): Promise<void> {
+  const { maxWorkers } = binding.limits;
+  if (workers.length > maxWorkers) {
+    throw badWorkers(
+      `${workers.length} workers asked for, at most ${maxWorkers}`,
+      'vhost-host start --workers CPULIST',
+    );
+  }
+  const allowed = allowedCpus((await host.readOptional('/proc/self/status')) ?? '');
+  if (allowed === undefined) return;
+  const bad = workers.find((cpu) => cpu !== -1 && !allowed.includes(cpu));
+  if (bad === undefined) return;
+  throw badWorkers(
+    `worker CPU ${bad}: this process may only run on CPU ${allowed.join(', ')}`,
+    `vhost-host start --workers ${allowed[0] ?? 0}`,
+  );
+}
+
+/** Checks what the engine cannot say clearly itself, then starts it. */
+export async function startEngine(
+  parts: { readonly host: Host; readonly binding: NativeBinding; readonly settings: Settings },
+  onEvents: (events: EngineEvent[]) => void,
+): Promise<RunningEngine> {
+  const { host, binding, settings } = parts;
+  const { workers, memoryMb, logLevel, poll } = settings;
+  await checkWorkers(host, binding, workers);
+  const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
+  try {
+    const info = binding.start({ workers, hugepages: use, memoryMb, logLevel, poll }, onEvents);
+    return { ...info, hugepagesReason: info.hugepages ? null : (reason ?? 'DPDK did not take them') };
+  } catch (error) {
+    throw new VhostHostError('ENGINE_FAILED', `the packet engine does not start: ${printable(messageOf(error))}`, {
+      cause: error,
+      ...(use ? { hint: 'vhost-host start --hugepages off' } : {}),
+    });
+  }
+}

@@ -1,0 +1,209 @@
+import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
+import type { Host } from '../host.js';
+import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
+import type { ClaimState } from './claims.js';
+import type { Clock } from './clock.js';
+import { checkSocketPath, portSocketPath } from './rundir.js';
+import type { PortClaim } from './schema.js';
+import type { PortWish, Settings } from './settings.js';
+import { clearDeadSocket, socketState } from './sockets.js';
+import type { SocketRecord } from './sockets.js';
+import type { NativeBinding } from './surface.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** What the control plane knows of a port; counters and rings are the engine's. */
+export interface PortRecord extends ClaimState {
+  readonly id: number;
+  readonly name: string;
+  readonly socket: string;
+  readonly queues: number;
+}
+
+export interface PortTableParts {
+  readonly host: Host;
+  readonly binding: NativeBinding;
+  readonly settings: Pick<Settings, 'runDir' | 'socketMode' | 'socketGid'>;
+  readonly clock: Clock;
+  readonly record: SocketRecord;
+  readonly say: (line: string) => void;
+}
+
+const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
+
+const BLOCKED = {
+  alive: 'somebody listens on it',
+  dead: 'a socket that nobody listens on is there, and it is not known to be ours',
+  foreign: 'it exists and is not a socket',
+} as const;
+
+/**
+ * The ports of the switch. Changes run one after the other, however many requests come at once;
+ * looking never waits.
+ */
+export class PortTable {
+  readonly #parts: PortTableParts;
+  readonly #ports = new Map<string, Mutable<PortRecord>>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: PortTableParts) {
+    this.#parts = parts;
+  }
+
+  all(): readonly PortRecord[] {
+    return [...this.#ports.values()].sort((a, b) => a.id - b.id);
+  }
+
+  get(name: string): PortRecord {
+    const port = this.#ports.get(name);
+    if (port !== undefined) return port;
+    throw new VhostHostError('PORT_UNKNOWN', `there is no port ${printable(name)}`, { hint: 'vhost-host ports' });
+  }
+
+  byId(id: number): PortRecord | undefined {
+    return this.#byId(id);
+  }
+
+  add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
+    return this.#inTurn(() => this.#add(wish, origin));
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(this.get(name)));
+  }
+
+  /** Hands out a port to a guest, made now where it is missing. */
+  claim(wish: PortClaim): Promise<PortRecord> {
+    return this.#inTurn(() => this.#claim(wish));
+  }
+
+  /** Removes ports whose claims came to nothing. */
+  expire(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const port of this.all()) {
+        const reason = expiredReason(port, this.#parts.clock.now());
+        if (reason === undefined) continue;
+        await this.#remove(port);
+        this.#parts.say(`port ${port.name} (${port.id}) removed: ${reason}`);
+      }
+    });
+  }
+
+  /** Resolves when every change that was asked for is through. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
+  /** Takes over who is connected, where events about it were lost. */
+  reconcile(): void {
+    for (const { id, connected } of this.#parts.binding.ports()) this.setConnected(id, connected);
+  }
+
+  setConnected(id: number, connected: boolean): void {
+    const port = this.#byId(id);
+    if (port === undefined || port.connected === connected) return;
+    port.connected = connected;
+    port.claimedAt = undefined;
+    port.lostAt = connected ? undefined : this.#parts.clock.now();
+  }
+
+  #byId(id: number): Mutable<PortRecord> | undefined {
+    return [...this.#ports.values()].find((port) => port.id === id);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    // The next one's turn comes also after a failure, which is the asker's to hear about.
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+
+  async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
+    const { binding, settings, record } = this.#parts;
+    const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
+    const queues = wish.queues ?? 1;
+    this.#check(wish.name, socket, queues);
+    await this.#freeSocketPath(wish.name, socket);
+    await record.add(socket);
+    try {
+      const { socketMode, socketGid } = settings;
+      const id = binding.addPort({ name: wish.name, socketPath: socket, queuePairs: queues, socketMode, socketGid });
+      const port = { id, name: wish.name, socket, queues, origin, connected: false };
+      const known = { ...port, claimedAt: undefined, lostAt: undefined };
+      this.#ports.set(wish.name, known);
+      return known;
+    } catch (error) {
+      await record.remove(socket);
+      const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'PORT_FAILED';
+      throw new VhostHostError(code, `port ${wish.name}: ${printable(messageOf(error))}`, { cause: error });
+    }
+  }
+
+  #check(name: string, socket: string, queues: number): void {
+    const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
+    if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
+    if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
+    if (queues > maxQueuePairs) {
+      throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
+    }
+    if (!socket.startsWith('/')) throw new VhostHostError('USAGE', `socket path ${socket} is not absolute`);
+    checkSocketPath(socket);
+    const other = this.all().find((port) => port.socket === socket);
+    if (other !== undefined) {
+      throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
+    }
+  }
+
+  /** The way is free, or what blocks it is a dead socket under a name that only this switch uses. */
+  async #freeSocketPath(name: string, socket: string): Promise<void> {
+    const { host, settings } = this.#parts;
+    const own = socket === portSocketPath(settings.runDir, name);
+    const state = own ? await clearDeadSocket(host, socket) : await socketState(host, socket);
+    if (state === 'absent' || state === 'removed') return;
+    throw new VhostHostError('PORT_FAILED', `port ${name}: cannot use ${socket}: ${BLOCKED[state]}`, {
+      hint: state === 'dead' ? `rm ${socket}` : `vhost-host ports add ${name} --socket PATH with another PATH`,
+    });
+  }
+
+  async #remove(port: PortRecord): Promise<void> {
+    this.#ports.delete(port.name);
+    this.#parts.binding.removePort(port.id);
+    await clearDeadSocket(this.#parts.host, port.socket);
+    await this.#parts.record.remove(port.socket);
+  }
+
+  async #claim(wish: PortClaim): Promise<PortRecord> {
+    this.reconcile();
+    const tries = wish.exact ? 1 : this.#parts.binding.limits.maxPorts + 1;
+    let reason = '';
+    for (let n = 1; n <= tries; n++) {
+      const name = siblingName(wish.name, n);
+      const port = this.#ports.get(name);
+      const refusal = port === undefined ? undefined : this.#refusal(port, wish.queues);
+      reason = n === 1 ? (refusal ?? '') : reason;
+      if (refusal === undefined) return await this.#handOut(name, wish.queues);
+    }
+    throw new VhostHostError('PORT_IN_USE', `port ${wish.name} is taken: ${reason}`, { hint: 'vhost-host ports' });
+  }
+
+  #refusal(port: PortRecord, queues: number): string | undefined {
+    const taken = takenReason(port, this.#parts.clock.now());
+    if (taken !== undefined || port.origin === 'claim' || port.queues >= queues) return taken;
+    return `it has too few queues: ${port.queues}, ${queues} asked for`;
+  }
+
+  async #handOut(name: string, queues: number): Promise<PortRecord> {
+    const old = this.#ports.get(name);
+    const open = this.all().filter(({ claimedAt }) => claimedAt !== undefined).length;
+    if (old?.claimedAt === undefined && open >= MAX_OPEN_CLAIMS) {
+      throw new VhostHostError('PORT_LIMIT', `${open} ports are handed out to guests that have not connected yet`);
+    }
+    if (old !== undefined && old.queues < queues) await this.#remove(old);
+    if (!this.#ports.has(name)) await this.#add({ name, queues }, 'claim');
+    const port = this.get(name) as Mutable<PortRecord>;
+    port.claimedAt = this.#parts.clock.now();
+    port.lostAt = undefined;
+    return port;
+  }
+}

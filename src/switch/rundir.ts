@@ -1,0 +1,120 @@
+import { join, resolve } from 'node:path';
+import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { FileStat, Host } from '../host.js';
+
+/**
+ * Where a switch lives: one directory holds its sockets, lock and log. Kept free of heavy imports,
+ * because qemu-wrap loads it on every start of a guest.
+ */
+
+/** Bytes of a UNIX socket path that the kernel takes (`sun_path` without its zero). */
+export const MAX_SOCKET_PATH = 107;
+
+const KVM_GROUP = 'kvm';
+
+/** `given`, else VHOST_HOST_RUN_DIR, else the system's directory for root, else the user's own. */
+export function resolveRunDir(host: Host, given?: string): string {
+  const chosen = given ?? host.env('VHOST_HOST_RUN_DIR');
+  if (chosen !== undefined && chosen !== '') return resolve(chosen);
+  if (host.uid() === 0) return '/run/vhost-host';
+  const userDir = host.env('XDG_RUNTIME_DIR');
+  return userDir !== undefined && userDir !== '' ? join(userDir, 'vhost-host') : `/tmp/vhost-host-${host.uid()}`;
+}
+
+/** The whole API; for the owner of the switch. */
+export function apiSocketPath(runDir: string): string {
+  return join(runDir, 'api.sock');
+}
+
+/** Only `POST /v1/ports/claim` and `GET /v1/version`; also for the group that runs QEMU. */
+export function claimSocketPath(runDir: string): string {
+  return join(runDir, 'wrap.sock');
+}
+
+/** The prefix keeps a port named `api` or `wrap` apart from the sockets above. */
+export function portSocketPath(runDir: string, name: string): string {
+  return join(runDir, `port-${name}.sock`);
+}
+
+export function lockPath(runDir: string): string {
+  return join(runDir, 'lock');
+}
+
+export function logPath(runDir: string): string {
+  return join(runDir, 'switch.log');
+}
+
+/** The list of port sockets, so that a later switch can clear up after one that was killed. */
+export function socketRecordPath(runDir: string): string {
+  return join(runDir, 'sockets');
+}
+
+export function checkSocketPath(path: string): void {
+  const bytes = Buffer.byteLength(path);
+  if (bytes <= MAX_SOCKET_PATH) return;
+  throw new VhostHostError(
+    'SOCKET_PATH_TOO_LONG',
+    `socket path ${path} has ${bytes} bytes, a UNIX socket takes at most ${MAX_SOCKET_PATH}`,
+    { hint: 'vhost-host start --run-dir DIR with a shorter DIR', details: { path, bytes, limit: MAX_SOCKET_PATH } },
+  );
+}
+
+/** Number of a group, from /etc/group. */
+export async function groupId(host: Host, name: string): Promise<number | undefined> {
+  const text = (await host.readOptional('/etc/group')) ?? '';
+  const fields = text.split('\n').map((line) => line.split(':'));
+  const gid = fields.find(([group]) => group === name)?.[2];
+  return gid === undefined || !/^\d+$/.test(gid) ? undefined : Number(gid);
+}
+
+/** The group that a root switch opens its sockets to: the one libvirt's QEMU user belongs to. */
+export async function qemuGroup(host: Host): Promise<number | undefined> {
+  return host.uid() === 0 ? await groupId(host, KVM_GROUP) : undefined;
+}
+
+function unusable(dir: string, reason: string, hint: string, cause?: unknown): VhostHostError {
+  return new VhostHostError('RUN_DIR_UNUSABLE', `run directory ${dir} ${reason}`, {
+    hint,
+    cause,
+    details: { runDir: dir },
+  });
+}
+
+const CHOOSE_ANOTHER = 'vhost-host start --run-dir DIR with a directory of your own';
+
+/** Why somebody else could play tricks in the directory; undefined where nobody can. */
+function distrust(stat: FileStat, uid: number, dir: string): { reason: string; hint: string } | undefined {
+  if (stat.kind === 'symlink') return { reason: 'is a symbolic link', hint: CHOOSE_ANOTHER };
+  if (stat.kind !== 'directory') return { reason: 'is not a directory', hint: CHOOSE_ANOTHER };
+  if (stat.uid !== uid) return { reason: `belongs to user id ${stat.uid}, not to ${uid}`, hint: CHOOSE_ANOTHER };
+  if ((stat.mode & 0o002) !== 0) return { reason: 'is writable for everybody', hint: `chmod o-w ${dir}` };
+  return undefined;
+}
+
+/**
+ * Makes the run directory where it is missing, private to the user (and to `gid` where it is not -1:
+ * whoever may connect must get at the sockets), and refuses one in which somebody else could replace
+ * our sockets.
+ */
+export async function prepareRunDir(host: Host, dir: string, gid: number): Promise<void> {
+  checkSocketPath(apiSocketPath(dir));
+  try {
+    if ((await host.lstat(dir)) === undefined) await makeRunDir(host, dir, gid);
+    const stat = await host.lstat(dir);
+    const doubt = stat === undefined ? undefined : distrust(stat, host.uid(), dir);
+    if (doubt !== undefined) throw unusable(dir, doubt.reason, doubt.hint);
+  } catch (error) {
+    if (error instanceof VhostHostError) throw error;
+    const reason = errnoOf(error) === 'EACCES' ? 'permission denied' : printable(messageOf(error));
+    throw unusable(dir, `cannot be made or read: ${reason}`, CHOOSE_ANOTHER, error);
+  }
+}
+
+async function makeRunDir(host: Host, dir: string, gid: number): Promise<void> {
+  await host.mkdir(dir, 0o700);
+  const made = await host.lstat(dir);
+  // Somebody else's directory or link, planted in the moment before: left alone here, refused by the caller.
+  if (gid === -1 || made?.kind !== 'directory' || made.uid !== host.uid()) return;
+  await host.chown(dir, host.uid(), gid);
+  await host.chmod(dir, 0o750);
+}

@@ -1,0 +1,73 @@
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { LOG_LEVELS } from './config.js';
+import type { Config, LoadedConfig } from './config.js';
+import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
+
+export interface PortWish {
+  readonly name: string;
+  readonly socket?: string | undefined;
+  readonly queues?: number | undefined;
+}
+
+/** Everything a switch starts with, after defaults < file < flags. */
+export interface Settings {
+  readonly configFile: string | null;
+  readonly runDir: string;
+  /** A CPU per worker, -1 for one that is not pinned. */
+  readonly workers: readonly number[];
+  readonly poll: 'adaptive' | 'busy';
+  readonly macAgeing: number;
+  readonly memoryMb: number;
+  readonly hugepages: 'auto' | 'on' | 'off';
+  readonly socketMode: number;
+  /** -1: the group of the process. */
+  readonly socketGid: number;
+  /** The group that may claim ports through wrap.sock; -1: nobody but the owner. */
+  readonly claimGid: number;
+  readonly ports: readonly PortWish[];
+  readonly logLevel: number;
+}
+
+/** What the command line sets; wins over the file. */
+export interface Flags {
+  readonly runDir?: string | undefined;
+  readonly workers?: readonly number[] | undefined;
+  readonly poll?: Settings['poll'] | undefined;
+  readonly hugepages?: Settings['hugepages'] | undefined;
+}
+
+async function socketGroup(host: Host, config: Config, file: string | null): Promise<number> {
+  const name = config.socket?.group;
+  if (name === undefined) return (await qemuGroup(host)) ?? -1;
+  const gid = /^\d+$/.test(name) ? Number(name) : await groupId(host, name);
+  if (gid !== undefined) return gid;
+  throw new VhostHostError('CONFIG_INVALID', `socket.group: there is no group "${name}" in ${file ?? 'the settings'}`, {
+    hint: `addgroup --system ${name}`,
+  });
+}
+
+function chooseRunDir(host: Host, config: Config, flags: Flags): string {
+  if (flags.runDir !== undefined) return resolveRunDir(host, flags.runDir);
+  // The environment belongs to the call at hand, the file to the machine: the nearer one wins.
+  const env = host.env('VHOST_HOST_RUN_DIR');
+  return resolveRunDir(host, env === undefined || env === '' ? config.runDir : undefined);
+}
+
+export async function resolveSettings(host: Host, { file, config }: LoadedConfig, flags: Flags): Promise<Settings> {
+  const gid = await socketGroup(host, config, file);
+  return {
+    configFile: file,
+    runDir: chooseRunDir(host, config, flags),
+    workers: flags.workers ?? config.workers ?? [-1],
+    poll: flags.poll ?? config.poll ?? 'adaptive',
+    macAgeing: config.macAgeing ?? 300,
+    memoryMb: config.memoryMb ?? 64,
+    hugepages: flags.hugepages ?? config.hugepages ?? 'auto',
+    socketMode: config.socket?.mode ?? (gid === -1 ? 0o600 : 0o660),
+    socketGid: gid,
+    claimGid: gid,
+    ports: config.ports ?? [],
+    logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
+  };
+}

@@ -1,0 +1,89 @@
+import { printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { probeSocket } from './probe.js';
+import type { SocketState } from './probe.js';
+import { apiSocketPath, claimSocketPath, socketRecordPath } from './rundir.js';
+
+/**
+ * Socket files that a switch leaves behind when it is killed, and the rule for taking them away:
+ * only what is a socket, is known to be ours, and refuses connections.
+ */
+
+/** What stands at a path where a socket is wanted. */
+export async function socketState(host: Host, path: string): Promise<SocketState | 'foreign'> {
+  const stat = await host.lstat(path);
+  if (stat === undefined) return 'absent';
+  return stat.kind === 'socket' ? await probeSocket(path) : 'foreign';
+}
+
+/** Removes `path` if it is a socket nobody listens on; whether it is ours is the caller's to know. */
+export async function clearDeadSocket(host: Host, path: string): Promise<'absent' | 'removed' | 'alive' | 'foreign'> {
+  const state = await socketState(host, path);
+  if (state !== 'dead') return state;
+  await host.unlink(path);
+  return 'removed';
+}
+
+function isAbsolutePath(value: unknown): value is string {
+  return typeof value === 'string' && value.startsWith('/');
+}
+
+function parseRecord(text: string): readonly string[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value.filter(isAbsolutePath) : [];
+  } catch {
+    // A switch killed on a full disk may leave anything; then only the sockets with fixed names are known.
+    return [];
+  }
+}
+
+/**
+ * The ports' sockets, written down before each is made, so that the next switch knows which of them
+ * were ours. Used only by the holder of the run directory's lock.
+ */
+export class SocketRecord {
+  readonly #host: Host;
+  readonly #file: string;
+  readonly #runDir: string;
+  readonly #paths = new Set<string>();
+
+  constructor(host: Host, runDir: string) {
+    this.#host = host;
+    this.#runDir = runDir;
+    this.#file = socketRecordPath(runDir);
+  }
+
+  async add(path: string): Promise<void> {
+    this.#paths.add(path);
+    await this.#save();
+  }
+
+  async remove(path: string): Promise<void> {
+    this.#paths.delete(path);
+    await this.#save();
+  }
+
+  /** Takes away what a dead switch left, one line about each. */
+  async clearLeftovers(say: (line: string) => void): Promise<void> {
+    const recorded = parseRecord((await this.#host.readOptional(this.#file)) ?? '[]');
+    for (const path of [apiSocketPath(this.#runDir), claimSocketPath(this.#runDir), ...recorded]) {
+      const result = await clearDeadSocket(this.#host, path);
+      if (result === 'removed') say(`removed ${printable(path)}, left by a switch that was killed`);
+      if (result === 'alive' && recorded.includes(path)) say(`left ${printable(path)} alone: somebody listens on it`);
+    }
+    await this.#host.unlink(this.#file);
+  }
+
+  /** At the end: no socket of ours stays, nor the record itself. */
+  async close(): Promise<void> {
+    for (const path of this.#paths) await clearDeadSocket(this.#host, path);
+    this.#paths.clear();
+    await this.#host.unlink(this.#file);
+  }
+
+  async #save(): Promise<void> {
+    if (this.#paths.size === 0) await this.#host.unlink(this.#file);
+    else await this.#host.write(this.#file, `${JSON.stringify([...this.#paths])}\n`, 0o600);
+  }
+}

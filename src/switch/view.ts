@@ -1,0 +1,69 @@
+import { featureNames } from './features.js';
+import type { PortRecord } from './ports.js';
+import type { Counters, Mac, Port, PortStats, Worker } from './schema.js';
+import type { NativeCounters, NativeMac, NativePort, NativeWorker } from './surface.js';
+
+/** From the engine's records to the API's shapes. Pure. */
+
+/** Device number to VLAN tag, as in the original. */
+const FIRST_VLAN_TAG = 1000;
+
+/** JSON numbers are exact up to 2^53; a counter that gets there stays there. */
+function toNumber(value: bigint): number {
+  const largest = BigInt(Number.MAX_SAFE_INTEGER);
+  return Number(value > largest ? largest : value);
+}
+
+function stateOf({ connected, ready }: NativePort): Port['state'] {
+  if (!connected) return 'waiting';
+  return ready ? 'ready' : 'connected';
+}
+
+export function portView(port: PortRecord, native: NativePort, macs: readonly NativeMac[]): Port {
+  return {
+    id: port.id,
+    name: port.name,
+    socket: port.socket,
+    queues: port.queues,
+    origin: port.origin,
+    state: stateOf(native),
+    vlanTag: FIRST_VLAN_TAG + port.id,
+    features: featureNames(native.features),
+    memoryBytes: toNumber(native.memoryBytes),
+    rings: native.queues.map(({ index, size, live, worker }) => ({ index, size, live, worker })),
+    macs: macs.filter((entry) => entry.port === port.id).map(({ mac }) => mac),
+  };
+}
+
+export function countersView(counters: NativeCounters): Counters {
+  const drops = Object.entries(counters.drops).map(([reason, count]) => [reason, toNumber(count)] as const);
+  return {
+    txPackets: toNumber(counters.txPackets),
+    txBytes: toNumber(counters.txBytes),
+    rxPackets: toNumber(counters.rxPackets),
+    rxBytes: toNumber(counters.rxBytes),
+    interrupts: toNumber(counters.interrupts),
+    drops: Object.fromEntries(drops),
+  };
+}
+
+export function statsView(port: PortRecord, native: NativePort): PortStats {
+  return { name: port.name, id: port.id, counters: countersView(native.counters) };
+}
+
+export function macView(entry: NativeMac, port: PortRecord): Mac {
+  return { mac: entry.mac, vlan: entry.vlan, port: port.name, id: port.id, ageSeconds: entry.ageSeconds };
+}
+
+export function workerView(worker: NativeWorker): Worker {
+  return {
+    id: worker.id,
+    cpu: worker.cpu === -1 ? null : worker.cpu,
+    tid: worker.tid,
+    queues: worker.queues,
+    packets: toNumber(worker.packets),
+    sleeps: toNumber(worker.sleeps),
+    cycles: toNumber(worker.cycles),
+    busyCycles: toNumber(worker.busyCycles),
+  };
+}

@@ -1,0 +1,121 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
+import type {
+  EngineEvent,
+  EngineInfo,
+  EngineOptions,
+  NativeBinding,
+  NativeMac,
+  NativePort,
+  NativePortOptions,
+  NativeWorker,
+} from '../../src/switch/surface.js';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Held by any switch in this process, as flock(2) would have it. */
+const locked = new Map<number, string>();
+let nextFd = 1000;
+
+function withCode(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+/** A stand-in for the native addon: real sockets and lock files, guests that a test moves by hand. */
+export class FakeBinding implements NativeBinding {
+  readonly limits = { maxPorts: 40, maxQueuePairs: 4, maxWorkers: 2, maxSocketPath: 107 };
+  readonly dropReasons = ['rx_ring_full', 'tx_runt'];
+  started: EngineOptions | undefined;
+  startError: Error | undefined;
+  addError: Error | undefined;
+  macTable: NativeMac[] = [];
+  aged: number[] = [];
+  #ports: { port: Mutable<NativePort>; server: Server }[] = [];
+  #onEvents: (events: EngineEvent[]) => void = () => undefined;
+
+  lock(path: string): number {
+    if ([...locked.values()].includes(path)) return -1;
+    writeFileSync(path, '');
+    locked.set(++nextFd, path);
+    return nextFd;
+  }
+
+  unlock(fd: number): void {
+    if (!locked.delete(fd)) throw withCode('EBADF', `descriptor ${fd} holds no lock`);
+  }
+
+  start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo {
+    if (this.startError !== undefined) throw this.startError;
+    if (this.started !== undefined) throw new Error('started twice');
+    this.started = options;
+    this.#onEvents = onEvents;
+    return { dpdkVersion: 'DPDK 0.0.0', hugepages: options.hugepages };
+  }
+
+  stop(): void {
+    for (const { port } of [...this.#ports]) this.removePort(port.id);
+  }
+
+  addPort(options: NativePortOptions): number {
+    if (this.addError !== undefined) throw this.addError;
+    let id = 0;
+    while (this.#ports.some(({ port }) => port.id === id)) id++;
+    const { name, socketPath, queuePairs } = options;
+    // Binds before it returns, as librte_vhost does.
+    const server = createServer((socket) => socket.destroy()).listen(socketPath);
+    server.unref();
+    const drops = Object.fromEntries(this.dropReasons.map((reason) => [reason, 0n]));
+    const counters = { txPackets: 0n, txBytes: 0n, rxPackets: 0n, rxBytes: 0n, interrupts: 0n, drops };
+    const guest = { connected: false, ready: false, features: 0n, memoryBytes: 0n, queues: [], counters };
+    this.#ports.push({ port: { id, name, socketPath, queuePairs, ...guest }, server });
+    return id;
+  }
+
+  removePort(id: number): void {
+    const found = this.#ports.find(({ port }) => port.id === id);
+    if (found === undefined) throw withCode('ENOENT', `no port ${id}`);
+    this.#ports = this.#ports.filter((entry) => entry !== found);
+    found.server.close();
+    rmSync(found.port.socketPath, { force: true });
+  }
+
+  ports(): NativePort[] {
+    return this.#ports.map(({ port }) => ({ ...port }));
+  }
+
+  macs(): NativeMac[] {
+    return this.macTable;
+  }
+
+  ageMacs(seconds: number): number {
+    this.aged.push(seconds);
+    return 0;
+  }
+
+  workers(): NativeWorker[] {
+    return (this.started?.workers ?? []).map((cpu, id) => {
+      return { id, cpu, tid: 4000 + id, queues: 1, cycles: 200n, busyCycles: 50n, packets: 7n, sleeps: 3n };
+    });
+  }
+
+  emit(...events: EngineEvent[]): void {
+    this.#onEvents(events);
+  }
+
+  /** Changes what the engine says of a port, without any event. */
+  change(name: string, change: Partial<NativePort>): NativePort {
+    const found = this.#ports.find(({ port }) => port.name === name);
+    if (found === undefined) throw new Error(`no port ${name}`);
+    return Object.assign(found.port, change);
+  }
+
+  /** A front end comes, with the event about it. */
+  connect(name: string): void {
+    this.emit({ type: 'connected', port: this.change(name, { connected: true, ready: true }).id });
+  }
+
+  disconnect(name: string): void {
+    this.emit({ type: 'disconnected', port: this.change(name, { connected: false, ready: false }).id });
+  }
+}

@@ -1,0 +1,238 @@
+import { strict as assert } from 'node:assert';
+import { existsSync } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { buildProgram } from '../../../src/cli/program.js';
+import { apiSocketPath, logPath, portSocketPath } from '../../../src/switch/rundir.js';
+import { until } from '../../helpers/until.js';
+import { withDir } from '../switch/support.js';
+import { Desk, parse, withSwitch } from './support.js';
+import type { Outcome } from './support.js';
+
+const MAC = '52:54:00:00:00:01';
+
+/** `ports add --queues` and the like, for each flag that a call of this file has used. */
+const used = new Set<string>();
+
+function leaf(command: Command, args: readonly string[]): { command: Command; path: string[] } {
+  const [word, ...rest] = args;
+  const next = command.commands.find((child) => child.name() === word);
+  if (next === undefined || word === undefined) return { command, path: [] };
+  const found = leaf(next, rest);
+  return { command: found.command, path: [word, ...found.path] };
+}
+
+async function run(desk: Desk, ...args: string[]): Promise<Outcome> {
+  const { path } = leaf(
+    buildProgram(desk.context([], []), () => undefined),
+    args,
+  );
+  for (const flag of args.filter((arg) => arg.startsWith('--'))) used.add([...path, flag].join(' '));
+  return desk.run(...args);
+}
+
+function declared(command: Command, path: readonly string[] = []): string[] {
+  const own = command.options.map(({ long }) => [...path, long].join(' '));
+  return [...own, ...command.commands.flatMap((child) => declared(child, [...path, child.name()]))];
+}
+
+describe('the command line, with a switch running', () => {
+  it('every subcommand answers in lines and in one JSON object', () =>
+    withDir((runDir) =>
+      withSwitch(runDir, [], async (desk) => {
+        const there = ['--run-dir', runDir];
+        const socket = join(runDir, 'b.sock');
+        const added = await run(desk, 'ports', 'add', 'a', '--json', ...there);
+        assert.deepEqual([added.code, added.out.length], [0, 1]);
+        assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
+        const second = await run(desk, 'ports', 'add', 'b', '--socket', socket, '--queues', '2', ...there);
+        assert.deepEqual(second, { code: 0, out: [`port b (1) listens on ${socket}`], err: [] });
+        desk.binding.connect('a');
+        desk.binding.macTable = [{ mac: MAC, vlan: 1000, port: 0, ageSeconds: 61 }];
+
+        const status = parse((await run(desk, 'status', '--json', ...there)).out[0]);
+        assert.deepEqual([status['ports'], status['portsReady'], status['log']], [2, 1, logPath(runDir)]);
+        assert.match((await run(desk, 'status', ...there)).out.join('\n'), /^ports +2, 1 ready; 1 addresses learned$/m);
+
+        const ports = [
+          'ID  NAME  STATE    VLAN TAG  QUEUES  MACS               SOCKET',
+          ` 0  a     ready        1000       1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
+          ` 1  b     waiting      1001       2  -                  ${socket}`,
+        ];
+        assert.deepEqual((await run(desk, 'ports', ...there)).out, ports);
+        assert.deepEqual((await run(desk, 'ports', 'list', ...there)).out, ports);
+        assert.deepEqual((await run(desk, ...['ports', ...there, 'list'])).out, ports);
+        for (const args of [
+          ['ports', '--json'],
+          ['ports', 'list', '--json'],
+        ]) {
+          const { ports: list } = parse((await run(desk, ...args, ...there)).out[0]);
+          assert.equal((list as unknown[]).length, 2);
+        }
+
+        assert.match((await run(desk, 'macs', ...there)).out[1] ?? '', /^52:.* 1000 +0 +a +1m 1s ago$/);
+        assert.equal((parse((await run(desk, 'macs', '--json', ...there)).out[0])['macs'] as unknown[]).length, 1);
+        assert.equal((await run(desk, 'stats', ...there)).out.length, 3);
+        assert.equal((parse((await run(desk, 'stats', '--json', ...there)).out[0])['ports'] as unknown[]).length, 2);
+
+        assert.deepEqual((await run(desk, 'ports', 'rm', 'a', ...there)).out, ['port a removed']);
+        const removed = await run(desk, 'ports', 'rm', 'b', '--json', ...there);
+        assert.deepEqual(removed.out, ['{"removed":"b"}']);
+        assert.deepEqual((await run(desk, 'ports', ...there)).out, ['no ports']);
+      }),
+    ));
+
+  it('stop takes everything away but the log, and waits for that', () =>
+    withDir((runDir) =>
+      withSwitch(runDir, [], async (desk) => {
+        await writeFile(logPath(runDir), 'kept');
+        const stopped = await run(desk, 'stop', '--run-dir', runDir);
+        assert.deepEqual(stopped, { code: 0, out: [`switch in ${runDir} stopped`], err: [] });
+        assert.deepEqual(await readdir(runDir), ['switch.log']);
+      }),
+    ));
+
+  it('stop --json says which', () =>
+    withDir((runDir) =>
+      withSwitch(runDir, [], async (desk) => {
+        const { out } = await run(desk, 'stop', '--json', '--run-dir', runDir);
+        assert.deepEqual(parse(out[0]), { stopped: true, runDir, pid: process.pid });
+      }),
+    ));
+
+  it("the switch's errors arrive with code, hint and exit code", () =>
+    withDir((runDir) =>
+      withSwitch(runDir, [], async (desk) => {
+        const plain = await run(desk, 'ports', 'rm', 'x', '--run-dir', runDir);
+        assert.deepEqual(plain, { code: 1, out: [], err: ['there is no port x', 'vhost-host ports'] });
+        const json = await run(desk, 'ports', 'rm', 'x', '--run-dir', runDir, '--json');
+        const error = { code: 'PORT_UNKNOWN', message: 'there is no port x', hint: 'vhost-host ports' };
+        assert.deepEqual([json.code, json.err, parse(json.out[0])], [1, [], { error }]);
+      }),
+    ));
+});
+
+describe('the command line: start in the foreground', () => {
+  it('all flags reach the switch', () =>
+    withDir(async (dir) => {
+      const config = join(dir, 'c.json');
+      await writeFile(config, JSON.stringify({ ports: [{ name: 'a' }], hugepages: 'on', poll: 'adaptive' }));
+      const desk = new Desk();
+      const flags = ['--workers', '0', '--poll', 'busy', '--hugepages', 'off', '--config', config, '--ready-fd', '5'];
+      const running = run(desk, 'start', '--foreground', '--run-dir', join(dir, 'run'), ...flags);
+      const outcome = await Promise.race([running, ready(desk)]);
+      assert.equal(outcome, undefined);
+      assert.deepEqual(desk.lines, [`5: {"ready":true,"pid":${process.pid}}`]);
+      assert.deepEqual(desk.binding.started, {
+        workers: [0],
+        hugepages: false,
+        memoryMb: 64,
+        logLevel: 6,
+        poll: 'busy',
+      });
+      assert.deepEqual(
+        desk.binding.ports().map(({ name }) => name),
+        ['a'],
+      );
+      assert.ok(desk.privateFiles);
+      assert.ok(existsSync(apiSocketPath(join(dir, 'run'))));
+      desk.signals.get('SIGHUP')?.();
+      desk.signals.get('SIGINT')?.();
+      desk.signals.get('SIGTERM')?.();
+      assert.equal((await running).code, 0);
+    }));
+
+  it('an error goes to whoever waits, and to stderr', () =>
+    withDir(async (runDir) => {
+      const desk = new Desk();
+      desk.binding.startError = new Error('no');
+      const outcome = await run(
+        desk,
+        'start',
+        '--foreground',
+        '--ready-fd',
+        '3',
+        '--hugepages',
+        'off',
+        '--run-dir',
+        runDir,
+      );
+      const message = 'the packet engine does not start: no';
+      assert.equal(outcome.code, 1);
+      assert.equal(outcome.err.at(-1), message);
+      assert.deepEqual(desk.lines, [`3: {"error":{"code":"ENGINE_FAILED","message":"${message}"}}`]);
+      assert.deepEqual(await readdir(runDir), []);
+    }));
+
+  it('a signal that comes while it starts ends it', () =>
+    withDir(async (runDir) => {
+      const desk = new Desk();
+      const lock = desk.binding.lock.bind(desk.binding);
+      desk.binding.lock = (path) => {
+        desk.signals.get('SIGTERM')?.();
+        return lock(path);
+      };
+      assert.equal((await run(desk, 'start', '--foreground', '--run-dir', runDir)).code, 0);
+      assert.deepEqual(await readdir(runDir), []);
+    }));
+});
+
+async function ready(desk: Desk): Promise<undefined> {
+  await until(() => desk.lines.length > 0, { deadline: 10_000, what: 'the switch to be ready' });
+  return undefined;
+}
+
+describe('the command line: mistakes', () => {
+  const cases: [string, string[], RegExp][] = [
+    ['no subcommand', [], /^which subcommand\?$/],
+    ['a misspelt subcommand', ['stauts'], /^unknown command 'stauts' \(Did you mean one of .*status/],
+    ['a misspelt flag', ['status', '--jsn'], /^unknown option '--jsn' \(Did you mean --json\?\)$/],
+    ['a missing name', ['ports', 'add'], /^missing required argument 'name'$/],
+    ['a word too many', ['status', 'x'], /^too many arguments/],
+    ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
+    ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
+    ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
+    ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
+  ];
+  for (const [what, args, message] of cases) {
+    it(`${what}: one line, a hint, exit code 2`, async () => {
+      const { code, out, err } = await new Desk().run(...args);
+      assert.deepEqual([code, out, err.length], [2, [], 2]);
+      assert.match(err[0] ?? '', message);
+      assert.equal(err[1], 'vhost-host --help');
+    });
+  }
+
+  it('with --json they are one object too', async () => {
+    const { code, out, err } = await new Desk().run('status', 'x', '--json');
+    assert.deepEqual([code, out.length, err], [2, 1, []]);
+    assert.equal((parse(out[0])['error'] as { code: string }).code, 'USAGE');
+  });
+
+  it('no switch running', async () => {
+    const { code, err } = await new Desk().run('status', '--run-dir', '/no/such');
+    assert.deepEqual([code, err], [1, ['no switch is running in /no/such', 'vhost-host start']]);
+  });
+
+  it('help and version are answers', async () => {
+    const desk = new Desk();
+    const help = await desk.run('start', '--help');
+    assert.deepEqual([help.code, help.err], [0, []]);
+    assert.match(help.out.join('\n'), /--foreground/);
+    assert.doesNotMatch(help.out.join('\n'), /--ready-fd/);
+    assert.deepEqual((await run(desk, '--version')).out, ['9.9.9']);
+    assert.equal(desk.loads, 0);
+  });
+});
+
+describe('the command line: last of all', () => {
+  it('every flag that is declared was used in a call above', () => {
+    const flags = declared(buildProgram(new Desk().context([], []), () => undefined));
+    assert.ok(flags.length > 15);
+    assert.deepEqual(
+      flags.filter((flag) => !used.has(flag)),
+      [],
+    );
+  });
+});

@@ -1,0 +1,114 @@
+import { strict as assert } from 'node:assert';
+import { exitCodeOf, errorObject } from '../../../src/cli/exit.js';
+import { macLines } from '../../../src/cli/macs.js';
+import { portLines } from '../../../src/cli/ports.js';
+import { statsLines } from '../../../src/cli/stats.js';
+import { statusLines } from '../../../src/cli/status.js';
+import { count, duration, tableLines } from '../../../src/cli/table.js';
+import { VhostHostError } from '../../../src/errors.js';
+import type { PortStats, Status } from '../../../src/switch/schema.js';
+
+describe('tables', () => {
+  it('are aligned, without blanks at the end, and safe to print', () => {
+    const columns = [
+      { title: 'A', cell: ([a]: string[]) => a ?? '' },
+      { title: 'N', cell: ([, n]: string[]) => n ?? '', right: true },
+      { title: 'LAST', cell: ([, , z]: string[]) => z ?? '' },
+    ];
+    const rows = [
+      ['long', '1', 'x'],
+      ['s', '100', '\u001b'],
+    ];
+    assert.deepEqual(tableLines(columns, rows), ['A       N  LAST', 'long    1  x', 's     100  \\x1b']);
+  });
+
+  it('have readable numbers and times', () => {
+    assert.equal(count(1234567), '1,234,567');
+    const times = [0, 5, 60, 3599, 3600, 90_061, 200_000].map(duration);
+    assert.deepEqual(times, ['0s', '5s', '1m 0s', '59m 59s', '1h 0m', '1d 1h', '2d 7h']);
+  });
+});
+
+describe('answers for people', () => {
+  const counters = { txPackets: 12_345, txBytes: 740_700, rxPackets: 1, rxBytes: 60, interrupts: 9, drops: {} };
+  const quiet: PortStats = { name: 'a', id: 0, counters };
+  const lossy: PortStats = {
+    name: 'b',
+    id: 1,
+    counters: { ...counters, drops: { rx_ring_full: 1500, tx_runt: 0, rx_not_ready: 2 } },
+  };
+
+  it('stats: both directions, and every drop that happened by its name', () => {
+    assert.deepEqual(statsLines([quiet, lossy]), [
+      'ID  PORT  FROM GUEST    BYTES  TO GUEST  BYTES  INTERRUPTS  DROPS',
+      ' 0  a         12,345  740,700         1     60           9  -',
+      ' 1  b         12,345  740,700         1     60           9  rx_ring_full 1,500, rx_not_ready 2',
+    ]);
+    assert.deepEqual(statsLines([]), ['no ports']);
+  });
+
+  it('ports: many addresses in little room', () => {
+    const port = { id: 0, name: 'a', socket: '/s', queues: 1, origin: 'api', state: 'ready', vlanTag: 1000 } as const;
+    const more = { features: [], memoryBytes: 0, rings: [] };
+    const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
+    assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);
+  });
+
+  it('macs: none yet', () => assert.deepEqual(macLines([]), ['no addresses learned']));
+
+  it('status: what is used and why not, and how busy', () => {
+    const status: Status = {
+      version: '1.2.3',
+      pid: 5,
+      runDir: '/r',
+      apiSocket: '/r/api.sock',
+      log: null,
+      config: null,
+      startedAt: 'x',
+      uptimeSeconds: 61,
+      dpdk: 'DPDK 1',
+      hugepages: false,
+      hugepagesReason: 'too few',
+      poll: 'adaptive',
+      workers: [
+        { id: 0, cpu: null, tid: 9, queues: 1, packets: 1000, sleeps: 2, cycles: 1000, busyCycles: 125 },
+        { id: 1, cpu: 3, tid: 10, queues: 0, packets: 0, sleeps: 0, cycles: 0, busyCycles: 0 },
+      ],
+      ports: 1,
+      portsReady: 0,
+      macs: 0,
+      eventsLost: 0,
+    };
+    assert.deepEqual(statusLines(status), [
+      'switch     running in /r, process 5, up 1m 1s',
+      'version    1.2.3 with DPDK 1',
+      'ports      1, 0 ready; 0 addresses learned',
+      'hugepages  not used: too few',
+      'polling    adaptive',
+      'config     none',
+      'log        standard error',
+      '',
+      'WORKER  CPU  THREAD  QUEUES  PACKETS    BUSY  SLEEPS',
+      '     0  any       9       1    1,000  12.5 %       2',
+      '     1    3      10       0        0       -       0',
+    ]);
+    const better = statusLines({ ...status, hugepages: true, hugepagesReason: null, eventsLost: 1200 });
+    assert.ok(better.includes('hugepages  used'));
+    assert.ok(better.includes('lost       1,200 events'));
+  });
+});
+
+describe('exit codes', () => {
+  it('0 done, 1 failed, 2 asked for wrongly', () => {
+    assert.equal(exitCodeOf(undefined), 0);
+    assert.equal(exitCodeOf(new Error('x')), 1);
+    assert.equal(exitCodeOf(new VhostHostError('PORT_UNKNOWN', 'x')), 1);
+    assert.equal(exitCodeOf(new VhostHostError('USAGE', 'x')), 2);
+  });
+
+  it('errors as objects have no more than code, message and hint', () => {
+    const error = new VhostHostError('PORT_UNKNOWN', 'x\ny', { hint: 'do', details: { a: 1 } });
+    assert.deepEqual(errorObject(error), { error: { code: 'PORT_UNKNOWN', message: 'x y', hint: 'do' } });
+    assert.deepEqual(errorObject(new Error('z')), { error: { code: 'INTERNAL', message: 'internal error: z' } });
+  });
+});

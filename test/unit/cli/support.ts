@@ -1,0 +1,97 @@
+import { realHost } from '../../../src/host.js';
+import type { DetachedChild, Host } from '../../../src/host.js';
+import { describeError } from '../../../src/log.js';
+import { runCli } from '../../../src/cli/program.js';
+import type { CliContext } from '../../../src/cli/context.js';
+import { FakeBinding } from '../../helpers/fake-binding.js';
+import { until } from '../../helpers/until.js';
+import { FakeClock } from '../switch/support.js';
+
+export interface Outcome {
+  readonly code: number;
+  readonly out: string[];
+  readonly err: string[];
+}
+
+export type Spawn = (command: string, args: readonly string[], log: string) => Promise<DetachedChild>;
+
+/** Everything around the CLI that a test looks at or moves. */
+export class Desk {
+  readonly binding = new FakeBinding();
+  readonly signals = new Map<string, () => void>();
+  readonly lines: string[] = [];
+  privateFiles = false;
+  loads = 0;
+  spawn: Spawn = () => Promise.reject(new Error('nothing may be started here'));
+
+  /** One call of `vhost-host`. */
+  async run(...args: string[]): Promise<Outcome> {
+    const out: string[] = [];
+    const err: string[] = [];
+    const code = await runCli(args, this.context(out, err));
+    return { code, out, err };
+  }
+
+  context(out: string[], err: string[]): CliContext {
+    return {
+      host: this.#host(),
+      talk: {
+        answer: (line) => void out.push(line),
+        say: (line) => void err.push(line),
+        step: (_title, work) => work(() => undefined),
+        fail: (error) => {
+          const { line, hint } = describeError(error);
+          err.push(line, ...(hint === undefined ? [] : [hint]));
+          return Promise.resolve();
+        },
+      },
+      clock: new FakeClock(),
+      version: '9.9.9',
+      node: '/bin/node',
+      script: '/x/main.js',
+      cwd: '/work',
+      loadBinding: () => {
+        this.loads++;
+        return this.binding;
+      },
+      onSignal: (signal, handler) => void this.signals.set(signal, handler),
+      makeFilesPrivate: () => void (this.privateFiles = true),
+      writeLine: (descriptor, line) => {
+        this.lines.push(`${descriptor}: ${line}`);
+        return Promise.resolve();
+      },
+    };
+  }
+
+  #host(): Host {
+    return {
+      ...realHost,
+      spawnDetached: (command, args, log) => this.spawn(command, args, log),
+      // The daemon of these tests is this very process: never "gone", but no business of `stop` either.
+      readOptional: (path) =>
+        path === `/proc/${process.pid}/stat` ? Promise.resolve(undefined) : realHost.readOptional(path),
+    };
+  }
+}
+
+/** A switch in the foreground, as `start --foreground` runs it, ended after the test. */
+export async function withSwitch(
+  runDir: string,
+  args: readonly string[],
+  work: (desk: Desk) => Promise<void>,
+): Promise<void> {
+  const desk = new Desk();
+  const running = desk.run('start', '--foreground', '--ready-fd', '3', '--run-dir', runDir, ...args);
+  await until(() => desk.lines.length > 0, { deadline: 10_000, what: 'the switch to be ready' });
+  try {
+    await work(desk);
+  } finally {
+    desk.signals.get('SIGTERM')?.();
+    await running;
+  }
+}
+
+/** The one object that `--json` prints. */
+export function parse(line: string | undefined): Record<string, unknown> {
+  return JSON.parse(line ?? 'null') as Record<string, unknown>;
+}

@@ -1,0 +1,198 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FakeSwitch } from './fake-switch.js';
+import { TestPackage, VARIANTS, textsOf } from './package.js';
+import type { Outcome } from './package.js';
+
+const GUEST = '-netdev tap,id=h1,vhost=on,vhostfd=30 -device virtio-net-pci,netdev=h1 -m 64'.split(' ');
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error('the condition did not come true in time');
+    await delay(5);
+  }
+}
+
+/** A dead process that init has not collected yet does not count. */
+function isAlive(pid: string): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
+for (const [variant, flags] of Object.entries(VARIANTS)) {
+  describe(`launcher, ${variant}`, function () {
+    this.timeout(20_000);
+    let pkg: TestPackage;
+    let files: number[];
+    let fake: FakeSwitch | undefined;
+
+    before(function () {
+      this.timeout(60_000);
+      pkg = new TestPackage(flags);
+      // Descriptors 3 to 40 of the wrapper: a file of its own each, and a hole at 17.
+      files = Array.from({ length: 38 }, (_, i) => openSync(join(pkg.root, `file-${i + 3}`), 'w'));
+    });
+    afterEach(() => {
+      fake?.close();
+      fake = undefined;
+      pkg.reset();
+    });
+    after(() => {
+      files.forEach((fd) => closeSync(fd));
+      pkg.remove();
+    });
+
+    const extra = (): (number | 'ignore')[] => files.map((fd, i) => (i + 3 === 17 ? 'ignore' : fd));
+
+    /** All that the emulator finds when it is started in the wrapper's place, but for those closed on purpose. */
+    async function checkDescriptors({ report }: Outcome, ...closed: number[]): Promise<void> {
+      const direct = await pkg.run([], {}, extra(), pkg.emulator);
+      const expected = [...(direct.report?.fds.keys() ?? [])].filter((fd) => !closed.includes(fd));
+      deepEqual([...(report?.fds.keys() ?? [])], expected);
+      ok(expected.includes(40) && !expected.includes(17));
+      for (const fd of expected) {
+        const file = files[fd - 3];
+        if (file !== undefined) equal(report?.fds.get(fd), fstatSync(file).ino);
+      }
+    }
+
+    it('becomes the emulator in one process, with every descriptor, without Node', async () => {
+      pkg.usePlanner('process.exitCode = 1;');
+      const args = ['-S', '-name', 'guest=a,,b', '', 'disk one.img', '--'];
+      const outcome = await pkg.run(args, {}, extra());
+      equal(outcome.stderr + outcome.stdout, '');
+      equal(outcome.code, 0);
+      equal(outcome.report?.pid, outcome.pid);
+      deepEqual(textsOf(outcome), [pkg.emulator, ...args]);
+      await checkDescriptors(outcome);
+    });
+
+    it('passes arguments on that are not UTF-8, planned or not', async () => {
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'));
+      const program = pkg.script(`exec ${pkg.wrapper} -append "$(printf 'a\\377b')" "$@"`);
+      for (const guest of [[], GUEST]) {
+        const { report } = await pkg.run(guest, {}, [], program);
+        ok(report?.args.some((arg) => arg.equals(Buffer.from([0x61, 0xff, 0x62]))));
+      }
+      equal(fake.claims.length, 1);
+    });
+
+    it('hands a probe on at once, whatever the configuration says', async () => {
+      pkg.usePlanner('process.exitCode = 1;');
+      writeFileSync(pkg.config, '{"options":["-S"],"misspelt":1}');
+      const probe = readFileSync('test/golden/wrap/recorded/probe-kvm.in', 'utf8').trimEnd().split('\n');
+      const outcome = await pkg.run(probe);
+      deepEqual(textsOf(outcome).slice(1), probe);
+      equal(outcome.stderr + outcome.stdout, '');
+    });
+
+    it('a guest with a vhost netdev is planned, and still becomes the emulator in the same process', async () => {
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'));
+      const outcome = await pkg.run(['-name', 'vm1', ...GUEST], {}, extra());
+      equal(outcome.stderr + outcome.stdout, '');
+      equal(outcome.code, 0);
+      equal(outcome.report?.pid, outcome.pid);
+      await checkDescriptors(outcome, 30);
+      ok(textsOf(outcome).includes('socket,id=vhost-host-h1,path=/fake/vm1-h1.sock'));
+      ok(textsOf(outcome).includes('vhost-user,id=h1,chardev=vhost-host-h1'));
+      deepEqual(fake.claims, [{ path: '/v1/ports/claim', claim: { name: 'vm1-h1', queues: 1, exact: true } }]);
+    });
+
+    it('falls back to the socket of the whole API', async () => {
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'api.sock'));
+      equal((await pkg.run(GUEST)).code, 0);
+      equal(fake.claims.length, 1);
+    });
+
+    it('hands on signals as it found them: SIGCHLD ignored stays ignored', async () => {
+      // The launcher itself: dash, as /bin/sh, sets SIGCHLD back before it gets there.
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'));
+      const { report } = await pkg.run(
+        ['--ignore-signal=CHLD', pkg.launcher, pkg.wrapper, ...GUEST],
+        {},
+        [],
+        '/usr/bin/env',
+      );
+      equal(report?.sigchld, 'ignored');
+    });
+
+    it('an error of the planner is one line and a hint, and no emulator runs', async () => {
+      const outcome = await pkg.run(['-netdev', 'tap,id=h1,vhost=on']);
+      deepEqual([outcome.code, outcome.stdout, outcome.report], [1, '', undefined]);
+      equal(
+        outcome.stderr,
+        'qemu-wrap: netdev "h1" asks for vhost, but no -device uses it\n  add: -device virtio-net-pci,netdev=h1\n',
+      );
+    });
+
+    it('no switch, and none to be started below libvirt: says so', async () => {
+      const outcome = await pkg.run([...GUEST, '-mon', 'chardev=charmonitor']);
+      deepEqual([outcome.code, outcome.report], [1, undefined]);
+      equal(outcome.stderr, `qemu-wrap: no switch is running in ${pkg.runDir}\n  vhost-host start\n`);
+    });
+
+    it('explains without a switch, and without running anything', async () => {
+      const outcome = await pkg.run(['--explain=json', '-name', 'vm1', ...GUEST]);
+      equal(outcome.stderr, '');
+      const answer = JSON.parse(outcome.stdout) as { emulator: string; argv: string[]; changes: unknown[] };
+      equal(answer.emulator, pkg.emulator);
+      ok(answer.argv.includes(`socket,id=vhost-host-h1,path=${pkg.runDir}/port-vm1-h1.sock`));
+      equal(answer.changes.length, 3);
+      const plain = await pkg.run(['--explain', '-S', 'a b']);
+      equal(plain.stdout, `${pkg.emulator} -S 'a b'\n`);
+      equal(plain.report, undefined);
+      match((await pkg.run(['--explain=xml', '-S'])).stderr, /^qemu-wrap: unknown option --explain=xml\n/);
+    });
+
+    it('refuses a plan that is none', async () => {
+      const plans = [
+        '',
+        'nonsense',
+        'vhost-host plan 1\\0',
+        'vhost-host plan 2\\0.\\0',
+        'vhost-host plan 1\\0k0\\0',
+        'vhost-host plan 1\\0k9\\0.\\0',
+        'vhost-host plan 1\\0k\\0.\\0',
+        'vhost-host plan 1\\0c-1\\0.\\0',
+        'vhost-host plan 1\\0c99999999999999999999\\0.\\0',
+        'vhost-host plan 1\\0z\\0.\\0',
+        'vhost-host plan 1\\0.\\0.\\0',
+        'vhost-host plan 1\\0.\\0x',
+        'vhost-host plan 1\\0.',
+      ];
+      for (const plan of plans) {
+        // The two characters \\0 above stand for the zero byte that JavaScript makes of them.
+        pkg.usePlanner(`process.stdout.write('${plan}');`);
+        const outcome = await pkg.run(GUEST);
+        deepEqual([outcome.code, outcome.report], [1, undefined]);
+        equal(outcome.stderr, "qemu-wrap: internal error: the planner's answer is not a plan\n");
+      }
+    });
+
+    it('a planner that is killed is no reason to start the guest', async () => {
+      pkg.usePlanner("process.kill(process.pid, 'SIGKILL'); setInterval(() => undefined, 1000);");
+      const outcome = await pkg.run(GUEST);
+      deepEqual([outcome.code, outcome.report], [1, undefined]);
+      equal(outcome.stderr, 'qemu-wrap: the planner was ended by signal 9\n');
+    });
+
+    it('ended while planning, it takes the planner with it', async () => {
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'), () => undefined);
+      const child = pkg.start(GUEST);
+      const finished = pkg.finish(child);
+      await fake.firstClaim;
+      const planner = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim();
+      ok(isAlive(planner));
+      child.kill('SIGTERM');
+      const outcome = await finished;
+      deepEqual([outcome.signal, outcome.report], ['SIGTERM', undefined]);
+      await until(() => !isAlive(planner));
+    });
+  });
+}

@@ -1,0 +1,154 @@
+import { strict as assert } from 'node:assert';
+import { createServer } from 'node:http';
+import { connect } from 'node:net';
+import { SwitchClient } from '../../../src/switch/client.js';
+import { request } from '../../../src/switch/rest.js';
+import { apiSocketPath, portSocketPath } from '../../../src/switch/rundir.js';
+import { ApiError } from '../../../src/switch/schema.js';
+import { failure, withDaemon, withDir } from './support.js';
+
+function errorOf(body: unknown): ApiError['error'] {
+  return ApiError.parse(body).error;
+}
+
+describe('the API: each error', () => {
+  const cases: [string, string, string, unknown, number, string, RegExp][] = [
+    ['an unknown path', 'GET', '/v1/nix', undefined, 404, 'USAGE', /^there is no GET \/v1\/nix$/],
+    ['an unknown port', 'GET', '/v1/ports/x', undefined, 404, 'PORT_UNKNOWN', /^there is no port x$/],
+    ['an unknown port to remove', 'DELETE', '/v1/ports/x', undefined, 404, 'PORT_UNKNOWN', /^there is no port x$/],
+    [
+      'a name that is none',
+      'GET',
+      '/v1/ports/-x',
+      undefined,
+      400,
+      'USAGE',
+      /^name: a port name has .* in the request$/,
+    ],
+    [
+      'a misspelt key',
+      'POST',
+      '/v1/ports',
+      { name: 'x', queue: 1 },
+      400,
+      'USAGE',
+      /^unknown key "queue" in the request; did you mean "queues"\?$/,
+    ],
+    ['a missing body', 'POST', '/v1/ports', undefined, 400, 'USAGE', /expected object/],
+    ['a port there is', 'POST', '/v1/ports', { name: 'a' }, 409, 'PORT_EXISTS', /^port a exists already$/],
+    [
+      'too many queues',
+      'POST',
+      '/v1/ports',
+      { name: 'x', queues: 5 },
+      409,
+      'PORT_LIMIT',
+      /^port x: 5 queues asked for, at most 4$/,
+    ],
+    ['no queues', 'POST', '/v1/ports', { name: 'x', queues: 0 }, 400, 'USAGE', /^queues: /],
+    [
+      'a relative socket',
+      'POST',
+      '/v1/ports',
+      { name: 'x', socket: 'y' },
+      400,
+      'USAGE',
+      /^socket path y is not absolute$/,
+    ],
+    [
+      'a socket too long',
+      'POST',
+      '/v1/ports',
+      { name: 'x', socket: `/${'y'.repeat(107)}` },
+      400,
+      'SOCKET_PATH_TOO_LONG',
+      /at most 107/,
+    ],
+    ['a claim without all it needs', 'POST', '/v1/ports/claim', { name: 'x' }, 400, 'USAGE', /^queues: .*; exact: /],
+  ];
+  for (const [what, method, path, body, status, code, message] of cases) {
+    it(what, () =>
+      withDaemon(
+        async ({ runDir }) => {
+          const answer = await request(apiSocketPath(runDir), method, path, body);
+          const error = errorOf(answer.body);
+          assert.deepEqual([answer.status, error.code], [status, code]);
+          assert.match(error.message, message);
+        },
+        { ports: [{ name: 'a' }] },
+      ),
+    );
+  }
+
+  it("another port's socket", () =>
+    withDaemon(
+      async ({ runDir }) => {
+        const socket = portSocketPath(runDir, 'a');
+        const error = await failure('PORT_FAILED', new SwitchClient(runDir).addPort({ name: 'x', socket }));
+        assert.equal(error.message, `port x: ${socket} is the socket of port a`);
+      },
+      { ports: [{ name: 'a' }] },
+    ));
+
+  it('a full switch', () =>
+    withDaemon(
+      async ({ runDir }) => {
+        const error = await failure('PORT_LIMIT', new SwitchClient(runDir).addPort({ name: 'x' }));
+        assert.equal(error.message, 'the switch is full: 40 ports');
+      },
+      { ports: Array.from({ length: 40 }, (_, i) => ({ name: `p${i}` })) },
+    ));
+
+  it("the engine's refusals, by its code, after which the name is free again", () =>
+    withDaemon(async ({ runDir, binding }) => {
+      const client = new SwitchClient(runDir);
+      for (const [errno, code] of [
+        ['EEXIST', 'PORT_EXISTS'],
+        ['ENOSPC', 'PORT_LIMIT'],
+        ['EADDRINUSE', 'PORT_FAILED'],
+      ] as const) {
+        binding.addError = Object.assign(new Error(`no: ${errno}`), { code: errno });
+        assert.equal((await failure(code, client.addPort({ name: 'x' }))).message, `port x: no: ${errno}`);
+      }
+      binding.addError = undefined;
+      await client.addPort({ name: 'x' });
+    }));
+
+  it('a fault of ours is told without a trace of its inside, and logged', () =>
+    withDaemon(async ({ runDir, binding, log }) => {
+      binding.macs = () => {
+        throw new Error('broken');
+      };
+      const answer = await request(apiSocketPath(runDir), 'GET', '/v1/macs');
+      assert.deepEqual(answer, { status: 500, body: { error: { code: 'INTERNAL', message: 'broken' } } });
+      assert.ok(log.some((line) => line.endsWith('GET /v1/macs: broken')));
+    }));
+
+  it('a body that is not JSON', () =>
+    withDaemon(async ({ runDir }) => {
+      const text = await new Promise<string>((resolve, reject) => {
+        let got = '';
+        const client = connect(apiSocketPath(runDir));
+        client.on('data', (chunk) => (got += chunk.toString()));
+        client.on('end', () => resolve(got));
+        client.on('error', reject);
+        const head = 'POST /v1/ports HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n';
+        client.write(`${head}Content-Length: 1\r\n\r\n{`);
+      });
+      assert.match(text, /^HTTP\/1\.1 400 /);
+      assert.match(text, /"code":"USAGE"/);
+    }));
+
+  it('an answer of another version is noticed by the client', () =>
+    withDir(async (dir) => {
+      const server = createServer((_, response) => void response.end('{"ports":[],"pages":1}'));
+      await new Promise<void>((resolve) => server.listen(apiSocketPath(dir), resolve));
+      try {
+        const error = await failure('SWITCH_UNREACHABLE', new SwitchClient(dir).ports());
+        assert.match(error.message, /is of another version: unknown key "pages" in the answer to GET \/v1\/ports/);
+      } finally {
+        server.closeAllConnections();
+        await new Promise((resolve) => server.close(resolve));
+      }
+    }));
+});

@@ -1,0 +1,163 @@
+import { strict as assert } from 'node:assert';
+import { loadConfig, parseConfig } from '../../../src/switch/config.js';
+import { resolveSettings } from '../../../src/switch/settings.js';
+import { failure, fakeHost } from './support.js';
+
+const FILE = '/etc/x.json';
+
+async function refusal(config: unknown): Promise<string> {
+  return (await failure('CONFIG_INVALID', () => parseConfig(FILE, JSON.stringify(config)))).message;
+}
+
+describe('configuration: what is refused', () => {
+  const cases: [string, unknown, string][] = [
+    ['a misspelt key', { worker: [0] }, `unknown key "worker" in ${FILE}; did you mean "workers"?`],
+    [
+      'a misspelt key further in',
+      { socket: { mod: '0600' } },
+      'unknown key "socket.mod" in /etc/x.json; did you mean "mode"?',
+    ],
+    [
+      'a misspelt key of a port',
+      { ports: [{ name: 'a', queue: 1 }] },
+      'unknown key "ports[0].queue" in /etc/x.json; did you mean "queues"?',
+    ],
+    ['a value out of range', { macAgeing: 0 }, 'macAgeing: Too small: expected number to be >=1 in /etc/x.json'],
+    ['a CPU list that is none', { workers: '0,x' }, 'workers: "0,x" is not a CPU list such as 0,2-3 in /etc/x.json'],
+    ['workers that are no list', { workers: 3 }, 'workers: must be CPU numbers or a text like "0,2-3" in /etc/x.json'],
+    ['a CPU named twice', { workers: [1, 1] }, 'workers: CPU 1 is named twice in /etc/x.json'],
+    [
+      'a relative socket',
+      { ports: [{ name: 'a', socket: 'x' }] },
+      'ports[0].socket: must be an absolute path in /etc/x.json',
+    ],
+    [
+      'a port named twice',
+      { ports: [{ name: 'a' }, { name: 'a' }] },
+      'ports[1].name: "a" is named twice in /etc/x.json',
+    ],
+    [
+      'mode bits that are no octal text',
+      { socket: { mode: '999' } },
+      'socket.mode: must be octal mode bits in quotes, such as "0660" in /etc/x.json',
+    ],
+  ];
+  for (const [what, config, message] of cases) {
+    it(what, async () => assert.equal(await refusal(config), message));
+  }
+
+  it('a word nobody can guess, with the known keys', async () => {
+    assert.match(await refusal({ zzzzzzzz: 1 }), /unknown key "zzzzzzzz" in .*; known keys: runDir, workers, poll/);
+  });
+
+  it('several faults at once, each named', async () => {
+    const message = await refusal({ worker: 1, polll: 2 });
+    assert.match(message, /"worker".*"workers".*"polll".*"poll"/);
+  });
+
+  it('bad port names, unknown modes, wrong types', async () => {
+    assert.match(await refusal({ ports: [{ name: '../x' }] }), /^ports\[0\]\.name: a port name has/);
+    assert.match(await refusal({ poll: 'often' }), /^poll: .*"adaptive"\|"busy"/);
+    assert.match(await refusal({ hugepages: true }), /^hugepages: /);
+    assert.match(await refusal({ logLevel: 'loud' }), /^logLevel: /);
+    assert.match(await refusal([]), /expected object.* in \/etc\/x\.json/);
+  });
+
+  it('what is not JSON, and a file that is not there', async () => {
+    assert.match(
+      (await failure('CONFIG_INVALID', () => parseConfig(FILE, '{'))).message,
+      /^\/etc\/x\.json is not JSON: /,
+    );
+    const error = await failure('CONFIG_INVALID', loadConfig(fakeHost({}), '/no/such'));
+    assert.equal(error.message, 'cannot read configuration /no/such: there is no such file');
+  });
+
+  it('a group that does not exist', async () => {
+    const host = fakeHost({ files: { '/etc/group': 'kvm:x:107:\n' } });
+    const loaded = { file: FILE, config: parseConfig(FILE, '{"socket":{"group":"nix"}}') };
+    const error = await failure('CONFIG_INVALID', resolveSettings(host, loaded, {}));
+    assert.equal(error.message, `socket.group: there is no group "nix" in ${FILE}`);
+  });
+});
+
+describe('configuration: what comes out', () => {
+  const group = { '/etc/group': 'kvm:x:107:\nnet:x:50:\n' };
+
+  it("root's default file is read where it exists, a user's is not", async () => {
+    const files = { '/etc/vhost-host/switch.json': '{"macAgeing": 5}' };
+    assert.deepEqual(await loadConfig(fakeHost({ uid: 0, files })), {
+      file: '/etc/vhost-host/switch.json',
+      config: { macAgeing: 5 },
+    });
+    assert.deepEqual(await loadConfig(fakeHost({ uid: 1, files })), { file: null, config: {} });
+    assert.deepEqual(await loadConfig(fakeHost({ uid: 0 })), { file: null, config: {} });
+  });
+
+  it('defaults where nothing is said', async () => {
+    const settings = await resolveSettings(fakeHost({ uid: 0, files: group }), { file: null, config: {} }, {});
+    assert.deepEqual(settings, {
+      configFile: null,
+      runDir: '/run/vhost-host',
+      workers: [-1],
+      poll: 'adaptive',
+      macAgeing: 300,
+      memoryMb: 64,
+      hugepages: 'auto',
+      socketMode: 0o660,
+      socketGid: 107,
+      claimGid: 107,
+      ports: [],
+      logLevel: 6,
+    });
+  });
+
+  it('a user opens nothing to a group', async () => {
+    const settings = await resolveSettings(fakeHost({ uid: 5, files: group }), { file: null, config: {} }, {});
+    assert.deepEqual([settings.socketMode, settings.socketGid, settings.claimGid], [0o600, -1, -1]);
+  });
+
+  it('the file wins over the defaults, the flags over the file', async () => {
+    const text = JSON.stringify({
+      runDir: '/srv/a',
+      workers: '2-3',
+      poll: 'busy',
+      macAgeing: 9,
+      memoryMb: 128,
+      hugepages: 'off',
+      socket: { mode: '0666', group: 'net' },
+      ports: [{ name: 'a', socket: '/s/a', queues: 2 }],
+      logLevel: 'debug',
+    });
+    const host = fakeHost({ files: group });
+    const loaded = { file: FILE, config: parseConfig(FILE, text) };
+    const fromFile = await resolveSettings(host, loaded, {});
+    assert.deepEqual(fromFile, {
+      configFile: FILE,
+      runDir: '/srv/a',
+      workers: [2, 3],
+      poll: 'busy',
+      macAgeing: 9,
+      memoryMb: 128,
+      hugepages: 'off',
+      socketMode: 0o666,
+      socketGid: 50,
+      claimGid: 50,
+      ports: [{ name: 'a', socket: '/s/a', queues: 2 }],
+      logLevel: 8,
+    });
+    const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on' } as const;
+    assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
+  });
+
+  it('the environment wins over the file, the flag over both', async () => {
+    const host = fakeHost({ env: { VHOST_HOST_RUN_DIR: '/env' } });
+    const loaded = { file: FILE, config: { runDir: '/file' } };
+    assert.equal((await resolveSettings(host, loaded, {})).runDir, '/env');
+    assert.equal((await resolveSettings(host, loaded, { runDir: '/flag' })).runDir, '/flag');
+    assert.equal((await resolveSettings(fakeHost({}), loaded, {})).runDir, '/file');
+  });
+
+  it('CPU numbers may be a list of numbers', () => {
+    assert.deepEqual(parseConfig(FILE, '{"workers":[3,0]}').workers, [3, 0]);
+  });
+});
