@@ -1,0 +1,70 @@
+/*
+ * vh-launch: the process that becomes QEMU.
+ *
+ * libvirt (or a shell) starts bin/qemu-wrap, which execs this program; nothing in between forks. This
+ * process keeps its id and every inherited descriptor, and execs QEMU in the end:
+ *
+ *      bin/qemu-wrap -> vh-launch ----------- nothing of ours in the call -----------> exec QEMU
+ *                           |                                                            ^
+ *                           `- a vhost netdev: fork -> node wrap-plan.js -> plan (pipe) -'
+ *
+ * The planner decides what QEMU's arguments become; this program decides which QEMU is run, whether a
+ * planner is needed at all (it costs a start of Node), and carries the plan out. It has no thread, no
+ * signal handler and no state that outlives the exec.
+ */
+#ifndef VH_LAUNCH_H
+#define VH_LAUNCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* The configuration file, as far as this program cares. */
+enum config_state {
+	CONFIG_NONE, /* there is no such file, and nobody named one */
+	CONFIG_READ,
+	CONFIG_BAD, /* unreadable or not understood: the planner has to say what is wrong with it */
+};
+
+struct config {
+	enum config_state state;
+	const char *path;
+	char *emulator;	   /* NULL when the file does not say */
+	bool concerns_all; /* it has a key that may change calls without a vhost netdev too */
+};
+
+/* One start of the wrapper. */
+struct call {
+	const char *wrapper; /* qemu-wrap, as it was called */
+	const char *mode;    /* "plan", or an --explain… option */
+	char **args;	     /* QEMU's arguments, ended by NULL */
+	size_t count;
+	struct config config;
+	char *emulator;
+};
+
+/* Prints "qemu-wrap: …" and, where there is one, the hint below it; ends the process with status 1. */
+_Noreturn void fail(const char *hint, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* malloc and friends that end the process instead of returning NULL. */
+void *grow(void *memory, size_t bytes);
+char *join_path(const char *directory, const char *name);
+
+void read_config(struct config *config);
+/* Takes the text of a configuration file apart; false where it is not one JSON object. */
+bool scan_config(struct config *config, const char *text);
+
+/* The QEMU to run; never the wrapper and never this program. Ends the process when there is none. */
+char *find_emulator(const struct call *call);
+char *find_node(void);
+/* A file of this package, by its path from the package's root. */
+char *package_file(const char *path);
+
+/* Replaces this process by the emulator. */
+_Noreturn void become(const struct call *call, char **args);
+/* Runs the planner and does what it says: becomes the emulator, or ends with the planner's failure. */
+_Noreturn void plan_and_become(const struct call *call);
+/* Becomes the planner itself, for calls whose answer is text. */
+_Noreturn void become_planner(const struct call *call);
+
+#endif

@@ -1,0 +1,224 @@
+#define _GNU_SOURCE
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PLANNER "build/src/cli/wrap-plan.js"
+/* src/wrap/plan.ts describes the format. */
+#define MAGIC "vhost-host plan 1"
+/* Far above what the kernel takes for a command line. */
+#define MAX_PLAN (16 * 1024 * 1024)
+
+/* The planner's answer: fields that each end in a zero byte. */
+struct answer {
+	char *text;
+	size_t length;
+};
+
+static char **planner_args(const struct call *call, char *node)
+{
+	char **args = grow(NULL, (call->count + 6) * sizeof(*args));
+	const char *config = call->config.state == CONFIG_NONE ? "" : call->config.path;
+
+	args[0] = node;
+	args[1] = package_file(PLANNER);
+	if (access(args[1], R_OK) != 0)
+		fail("npm install && npm run build", "%s is not there", args[1]);
+	args[2] = (char *)call->mode;
+	args[3] = call->emulator ? call->emulator : "";
+	args[4] = (char *)config;
+	memcpy(args + 5, call->args, (call->count + 1) * sizeof(*args));
+	return args;
+}
+
+_Noreturn void become_planner(const struct call *call)
+{
+	char *node = find_node();
+
+	execv(node, planner_args(call, node));
+	fail(NULL, "%s cannot be started: %s", node, strerror(errno));
+}
+
+/*
+ * The planner gets stdin from nowhere, its stdout is the pipe, and of the descriptors meant for QEMU it
+ * sees none but stderr: nothing it does, and no switch it starts, can hold or disturb one.
+ */
+static _Noreturn void child(char *node, char **args, pid_t parent, int output)
+{
+	int null;
+
+	/* Whatever ends the launcher ends the planner; asked again, since the launcher may be gone already.
+	 */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	null = open("/dev/null", O_RDONLY);
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
+		_exit(1);
+	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
+	execv(node, args);
+	fail(NULL, "%s cannot be started: %s", node, strerror(errno));
+}
+
+/* Above the standard three, which may be closed, and gone at exec: QEMU must not find a pipe of ours. */
+static int move_up(int fd)
+{
+	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (moved < 0)
+		fail(NULL, "no descriptor left: %s", strerror(errno));
+	close(fd);
+	return moved;
+}
+
+static struct answer read_answer(int fd)
+{
+	struct answer answer = {0};
+	size_t room = 0;
+
+	for (;;) {
+		ssize_t got;
+
+		if (room - answer.length < 4096) {
+			room = room ? 2 * room : 65536;
+			if (room > MAX_PLAN)
+				fail(NULL, "internal error: the plan is too long");
+			answer.text = grow(answer.text, room);
+		}
+		got = read(fd, answer.text + answer.length, room - answer.length);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			fail(NULL, "the planner's answer cannot be read: %s", strerror(errno));
+		if (got == 0)
+			return answer;
+		answer.length += (size_t)got;
+	}
+}
+
+/* Ends this process the way the planner ended, unless that was well. */
+static void expect_success(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			fail(NULL, "the planner is gone: %s", strerror(errno));
+	if (WIFSIGNALED(status))
+		fail(NULL, "the planner was ended by signal %d", WTERMSIG(status));
+	/* It has said itself what is wrong. */
+	if (WEXITSTATUS(status) != 0)
+		exit(1);
+}
+
+static struct answer ask_planner(const struct call *call)
+{
+	struct sigaction old, dflt = {.sa_handler = SIG_DFL};
+	char *node = find_node();
+	char **args = planner_args(call, node);
+	pid_t parent = getpid();
+	struct answer answer;
+	int ends[2];
+	pid_t pid;
+
+	/* With SIGCHLD ignored, as some daemons leave it, there would be no status to wait for. */
+	sigaction(SIGCHLD, &dflt, &old);
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		fail(NULL, "no pipe to the planner: %s", strerror(errno));
+	ends[0] = move_up(ends[0]);
+	ends[1] = move_up(ends[1]);
+	pid = fork();
+	if (pid < 0)
+		fail(NULL, "the planner cannot be started: %s", strerror(errno));
+	if (pid == 0)
+		child(node, args, parent, ends[1]);
+	close(ends[1]);
+	answer = read_answer(ends[0]);
+	close(ends[0]);
+	expect_success(pid);
+	/* QEMU must find the signals as we found them. */
+	sigaction(SIGCHLD, &old, NULL);
+	free(args[1]);
+	free(args);
+	free(node);
+	return answer;
+}
+
+static _Noreturn void bad_plan(void)
+{
+	fail(NULL, "internal error: the planner's answer is not a plan");
+}
+
+/* A decimal number without sign, at most `limit`. */
+static size_t number(const char *text, size_t limit)
+{
+	size_t value = 0;
+
+	if (!*text)
+		bad_plan();
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			bad_plan();
+		value = value * 10 + (size_t)(*text - '0');
+		if (value > limit)
+			bad_plan();
+	}
+	return value;
+}
+
+/*
+ * Reads the whole plan before anything is done about it. `args` has room for one argument per field;
+ * `fds` for one descriptor per field. Returns how many descriptors are to be closed.
+ */
+static size_t read_plan(const struct call *call, struct answer answer, char **args, int *fds)
+{
+	size_t count = 0, closing = 0;
+	char *end = answer.text + answer.length;
+	char *field = answer.text;
+
+	if (answer.length == 0 || end[-1] != '\0' || strcmp(field, MAGIC) != 0)
+		bad_plan();
+	args[count++] = call->emulator;
+	for (field += strlen(field) + 1; field < end; field += strlen(field) + 1) {
+		if (strcmp(field, ".") == 0 && field + 2 == end) {
+			args[count] = NULL;
+			return closing;
+		}
+		if (*field == 'c')
+			fds[closing++] = (int)number(field + 1, INT_MAX);
+		else if (*field == 'k' && call->count > 0)
+			args[count++] = call->args[number(field + 1, call->count - 1)];
+		else if (*field == 'a')
+			args[count++] = field + 1;
+		else
+			bad_plan();
+	}
+	bad_plan();
+}
+
+_Noreturn void plan_and_become(const struct call *call)
+{
+	struct answer answer = ask_planner(call);
+	size_t fields = 1, closing;
+	char **args;
+	int *fds;
+
+	for (size_t i = 0; i < answer.length; i++)
+		fields += answer.text[i] == '\0';
+	args = grow(NULL, (fields + 1) * sizeof(*args));
+	fds = grow(NULL, fields * sizeof(*fds));
+	closing = read_plan(call, answer, args, fds);
+	for (size_t i = 0; i < closing; i++)
+		if (fds[i] > STDERR_FILENO)
+			close(fds[i]);
+	free(fds);
+	become(call, args);
+}

@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import type { Talk } from '../log.js';
+import { packageRoot } from '../switch/package.js';
+import { call } from '../switch/rest.js';
+import {
+  apiSocketPath,
+  checkSocketPath,
+  claimSocketPath,
+  lockPath,
+  portSocketPath,
+  resolveRunDir,
+} from '../switch/rundir.js';
+import type { Broker } from '../wrap/broker.js';
+import type { Config } from '../wrap/config.js';
+import type { Claim } from '../wrap/rewrite.js';
+
+/** qemu-wrap's way to a switch: which one, by which socket, and what to do when there is none. */
+
+const SYSTEM_RUN_DIR = '/run/vhost-host';
+/** For a switch that somebody else is starting at this moment. */
+const STARTING_MS = 10_000;
+const POLL_MS = 50;
+
+/** Run directories to look for a switch in: the one that was named, else the user's own and the system's. */
+function runDirs(host: Host, config: Config): string[] {
+  const named = host.env('VHOST_HOST_RUN_DIR') ?? config.runDir;
+  if (named !== undefined && named !== '') return [resolveRunDir(host, named)];
+  return [...new Set([resolveRunDir(host), SYSTEM_RUN_DIR])];
+}
+
+/** Whoever owns the switch can read the guest's memory: one found by looking must be ours or root's. */
+async function isTrusted(host: Host, runDir: string): Promise<boolean> {
+  const stat = await host.lstat(runDir);
+  return stat?.kind === 'directory' && (stat.uid === host.uid() || stat.uid === 0) && (stat.mode & 0o002) === 0;
+}
+
+function hasCode(error: unknown, ...codes: string[]): error is VhostHostError {
+  return error instanceof VhostHostError && codes.includes(error.code);
+}
+
+/** The port's socket. The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
+async function claimIn(runDir: string, { name, queues, exact }: Claim): Promise<string> {
+  const ask = (socket: string): Promise<unknown> => call(socket, 'POST', '/v1/ports/claim', { name, queues, exact });
+  const port = await ask(claimSocketPath(runDir)).catch((error: unknown) => {
+    if (hasCode(error, 'SWITCH_NOT_RUNNING')) return ask(apiSocketPath(runDir));
+    throw error;
+  });
+  if (typeof port === 'object' && port !== null && 'socket' in port && typeof port.socket === 'string') {
+    return port.socket;
+  }
+  throw new VhostHostError('SWITCH_UNREACHABLE', `the switch in ${runDir} gave no socket for port ${name}`);
+}
+
+/** Asks each candidate in turn; that a switch is there but out of reach is the better reason to report. */
+async function claimAnywhere(host: Host, dirs: readonly string[], named: boolean, claim: Claim): Promise<string> {
+  const none = `no switch is running in ${dirs.join(' or ')}`;
+  let reason = new VhostHostError('SWITCH_NOT_RUNNING', none, { hint: 'vhost-host start' });
+  for (const runDir of dirs) {
+    if (!named && !(await isTrusted(host, runDir))) continue;
+    try {
+      return await claimIn(runDir, claim);
+    } catch (error) {
+      if (hasCode(error, 'SWITCH_UNREACHABLE')) reason = error;
+      else if (!hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;
+    }
+  }
+  throw reason;
+}
+
+/** Where a claim would be answered, told from the sockets alone. */
+async function likelyRunDir(host: Host, dirs: readonly string[], fallback: string): Promise<string> {
+  for (const runDir of dirs) {
+    if ((await isTrusted(host, runDir)) && (await host.lstat(apiSocketPath(runDir)).catch(() => undefined)))
+      return runDir;
+  }
+  return fallback;
+}
+
+/** Two guests started at once by hand both start the switch: the one that comes second waits for the first's. */
+async function claimWhenStarted(host: Host, runDir: string, claim: Claim): Promise<string> {
+  const deadline = host.now() + STARTING_MS;
+  for (;;) {
+    try {
+      return await claimIn(runDir, claim);
+    } catch (error) {
+      const starting = (await host.lstat(lockPath(runDir))) !== undefined && host.now() < deadline;
+      if (!hasCode(error, 'SWITCH_NOT_RUNNING') || !starting) throw error;
+      await delay(POLL_MS);
+    }
+  }
+}
+
+async function startAndClaim(host: Host, talk: Talk, runDir: string, claim: Claim): Promise<string> {
+  const main = join(packageRoot, 'build', 'src', 'cli', 'main.js');
+  const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
+  try {
+    const socket = await claimWhenStarted(host, runDir, claim);
+    if (started.exitCode === 0) talk.say(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
+    return socket;
+  } catch (error) {
+    if (started.exitCode === 0 || !hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;
+    const lines = started.stderr.trim().split('\n');
+    const said = lines.find((line) => line.startsWith('vhost-host: ')) ?? lines.at(-1) ?? '';
+    throw new VhostHostError('SWITCH_START_FAILED', `no switch is running, and starting one failed: ${said}`, {
+      hint: `vhost-host start --run-dir ${runDir}`,
+    });
+  }
+}
+
+export function makeBroker(host: Host, talk: Talk, config: Config): Broker {
+  const named = (host.env('VHOST_HOST_RUN_DIR') ?? config.runDir ?? '') !== '';
+  const dirs = runDirs(host, config);
+  const own = dirs[0] ?? SYSTEM_RUN_DIR;
+  return {
+    async predict({ name }) {
+      const path = portSocketPath(await likelyRunDir(host, dirs, own), name);
+      checkSocketPath(path);
+      return path;
+    },
+    async claim(claim, belowLibvirt) {
+      try {
+        return await claimAnywhere(host, dirs, named, claim);
+      } catch (error) {
+        const wanted = config.autostart === 'on' || (config.autostart === 'auto' && !belowLibvirt);
+        if (!hasCode(error, 'SWITCH_NOT_RUNNING') || !wanted) throw error;
+        return await startAndClaim(host, talk, own, claim);
+      }
+    },
+  };
+}

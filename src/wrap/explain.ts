@@ -1,0 +1,36 @@
+import { printable } from '../errors.js';
+import type { Change } from './command.js';
+import type { Rewritten } from './rewrite.js';
+
+/** What `--explain=json` prints. */
+export interface Explanation {
+  readonly emulator: string;
+  readonly argv: readonly string[];
+  readonly changes: readonly Change[];
+}
+
+export function explain(emulator: string, rewritten: Rewritten): Explanation {
+  return { emulator, argv: rewritten.args.map((arg) => arg.text), changes: rewritten.changes };
+}
+
+/** An argument as a shell reads it back. */
+export function quote(text: string): string {
+  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function quoteAll(args: readonly string[]): string {
+  return args.map(quote).join(' ');
+}
+
+function changeLine({ rule, why, before, after }: Change): string {
+  const edit = [
+    ...(before.length === 0 ? [] : [`- ${quoteAll(before)}`]),
+    ...(after.length === 0 ? [] : [`+ ${quoteAll(after)}`]),
+  ];
+  return printable(`# ${rule}: ${why}: ${edit.join(' ')}`);
+}
+
+/** The command, ready for a shell, and below it one comment line per change. */
+export function explainText({ emulator, argv, changes }: Explanation): string {
+  return [quoteAll([emulator, ...argv]), ...changes.map(changeLine)].join('\n');
+}

@@ -1,0 +1,94 @@
+import type { Group, Value } from './group.js';
+
+interface Member {
+  /** From the key's opening quote to the end of the value, as it was written. */
+  readonly raw: string;
+  readonly key: string;
+  readonly value: unknown;
+}
+
+/** End of the string that opens at `start`, just after its closing quote. */
+function stringEnd(text: string, start: number): number {
+  let i = start + 1;
+  while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
+  return i + 1;
+}
+
+/** End of the member's value that starts at or after `start`: the comma or brace that follows, at depth 0. */
+function valueEnd(text: string, start: number): number {
+  let depth = 0;
+  for (let i = start; i < text.length;) {
+    const c = text[i];
+    if (c === '"') {
+      i = stringEnd(text, i);
+      continue;
+    }
+    if (depth === 0 && (c === ',' || c === '}')) return i;
+    if (c === '{' || c === '[') depth++;
+    if (c === '}' || c === ']') depth--;
+    i++;
+  }
+  return text.length;
+}
+
+/**
+ * One JSON object. The text between the members is kept too, so that an edit leaves every other
+ * byte alone: `gaps[i]` stands before member i, the last gap closes the object.
+ */
+export class JsonGroup implements Group {
+  readonly form = 'json';
+
+  private constructor(
+    private readonly members: readonly Member[],
+    private readonly gaps: readonly string[],
+  ) {}
+
+  /** Throws SyntaxError for what is not JSON; the walk below relies on well-formed text. */
+  static parse(text: string): JsonGroup {
+    const values = JSON.parse(text) as Record<string, unknown>;
+    const members: Member[] = [];
+    const gaps: string[] = [];
+    let at = 0;
+    for (let open = text.indexOf('"', at); open >= 0; open = text.indexOf('"', at)) {
+      const keyEnd = stringEnd(text, open);
+      const end = open + text.slice(open, valueEnd(text, keyEnd)).trimEnd().length;
+      const key = JSON.parse(text.slice(open, keyEnd)) as string;
+      gaps.push(text.slice(at, open));
+      members.push({ raw: text.slice(open, end), key, value: values[key] });
+      at = end;
+    }
+    gaps.push(text.slice(at));
+    return new JsonGroup(members, gaps);
+  }
+
+  keys(): string[] {
+    return this.members.map((member) => member.key);
+  }
+
+  get(key: string): string | undefined {
+    const value = this.members.find((member) => member.key === key)?.value;
+    if (typeof value === 'boolean') return value ? 'on' : 'off';
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+  }
+
+  set(key: string, value: Value): JsonGroup {
+    const member: Member = { raw: `${JSON.stringify(key)}:${JSON.stringify(value)}`, key, value };
+    const at = this.members.findIndex((old) => old.key === key);
+    if (at >= 0) return new JsonGroup(this.members.with(at, member), this.gaps);
+    const tail = this.gaps.at(-1) ?? '';
+    const before = this.members.length === 0 ? ['{', '}'] : [...this.gaps.slice(0, -1), ',', tail];
+    return new JsonGroup([...this.members, member], before);
+  }
+
+  remove(key: string): JsonGroup {
+    const at = this.members.findIndex((member) => member.key === key);
+    if (at < 0) return this;
+    if (this.members.length === 1) return new JsonGroup([], ['{}']);
+    // The first member leaves with the comma behind it, any other with the comma before it.
+    return new JsonGroup(this.members.toSpliced(at, 1), this.gaps.toSpliced(Math.max(at, 1), 1));
+  }
+
+  toString(): string {
+    return this.gaps.map((gap, i) => gap + (this.members[i]?.raw ?? '')).join('');
+  }
+}

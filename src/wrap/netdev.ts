@@ -1,0 +1,111 @@
+import { VhostHostError } from '../errors.js';
+import { groupOf, newItem, withValue } from './argv.js';
+import type { Item } from './argv.js';
+import type { Command, Reason } from './command.js';
+import { printKeys } from './group.js';
+import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
+
+/** A netdev that goes to the switch. */
+export interface Netdev {
+  readonly id: string;
+  readonly queues: number;
+  /** Inherited descriptors that nobody needs after the rewrite. */
+  readonly descriptors: readonly number[];
+}
+
+const VIRTIO_NET = /^virtio-net(-pci(-(non-)?transitional)?|-device|-ccw)?$/;
+const OFFLOADS = ['csum', 'gso', 'guest_tso4', 'guest_tso6', 'guest_ecn'];
+
+function devicesOf(command: Command, netdev: string): Item[] {
+  return command.options('device').filter((item) => groupOf(item).get('netdev') === netdev);
+}
+
+function checkDeviceOf(command: Command, id: string): void {
+  const devices = devicesOf(command, id);
+  if (devices.length === 0) {
+    throw new VhostHostError('NETDEV_UNKNOWN', `netdev "${id}" asks for vhost, but no -device uses it`, {
+      hint: `add: -device virtio-net-pci,netdev=${id}`,
+      details: { netdev: id },
+    });
+  }
+  for (const device of devices) {
+    const driver = groupOf(device).get('driver') ?? '';
+    if (VIRTIO_NET.test(driver)) continue;
+    throw new VhostHostError('ARGV_INVALID', `netdev "${id}" asks for vhost, which its device ${driver} cannot do`, {
+      hint: `use -device virtio-net-pci,netdev=${id}, or drop vhost=on`,
+      details: { netdev: id, driver },
+    });
+  }
+}
+
+/** Every netdev that a device names must exist. A file of -readconfig may define some that we cannot see. */
+function checkNames(command: Command, ids: ReadonlySet<string>): void {
+  if (command.has('readconfig')) return;
+  for (const device of command.options('device')) {
+    const group = groupOf(device);
+    const name = group.get('netdev');
+    if (name === undefined || ids.has(name)) continue;
+    throw new VhostHostError(
+      'NETDEV_UNKNOWN',
+      `device ${group.get('driver') ?? ''} names the netdev "${name}", which no -netdev defines`,
+      { hint: `-netdev ids of this call: ${[...ids].join(', ')}`, details: { netdev: name } },
+    );
+  }
+}
+
+/** The netdevs to take over, checked: each has an id of its own and a device that can work with the switch. */
+export function surveyNetdevs(command: Command): Netdev[] {
+  const ours = vhostNetdevs(command);
+  if (ours.length === 0) return [];
+  const ids = new Set<string>();
+  for (const item of command.options('netdev')) {
+    const id = groupOf(item).get('id');
+    if (id === undefined || id === '') throw new VhostHostError('ARGV_INVALID', 'a -netdev of this call has no id');
+    if (ids.has(id)) throw new VhostHostError('ARGV_INVALID', `two -netdev options have the id "${id}"`);
+    ids.add(id);
+  }
+  checkNames(command, ids);
+  return ours.map((item) => {
+    const group = groupOf(item);
+    const id = group.get('id') ?? '';
+    checkDeviceOf(command, id);
+    return { id, queues: queuesOf(group), descriptors: vhostDescriptors(group) };
+  });
+}
+
+/** `wanted`, or the first of `wanted-2`, `wanted-3`, … that no option of that name has as its id. */
+export function freeId(command: Command, option: string, wanted: string): string {
+  const taken = new Set(command.options(option).map((item) => groupOf(item).get('id')));
+  for (let n = 1; ; n++) {
+    const id = n === 1 ? wanted : `${wanted}-${n}`;
+    if (!taken.has(id)) return id;
+  }
+}
+
+/** tap with vhost becomes a vhost-user netdev of the same id, with its socket in front of it. */
+export function toVhostUser(command: Command, reason: Reason, sockets: ReadonlyMap<string, string>): void {
+  for (const item of vhostNetdevs(command)) {
+    let group = groupOf(item);
+    const id = group.get('id') ?? '';
+    const path = sockets.get(id);
+    if (path === undefined) throw new TypeError(`netdev ${id} has no socket`);
+    const queues = queuesOf(group);
+    const chardev = freeId(command, 'chardev', `vhost-host-${id}`);
+    for (const key of group.keys()) if (key !== 'type' && key !== 'id') group = group.remove(key);
+    group = group.set('type', 'vhost-user').set('chardev', chardev);
+    if (queues > 1) group = group.set('queues', queues);
+    const socket = newItem('chardev', printKeys('socket', { id: chardev, path }));
+    command.replace(reason, item, [socket, withValue(item, group)]);
+  }
+}
+
+/** The switch hands frames on as they are: no guest may count on work that nobody does for it. */
+export function offloadsOff(command: Command, reason: Reason, netdevs: readonly Netdev[]): void {
+  for (const { id } of netdevs) {
+    for (const device of devicesOf(command, id)) {
+      let group = groupOf(device);
+      for (const key of OFFLOADS) if (group.get(key) !== 'off') group = group.set(key, false);
+      command.replace(reason, device, [withValue(device, group)]);
+    }
+  }
+}

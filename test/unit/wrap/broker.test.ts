@@ -1,0 +1,152 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { makeBroker } from '../../../src/cli/wrap-broker.js';
+import { realHost } from '../../../src/host.js';
+import type { Host, RunResult } from '../../../src/host.js';
+import { makeTalk } from '../../../src/log.js';
+import { DEFAULTS } from '../../../src/wrap/config.js';
+import type { Config } from '../../../src/wrap/config.js';
+import { FakeSwitch } from '../launch/fake-switch.js';
+
+const CLAIM = { netdev: 'h1', name: 'vm1-h1', queues: 2, exact: true };
+const GIVEN = '/fake/vm1-h1.sock';
+
+describe('the way to the switch', () => {
+  let dir: string;
+  let fakes: FakeSwitch[];
+  let started: string[][];
+  let said: string[];
+  const own = (): string => join(dir, 'user', 'vhost-host');
+
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'vh-broker-'));
+    [fakes, started, said] = [[], [], []];
+    mkdirSync(own(), { recursive: true, mode: 0o700 });
+  });
+  afterEach(() => {
+    fakes.forEach((fake) => fake.close());
+    rmSync(dir, { recursive: true });
+  });
+
+  const listen = async (socket: string, answer?: Parameters<typeof FakeSwitch.listen>[1]): Promise<void> =>
+    void fakes.push(await FakeSwitch.listen(socket, answer));
+
+  /** A user with a run directory of their own, for whom `start` does what the test says. */
+  function brokerOf(config: Partial<Config> = {}, start?: () => Promise<RunResult>, uid = process.getuid?.() ?? 0) {
+    const host: Host = {
+      ...realHost,
+      uid: () => (uid === 0 ? 1000 : uid),
+      lstat: async (path) => {
+        // The system's own switch, should one run here, is none of this test's business.
+        const stat = path.startsWith(dir) ? await realHost.lstat(path) : undefined;
+        // The directories of this test are made by whoever runs it and stand for the user's.
+        return stat === undefined || stat.uid !== 0 ? stat : { ...stat, uid: 1000 };
+      },
+      env: (name) => (name === 'XDG_RUNTIME_DIR' ? join(dir, 'user') : undefined),
+      run: (_, args) => {
+        started.push([...args.slice(1)]);
+        return start?.() ?? Promise.reject(new Error('nothing may be started here'));
+      },
+    };
+    const talk = {
+      ...makeTalk('qemu-wrap', process.stdout, process.stderr),
+      say: (line: string) => void said.push(line),
+    };
+    return makeBroker(host, talk, { ...DEFAULTS, ...config });
+  }
+
+  it("asks the user's own switch, by the narrow socket", async () => {
+    await listen(join(own(), 'wrap.sock'));
+    await listen(join(own(), 'api.sock'));
+    equal(await brokerOf().claim(CLAIM, false), GIVEN);
+    deepEqual(
+      fakes.map((fake) => fake.claims.length),
+      [1, 0],
+    );
+  });
+
+  it('a run directory that was named is the only one asked', async () => {
+    const runDir = join(dir, 'named');
+    mkdirSync(runDir);
+    await listen(join(own(), 'wrap.sock'));
+    await rejects(brokerOf({ runDir }).claim(CLAIM, true), { code: 'SWITCH_NOT_RUNNING' });
+    await listen(join(runDir, 'api.sock'));
+    equal(await brokerOf({ runDir }).claim(CLAIM, true), GIVEN);
+    equal(await brokerOf({ runDir }).predict(CLAIM), join(runDir, 'port-vm1-h1.sock'));
+  });
+
+  it('a switch in a directory that others may write to is not trusted with guest memory', async () => {
+    rmSync(own(), { recursive: true });
+    mkdirSync(own());
+    await realHost.chmod(own(), 0o777);
+    await listen(join(own(), 'wrap.sock'));
+    await rejects(brokerOf().claim(CLAIM, true), { code: 'SWITCH_NOT_RUNNING' });
+    equal(fakes[0]?.claims.length, 0);
+  });
+
+  it('what the switch refuses is passed on as it said it, and nothing is started', async () => {
+    await listen(join(own(), 'wrap.sock'), (_, response) => {
+      response.statusCode = 409;
+      response.end(JSON.stringify({ error: { code: 'PORT_IN_USE', message: 'taken', hint: 'wait' } }));
+    });
+    await rejects(brokerOf().claim(CLAIM, false), { code: 'PORT_IN_USE', message: 'taken', hint: 'wait' });
+    deepEqual(started, []);
+  });
+
+  it('an answer without a socket is no answer', async () => {
+    await listen(join(own(), 'wrap.sock'), (_, response) => void response.end('{}'));
+    await rejects(brokerOf().claim(CLAIM, false), { code: 'SWITCH_UNREACHABLE' });
+  });
+
+  const startsAt = (exitCode: number) => async (): Promise<RunResult> => {
+    await listen(join(own(), 'wrap.sock'));
+    return { exitCode, stdout: '', stderr: 'vhost-host: a switch is running\n  vhost-host stop\n' };
+  };
+
+  it('by hand it starts the switch and says so in one line', async () => {
+    equal(await brokerOf({}, startsAt(0)).claim(CLAIM, false), GIVEN);
+    deepEqual(started, [['start', '--run-dir', own()]]);
+    deepEqual(said, [`qemu-wrap: started the switch in ${own()} (vhost-host stop ends it)`]);
+  });
+
+  it('below libvirt only when the configuration says so; never when it says no', async () => {
+    await rejects(brokerOf({}, startsAt(0)).claim(CLAIM, true), { code: 'SWITCH_NOT_RUNNING' });
+    await rejects(brokerOf({ autostart: 'off' }, startsAt(0)).claim(CLAIM, false), { code: 'SWITCH_NOT_RUNNING' });
+    deepEqual(started, []);
+    equal(await brokerOf({ autostart: 'on' }, startsAt(0)).claim(CLAIM, true), GIVEN);
+  });
+
+  it('when another guest was quicker to start it, uses that one and says nothing', async () => {
+    equal(await brokerOf({}, startsAt(1)).claim(CLAIM, false), GIVEN);
+    deepEqual(said, []);
+  });
+
+  it('waits for a switch that somebody else is just starting', async () => {
+    writeFileSync(join(own(), 'lock'), '');
+    let asked = 0;
+    const broker = brokerOf({}, () => {
+      setImmediate(() => void listen(join(own(), 'wrap.sock')));
+      asked++;
+      return Promise.resolve({ exitCode: 1, stdout: '', stderr: '' });
+    });
+    equal(await broker.claim(CLAIM, false), GIVEN);
+    equal(asked, 1);
+  });
+
+  it('a switch that cannot be started is the reason given', async () => {
+    const failing = (): Promise<RunResult> =>
+      Promise.resolve({ exitCode: 1, stdout: '', stderr: '- start ...\nvhost-host: no memory\n  buy some\n' });
+    await rejects(brokerOf({}, failing).claim(CLAIM, false), {
+      code: 'SWITCH_START_FAILED',
+      message: 'no switch is running, and starting one failed: vhost-host: no memory',
+      hint: `vhost-host start --run-dir ${own()}`,
+    });
+  });
+
+  it("explains with the user's own directory where no switch runs", async () => {
+    equal(await brokerOf().predict(CLAIM), join(own(), 'port-vm1-h1.sock'));
+    await rejects(brokerOf({ runDir: `/${'x'.repeat(100)}` }).predict(CLAIM), { code: 'SOCKET_PATH_TOO_LONG' });
+  });
+});

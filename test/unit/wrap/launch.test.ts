@@ -1,0 +1,85 @@
+import { deepEqual, equal, rejects } from 'node:assert/strict';
+import type { Host } from '../../../src/host.js';
+import { DEFAULTS } from '../../../src/wrap/config.js';
+import { explain, explainText, quote } from '../../../src/wrap/explain.js';
+import { launch } from '../../../src/wrap/launch.js';
+import { printPlan } from '../../../src/wrap/plan.js';
+import type { Claim } from '../../../src/wrap/rewrite.js';
+
+const bareHost = {
+  readOptional: () => Promise.resolve(undefined),
+  list: () => Promise.resolve([]),
+} as unknown as Host;
+
+const CALL = '-name vm1 -netdev tap,id=h1,vhost=on,vhostfd=9 -device virtio-net-pci,netdev=h1'.split(' ');
+
+function broker(claims: Claim[]) {
+  return {
+    predict: ({ name }: Claim) => Promise.resolve(`/predicted/${name}`),
+    claim: (claim: Claim) => {
+      claims.push(claim);
+      return Promise.resolve(`/claimed/${claim.name}`);
+    },
+  };
+}
+
+const run = (args: readonly string[], claims: Claim[], dry = false) =>
+  launch(args, DEFAULTS, bareHost, broker(claims), dry);
+
+describe('launch', () => {
+  it('claims a port per netdev and uses the socket it was given', async () => {
+    const claims: Claim[] = [];
+    const { args } = await run(CALL, claims);
+    deepEqual(claims, [{ netdev: 'h1', name: 'vm1-h1', queues: 1, exact: true }]);
+    equal(args.find((arg) => arg.text.startsWith('socket,'))?.text, 'socket,id=vhost-host-h1,path=/claimed/vm1-h1');
+  });
+
+  it('a guest without a name takes what port it can get', async () => {
+    const claims: Claim[] = [];
+    await run(CALL.slice(2), claims);
+    deepEqual(claims, [{ netdev: 'h1', name: 'qemu-h1', queues: 1, exact: false }]);
+  });
+
+  it('claims nothing when only asked', async () => {
+    const claims: Claim[] = [];
+    const { args } = await run(CALL, claims, true);
+    deepEqual(claims, []);
+    equal(args.find((arg) => arg.text.startsWith('socket,'))?.text, 'socket,id=vhost-host-h1,path=/predicted/vm1-h1');
+  });
+
+  it('claims nothing for a call that fails later on', async () => {
+    const claims: Claim[] = [];
+    await rejects(run([...CALL, '-m', 'lots'], claims), { code: 'ARGV_INVALID' });
+    await rejects(run([...CALL, '-netdev', 'tap,id=h2,vhost=on'], claims), { code: 'NETDEV_UNKNOWN' });
+    deepEqual(claims, []);
+  });
+
+  it('hands the launcher a plan: what to close, what to keep, what is new', async () => {
+    const fields = printPlan(await run(CALL, [])).split('\0');
+    equal(fields.pop(), '');
+    equal(fields.shift(), 'vhost-host plan 1');
+    equal(fields.pop(), '.');
+    equal(fields.shift(), 'c9');
+    deepEqual(
+      fields.filter((field) => field.startsWith('k')),
+      ['k0', 'k1', 'k2', 'k4'],
+    );
+    equal(fields.filter((field) => field.startsWith('a')).length, 8);
+  });
+
+  it('explains in words that a shell takes back', async () => {
+    const rewritten = await run([...CALL, '-append', "it's $HOME"], [], true);
+    const explanation = explain('/usr/bin/qemu', rewritten);
+    const [command, ...notes] = explainText(explanation).split('\n');
+    equal(command?.startsWith('/usr/bin/qemu -object '), true);
+    equal(command?.endsWith(`-append 'it'\\''s $HOME'`), true);
+    equal(notes.length, explanation.changes.length);
+    equal(
+      notes.every((note) => note.startsWith('# ')),
+      true,
+    );
+    deepEqual(Object.keys(explanation), ['emulator', 'argv', 'changes']);
+    deepEqual(Object.keys(explanation.changes[0] ?? {}), ['rule', 'why', 'before', 'after']);
+    deepEqual(['', 'a b', 'a=b,c', '~x'].map(quote), ["''", "'a b'", 'a=b,c', "'~x'"]);
+  });
+});
