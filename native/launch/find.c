@@ -165,7 +165,7 @@ char *find_emulator(const struct call *call)
 	const char *named = getenv("VHOST_HOST_EMULATOR");
 	const char *architecture = guest_architecture(call);
 	struct search search = {.wrapper = call->wrapper};
-	char name[64];
+	char name[sizeof("qemu-system-") + 65]; /* 65: a machine name of uname(2) */
 	char *found;
 
 	if (named && *named)
