@@ -121,7 +121,7 @@ static void deliver(
 
 	lane->count[dst] = 0;
 	if (port == NULL) {
-		/* Removed since it was learned or listed: it has no counters any more, so it is the sender's. */
+		/* Removed since it was learned or listed: without counters of its own, so the sender's. */
 		vh_count(&from->counters[lane->worker].drops[VH_DROP_TX_NO_DESTINATION], n);
 		return;
 	}

@@ -1,0 +1,194 @@
+#include "steps.h"
+
+/* Where indirect tables and buffers lie by default: near the end of the third region. */
+#define TABLE (GUEST_HIGH + GUEST_REGION_SIZE - 0x4000)
+
+/* Addresses of interest, with a byte or two of offset; now and then any address. */
+static uint64_t address(struct input *in)
+{
+	static const uint64_t bases[] = {TABLE, TABLE + 0x1000, 0, GUEST_REGION_SIZE, 2 * GUEST_REGION_SIZE,
+		GUEST_HIGH, GUEST_HIGH + GUEST_REGION_SIZE, GUEST_REGION_SIZE / 2};
+	uint8_t how = in_u8(in);
+	uint64_t base = bases[how % 8];
+
+	switch (how / 8 % 8) {
+	case 0:
+	case 1:
+	case 2:
+		return base + in_u8(in) * 16U;
+	case 3:
+		return base + in_u16(in);
+	case 4:
+	case 5:
+		return base - in_u8(in);
+	case 6:
+		return base - in_u16(in);
+	default:
+		return in_u64(in);
+	}
+}
+
+static uint32_t length(struct input *in)
+{
+	static const uint32_t lengths[] = {0, 12, 16, 32, 64, 2048, VH_MAX_FRAME + 12, UINT32_MAX};
+	uint8_t how = in_u8(in);
+
+	if (how < 128)
+		return how;
+	return how < 192 ? lengths[how % 8] : in_u16(in) * (how % 2 + 1U);
+}
+
+static struct vh_desc descriptor(struct input *in)
+{
+	struct vh_desc d = {.addr = address(in), .len = length(in)};
+	uint8_t flags = in_u8(in);
+
+	d.flags = flags < 248 ? flags % 8 : in_u16(in);
+	d.next = in_u8(in);
+	return d;
+}
+
+static struct guest_queue *ring(struct input *in)
+{
+	return (in_u8(in) & 1) != 0 ? &r->guest[0]->rx[0] : &r->guest[0]->tx[0];
+}
+
+static struct vh_vq *device(const struct guest_queue *q)
+{
+	return q == &r->guest[0]->rx[0] ? &r->port[0]->rx[0] : &r->port[0]->tx[0];
+}
+
+/* Bytes of the input anywhere in guest memory, as far as the region goes. */
+static void poke(struct input *in)
+{
+	uint64_t to = address(in);
+	uint32_t n = in_u8(in) % 64;
+
+	for (; n > 0; n--, to++) {
+		uint8_t *p = vh_guest_mem_at(&r->guest[0]->mem, to, 1);
+
+		if (p != NULL)
+			*p = in_u8(in);
+	}
+}
+
+/* Sets a queue up with whatever the input says; a refusal leaves it as it is. */
+static void odd_setup(struct input *in)
+{
+	struct guest *g = r->guest[0];
+	struct guest_queue *q = ring(in);
+	uint32_t size = in_u8(in) < 200 ? 1U << in_u8(in) % 17 : in_u32(in);
+	struct vh_vq_config c = {.desc = q->desc,
+		.avail = q->avail,
+		.used = q->used,
+		.size = size,
+		.features =
+			(uint64_t)(in_u8(in) & 0xf0) << 25 | (uint64_t)(in_u8(in) & 1) << 32 | VH_F_MRG_RXBUF,
+		.mem = &g->mem,
+		.last_avail = in_u16(in),
+		.last_used = in_u16(in),
+		.call_fd = q->call_fd};
+
+	switch (in_u8(in) % 8) {
+	case 0:
+		c.desc = g->region[0] + GUEST_REGION_SIZE - in_u16(in);
+		break;
+	case 1:
+		c.avail = g->region[2] + GUEST_REGION_SIZE - in_u16(in);
+		break;
+	case 2:
+		c.used = g->region[1] + GUEST_REGION_SIZE - in_u16(in);
+		break;
+	case 3:
+		/* All of them in one place: what we write is what we read. */
+		c.desc = c.avail = c.used = g->region[1] + in_u8(in) * 2;
+		break;
+	default:
+		break;
+	}
+	if (vh_vq_setup(device(q), &c) == NULL)
+		vh_vq_start(device(q));
+}
+
+/* One frame to the hostile guest: received or counted, nothing else. */
+static void deliver(struct input *in)
+{
+	struct vh_counters before = rig_counters(r, 0), after;
+	uint32_t len = FRAME_MIN + (in_u8(in) < 200 ? in_u8(in) : in_u16(in));
+	uint64_t drops = rig_all_drops(r, 0);
+	uint8_t mac[6];
+
+	frame_mac(mac, 0);
+	vh_mac_learn(&r->sw->macs, vh_mac_key(mac, 0), 0, r->lane[0]->now);
+	REQUIRE(rig_send(r, 1, 0, 1, len, (enum guest_layout)(in_u8(in) % LAYOUT_COUNT)));
+	REQUIRE_EQ(rig_poll(r, 1, 1), 1);
+	REQUIRE_EQ(guest_reap(r->guest[1], 0), 1);
+	after = rig_counters(r, 0);
+	REQUIRE_EQ(after.rx_packets - before.rx_packets + rig_all_drops(r, 0) - drops, 1);
+}
+
+void drain(uint32_t i)
+{
+	static uint8_t out[VH_MAX_FRAME];
+
+	while (guest_receive(r->guest[i], 0, out, sizeof(out)) != GUEST_NOTHING)
+		continue;
+	guest_post_all(r->guest[i], 0, 2048, LAYOUT_SINGLE);
+}
+
+void step(struct input *in)
+{
+	struct guest_queue *q;
+
+	switch (in_u8(in) % 16) {
+	case 0:
+	case 1:
+	case 2:
+		q = ring(in);
+		q->desc[in_u8(in) % q->size] = descriptor(in);
+		break;
+	case 3:
+	case 4: {
+		uint64_t at = TABLE + in_u8(in) % 64 * sizeof(struct vh_desc);
+		struct vh_desc d = descriptor(in);
+
+		guest_write(r->guest[0], at, &d, sizeof(d));
+		break;
+	}
+	case 5:
+	case 6:
+		q = ring(in);
+		guest_stage(q, in_u8(in));
+		guest_publish(q);
+		break;
+	case 7:
+		q = ring(in);
+		q->avail->idx = (uint16_t)(q->avail->idx + in_u16(in));
+		break;
+	case 8:
+		poke(in);
+		break;
+	case 9:
+	case 10:
+		if (vh_vq_is_live(&r->port[0]->tx[0]))
+			rig_poll(r, 0, 1 + in_u8(in) % 4);
+		drain(1);
+		drain(2);
+		break;
+	case 11:
+	case 12:
+		deliver(in);
+		break;
+	case 13:
+		vh_vq_want_kicks(device(ring(in)), (in_u8(in) & 1) != 0);
+		break;
+	case 14:
+		odd_setup(in);
+		break;
+	default:
+		r->lane[0]->now += in_u8(in);
+		/* Seldom: a sweep over the whole table costs more than all other steps of an input. */
+		if (in_u8(in) < 8)
+			vh_mac_age(&r->sw->macs, r->lane[0]->now, in_u8(in));
+	}
+}

@@ -1,0 +1,86 @@
+/* What vh_vq_setup() refuses. */
+#include "rig.h"
+#include "tests.h"
+
+#include <string.h>
+
+static struct guest *g;
+
+static struct vh_vq_config good(void)
+{
+	return (struct vh_vq_config){.desc = g->tx[0].desc,
+		.avail = g->tx[0].avail,
+		.used = g->tx[0].used,
+		.size = 256,
+		.features = VH_F_EVENT_IDX,
+		.mem = &g->mem,
+		.last_avail = 7,
+		.last_used = 8,
+		.call_fd = -1};
+}
+
+/* Refused for this reason, and the queue is left as it was. */
+static void refuse(struct vh_vq_config c, const char *part)
+{
+	static struct vh_vq vq, zero;
+	const char *why = vh_vq_setup(&vq, &c);
+
+	REQUIRE(why != NULL);
+	REQUIRE(strstr(why, part) != NULL);
+	REQUIRE(memcmp(&vq, &zero, sizeof(vq)) == 0);
+}
+
+#define REFUSE(part, ...)                                                                                    \
+	do {                                                                                                 \
+		struct vh_vq_config c = good();                                                              \
+		__VA_ARGS__;                                                                                 \
+		refuse(c, part);                                                                             \
+	} while (0)
+
+void test_vq_setup_refusals(void)
+{
+	static struct vh_vq vq;
+	uint8_t *end;
+	struct vh_vq_config ok;
+
+	g = guest_new(&(struct guest_config){.features = 0});
+	end = g->region[1] + GUEST_REGION_SIZE;
+	ok = good();
+	REQUIRE(vh_vq_setup(&vq, &ok) == NULL);
+	REQUIRE(!vh_vq_is_live(&vq));
+	REQUIRE_EQ(vq.hdr_len, 10);
+	REQUIRE_EQ(vq.last_avail, 7);
+	REQUIRE_EQ(vq.last_used, 8);
+	vh_vq_start(&vq);
+	REQUIRE(vh_vq_is_live(&vq));
+	vh_vq_stop(&vq);
+	REQUIRE(!vh_vq_is_live(&vq));
+	ok.features = VH_F_MRG_RXBUF;
+	REQUIRE(vh_vq_setup(&vq, &ok) == NULL);
+	REQUIRE_EQ(vq.hdr_len, 12);
+
+	REFUSE("power of two", c.size = 0);
+	REFUSE("power of two", c.size = 255);
+	REFUSE("power of two", c.size = 65536);
+	REFUSE("power of two", c.size = 1U << 31);
+	REFUSE("descriptor table", c.desc = NULL);
+	REFUSE("descriptor table", c.desc = end - 256 * 16 + 16);
+	REFUSE("descriptor table", c.size = 32768; c.desc = end - 256 * 16);
+	REFUSE("available ring", c.avail = end);
+	/* One byte short of the used_event word at its end; without the event index it would do. */
+	REFUSE("available ring", c.avail = end - 4 - 512);
+	REFUSE("used ring", c.used = end - 4 - 2048);
+	REFUSE("used ring", c.used = g->region[0] - 4);
+	REFUSE("aligned", c.desc = (uint8_t *)c.desc + 4);
+	REFUSE("aligned", c.avail = (uint8_t *)c.avail + 1);
+	REFUSE("aligned", c.used = (uint8_t *)c.used + 2);
+	ok = good();
+	ok.avail = end - 4 - 512;
+	ok.features = 0;
+	REQUIRE(vh_vq_setup(&vq, &ok) == NULL);
+	ok = good();
+	ok.used = end - 4 - 2048;
+	ok.features = 0;
+	REQUIRE(vh_vq_setup(&vq, &ok) == NULL);
+	guest_free(g);
+}
