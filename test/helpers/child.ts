@@ -12,7 +12,16 @@ export interface ChildOptions {
   /** Added to this process's environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly user?: User;
-  readonly cwd?: string;
+  /** How to ask it to end; SIGTERM where this is missing. */
+  readonly quit?: (child: Child) => void;
+}
+
+export interface OutputWait {
+  readonly deadline: number;
+  /** The two streams are apart: what a process writes to both at once arrives in pieces, in no certain order. */
+  readonly stream?: 'stdout' | 'stderr';
+  /** Where in the stream to begin to look. */
+  readonly from?: number;
 }
 
 export interface Ended {
@@ -36,7 +45,7 @@ const TAIL = 2000;
 export class Child {
   stdout = '';
   stderr = '';
-  /** Both streams in the order in which they arrived. */
+  /** Both streams as they arrived, for people to read. */
   output = '';
   readonly ended: Promise<Ended>;
   end: Ended | undefined;
@@ -44,6 +53,7 @@ export class Child {
   private constructor(
     readonly what: string,
     private readonly process: ChildProcessWithoutNullStreams,
+    private readonly quit: (child: Child) => void,
   ) {
     const collect = (stream: 'stdout' | 'stderr') => (chunk: string) => {
       this[stream] += chunk;
@@ -72,10 +82,9 @@ export class Child {
     const process_ = spawn(command, [...args], {
       stdio: 'pipe',
       env: { ...process.env, ...options.env },
-      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       ...(options.user ?? {}),
     });
-    const child = new Child(what, process_);
+    const child = new Child(what, process_, options.quit ?? ((self) => self.signal('SIGTERM')));
     await new Promise<void>((resolve, reject) => {
       process_.once('spawn', resolve);
       process_.once('error', reject);
@@ -93,27 +102,24 @@ export class Child {
     this.process.stdin.write(text);
   }
 
-  /** Waits for text that matches in the output from position `from` on. */
-  async waitFor(
-    pattern: RegExp,
-    { deadline, from = 0 }: { deadline: number; from?: number },
-  ): Promise<RegExpMatchArray> {
+  /** Waits for text that matches in what the process writes. */
+  async waitFor(pattern: RegExp, { deadline, stream = 'stdout', from = 0 }: OutputWait): Promise<RegExpMatchArray> {
     try {
       return await until(
         () => {
-          const match = this.output.slice(from).match(pattern);
+          const match = this[stream].slice(from).match(pattern);
           if (match === null && this.end !== undefined) throw new Error(`${this.what} ended (${this.describeEnd()})`);
           return match ?? undefined;
         },
         { deadline, what: `${String(pattern)} from ${this.what}` },
       );
     } catch (error) {
-      throw new Error(`${(error as Error).message}; its output:\n${this.excerpt(from)}`, { cause: error });
+      throw new Error(`${(error as Error).message}; its output:\n${this.excerpt()}`, { cause: error });
     }
   }
 
-  private excerpt(from: number): string {
-    const text = this.output.slice(from);
+  private excerpt(): string {
+    const text = this.output;
     return text.length <= HEAD + TAIL ? text : `${text.slice(0, HEAD)}\n…\n${text.slice(-TAIL)}`;
   }
 
@@ -126,9 +132,9 @@ export class Child {
     if (this.end === undefined) this.process.kill(signal);
   }
 
-  /** SIGTERM, and SIGKILL for what does not listen. */
+  /** Asks it to end; what does not is killed, and that is an error. */
   async stop(): Promise<void> {
-    this.signal('SIGTERM');
+    if (this.end === undefined) this.quit(this);
     try {
       await within(this.ended, { deadline: STOP_DEADLINE_MS, what: `the end of ${this.what}` });
     } catch (error) {

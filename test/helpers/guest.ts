@@ -66,7 +66,7 @@ export class Guest {
   async run(command: string, { deadline = 30_000 } = {}): Promise<Answer> {
     if (command.includes('\n')) throw new Error('a guest command is one line');
     const id = `${this.name}-${++this.#serial}`;
-    const from = this.process.output.length;
+    const from = this.process.stdout.length;
     this.process.write(`${id} ${command}\n`);
     const pattern = new RegExp(`\\nbegin-${id}\\n([^]*?)\\nend-${id} (\\d+)\\n`);
     const match = await this.process.waitFor(pattern, { deadline, from });
@@ -87,7 +87,7 @@ export class Guest {
 
   /** Resets the machine from inside and waits until the guest is up again. */
   async reboot(): Promise<void> {
-    const from = this.process.output.length;
+    const from = this.process.stdout.length;
     this.process.write('0 reboot -f\n');
     await this.ready(from);
   }

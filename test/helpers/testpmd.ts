@@ -68,7 +68,9 @@ export class Testpmd {
     const env = { ...options.env, RUNTIME_DIRECTORY: await tempDir(scope, options.user) };
     // stdbuf: into a pipe its answers would be held back, and arrive after the prompt that follows them.
     const command = ['-oL', 'dpdk-testpmd', ...eal, '--', ...pmd];
-    const child = await Child.start(scope, name, 'stdbuf', command, { ...options, env });
+    // quit: its handler of SIGTERM closes the ports inside of the signal, wherever that happens to strike.
+    const quit = (self: Child): void => self.write('quit\n');
+    const child = await Child.start(scope, name, 'stdbuf', command, { ...options, env, quit });
     await child.waitFor(new RegExp(prompt), { deadline: START_DEADLINE_MS });
     if (refusal.test(child.output)) throw new Error(`${name} did not start its ports: ${child.output}`);
     return new Testpmd(child);
@@ -76,13 +78,14 @@ export class Testpmd {
 
   /** Runs one command at the prompt and gives what it printed. */
   async command(line: string): Promise<string> {
-    const from = this.process.output.length;
+    const from = this.process.stdout.length;
+    const complaintsFrom = this.process.stderr.length;
     this.process.write(`${line}\n`);
     // The prompt comes back after the echo of the command itself.
     const match = await this.process.waitFor(/\n([^]*)testpmd> /, { deadline: COMMAND_DEADLINE_MS, from });
     const answer = match[1] ?? '';
-    if (/Bad arguments|Command not found|Ambiguous command/.test(answer))
-      throw new Error(`testpmd: ${line}: ${answer}`);
+    const complaints = this.process.stderr.slice(complaintsFrom);
+    if (refusal.test(answer + complaints)) throw new Error(`testpmd: ${line}: ${answer}${complaints}`);
     return answer;
   }
 

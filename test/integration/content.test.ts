@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { frame } from '../helpers/frames.js';
+import { watchForLeaks } from '../helpers/leaks.js';
+import { Scope } from '../helpers/scope.js';
+import { Switch } from '../helpers/switch.js';
+import { RecordingGuest, broadcast } from '../helpers/virtio-user.js';
+
+const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' };
+
+/** Every length from the shortest to the longest that matters, odd ones too, some tagged, some to everybody. */
+function frames(from: string, to: string): Buffer[] {
+  const lengths = [60, 61, 62, 63, 64, 65, 127, 128, 129, 1513, 1514];
+  for (let length = 70; length < 1514; length += 17) lengths.push(length);
+  return lengths.map((length, seed) =>
+    frame({
+      to: seed % 10 === 9 ? broadcast : to,
+      from,
+      length,
+      seed,
+      ...(seed % 3 === 0 ? { vlan: 42 + (seed % 2) } : {}),
+    }),
+  );
+}
+
+interface Variant {
+  readonly title: string;
+  readonly device?: string;
+  readonly smallBuffers?: boolean;
+  readonly features?: readonly string[];
+  readonly withoutFeatures?: readonly string[];
+}
+
+const variants: readonly Variant[] = [
+  { title: 'defaults', features: ['mrg_rxbuf'] },
+  { title: 'mrg_rxbuf=0', device: 'mrg_rxbuf=0', withoutFeatures: ['mrg_rxbuf'] },
+  { title: 'in_order=0', device: 'in_order=0' },
+  { title: 'mrg_rxbuf=0, in_order=0', device: 'mrg_rxbuf=0,in_order=0', withoutFeatures: ['mrg_rxbuf'] },
+  { title: 'vectorized=1', device: 'mrg_rxbuf=0,vectorized=1', withoutFeatures: ['mrg_rxbuf'] },
+  { title: 'frames over several buffers', device: 'queue_size=1024', smallBuffers: true, features: ['mrg_rxbuf'] },
+  { title: 'frames over several buffers, in_order=0', device: 'in_order=0,queue_size=1024', smallBuffers: true },
+  { title: 'a ring of 1024', device: 'queue_size=1024' },
+];
+
+describe('frames between virtio-user guests arrive unchanged and in order', function () {
+  this.timeout(60_000);
+  let noLeaks: () => Promise<void>;
+  const suite = new Scope();
+  let vswitch: Switch;
+
+  before(async () => {
+    noLeaks = await watchForLeaks();
+    vswitch = await Switch.start(suite);
+  });
+
+  after(async () => {
+    await suite.close();
+    await noLeaks();
+  });
+
+  for (const variant of variants) {
+    it(variant.title, async () => {
+      const scope = new Scope();
+      try {
+        await exchange(scope, variant);
+      } finally {
+        await scope.close();
+      }
+    });
+  }
+
+  async function exchange(scope: Scope, variant: Variant): Promise<void> {
+    const sent = { a: frames(macs.a, macs.b), b: frames(macs.b, macs.a) };
+    const start = async (name: 'a' | 'b'): Promise<RecordingGuest> => {
+      const { socket } = await vswitch.addPort(name);
+      scope.defer(`port ${name}`, () => vswitch.removePort(name));
+      const nic = { socket, mac: macs[name], ...(variant.device === undefined ? {} : { device: variant.device }) };
+      return RecordingGuest.start(scope, nic, sent[name], {
+        smallBuffers: variant.smallBuffers ?? false,
+      });
+    };
+    const [a, b] = [await start('a'), await start('b')];
+    for (const name of ['a', 'b']) {
+      const { features } = await vswitch.portReady(name);
+      for (const wanted of variant.features ?? [])
+        assert.ok(features.includes(wanted), `${wanted} in ${features.join()}`);
+      for (const not of variant.withoutFeatures ?? [])
+        assert.ok(!features.includes(not), `no ${not} in ${features.join()}`);
+    }
+
+    await b.go();
+    await a.go();
+    const [gotA, gotB] = [await a.received(sent.b.length), await b.received(sent.a.length)];
+    assertSame(gotB, sent.a, 'from a to b');
+    assertSame(gotA, sent.b, 'from b to a');
+    for (const [name, other] of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const { txPackets, txBytes, rxPackets, rxBytes, drops } = await vswitch.counters(name);
+      assert.deepEqual([txPackets, txBytes], total(sent[name]), `sent by ${name}`);
+      assert.deepEqual([rxPackets, rxBytes], total(sent[other]), `received by ${name}`);
+      assert.deepEqual(
+        Object.entries(drops).filter(([, count]) => count > 0),
+        [],
+        `drops at ${name}`,
+      );
+    }
+  }
+});
+
+function total(list: readonly Buffer[]): [number, number] {
+  return [list.length, list.reduce((sum, { length }) => sum + length, 0)];
+}
+
+function assertSame(got: readonly Buffer[], wanted: readonly Buffer[], what: string): void {
+  assert.equal(got.length, wanted.length, `number of frames ${what}`);
+  got.forEach((data, index) => assert.ok(wanted[index]?.equals(data), `frame ${index} ${what} (${data.length} bytes)`));
+}
