@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { parseConfig } from '../../src/switch/config.js';
+import { request } from '../../src/switch/rest.js';
+import { apiSocketPath } from '../../src/switch/rundir.js';
+import { runToEnd } from '../helpers/child.js';
+import { watchForLeaks } from '../helpers/leaks.js';
+import { root, tempDir } from '../helpers/paths.js';
+import { withScope } from '../helpers/scope.js';
+
+/** The code blocks of one language, and text in backquotes, as a reader would copy them. */
+function blocks(text: string, language: string): string[] {
+  return [...text.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, body]) => body ?? '');
+}
+
+function commands(text: string): string[] {
+  const lines = blocks(text, 'sh').flatMap((block) => block.split('\n'));
+  return lines.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '');
+}
+
+describe('what README says', function () {
+  this.timeout(60_000);
+  let readme: string;
+
+  before(async () => {
+    readme = await readFile(`${root}README.md`, 'utf8');
+  });
+
+  it('names npm scripts that are there', async () => {
+    const { scripts } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { scripts: object };
+    const named = [...readme.matchAll(/npm (?:run )?([a-z][a-z:-]*)/g)].map(([, name]) => name ?? '');
+    assert.ok(named.length > 3);
+    assert.deepEqual(
+      named.filter((name) => !(name in scripts)),
+      [],
+    );
+  });
+
+  it('shows a configuration that is accepted', () => {
+    const shown = blocks(readme, 'json');
+    assert.ok(shown.length > 0);
+    for (const text of shown) parseConfig('README.md', text);
+  });
+
+  it('commands run as written', async () => {
+    const noLeaks = await watchForLeaks();
+    await withScope(async (scope) => {
+      const runDir = await tempDir(scope);
+      // A switch of the test's own; everything else as in the text.
+      const env = { VHOST_HOST_RUN_DIR: runDir };
+      const run = (program: string, args: string[]) => runToEnd(scope, `${root}${program}`, args, { env });
+      scope.defer('the switch', () => run('bin/vhost-host', ['stop']).then(() => undefined));
+      const ours = commands(readme).filter((line) => line.startsWith('bin/'));
+      assert.ok(ours.length >= 4);
+      for (const line of ours) {
+        const [program = '', ...args] = line.split(/\s+/);
+        // The guest's disk is the reader's: shown what would run instead.
+        const shown = program === 'bin/qemu-wrap' ? ['--explain', ...args] : args;
+        const { code, stderr } = await run(program, shown);
+        assert.equal(code, 0, `${line}: ${stderr}`);
+      }
+    });
+    await noLeaks();
+  });
+
+  it('names subcommands and an API that are there', async () => {
+    const noLeaks = await watchForLeaks();
+    await withScope(async (scope) => {
+      const runDir = await tempDir(scope);
+      const env = { VHOST_HOST_RUN_DIR: runDir };
+      const run = (...args: string[]) => runToEnd(scope, `${root}bin/vhost-host`, args, { env });
+      scope.defer('the switch', () => run('stop').then(() => undefined));
+      const named = [...readme.matchAll(/`vhost-host ([a-z]+)/g)].map(([, name]) => name ?? '');
+      for (const name of new Set(named)) assert.equal((await run(name, '--help')).code, 0, name);
+      assert.equal((await run('start')).code, 0);
+      const paths = [...readme.matchAll(/http:\/\/localhost(\/\S+?)`/g)].map(([, path]) => path ?? '');
+      assert.ok(paths.length > 0);
+      for (const path of paths) assert.equal((await request(apiSocketPath(runDir), 'GET', path)).status, 200, path);
+    });
+    await noLeaks();
+  });
+});
