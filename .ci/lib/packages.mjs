@@ -18,7 +18,7 @@ const groups = {
     cpio: "packs the test guests' file system",
   },
   testpmd: {
-    dpdk: 'dpdk-testpmd, a guest that counts frames',
+    'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',
   },
   check: {
     'clang-format-14': 'format check of the C sources',
