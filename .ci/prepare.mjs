@@ -2,24 +2,31 @@
 // Makes this clone ready to run: Debian packages, npm packages, build, the tests' guest. Plain Node, because nothing
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
-//   node .ci/prepare.mjs [GROUP...]     groups of Debian packages (see lib/packages.mjs); without one, all
+//   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all;
+//                                           ovs: also the switch that the bench compares with
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
+import { ensureOvs } from './lib/ovs.mjs';
 import { ensurePackages, groupNames } from './lib/packages.mjs';
 import { TaskError, main } from './lib/task.mjs';
 import { ensureTypeScript } from './lib/typescript.mjs';
 
+/** Only where it is asked for: nothing but the bench has a use for it. */
+const peer = 'ovs';
+
 await main('prepare', async () => {
-  const named = process.argv.slice(2);
+  const args = process.argv.slice(2);
+  const named = args.filter((name) => name !== peer);
   const unknown = named.find((name) => !groupNames.includes(name));
   if (unknown !== undefined) {
-    throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${groupNames.join(' ')}`);
+    throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = named.length === 0 ? groupNames : named;
+  const groups = args.length === 0 ? groupNames : named;
   await ensurePackages(groups);
   await ensureNodeModules();
   await ensureTypeScript();
   await buildNative();
   if (groups.includes('guest')) await ensureGuest();
+  if (args.includes(peer)) await ensureOvs();
 });

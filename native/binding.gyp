@@ -1,4 +1,8 @@
 {
+  "variables": {
+    # Compiled as one unit, core/hot.c, and once per instruction set.
+    "hot_parts": "virtq_chain.c|virtq_tx.c|virtq_rx.c|deliver.c|forward.c|hot.c"
+  },
   "target_defaults": {
     "cflags": ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing"],
     "defines": ["NAPI_VERSION=8"],
@@ -10,19 +14,41 @@
       "type": "static_library",
       "standalone_static_library": 1,
       "cflags": ["-fPIC", "-D_GNU_SOURCE"],
-      "sources": ["<!@(ls core/*.c)"]
+      "sources": ["core/hot.c", "<!@(ls core/*.c | grep -vE '/(<(hot_parts))$')"],
+      "conditions": [["target_arch=='x64'", { "cflags": ["-march=x86-64-v2"], "dependencies": ["hot_v3", "hot_v4"] }]]
     },
     {
       "target_name": "vhost_host",
       "dependencies": ["core"],
       "sources": ["<!@(ls dpdk/*.c addon/*.c)"],
       "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags libdpdk)"],
-      "libraries": ["-Wl,--as-needed", "<!@(pkg-config --libs libdpdk)"]
+      "libraries": ["-Wl,--as-needed", "<!@(pkg-config --libs libdpdk)"],
+      "conditions": [["target_arch=='x64'", { "dependencies": ["hot_v3", "hot_v4"] }]]
     },
     {
       "target_name": "vh-launch",
       "type": "executable",
       "sources": ["<!@(ls launch/*.c)"]
     }
+  ],
+  "conditions": [
+    ["target_arch=='x64'", {
+      "targets": [
+        {
+          "target_name": "hot_v3",
+          "type": "static_library",
+          "cflags": ["-fPIC", "-D_GNU_SOURCE", "-march=x86-64-v3"],
+          "defines": ["VH_VARIANT=v3"],
+          "sources": ["core/hot.c"]
+        },
+        {
+          "target_name": "hot_v4",
+          "type": "static_library",
+          "cflags": ["-fPIC", "-D_GNU_SOURCE", "-march=x86-64-v4"],
+          "defines": ["VH_VARIANT=v4"],
+          "sources": ["core/hot.c"]
+        }
+      ]
+    }]
   ]
 }

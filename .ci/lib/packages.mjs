@@ -20,6 +20,10 @@ const groups = {
   testpmd: {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',
   },
+  fuzz: {
+    'clang-14': 'compiler with libFuzzer',
+    'libclang-rt-14-dev': "libFuzzer and its sanitizers' runtime",
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -37,13 +38,15 @@ static bool must_own(napi_env env)
 static bool read_options(
 	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
 {
-	int64_t memory, level;
+	int64_t memory, level, times, delay;
 	char poll[16];
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
 		!vh_get_bool(env, object, "hugepages", &o->eal.hugepages) ||
 		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
 		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||
+		!vh_get_int(env, object, "rxRetryNum", 0, 1000, &times) ||
+		!vh_get_int(env, object, "rxRetryDelayUs", 0, 1000000, &delay) ||
 		!vh_get_string(env, object, "poll", poll, sizeof(poll)))
 		return false;
 	if (strcmp(poll, "adaptive") != 0 && strcmp(poll, "busy") != 0) {
@@ -54,6 +57,10 @@ static bool read_options(
 	o->eal.memory_mb = (unsigned int)memory;
 	o->eal.log_level = (unsigned int)level;
 	o->adaptive = poll[0] == 'a';
+	o->retry_times = (uint32_t)times;
+	o->retry_delay_us = (uint32_t)delay;
+	/* For comparisons of builds; what users get is the newest their CPU runs. */
+	o->instruction_set = getenv("VHOST_HOST_INSTRUCTION_SET");
 	return true;
 }
 
@@ -79,6 +86,7 @@ static napi_value start(napi_env env, napi_callback_info info)
 	napi_add_env_cleanup_hook(env, end_of_owner, NULL);
 	result = vh_object(env);
 	vh_set_string(env, result, "dpdkVersion", vh_engine_dpdk_version());
+	vh_set_string(env, result, "instructionSet", vh_engine_instruction_set());
 	vh_set_bool(env, result, "hugepages", o.eal.hugepages);
 	return result;
 }
@@ -97,6 +105,7 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 {
 	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], error[512];
 	int64_t pairs, mode, gid;
+	bool mergeable, offloads;
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
 	int id;
@@ -108,6 +117,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
 		!vh_get_string(env, argv[0], "socketPath", path, sizeof(path)) ||
 		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
+		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
+		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
 		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
 		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid))
 		return NULL;
@@ -116,6 +127,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 	id = vh_engine_add_port(&(struct vh_session_options){.name = name,
 					.path = path,
 					.pairs = (uint16_t)pairs,
+					.mergeable = mergeable,
+					.offloads = offloads,
 					.socket_mode = (unsigned int)mode,
 					.socket_gid = (int)gid},
 		error, sizeof(error));
@@ -182,6 +195,21 @@ static napi_value age_macs(napi_env env, napi_callback_info info)
 	return result;
 }
 
+static napi_value spread(napi_env env, napi_callback_info info)
+{
+	napi_value result = NULL;
+	int moved;
+
+	(void)info;
+	if (!must_own(env))
+		return NULL;
+	moved = vh_engine_spread();
+	if (moved < 0)
+		return vh_throw_errno(env, moved, "out of memory");
+	napi_create_int32(env, moved, &result);
+	return result;
+}
+
 static napi_value workers(napi_env env, napi_callback_info info)
 {
 	napi_value array;
@@ -240,6 +268,7 @@ NAPI_MODULE_INIT()
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),
+		METHOD("spread", spread),
 		METHOD("lock", lock),
 		METHOD("unlock", unlock),
 	};

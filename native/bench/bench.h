@@ -6,7 +6,7 @@
 #include "../test/rig.h"
 
 enum bench_kind {
-	BENCH_SPLIT,	 /* one buffer a frame on both sides */
+	BENCH_PLAIN,	 /* one buffer a frame on both sides */
 	BENCH_MERGEABLE, /* receive buffers of 2048 bytes, as many as the frame needs */
 	BENCH_INDIRECT,	 /* header and frame apart in an indirect table, on both sides */
 	BENCH_KINDS,
@@ -14,7 +14,9 @@ enum bench_kind {
 
 struct bench_case {
 	enum bench_kind kind;
+	bool packed;
 	uint32_t size, ring, batch;
+	uint32_t addresses; /* learned by the switch: the sender's, and the receivers', which take turns */
 };
 
 /* A stretch of memory that a frame is copied from or to. */
@@ -41,7 +43,7 @@ struct bench {
 	uint8_t sum;
 };
 
-const char *bench_kind_name(enum bench_kind kind);
+const char *bench_kind_name(const struct bench_case *c);
 struct bench *bench_open(const struct bench_case *c);
 void bench_close(struct bench *b);
 /* Receive buffers that one frame takes. */

@@ -11,11 +11,12 @@ void note_drops(const struct vh_counters *c)
 			check_failed(__FILE__, __LINE__, "%s: this bench must not drop", vh_drop_name(i));
 }
 
-const char *bench_kind_name(enum bench_kind kind)
+const char *bench_kind_name(const struct bench_case *c)
 {
-	static const char *const names[] = {"split", "mergeable", "indirect"};
+	static const char *const names[2][BENCH_KINDS] = {
+		{"split", "split-mrg", "split-ind"}, {"packed", "packed-mrg", "packed-ind"}};
 
-	return names[kind];
+	return names[c->packed][c->kind];
 }
 
 uint32_t bench_buffers(const struct bench_case *c)
@@ -40,6 +41,25 @@ static struct place behind_header(const struct guest *g, const struct guest_chai
 	return (struct place){.p = guest_at(g, b->gpa) + skip, .len = b->len - skip};
 }
 
+/* The receiver's n-th address; the first is the guest's own. */
+static void bench_address(uint8_t mac[6], uint32_t n)
+{
+	frame_mac(mac, 1);
+	mac[3] = (uint8_t)(n >> 8);
+	mac[4] = (uint8_t)n;
+}
+
+/* What the switch would learn from frames that the receiver sent. */
+static void learn_addresses(struct bench *b)
+{
+	for (uint32_t n = 0; n + 1 < b->c.addresses; n++) {
+		uint8_t mac[6];
+
+		bench_address(mac, n);
+		REQUIRE(vh_mac_learn(&b->r->sw->macs, vh_mac_key(mac, 0), 1, 1) <= VH_MAC_NEW);
+	}
+}
+
 static void lay_out(struct bench *b)
 {
 	bool indirect = b->c.kind == BENCH_INDIRECT;
@@ -48,11 +68,11 @@ static void lay_out(struct bench *b)
 	uint8_t dst[6], src[6], *f = malloc(b->c.size);
 	struct guest_shape s;
 
-	frame_mac(dst, 1);
 	frame_mac(src, 0);
 	for (uint32_t i = 0; i < b->c.ring; i++) {
 		int32_t head;
 
+		bench_address(dst, i % (b->c.addresses - 1));
 		frame_make(f, dst, src, i, b->c.size);
 		shape_of(&s, indirect, 12, b->c.size);
 		head = guest_build_frame(from, b->tx, &s, f, b->c.size);
@@ -72,7 +92,9 @@ static void lay_out(struct bench *b)
 struct bench *bench_open(const struct bench_case *c)
 {
 	struct guest_config g = {.features = VH_F_VERSION_1 | VH_F_INDIRECT_DESC |
-					     (c->kind == BENCH_MERGEABLE ? VH_F_MRG_RXBUF : 0),
+					     (c->kind == BENCH_MERGEABLE ? VH_F_MRG_RXBUF : 0) |
+					     (c->packed ? VH_F_RING_PACKED : 0),
+		.tidy = true,
 		.tx_size = c->ring,
 		.rx_size = c->ring};
 	struct bench *b = calloc(1, sizeof(*b));
@@ -81,10 +103,13 @@ struct bench *bench_open(const struct bench_case *c)
 	b->c = *c;
 	if (b->c.batch > most)
 		b->c.batch = most;
+	if (b->c.addresses < 2)
+		b->c.addresses = 2;
 	b->r = rig_new();
 	rig_add(b->r, &g);
 	rig_add(b->r, &g);
 	rig_learn_all(b->r);
+	learn_addresses(b);
 	b->tx = &b->r->guest[0]->tx[0];
 	b->rx = &b->r->guest[1]->rx[0];
 	guest_want_interrupts(b->tx, false);

@@ -129,7 +129,7 @@ static uint32_t copy_frame(struct bench *b, uint32_t i, uint32_t at)
 	const struct place *from = &b->frame[i];
 
 	for (uint32_t done = 0; done < from->len; at++) {
-		const struct place *to = &b->room[b->rx->in_flight[at % b->c.ring]];
+		const struct place *to = &b->room[b->rx->in_flight[at % b->c.ring].id];
 		uint32_t n = to->len < from->len - done ? to->len : from->len - done;
 
 		memcpy(to->p, from->p + done, n);

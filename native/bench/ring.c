@@ -28,12 +28,12 @@ static const uint32_t sizes[] = {64, 256, 1500, 9000};
 
 static void print_row(const struct bench_case *c, const char *where, double core, double copy, double batch)
 {
-	printf("%-10s %5u  %5u  %5.1f  %-12s %8.1f %8.1f %7.2f %9.1f\n", bench_kind_name(c->kind), c->size,
-		c->ring, batch, where, core, copy, core / copy, core - copy);
+	printf("%-10s %5u  %5u  %5.1f  %-14s %8.1f %8.1f %7.2f %9.1f\n", bench_kind_name(c), c->size, c->ring,
+		batch, where, core, copy, core / copy, core - copy);
 	fflush(stdout);
 }
 
-static void one_thread(const struct bench_case *c, uint32_t frames)
+static void one_thread(const struct bench_case *c, const char *how, uint32_t frames)
 {
 	double core[RUNS], copy[RUNS], batch = 0;
 	struct bench *b = bench_open(c);
@@ -43,7 +43,7 @@ static void one_thread(const struct bench_case *c, uint32_t frames)
 		core[i] = bench_poll(b, frames, &batch);
 		copy[i] = bench_memcpy(b, frames);
 	}
-	print_row(c, "one thread", median(core, RUNS), median(copy, RUNS), batch);
+	print_row(c, how, median(core, RUNS), median(copy, RUNS), batch);
 	bench_close(b);
 }
 
@@ -66,26 +66,46 @@ static uint32_t frames_of(const struct bench_case *c, uint32_t effort)
 	return effort * (c->size < 1500 ? 64 : c->size < 9000 ? 24 : 8) * 1024;
 }
 
+/* Small rings in small rounds, whose buffers fit a core's cache, and large ones, whose buffers do not. */
+static void all_sizes(enum bench_kind kind, bool packed, uint32_t threads, uint32_t effort)
+{
+	for (uint32_t s = 0; s < sizeof(sizes) / sizeof(*sizes); s++)
+		for (uint32_t large = 0; large < 2; large++) {
+			struct bench_case c = {.kind = kind,
+				.packed = packed,
+				.size = sizes[s],
+				.ring = large == 1 ? 1024 : 256,
+				.batch = large == 1 ? 64 : 32};
+
+			if (threads == 1)
+				one_thread(&c, "one thread", frames_of(&c, effort));
+			else
+				for (int touch = 0; touch < 2; touch++)
+					two_threads(&c, frames_of(&c, effort), touch == 1);
+		}
+}
+
 static void all(uint32_t threads, uint32_t effort)
 {
-	static const uint32_t rings[] = {256, 1024}, batches[] = {32, 64};
-
-	printf("%-10s %5s  %5s  %5s  %-12s %8s %8s %7s %9s\n", "rings", "bytes", "ring", "batch", "how",
+	printf("%-10s %5s  %5s  %5s  %-14s %8s %8s %7s %9s\n", "rings", "bytes", "ring", "batch", "how",
 		"cycles", "memcpy", "ratio", "above it");
-	for (uint32_t k = 0; k < BENCH_KINDS; k++)
-		for (uint32_t s = 0; s < 4; s++)
-			for (uint32_t n = 0; n < 4; n++) {
-				struct bench_case c = {.kind = (enum bench_kind)k,
-					.size = sizes[s],
-					.ring = rings[n / 2],
-					.batch = batches[n % 2]};
+	for (int packed = 0; packed < 2; packed++)
+		for (uint32_t k = 0; k < BENCH_KINDS; k++)
+			all_sizes((enum bench_kind)k, packed == 1, threads, effort);
+}
 
-				if (threads == 1)
-					one_thread(&c, frames_of(&c, effort));
-				else if (n % 2 == 1)
-					for (int touch = 0; touch < 2; touch++)
-						two_threads(&c, frames_of(&c, effort), touch == 1);
-			}
+/* The same frames with few and with many addresses learned and looked up: deciding must not get dearer. */
+static void addresses(uint32_t effort)
+{
+	static const uint32_t learned[] = {2, 10, 100, 1000};
+
+	for (uint32_t i = 0; i < 4; i++) {
+		struct bench_case c = {.size = 64, .ring = 1024, .batch = 32, .addresses = learned[i]};
+		char how[32];
+
+		snprintf(how, sizeof(how), "%u addresses", learned[i]);
+		one_thread(&c, how, frames_of(&c, effort));
+	}
 }
 
 /* One case for a profiler: nothing but polling. */
@@ -123,5 +143,7 @@ int main(int argc, char **argv)
 		profile((uint32_t)kind, 64, effort);
 	else
 		all(threads, effort);
+	if (kind < 0 && threads == 1)
+		addresses(effort);
 	return 0;
 }

@@ -22,6 +22,21 @@
 #define VH_BATCH 64
 /* Segments of one round, beyond the first of each frame; a round ends early when they are used up. */
 #define VH_BATCH_SEGS 1024
+/*
+ * Descriptors of one chain, also where the ring is longer. Drivers stay far below (a 64 KiB frame in pages
+ * needs 17); a guest must not make us walk 32768 empty descriptors for a frame of nothing.
+ */
+#define VH_MAX_CHAIN 1024U
+/*
+ * What chains that are no single buffer may cost the others. A transmit round ends early once they needed
+ * VH_ROUND_DESCS descriptors. A round that needed more than VH_ROUND_HONEST (24 for each frame; 64 KiB in
+ * pages are 19) is paid for: its queue rests for VH_REST_FACTOR times as long as the worker's turn with it
+ * took. A receive round has a wider bound, because many small merged buffers are a receiver's right.
+ */
+#define VH_ROUND_DESCS 2048U
+#define VH_ROUND_HONEST (24U * VH_BATCH)
+#define VH_REST_FACTOR 16U
+#define VH_ROUND_RX_DESCS 16384U
 /* Memory regions of a guest; librte_vhost accepts no more than 8. */
 #define VH_MAX_REGIONS 8
 /* Largest split virtqueue (virtio 1.2, 2.7 "Split Virtqueues"). */
@@ -50,6 +65,8 @@
 	X(TX_BAD_INDIRECT, "tx_bad_indirect", "a malformed or nested indirect table")                        \
 	X(TX_BAD_DIRECTION, "tx_bad_direction", "a buffer that the device would have to write")              \
 	X(TX_BAD_RING, "tx_bad_ring", "an index outside the ring; the queue is out of use until reset")      \
+	X(TX_BAD_OFFLOAD, "tx_bad_offload",                                                                  \
+		"a header that asks for a checksum or segments which the frame does not have")               \
 	X(TX_HAIRPIN, "tx_hairpin", "the destination was learned on the sender's own port")                  \
 	X(TX_NO_DESTINATION, "tx_no_destination", "no other port to flood to")                               \
 	X(RX_NOT_READY, "rx_not_ready", "the receiver's driver is not up")                                   \

@@ -7,21 +7,6 @@ static inline uint64_t pack(uint16_t port, uint32_t now)
 	return (uint64_t)port << 32 | now;
 }
 
-static inline uint16_t val_port(uint64_t val)
-{
-	return (uint16_t)(val >> 32);
-}
-
-static inline uint64_t mix(uint64_t x)
-{
-	/* Finaliser of a 64-bit multiply-xorshift hash; both bucket numbers are cut from one result. */
-	x ^= x >> 31;
-	x *= 0x9e3779b97f4a7c15ULL;
-	x ^= x >> 29;
-	x *= 0xbf58476d1ce4e5b9ULL;
-	return x ^ x >> 32;
-}
-
 /* Under the lock. */
 static inline void changed(struct vh_mac_table *t, int32_t used)
 {
@@ -33,30 +18,6 @@ static inline void changed(struct vh_mac_table *t, int32_t used)
 static inline void count_port(struct vh_mac_table *t, uint16_t port, int add)
 {
 	__atomic_store_n(&t->per_port[port], (uint16_t)(t->per_port[port] + add), __ATOMIC_RELAXED);
-}
-
-/* The two buckets an address may live in. */
-static inline void choices(const struct vh_mac_table *t, uint64_t key, uint32_t out[2])
-{
-	uint64_t h = mix(key ^ t->seed);
-
-	out[0] = (uint32_t)h % VH_MAC_BUCKETS;
-	out[1] = (uint32_t)(h >> 32) % VH_MAC_BUCKETS;
-}
-
-static inline struct vh_mac_slot *find_in(const struct vh_mac_bucket *b, uint64_t key)
-{
-	for (int i = 0; i < VH_MAC_SLOTS; i++)
-		if (__atomic_load_n(&b->slot[i].key, __ATOMIC_ACQUIRE) == key)
-			return (struct vh_mac_slot *)&b->slot[i];
-	return NULL;
-}
-
-static inline struct vh_mac_slot *find(const struct vh_mac_table *t, uint64_t key, const uint32_t c[2])
-{
-	struct vh_mac_slot *s = find_in(&t->bucket[c[0]], key);
-
-	return s != NULL ? s : find_in(&t->bucket[c[1]], key);
 }
 
 void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan)
@@ -75,33 +36,18 @@ void vh_mac_init(struct vh_mac_table *t, uint64_t seed)
 	t->seed = seed;
 }
 
-uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key)
-{
-	uint32_t c[2];
-	struct vh_mac_slot *s;
-	uint64_t val;
-
-	choices(t, key, c);
-	s = find(t, key, c);
-	if (s == NULL)
-		return VH_NO_PORT;
-	val = __atomic_load_n(&s->val, __ATOMIC_ACQUIRE);
-	/* The slot may have been given to another address in between: then the value is not ours. */
-	if (__atomic_load_n(&s->key, __ATOMIC_RELAXED) != key)
-		return VH_NO_PORT;
-	return val_port(val);
-}
-
 static void withdraw(struct vh_mac_table *t, struct vh_mac_slot *s)
 {
-	count_port(t, val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED)), -1);
+	count_port(t, vh_mac_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED)), -1);
 	__atomic_store_n(&s->key, 0, __ATOMIC_RELAXED);
 	/* Last: who sees the new generation finds the address gone. */
 	changed(t, -1);
 }
 
-static struct vh_mac_slot *free_slot(struct vh_mac_table *t, const uint32_t c[2])
+static struct vh_mac_slot *free_slot(struct vh_mac_table *t, uint64_t key)
 {
+	uint64_t h = vh_mac_hash(t, key);
+	const uint32_t c[2] = {(uint32_t)h % VH_MAC_BUCKETS, (uint32_t)(h >> 32) % VH_MAC_BUCKETS};
 	struct vh_mac_slot *best = NULL;
 	int most = 0;
 
@@ -125,13 +71,12 @@ static struct vh_mac_slot *free_slot(struct vh_mac_table *t, const uint32_t c[2]
 }
 
 /* Under the lock: another worker may have been faster, so look again. */
-static enum vh_learned learn_locked(
-	struct vh_mac_table *t, uint64_t key, const uint32_t c[2], uint16_t port, uint32_t now)
+static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now)
 {
-	struct vh_mac_slot *s = find(t, key, c);
+	struct vh_mac_slot *s = vh_mac_find(t, key);
 
 	if (s != NULL) {
-		uint16_t old = val_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED));
+		uint16_t old = vh_mac_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED));
 
 		if (old == port)
 			return VH_MAC_SEEN;
@@ -146,7 +91,7 @@ static enum vh_learned learn_locked(
 	}
 	if (t->per_port[port] >= VH_MAC_PER_PORT)
 		return VH_MAC_REFUSED;
-	s = free_slot(t, c);
+	s = free_slot(t, key);
 	if (s == NULL)
 		return VH_MAC_REFUSED;
 	count_port(t, port, 1);
@@ -159,19 +104,17 @@ static enum vh_learned learn_locked(
 
 enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now)
 {
-	uint32_t c[2];
 	struct vh_mac_slot *s;
 	enum vh_learned result;
 
 	/* Bit 0 of the first byte marks a group address; all zeroes is none. */
 	if ((key & 1) != 0 || (key & 0xffffffffffffULL) == 0)
 		return VH_MAC_REFUSED;
-	choices(t, key, c);
-	s = find(t, key, c);
+	s = vh_mac_find(t, key);
 	if (vh_likely(s != NULL)) {
 		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
 
-		if (vh_likely(val_port(val) == port)) {
+		if (vh_likely(vh_mac_port(val) == port)) {
 			/* Written once a second at most; by exchange, so that a concurrent move is not
 			 * undone. */
 			if ((uint32_t)val != now)
@@ -183,7 +126,7 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 		return VH_MAC_REFUSED;
 	}
 	vh_lock(&t->lock);
-	result = learn_locked(t, key, c, port, now);
+	result = learn_locked(t, key, port, now);
 	vh_unlock(&t->lock);
 	return result;
 }
@@ -198,7 +141,7 @@ static uint32_t forget(struct vh_mac_table *t, uint16_t port, uint32_t now, int6
 		struct vh_mac_slot *s = &t->bucket[i / VH_MAC_SLOTS].slot[i % VH_MAC_SLOTS];
 		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
 
-		if (s->key == 0 || (port != VH_NO_PORT && val_port(val) != port))
+		if (s->key == 0 || (port != VH_NO_PORT && vh_mac_port(val) != port))
 			continue;
 		/* Signed: a worker may have noted a second that the caller's clock has not reached yet. */
 		if ((int32_t)(now - (uint32_t)val) < min_age)
@@ -232,7 +175,7 @@ uint32_t vh_mac_list(struct vh_mac_table *t, uint32_t now, struct vh_mac_entry *
 
 		if (s->key != 0)
 			out[n++] = (struct vh_mac_entry){
-				.key = s->key, .port = val_port(val), .age = age > 0 ? (uint32_t)age : 0};
+				.key = s->key, .port = vh_mac_port(val), .age = age > 0 ? (uint32_t)age : 0};
 	}
 	vh_unlock(&t->lock);
 	return n;

@@ -69,8 +69,53 @@ void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan);
 /* seed: random; the table's memory is the caller's, zeroed here. */
 void vh_mac_init(struct vh_mac_table *t, uint64_t seed);
 
-/* Return: the port that key was learned on, or VH_NO_PORT. */
-uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key);
+/* Finaliser of a 64-bit multiply-xorshift hash; both bucket numbers are cut from one result. */
+static inline uint64_t vh_mac_hash(const struct vh_mac_table *t, uint64_t key)
+{
+	uint64_t x = key ^ t->seed;
+
+	x ^= x >> 31;
+	x *= 0x9e3779b97f4a7c15ULL;
+	x ^= x >> 29;
+	x *= 0xbf58476d1ce4e5b9ULL;
+	return x ^ x >> 32;
+}
+
+static inline struct vh_mac_slot *vh_mac_find_in(const struct vh_mac_bucket *b, uint64_t key)
+{
+	for (int i = 0; i < VH_MAC_SLOTS; i++)
+		if (__atomic_load_n(&b->slot[i].key, __ATOMIC_ACQUIRE) == key)
+			return (struct vh_mac_slot *)&b->slot[i];
+	return NULL;
+}
+
+/* The slot of an address, or NULL. Good until the table changes. */
+static inline struct vh_mac_slot *vh_mac_find(const struct vh_mac_table *t, uint64_t key)
+{
+	uint64_t h = vh_mac_hash(t, key);
+	struct vh_mac_slot *s = vh_mac_find_in(&t->bucket[(uint32_t)h % VH_MAC_BUCKETS], key);
+
+	return vh_likely(s != NULL) ? s
+				    : vh_mac_find_in(&t->bucket[(uint32_t)(h >> 32) % VH_MAC_BUCKETS], key);
+}
+
+static inline uint16_t vh_mac_port(uint64_t val)
+{
+	return (uint16_t)(val >> 32);
+}
+
+/* Return: the port that key was learned on, or VH_NO_PORT. Inline: every frame needs it. */
+static inline uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key)
+{
+	const struct vh_mac_slot *s = vh_mac_find(t, key);
+	uint64_t val;
+
+	if (s == NULL)
+		return VH_NO_PORT;
+	val = __atomic_load_n(&s->val, __ATOMIC_ACQUIRE);
+	/* The slot may have been given to another address in between: then the value is not ours. */
+	return __atomic_load_n(&s->key, __ATOMIC_RELAXED) == key ? vh_mac_port(val) : VH_NO_PORT;
+}
 
 /* Notes that key was seen on port at `now` (seconds). */
 enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now);

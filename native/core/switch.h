@@ -6,10 +6,16 @@
  *   each frame's number on the list of every port it goes to, deliver list by list, complete. A frame's order
  *   towards one port is the order in which it was sent, whether it was flooded or not.
  *
+ *   Where a receiver has no buffer left, and retrying is on, the round is parked instead of completed: its
+ *   transmit queue rests, everything else goes on, and after a delay the rest is delivered. Only a receiver
+ * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
+ * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
+ *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
  *   list and port pointers, and hold them no longer than one round; the control thread frees what it has
- *   withdrawn only after every worker was quiescent once. A lane belongs to one worker.
+ *   withdrawn only after every worker was quiescent once. A lane belongs to one worker. A parked round
+ * outlives quiescent states; the control thread ends it with vh_switch_flush() when it has stopped its queue.
  */
 #ifndef VH_CORE_SWITCH_H
 #define VH_CORE_SWITCH_H
@@ -19,6 +25,10 @@
 
 /* The original's scheme: a device's VLAN tag towards the network is 1000 + its number. */
 #define VH_VLAN_TAG_BASE 1000
+/* Rounds of a lane: one to work with, the others may be parked. */
+#define VH_ROUNDS 9
+/* The control thread's own block of counters, behind the workers'. */
+#define VH_CONTROL_COUNTERS VH_MAX_WORKERS
 
 struct vh_port {
 	uint16_t id;	  /* device number, index in vh_switch.port */
@@ -26,7 +36,7 @@ struct vh_port {
 	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
-	struct vh_counters counters[VH_MAX_WORKERS];
+	struct vh_counters counters[VH_MAX_WORKERS + 1];
 };
 
 /* The ports that exist, in ascending order; immutable once published. */
@@ -38,30 +48,84 @@ struct vh_port_list {
 /* Called by a worker when a port's address was learned or moved; must not block. */
 typedef void (*vh_learn_hook)(void *context, uint16_t port, uint64_t key, bool moved);
 
+/* What to do about full receivers; the original's --rx-retry, --rx-retry-num and --rx-retry-delay. */
+struct vh_retry {
+	uint32_t times;	      /* 0: drop at once */
+	uint64_t delay_ticks; /* between tries, in ticks of vh_lane.ticks */
+};
+
+/*
+ * Finishes a frame for a receiver that does not take its offloads: computes the checksum, or cuts it into
+ * segments. from: how many of these to leave out. Called by workers; must not block. Return: the worker's own
+ * batch, good until its next call, with up to VH_BATCH frames, at least one, and *total = how many there are
+ * in all; or NULL when it cannot be done, for want of memory or because the sender has changed the headers
+ * meanwhile.
+ */
+struct vh_soften {
+	const struct vh_batch *(*hook)(void *context, uint16_t worker, const struct vh_batch *batch,
+		uint16_t frame, uint32_t from, uint32_t *total);
+	void *context;
+};
+
 struct vh_switch {
 	const struct vh_port_list *list;    /* atomic; what a flood goes to */
 	struct vh_port *port[VH_MAX_PORTS]; /* atomic; NULL = no such port */
 	vh_learn_hook on_learn;
 	void *hook_context;
+	struct vh_retry retry; /* constant while workers run */
+	/* Set before there is a port with offloads, and constant from then on. */
+	struct vh_soften soften;
 	struct vh_mac_table macs;
+};
+
+struct vh_lane;
+
+/* Of a frame that became many segments: how many a receive queue has got. */
+struct vh_progress {
+	uint16_t frame, done; /* done is 0 where there is nothing to remember */
+};
+
+/* The frames of one round and where they go. */
+struct vh_round {
+	uint32_t parked; /* atomic; set by the worker, cleared by whoever completes the round */
+	uint32_t tries;
+	uint64_t due;			       /* ticks: when to try again */
+	struct vh_lane *lane;		       /* whose round this is */
+	struct vh_port *from;		       /* whose frames these are */
+	uint16_t n_dst;			       /* lists with frames; 0 between rounds */
+	uint16_t dst[VH_MAX_PORTS];	       /* ports with frames on their list */
+	uint8_t count[VH_MAX_PORTS];	       /* length of each list; all 0 between rounds */
+	uint8_t which[VH_MAX_PORTS][VH_BATCH]; /* the lists: frame numbers */
+	/* Of each list towards each receive queue; all 0 between rounds, and where no frame is unfinished. */
+	struct vh_progress progress[VH_MAX_PORTS][VH_MAX_PAIRS];
+	struct vh_batch batch;
 };
 
 /* A worker's scratch space. */
 struct vh_lane {
 	uint16_t worker; /* which counter block of a port is ours */
-	uint16_t n_dst;
-	uint32_t now;			       /* seconds; set by the worker */
-	uint16_t dst[VH_MAX_PORTS];	       /* ports with frames on their list this round */
-	uint8_t count[VH_MAX_PORTS];	       /* length of each list; all 0 between rounds */
-	uint8_t which[VH_MAX_PORTS][VH_BATCH]; /* the lists: frame numbers */
-	struct vh_batch batch;
+	uint32_t now;	 /* seconds; set by the worker */
+	uint64_t ticks;	 /* a fast clock; set by the worker before each poll */
+	uint32_t parked; /* atomic; rounds that wait: the worker must not sleep */
+	struct vh_round *work;
+	struct vh_round round[VH_ROUNDS];
 };
+
+/* Makes zeroed memory a worker's lane. */
+void vh_lane_init(struct vh_lane *lane, uint16_t worker);
 
 /* seed: random, for the address table. */
 void vh_switch_init(struct vh_switch *sw, uint64_t seed);
 
 /* One round on transmit queue `pair` of `port` (live, ours). Return: how many chains were taken. */
 uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint16_t pair);
+
+/*
+ * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not
+ * delivered is dropped and counted, the chains go back to the guest. Control thread; the guest's memory and
+ * eventfds must still be there.
+ */
+void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair);
 
 /* Adds up the counters of all workers. */
 void vh_port_counters(const struct vh_port *port, struct vh_counters *sum);

@@ -1,48 +1,85 @@
-#include "virtq_chain.h"
+/* Setting queues up, notifications in both directions, publishing used entries: everything but frames. */
+#include "virtq_ring.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static const char *check(const struct vh_vq_config *c)
+/* Sizes and places of a split ring's three parts (virtio 1.2, 2.7). Return: NULL, or what is wrong. */
+static const char *check_split(const struct vh_vq_config *c)
 {
-	uint64_t events = (c->features & VH_F_EVENT_IDX) != 0 ? sizeof(uint16_t) : 0;
+	uint64_t event = (c->features & VH_F_EVENT_IDX) != 0 ? sizeof(uint16_t) : 0;
 
-	if (c->size == 0 || c->size > VH_MAX_QUEUE_SIZE || (c->size & (c->size - 1)) != 0)
-		return "the ring size is no power of two up to 32768";
+	if ((c->size & (c->size - 1)) != 0)
+		return "the ring size is no power of two";
 	if (!vh_guest_mem_holds(c->mem, c->desc, (uint64_t)c->size * sizeof(struct vh_desc)))
 		return "the descriptor table lies outside the guest's memory";
 	if (!vh_guest_mem_holds(
-		    c->mem, c->avail, sizeof(struct vh_avail) + c->size * sizeof(uint16_t) + events))
+		    c->mem, c->avail, sizeof(struct vh_avail) + c->size * sizeof(uint16_t) + event))
 		return "the available ring lies outside the guest's memory";
 	if (!vh_guest_mem_holds(c->mem, c->used,
-		    sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) + events))
+		    sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) + event))
 		return "the used ring lies outside the guest's memory";
-	if ((uintptr_t)c->desc % 8 != 0 || (uintptr_t)c->avail % 2 != 0 || (uintptr_t)c->used % 4 != 0)
-		return "a ring is not aligned";
+	return NULL;
+}
+
+/* As above for a packed ring and its two event suppression areas (virtio 1.2, 2.8). */
+static const char *check_packed(const struct vh_vq_config *c)
+{
+	if ((c->last_avail & 0x7fff) >= c->size || (c->last_used & 0x7fff) >= c->size)
+		return "a ring position lies outside the ring";
+	if (!vh_guest_mem_holds(c->mem, c->desc, (uint64_t)c->size * sizeof(struct vh_packed_desc)))
+		return "the descriptor ring lies outside the guest's memory";
+	if (!vh_guest_mem_holds(c->mem, c->avail, sizeof(struct vh_packed_event)))
+		return "the driver event area lies outside the guest's memory";
+	if (!vh_guest_mem_holds(c->mem, c->used, sizeof(struct vh_packed_event)))
+		return "the device event area lies outside the guest's memory";
 	return NULL;
 }
 
 const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 {
-	const char *why = check(c);
+	bool packed = (c->features & VH_F_RING_PACKED) != 0;
+	const char *why;
 
+	if (c->size == 0 || c->size > VH_MAX_QUEUE_SIZE)
+		return "the ring size is not within 1 to 32768";
+	if ((uintptr_t)c->desc % 8 != 0 || (uintptr_t)c->avail % 2 != 0 || (uintptr_t)c->used % 4 != 0)
+		return "a ring is not aligned";
+	why = packed ? check_packed(c) : check_split(c);
 	if (why != NULL)
 		return why;
 	memset(vq, 0, sizeof(*vq));
 	vq->size = (uint16_t)c->size;
 	vq->mask = (uint16_t)(c->size - 1);
+	vq->packed = packed;
+	vq->in_order = (c->features & VH_F_IN_ORDER) != 0;
 	vq->mergeable = (c->features & VH_F_MRG_RXBUF) != 0;
 	vq->indirect = (c->features & VH_F_INDIRECT_DESC) != 0;
 	vq->event_idx = (c->features & VH_F_EVENT_IDX) != 0;
 	vq->hdr_len = (c->features & (VH_F_MRG_RXBUF | VH_F_VERSION_1)) != 0 ? 12 : 10;
 	vq->call_fd = c->call_fd;
+	vq->tx_offloads = vh_offloads_of_sender(c->features);
+	vq->rx_offloads = vh_offloads_of_receiver(c->features);
 	vq->desc = c->desc;
 	vq->avail = c->avail;
 	vq->used = c->used;
+	if (packed) {
+		vq->ring = c->desc;
+		vq->driver_event = c->avail;
+		vq->device_event = c->used;
+	}
 	vq->mem = c->mem;
-	vq->last_avail = c->last_avail;
-	vq->last_used = c->last_used;
+	vq->last_avail = packed ? c->last_avail & 0x7fff : c->last_avail;
+	vq->last_used = packed ? c->last_used & 0x7fff : c->last_used;
+	vq->avail_wrap = packed && c->last_avail >> 15 != 0;
+	vq->used_wrap = packed && c->last_used >> 15 != 0;
 	return NULL;
+}
+
+void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *last_used)
+{
+	*last_avail = (uint16_t)(vq->last_avail | (vq->avail_wrap ? 0x8000 : 0));
+	*last_used = (uint16_t)(vq->last_used | (vq->used_wrap ? 0x8000 : 0));
 }
 
 void vh_vq_start(struct vh_vq *vq)
@@ -61,52 +98,105 @@ static inline uint16_t *avail_event(struct vh_vq *vq)
 	return (uint16_t *)(void *)&vq->used->ring[vq->size];
 }
 
+static void say_split(struct vh_vq *vq, bool on)
+{
+	/* With event index off needs nothing: an index that is not moved on asks for no kick for 65535
+	 * frames. */
+	if (!vq->event_idx)
+		__atomic_store_n(&vq->used->flags, on ? 0 : 1, __ATOMIC_RELAXED);
+	else if (on)
+		__atomic_store_n(avail_event(vq), vq->last_avail, __ATOMIC_RELAXED);
+}
+
+static void say_packed(struct vh_vq *vq, bool on)
+{
+	uint16_t flags = VH_EVENT_DISABLE;
+
+	if (on && vq->event_idx) {
+		uint16_t place = (uint16_t)(vq->last_avail | (vq->avail_wrap ? 0x8000 : 0));
+
+		/* The place before the flags that make the driver look at it. */
+		__atomic_store_n(&vq->device_event->off_wrap, place, __ATOMIC_RELAXED);
+		flags = VH_EVENT_DESC;
+	} else if (on) {
+		flags = VH_EVENT_ENABLE;
+	}
+	__atomic_store_n(&vq->device_event->flags, flags, __ATOMIC_RELEASE);
+}
+
 bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 {
-	if (vq->event_idx) {
-		/* Off needs nothing: an event index that is not moved on asks for no kick for 65535 frames.
-		 */
-		if (on)
-			__atomic_store_n(avail_event(vq), vq->last_avail, __ATOMIC_RELAXED);
-	} else {
-		__atomic_store_n(&vq->used->flags, on ? 0 : 1, __ATOMIC_RELAXED);
-	}
+	if (vq->packed)
+		say_packed(vq, on);
+	else
+		say_split(vq, on);
 	if (!on)
 		return false;
 	/*
-	 * Our wish must be visible before we look for the last time: the guest publishes its index and then
-	 * reads the wish, we write the wish and then read the index. With a full barrier on both sides one of
-	 * us sees.
+	 * Our wish must be visible before we look for the last time: the guest publishes its frames and then
+	 * reads the wish, we write the wish and then look for frames. With a full barrier on both sides one
+	 * of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Of a broken queue nothing will be taken: its worker may sleep. */
-	return !vq->broken && __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != vq->last_avail;
+	if (vq->broken)
+		return false;
+	if (vq->packed)
+		return vh_packed_is_avail(vh_packed_load(&vq->ring[vq->last_avail]).flags, vq->avail_wrap);
+	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != vq->last_avail;
 }
 
-/* Whether the guest wants an interrupt for used entries [old, new) (virtio 1.2, 2.7.7 and 2.7.10). */
-static inline bool wants_interrupt(const struct vh_vq *vq, uint16_t old, uint16_t new)
+/* Whether `event` lies in [old, new), all free-running (virtio 1.2, 2.7.7.2). */
+static inline bool passed(uint16_t event, uint16_t old, uint16_t new)
 {
-	/* The used index must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (vq->event_idx) {
-		uint16_t event = __atomic_load_n(&vq->avail->ring[vq->size], __ATOMIC_RELAXED);
+	return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
+}
 
-		return (uint16_t)(new - event - 1) < (uint16_t)(new - old);
-	}
+/* Whether the driver of a packed ring wants an interrupt for what lies between the places
+ * (virtio 1.2, 2.8.10). */
+static bool packed_wants(const struct vh_vq *vq, struct vh_place old)
+{
+	uint16_t flags = __atomic_load_n(&vq->driver_event->flags, __ATOMIC_ACQUIRE);
+	uint16_t off_wrap, event, from = old.at, to = vq->last_used;
+
+	if (!vq->event_idx || flags != VH_EVENT_DESC)
+		return flags != VH_EVENT_DISABLE;
+	off_wrap = __atomic_load_n(&vq->driver_event->off_wrap, __ATOMIC_RELAXED);
+	event = off_wrap & 0x7fff;
+	/* On one number line: places of the lap before lie one ring size back. */
+	if ((off_wrap >> 15 != 0) != vq->used_wrap)
+		event = (uint16_t)(event - vq->size);
+	if (old.wrap != vq->used_wrap)
+		from = (uint16_t)(from - vq->size);
+	return passed(event, from, to);
+}
+
+static bool split_wants(const struct vh_vq *vq, struct vh_place old)
+{
+	if (vq->event_idx)
+		return passed(
+			__atomic_load_n(&vq->avail->ring[vq->size], __ATOMIC_RELAXED), old.at, vq->last_used);
 	return (__atomic_load_n(&vq->avail->flags, __ATOMIC_RELAXED) & 1) == 0;
 }
 
-void vh_vq_publish(struct vh_vq *vq, uint16_t n, struct vh_counters *own)
+void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, struct vh_counters *own)
 {
-	uint16_t old = vq->last_used;
+	struct vh_place old = vh_used_place(vq);
 	static const uint64_t one = 1;
 
-	if (n == 0)
+	if (u->n == 0)
 		return;
-	vq->last_used = (uint16_t)(old + n);
-	/* Release: the guest sees the entries, and the frames they name, before it sees the index. */
-	__atomic_store_n(&vq->used->idx, vq->last_used, __ATOMIC_RELEASE);
-	if (wants_interrupt(vq, old, vq->last_used) && vq->call_fd >= 0) {
+	vq->last_used = u->at.at;
+	vq->used_wrap = u->at.wrap;
+	/* Release: the guest sees the other entries, and the frames they name, before what makes them
+	 * visible. */
+	if (vq->packed)
+		__atomic_store_n(vh_packed_word(vq, u->first_at), u->first, __ATOMIC_RELEASE);
+	else
+		__atomic_store_n(&vq->used->idx, vq->last_used, __ATOMIC_RELEASE);
+	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old)) && vq->call_fd >= 0) {
 		/* A full eventfd counter means that the guest has an interrupt pending already: nothing is
 		 * lost. */
 		if (write(vq->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))

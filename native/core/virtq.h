@@ -1,5 +1,5 @@
 /*
- * Split virtqueues as the device sees them (virtio 1.2, 2.7).
+ * Virtqueues as the device sees them: split (virtio 1.2, 2.7) and packed (2.8).
  *
  * Theory of operation
  *   A transmit queue is read in rounds: vh_txq_collect() takes up to VH_BATCH chains and resolves them to
@@ -23,6 +23,7 @@
 #define VH_CORE_VIRTQ_H
 
 #include "guest_mem.h"
+#include "offload.h"
 #include "spinlock.h"
 
 /* Virtio feature bits this code acts on (virtio 1.2, 5.1.3 and 6). */
@@ -30,6 +31,8 @@
 #define VH_F_INDIRECT_DESC (1ULL << 28)
 #define VH_F_EVENT_IDX (1ULL << 29)
 #define VH_F_VERSION_1 (1ULL << 32)
+#define VH_F_RING_PACKED (1ULL << 34)
+#define VH_F_IN_ORDER (1ULL << 35)
 
 /* Descriptor flags. */
 #define VH_DESC_NEXT 1
@@ -41,6 +44,27 @@ struct vh_desc {
 	uint32_t len;
 	uint16_t flags;
 	uint16_t next;
+};
+
+/* Packed rings: one table that both sides write (virtio 1.2, 2.8.13). */
+#define VH_DESC_AVAIL (1U << 7)
+#define VH_DESC_USED (1U << 15)
+
+struct vh_packed_desc {
+	uint64_t addr;
+	uint32_t len;
+	uint16_t id;
+	uint16_t flags;
+};
+
+/* Event suppression structure of a packed ring (virtio 1.2, 2.8.14). */
+#define VH_EVENT_ENABLE 0
+#define VH_EVENT_DISABLE 1
+#define VH_EVENT_DESC 2
+
+struct vh_packed_event {
+	uint16_t off_wrap; /* bits 0-14: position, bit 15: wrap counter */
+	uint16_t flags;
 };
 
 struct vh_avail {
@@ -60,7 +84,11 @@ struct vh_used {
 	struct vh_used_elem ring[]; /* behind ring[size - 1]: avail_event */
 };
 
-/* What a queue is set up from. Addresses are this process's; the guest's memory must hold them (checked). */
+/*
+ * What a queue is set up from. Addresses are this process's; the guest's memory must hold them (checked).
+ * Packed rings: desc is the ring, avail the driver's and used the device's event suppression area; positions
+ * carry their wrap counter in bit 15.
+ */
 struct vh_vq_config {
 	void *desc, *avail, *used;
 	uint32_t size;
@@ -71,26 +99,54 @@ struct vh_vq_config {
 			stopped */
 };
 
+struct vh_round;
+
+/* Whether a transmit queue has to pay for chains that cost too much (VH_ROUND_HONEST). */
+enum vh_rest {
+	VH_REST_NONE,
+	VH_REST_COSTLY, /* its last round was; how long the worker's turn took is known at the next one */
+	VH_REST_RESTING,
+};
+
 struct vh_vq {
 	/* Read by workers, written while paused. */
 	uint32_t live;
 	uint16_t size, mask;
 	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
-	bool mergeable, indirect, event_idx;
+	bool mergeable, indirect, event_idx, packed, in_order;
 	int call_fd;
-	const struct vh_desc *desc;
-	const struct vh_avail *avail;
-	struct vh_used *used;
+	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
+	 * on. */
+	uint16_t tx_offloads, rx_offloads;
+	union {
+		struct {
+			const struct vh_desc *desc;
+			const struct vh_avail *avail;
+			struct vh_used *used;
+		};
+		struct {
+			struct vh_packed_desc *ring;
+			const struct vh_packed_event *driver_event;
+			struct vh_packed_event *device_event;
+		};
+	};
 	const struct vh_guest_mem *mem;
 
 	/* Written for every round. */
 	struct vh_spinlock lock VH_CACHE_ALIGNED; /* receive queues only */
 	bool broken;
+	/* Split: free-running indexes. Packed: positions below size, each with its wrap counter. */
 	uint16_t last_avail, last_used;
+	bool avail_wrap, used_wrap;
 	/* Transmit queues: the source address that was learned last, good for one second and one table
 	 * generation. */
 	uint64_t learned_key;
 	uint32_t learned_at, learned_gen;
+	struct vh_round *parked; /* transmit queues: the round that waits for its receivers; see switch.h */
+	uint64_t rest_ticks; /* transmit queues: see rest; when the costly round began, or when the rest ends
+			      */
+	uint32_t rest;	     /* enum vh_rest */
+	uint32_t stalled;    /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {
@@ -104,19 +160,27 @@ struct vh_frame {
 	uint32_t len;	      /* its bytes */
 	uint32_t total;	      /* bytes of the whole frame */
 	uint16_t more, first; /* further segments: how many, and where in vh_batch.seg */
+	uint32_t offload; /* what its receiver must have taken on (VH_F_GUEST_*); 0: the frame is complete */
 };
 
 struct vh_batch {
 	uint16_t frames; /* well-formed ones, in frame[] */
 	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
 	uint16_t segs;
-	uint16_t head[VH_BATCH];
+	uint16_t offloads;	  /* frames that are not complete: each has its entry in offload[] */
+	uint32_t walked;	  /* descriptors of chains that were no single buffer */
+	uint16_t head[VH_BATCH];  /* split: head of the chain; packed: its buffer id */
+	uint16_t descs[VH_BATCH]; /* packed: descriptors of the chain */
 	struct vh_frame frame[VH_BATCH];
 	struct vh_seg seg[VH_BATCH_SEGS];
+	struct vh_offload offload[VH_BATCH];
 };
 
 /* Checks the configuration and makes the queue ready to start. Return: NULL, or why it cannot be used. */
 const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *config);
+
+/* Ring positions as librte_vhost keeps them: packed ones carry their wrap counter in bit 15. */
+void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *last_used);
 
 /* Lets workers use the queue, or not any more; after a stop wait until all workers were quiescent once. */
 void vh_vq_start(struct vh_vq *vq);
@@ -140,10 +204,13 @@ void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own);
 
 /*
- * Copies the `n` frames batch->frame[which[0..n)] into the receiver's buffers, in order; what does not fit is
- * counted in `own` (the receiver's counters). Takes the queue's lock.
+ * Copies the frames batch->frame[which[0..n)] into the receiver's buffers, in order, with the offloads they
+ * carry (the caller has looked that the receiver took these on). What cannot be delivered
+ * for another reason than a full ring is counted in `own` (the receiver's counters). Takes the queue's lock.
+ * Return: how many were dealt with; the rest found the ring full and is the caller's to count or to try
+ * again.
  */
-void vh_rxq_deliver(struct vh_vq *vq, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
+uint32_t vh_rxq_deliver(struct vh_vq *vq, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
 	struct vh_counters *own);
 
 #endif

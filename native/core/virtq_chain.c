@@ -1,19 +1,11 @@
-#include "virtq_chain.h"
-
-/* Where a chain's descriptors come from: the ring, or one indirect table. */
-struct table {
-	const struct vh_desc *desc;
-	uint32_t n;
-	bool indirect;
-};
+/* Walking descriptor chains: direct, indirect, split and packed. Every loop is bounded, whatever the guest
+ * links. */
+#include "virtq_ring.h"
 
 /* Appends one buffer; more than one segment only where it crosses into a neighbouring memory region. */
 static enum vh_chain_fault append(
-	const struct vh_vq *vq, const struct vh_desc *d, struct vh_seg *out, uint32_t room, uint32_t *n)
+	const struct vh_vq *vq, uint64_t addr, uint32_t left, struct vh_seg *out, uint32_t room, uint32_t *n)
 {
-	uint64_t addr = d->addr;
-	uint32_t left = d->len;
-
 	if (addr + left < addr)
 		return VH_CHAIN_BAD_ADDRESS;
 	while (left > 0) {
@@ -31,52 +23,119 @@ static enum vh_chain_fault append(
 	return VH_CHAIN_OK;
 }
 
-/* Follows an indirect descriptor (virtio 1.2, 2.7.5.3): no NEXT beside it, whole entries, no nesting. */
-static enum vh_chain_fault enter(const struct vh_vq *vq, const struct vh_desc *d, struct table *t)
+/*
+ * Finds an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): whole entries, at most VH_MAX_CHAIN
+ * (Linux makes them longer than the ring).
+ * Return: the table, or NULL when it is malformed or was not negotiated.
+ */
+static const void *indirect_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries)
 {
-	if (!vq->indirect || (d->flags & VH_DESC_NEXT) != 0 || t->indirect)
-		return VH_CHAIN_BAD_INDIRECT;
-	if (d->len == 0 || d->len % sizeof(struct vh_desc) != 0 || d->len / sizeof(struct vh_desc) > vq->size)
-		return VH_CHAIN_BAD_INDIRECT;
+	*entries = len / (uint32_t)sizeof(struct vh_desc);
+	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 || *entries > VH_MAX_CHAIN)
+		return NULL;
 	/* Alignment: descriptors are loaded as 64-bit words; virtio asks drivers for 16 bytes. */
-	if (d->addr % sizeof(uint64_t) != 0)
-		return VH_CHAIN_BAD_INDIRECT;
-	t->desc = (const struct vh_desc *)(const void *)vh_guest_mem_at(vq->mem, d->addr, d->len);
-	t->n = d->len / (uint32_t)sizeof(struct vh_desc);
-	/* A flag and not a comparison of pointers: a guest may name its ring itself as an indirect table. */
-	t->indirect = true;
-	return t->desc == NULL ? VH_CHAIN_BAD_INDIRECT : VH_CHAIN_OK;
+	if (addr % sizeof(uint64_t) != 0)
+		return NULL;
+	return vh_guest_mem_at(vq->mem, addr, len);
 }
 
-enum vh_chain_fault vh_chain_resolve(
-	const struct vh_vq *vq, uint16_t head, bool write, struct vh_seg *out, uint32_t room, uint32_t *n)
+enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool write, struct vh_seg *out,
+	uint32_t room, uint32_t *n, struct vh_taken *taken)
 {
-	struct table t = {.desc = vq->desc, .n = vq->size};
-	uint32_t i = head;
+	const struct vh_desc *table = vq->desc;
+	uint32_t entries = vq->size, i = head;
+	/* A flag and not a comparison of pointers: a guest may name its ring itself as an indirect table. */
+	bool inside = false;
 
 	*n = 0;
-	/* A chain has at most `size` buffers, and one descriptor more that leads to an indirect table. */
-	for (uint32_t budget = vq->size + 1U; budget > 0; budget--) {
-		struct vh_desc d = vh_desc_load(&t.desc[i]);
+	/* Bounded whatever the guest links to what. */
+	for (taken->walked = 1; taken->walked <= VH_MAX_CHAIN + 1; taken->walked++) {
+		struct vh_desc d = vh_desc_load(&table[i]);
 		enum vh_chain_fault fault;
 
 		if ((d.flags & VH_DESC_INDIRECT) != 0) {
-			fault = enter(vq, &d, &t);
-			if (fault != VH_CHAIN_OK)
-				return fault;
+			if ((d.flags & VH_DESC_NEXT) != 0 || inside)
+				return VH_CHAIN_BAD_INDIRECT;
+			table = indirect_table(vq, d.addr, d.len, &entries);
+			if (table == NULL)
+				return VH_CHAIN_BAD_INDIRECT;
+			inside = true;
 			i = 0;
 			continue;
 		}
 		if (((d.flags & VH_DESC_WRITE) != 0) != write)
 			return VH_CHAIN_BAD_DIRECTION;
-		fault = append(vq, &d, out, room, n);
+		fault = append(vq, d.addr, d.len, out, room, n);
 		if (fault != VH_CHAIN_OK)
 			return fault;
 		if ((d.flags & VH_DESC_NEXT) == 0)
 			return VH_CHAIN_OK;
 		i = d.next;
-		if (i >= t.n)
+		if (i >= entries)
 			return VH_CHAIN_BAD_CHAIN;
 	}
 	return VH_CHAIN_BAD_CHAIN;
+}
+
+/* The entries of an indirect table of a packed ring: all of them, in order; NEXT means nothing there. */
+static enum vh_chain_fault packed_table(const struct vh_vq *vq, const struct vh_packed_desc *head, bool write,
+	struct vh_seg *out, uint32_t room, uint32_t *n, struct vh_taken *taken)
+{
+	uint32_t entries;
+	const struct vh_packed_desc *table = indirect_table(vq, head->addr, head->len, &entries);
+
+	if (table == NULL)
+		return VH_CHAIN_BAD_INDIRECT;
+	taken->walked += entries;
+	for (uint32_t i = 0; i < entries; i++) {
+		struct vh_packed_desc d = vh_packed_load(&table[i]);
+		enum vh_chain_fault fault;
+
+		if ((d.flags & VH_DESC_INDIRECT) != 0)
+			return VH_CHAIN_BAD_INDIRECT;
+		/*
+		 * Only where we would write. DPDK's virtio driver (22.11) marks the header's entry of the
+		 * tables it sends as writable; reading such a buffer harms nobody.
+		 */
+		if (write && (d.flags & VH_DESC_WRITE) == 0)
+			return VH_CHAIN_BAD_DIRECTION;
+		fault = append(vq, d.addr, d.len, out, room, n);
+		if (fault != VH_CHAIN_OK)
+			return fault;
+	}
+	return VH_CHAIN_OK;
+}
+
+enum vh_chain_fault vh_packed_resolve(const struct vh_vq *vq, uint16_t at, bool write, struct vh_seg *out,
+	uint32_t room, uint32_t *n, struct vh_taken *taken)
+{
+	enum vh_chain_fault fault = VH_CHAIN_OK;
+
+	*n = 0;
+	taken->len = taken->walked = 0;
+	/*
+	 * The chain's extent comes first, whatever is wrong with it: its last entry carries the buffer id
+	 * under which the whole of it goes back.
+	 */
+	for (taken->descs = 1; taken->descs <= vq->size && taken->descs <= VH_MAX_CHAIN; taken->descs++) {
+		struct vh_packed_desc d = vh_packed_load(&vq->ring[at]);
+
+		taken->id = d.id;
+		taken->walked++;
+		if (fault != VH_CHAIN_OK)
+			; /* only the end is of interest any more */
+		else if ((d.flags & VH_DESC_INDIRECT) != 0)
+			/* An indirect entry stands alone (virtio 1.2, 2.8.8). */
+			fault = taken->descs > 1 || (d.flags & VH_DESC_NEXT) != 0
+					? VH_CHAIN_BAD_INDIRECT
+					: packed_table(vq, &d, write, out, room, n, taken);
+		else if (((d.flags & VH_DESC_WRITE) != 0) != write)
+			fault = VH_CHAIN_BAD_DIRECTION;
+		else
+			fault = append(vq, d.addr, d.len, out, room, n);
+		if ((d.flags & VH_DESC_NEXT) == 0)
+			return fault;
+		at = (uint16_t)(at + 1 < vq->size ? at + 1 : 0);
+	}
+	return VH_CHAIN_ENDLESS;
 }

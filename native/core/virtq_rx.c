@@ -1,20 +1,24 @@
 /*
  * Switch to guest: the one copy. Frames go from the sender's memory straight into the receiver's buffers.
  *
- * Buffers are taken in ring order. Entries of the used ring are written as frames are copied and become
- * visible with one index update at the end of the round. A frame that finds no room leaves the ring as it
- * was.
+ * Buffers are taken in ring order. Used entries are written as frames are copied and become visible together
+ * at the end of the round. A frame that finds no room leaves the ring as it was.
  */
-#include "virtq_chain.h"
+#include "virtq_ring.h"
 #include "copy.h"
 
-/* One round on a receive queue: positions relative to last_avail / last_used. */
+/* Buffers one frame may be spread over; 64 KiB in buffers of 64 bytes. */
+#define VH_MERGE_MAX 1024
+
+/* One round on a receive queue. */
 struct round {
 	struct vh_vq *vq;
 	const struct vh_batch *batch;
 	struct vh_counters *own;
-	uint16_t avail; /* buffers (chains) the guest offers */
-	uint16_t taken; /* of them used so far */
+	struct vh_place place; /* of the next buffer */
+	struct vh_used_list used;
+	uint16_t offered; /* split: the driver's index */
+	uint32_t walked;  /* descriptors of chains that were no single buffer */
 	uint64_t packets, bytes;
 };
 
@@ -26,42 +30,34 @@ struct source {
 	uint32_t len;
 };
 
-static inline void put_used(struct round *r, uint16_t at, uint16_t head, uint32_t len)
+/* Its number of buffers is not touched. */
+static void put_offload(const struct round *r, const struct vh_frame *f, uint8_t *header)
 {
-	struct vh_used_elem *e = &r->vq->used->ring[(r->vq->last_used + at) & r->vq->mask];
-
-	e->id = head;
-	e->len = len;
+	vh_offload_put(&r->batch->offload[f - r->batch->frame], header);
 }
 
 /* Writes the virtio-net header: no offloads, `buffers` merged ones (virtio 1.2, 5.1.6). Legacy ones end
  * before. */
-static inline void put_header(uint8_t *p, uint8_t hdr_len, uint16_t buffers)
+VH_INLINE void put_header(uint8_t *p, uint8_t hdr_len, uint16_t buffers)
 {
 	memset(p, 0, 10);
-	if (hdr_len == 12)
+	if (vh_likely(hdr_len == 12))
 		memcpy(p + 10, &buffers, sizeof(buffers));
 }
 
-static inline void drop(struct round *r, enum vh_drop reason)
+static void drop(struct round *r, enum vh_drop reason)
 {
 	vh_count(&r->own->drops[reason], 1);
-}
-
-/* Head number `at` of this round, or -1 when it lies outside the ring: then the queue is broken. */
-static inline int32_t head_at(struct round *r, uint16_t at)
-{
-	uint16_t head = vh_avail_head(r->vq, (uint16_t)(r->vq->last_avail + at));
-
-	if (vh_likely(head < r->vq->size))
-		return head;
-	r->vq->broken = true;
-	return -1;
 }
 
 static struct source source_of(const struct vh_batch *b, const struct vh_frame *f)
 {
 	return (struct source){.more = &b->seg[f->first], .left_more = f->more, .p = f->data, .len = f->len};
+}
+
+static bool source_empty(const struct source *s)
+{
+	return s->len == 0 && s->left_more == 0;
 }
 
 /* Copies up to `room` bytes. Return: how many were copied. */
@@ -89,22 +85,110 @@ static uint32_t copy_out(struct source *s, uint8_t *d, uint32_t room)
 	return done;
 }
 
-/*
- * The common case: one writable buffer that is large enough.
- * Return: where header and frame go, or NULL for everything else (also faults: the general path finds them).
+/* Fills one chain; *header is where the virtio header went (first chain only). Return: a fault, *len bytes.
  */
-static inline uint8_t *simple_buffer(const struct vh_vq *vq, uint16_t head, uint32_t need)
+static enum vh_chain_fault fill_chain(const struct vh_vq *vq, const struct vh_seg *seg, uint32_t n,
+	struct source *s, uint8_t **header, uint32_t *len)
 {
-	struct vh_desc d = vh_desc_load(&vq->desc[head]);
+	uint32_t skip = 0;
 
-	if (vh_unlikely(d.flags != VH_DESC_WRITE || d.len < need))
-		return NULL;
-	return vh_guest_mem_at(vq->mem, d.addr, d.len);
+	*len = 0;
+	if (*header == NULL) {
+		/* No driver splits its header over buffers; where one does, the chain is refused, not
+		 * misread. */
+		if (n == 0 || seg[0].len < vq->hdr_len)
+			return VH_CHAIN_BAD_CHAIN;
+		*header = seg[0].p;
+		*len = skip = vq->hdr_len;
+	}
+	for (uint32_t i = 0; i < n; i++, skip = 0)
+		*len += copy_out(s, seg[i].p + skip, seg[i].len - skip);
+	return VH_CHAIN_OK;
 }
 
-static inline void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p)
+/* Makes the chains of one frame, or of one that failed (lengths 0), part of the round. */
+VH_INLINE void commit(struct round *r, const struct vh_taken *taken, uint32_t n, struct vh_place place,
+	bool empty, const bool packed)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct vh_taken t = taken[i];
+
+		if (empty)
+			t.len = 0;
+		vh_used_put(r->vq, &r->used, t, packed);
+	}
+	r->place = place;
+}
+
+/* What became of a frame on the general path. */
+enum outcome {
+	NEXT,  /* delivered or dropped: go on with the next frame */
+	EMPTY, /* the guest offers too few buffers; ring unchanged */
+	BROKEN,
+};
+
+/* Any frame into any chains: descriptor chains, indirect tables, several merged buffers
+ * (virtio 1.2, 5.1.6.4). */
+VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, const bool packed)
+{
+	static _Thread_local struct vh_taken taken[VH_MERGE_MAX];
+	static _Thread_local struct vh_seg seg[VH_BATCH_SEGS];
+	struct source s = source_of(r->batch, f);
+	struct vh_place place = r->place;
+	uint8_t *header = NULL;
+	uint32_t used = 0;
+
+	do {
+		enum vh_chain_fault fault = VH_CHAIN_OK;
+		uint32_t n = 0;
+		int found;
+
+		if (vh_unlikely(r->walked > VH_ROUND_RX_DESCS)) {
+			drop(r, VH_DROP_RX_BAD_CHAIN);
+			return NEXT;
+		}
+		if (used > 0 && (!r->vq->mergeable || used == VH_MERGE_MAX)) {
+			drop(r, VH_DROP_RX_TOO_LONG);
+			return NEXT;
+		}
+		found = vh_next_chain(r->vq, &place, r->offered, true, seg, VH_BATCH_SEGS, &n, &taken[used],
+			&fault, packed);
+		if (found <= 0)
+			return found == 0 ? EMPTY : BROKEN;
+		r->walked += taken[used].walked;
+		if (fault == VH_CHAIN_NO_ROOM) {
+			vh_advance(r->vq, &place, taken[used].descs, packed);
+			fault = VH_CHAIN_BAD_CHAIN;
+		}
+		if (fault == VH_CHAIN_OK)
+			fault = fill_chain(r->vq, seg, n, &s, &header, &taken[used].len);
+		used++;
+		if (fault != VH_CHAIN_OK) {
+			drop(r, VH_DROP_RX_BAD_ADDRESS + (fault - VH_CHAIN_BAD_ADDRESS));
+			commit(r, taken, used, place, true, packed);
+			return NEXT;
+		}
+	} while (!source_empty(&s));
+
+	put_header(header, r->vq->hdr_len, (uint16_t)used);
+	if (vh_unlikely(f->offload != 0))
+		put_offload(r, f, header);
+	commit(r, taken, used, place, false, packed);
+	r->packets++;
+	r->bytes += f->total;
+	return NEXT;
+}
+
+static __attribute__((noinline)) enum outcome deliver_general(struct round *r, const struct vh_frame *f)
+{
+	return r->vq->packed ? deliver_any(r, f, true) : deliver_any(r, f, false);
+}
+
+VH_INLINE void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p)
 {
 	put_header(p, r->vq->hdr_len, 1);
+	if (vh_unlikely(f->offload != 0))
+		put_offload(r, f, p);
 	p += r->vq->hdr_len;
 	if (vh_likely(f->more == 0)) {
 		vh_copy(p, f->data, f->len);
@@ -113,169 +197,120 @@ static inline void fill_simple(struct round *r, const struct vh_frame *f, uint8_
 
 		copy_out(&s, p, f->total);
 	}
-	r->packets++;
 	r->bytes += f->total;
-}
-
-/* Gives `n` chains from the round's position on back to the guest with length 0: they carry nothing. */
-static void return_empty(struct round *r, uint16_t n)
-{
-	for (uint16_t i = 0; i < n; i++) {
-		int32_t head = head_at(r, (uint16_t)(r->taken + i));
-
-		if (head < 0) {
-			n = i;
-			break;
-		}
-		put_used(r, (uint16_t)(r->taken + i), (uint16_t)head, 0);
-	}
-	r->taken = (uint16_t)(r->taken + n);
-}
-
-/* Fills one chain; `header` is where the virtio header went (first chain only). Return: a fault, *len bytes.
- */
-static enum vh_chain_fault fill_chain(
-	struct round *r, uint16_t head, struct source *s, uint8_t **header, uint32_t *len)
-{
-	static _Thread_local struct vh_seg seg[VH_BATCH_SEGS];
-	uint32_t n, i = 0, skip = 0;
-	enum vh_chain_fault fault = vh_chain_resolve(r->vq, head, true, seg, VH_BATCH_SEGS, &n);
-
-	*len = 0;
-	if (fault != VH_CHAIN_OK)
-		return fault == VH_CHAIN_NO_ROOM ? VH_CHAIN_BAD_CHAIN : fault;
-	if (*header == NULL) {
-		/* No driver splits its header over buffers; where one does, the chain is refused, not
-		 * misread. */
-		if (n == 0 || seg[0].len < r->vq->hdr_len)
-			return VH_CHAIN_BAD_CHAIN;
-		*header = seg[0].p;
-		*len = skip = r->vq->hdr_len;
-	}
-	for (; i < n; i++, skip = 0)
-		*len += copy_out(s, seg[i].p + skip, seg[i].len - skip);
-	return VH_CHAIN_OK;
-}
-
-static inline bool source_empty(const struct source *s)
-{
-	return s->len == 0 && s->left_more == 0;
 }
 
 /*
- * Any frame into any chains: descriptor chains, indirect tables, several merged buffers
- * (virtio 1.2, 5.1.6.4). Return: false when the ring is empty or broken and the round is over.
+ * The buffer at *place, if it is the common case: one, writable, large enough.
+ * Return: where header and frame go, or NULL for everything else (also faults: the general path finds them).
  */
-static bool deliver_general(struct round *r, const struct vh_frame *f)
+VH_INLINE uint8_t *simple_buffer(
+	const struct vh_vq *vq, struct vh_place place, uint32_t need, struct vh_taken *t, const bool packed)
 {
-	struct source s = source_of(r->batch, f);
-	uint8_t *header = NULL;
-	uint16_t used = 0;
+	uint64_t addr;
+	uint32_t len;
 
-	do {
-		enum vh_chain_fault fault;
-		int32_t head;
-		uint32_t len;
+	t->descs = 1;
+	t->len = need;
+	if (packed) {
+		struct vh_packed_desc d = vh_packed_load(&vq->ring[place.at]);
 
-		if (used > 0 && !r->vq->mergeable) {
-			drop(r, VH_DROP_RX_TOO_LONG);
-			return true;
-		}
-		if (r->taken + used == r->avail) {
-			/* Nothing published, nothing consumed: the buffers filled so far stay the guest's
-			 * offer. */
-			drop(r, VH_DROP_RX_RING_FULL);
-			return false;
-		}
-		head = head_at(r, (uint16_t)(r->taken + used));
-		if (head < 0) {
-			drop(r, VH_DROP_RX_BAD_RING);
-			return false;
-		}
-		fault = fill_chain(r, (uint16_t)head, &s, &header, &len);
-		if (fault != VH_CHAIN_OK) {
-			drop(r, VH_DROP_RX_BAD_ADDRESS + (fault - VH_CHAIN_BAD_ADDRESS));
-			return_empty(r, (uint16_t)(used + 1));
-			return true;
-		}
-		put_used(r, (uint16_t)(r->taken + used), (uint16_t)head, len);
-		used++;
-	} while (!source_empty(&s));
+		if (vh_unlikely(
+			    !vh_packed_is_avail(d.flags, place.wrap) ||
+			    (d.flags & (VH_DESC_NEXT | VH_DESC_WRITE | VH_DESC_INDIRECT)) != VH_DESC_WRITE))
+			return NULL;
+		t->id = d.id;
+		addr = d.addr;
+		len = d.len;
+	} else {
+		struct vh_desc d;
 
-	put_header(header, r->vq->hdr_len, used);
-	r->taken = (uint16_t)(r->taken + used);
-	r->packets++;
-	r->bytes += f->total;
-	return true;
+		t->id = vh_split_head(vq, place.at);
+		if (vh_unlikely(t->id >= vq->size))
+			return NULL;
+		d = vh_desc_load(&vq->desc[t->id]);
+		if (vh_unlikely(d.flags != VH_DESC_WRITE))
+			return NULL;
+		addr = d.addr;
+		len = d.len;
+	}
+	return vh_likely(len >= need) ? vh_guest_mem_at(vq->mem, addr, len) : NULL;
 }
 
 /* Frames that fit simple buffers, as many as follow each other. Return: how many of which[0..n) were done. */
-static uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_t n)
+VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_t n, const bool packed)
 {
 	uint8_t *dst[VH_BATCH];
-	uint32_t left = (uint32_t)(r->avail - r->taken);
-	uint32_t k, ready;
+	struct vh_place place = r->place;
+	uint32_t ready, left = (uint16_t)(r->offered - place.at);
 
-	if (n > left)
+	if (!packed && n > left)
 		n = left;
 	/* Addresses first, copies second: the misses on the receiver's buffers overlap. */
 	for (ready = 0; ready < n; ready++) {
-		const struct vh_frame *f = &r->batch->frame[which[ready]];
-		int32_t head = head_at(r, (uint16_t)(r->taken + ready));
+		uint32_t need = r->vq->hdr_len + r->batch->frame[which[ready]].total;
+		struct vh_taken t;
 
-		if (vh_unlikely(head < 0))
-			break;
-		dst[ready] = simple_buffer(r->vq, (uint16_t)head, r->vq->hdr_len + f->total);
+		dst[ready] = simple_buffer(r->vq, place, need, &t, packed);
 		if (vh_unlikely(dst[ready] == NULL))
 			break;
 		__builtin_prefetch(dst[ready], 1);
-		put_used(r, (uint16_t)(r->taken + ready), (uint16_t)head, r->vq->hdr_len + f->total);
+		vh_used_put(r->vq, &r->used, t, packed);
+		vh_advance(r->vq, &place, 1, packed);
 	}
-	for (k = 0; k < ready; k++)
+	r->place = place;
+	for (uint32_t k = 0; k < ready; k++)
 		fill_simple(r, &r->batch->frame[which[k]], dst[k]);
-	r->taken = (uint16_t)(r->taken + ready);
+	r->packets += ready;
 	return ready;
 }
 
-/* How many buffers the guest offers; -1 when its index is impossible. */
-static int32_t offered(const struct vh_vq *vq)
+VH_INLINE uint32_t run(struct round *r, const uint8_t *which, uint32_t n, const bool packed)
 {
-	uint16_t avail = __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
-	uint16_t n = (uint16_t)(avail - vq->last_avail);
+	uint32_t done = 0;
 
-	return n <= vq->size ? n : -1;
+	r->place = vh_avail_place(r->vq);
+	r->used.at = vh_used_place(r->vq);
+	if (!packed) {
+		r->offered = __atomic_load_n(&r->vq->avail->idx, __ATOMIC_ACQUIRE);
+		if (vh_unlikely((uint16_t)(r->offered - r->place.at) > r->vq->size))
+			r->vq->broken = true;
+	}
+	while (done < n && vh_likely(!r->vq->broken)) {
+		enum outcome o;
+
+		done += deliver_simple(r, which + done, n - done, packed);
+		if (vh_likely(done == n))
+			break;
+		/* The frame that stopped it. */
+		o = deliver_general(r, &r->batch->frame[which[done]]);
+		if (o == EMPTY)
+			break;
+		if (o == BROKEN)
+			r->vq->broken = true;
+		else
+			done++;
+	}
+	if (vh_unlikely(r->vq->broken)) {
+		vh_count(&r->own->drops[VH_DROP_RX_BAD_RING], n - done);
+		done = n;
+	}
+	r->vq->last_avail = r->place.at;
+	r->vq->avail_wrap = r->place.wrap;
+	vh_used_publish(r->vq, &r->used, r->own);
+	return done;
 }
 
-void vh_rxq_deliver(struct vh_vq *vq, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
+uint32_t vh_rxq_deliver(struct vh_vq *vq, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct round r = {.vq = vq, .batch = batch, .own = own};
-	uint32_t done = 0;
-	int32_t avail;
+	uint32_t done;
 
 	vh_lock(&vq->lock);
-	avail = vq->broken ? -1 : offered(vq);
-	if (vh_unlikely(avail < 0)) {
-		vq->broken = true;
-		vh_count(&own->drops[VH_DROP_RX_BAD_RING], n);
-		vh_unlock(&vq->lock);
-		return;
-	}
-	r.avail = (uint16_t)avail;
-	while (done < n) {
-		done += deliver_simple(&r, which + done, n - done);
-		if (done == n)
-			break;
-		/* The frame that stopped it: counted by the general path whatever becomes of it. */
-		if (!deliver_general(&r, &batch->frame[which[done++]])) {
-			vh_count(&own->drops[vq->broken ? VH_DROP_RX_BAD_RING : VH_DROP_RX_RING_FULL],
-				n - done);
-			break;
-		}
-	}
-	vq->last_avail = (uint16_t)(vq->last_avail + r.taken);
-	vh_vq_publish(vq, r.taken, own);
+	done = vq->packed ? run(&r, which, n, true) : run(&r, which, n, false);
 	vh_unlock(&vq->lock);
 	vh_count(&own->rx_packets, r.packets);
 	vh_count(&own->rx_bytes, r.bytes);
+	return done;
 }

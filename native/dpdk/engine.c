@@ -1,5 +1,10 @@
 #include "engine.h"
+#include "call_guard.h"
 #include "events.h"
+#include "relay.h"
+#include "rings.h"
+#include "sigbus.h"
+#include "soften.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,9 +16,11 @@
 static struct {
 	enum { NEVER, RUNNING, STOPPED } state;
 	struct vh_switch *sw;
+	struct vh_hot hot;
 	pthread_mutex_t lock; /* session[]: written by the main thread, looked up by librte_vhost's */
 	struct vh_session *session[VH_MAX_PORTS];
 	uint32_t load[VH_MAX_WORKERS]; /* transmit queues per worker */
+	uint32_t spread;	       /* counts vh_engine_spread() */
 } engine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void learned(void *context, uint16_t port, uint64_t key, bool moved)
@@ -32,9 +39,33 @@ static void *aligned(size_t size)
 	return p;
 }
 
+/* What stands between front ends and everything else. Return: 0, or a negative errno. */
+static int start_guards(void)
+{
+	int error = vh_relay_start();
+
+	if (error == 0)
+		error = vh_call_guard_start();
+	if (error == 0)
+		error = vh_sigbus_start();
+	if (error != 0)
+		vh_relay_stop();
+	return error;
+}
+
+static void stop_guards(void)
+{
+	/* The relay's thread is the one that looks after the workers' descriptors: it goes first. */
+	vh_relay_stop();
+	vh_call_guard_stop();
+	vh_sigbus_stop();
+}
+
 int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 {
+	struct vh_workers_options workers = {.cpu = o->cpu, .n = o->workers, .adaptive = o->adaptive};
 	uint64_t seed;
+	int result;
 
 	if (engine.state != NEVER) {
 		snprintf(error, n, "the engine can be started once per process");
@@ -48,9 +79,24 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	}
 	vh_switch_init(engine.sw, seed);
 	engine.sw->on_learn = learned;
-	if (vh_eal_start(&o->eal, error, n) != 0 ||
-		vh_workers_start(engine.sw, o->cpu, o->workers, o->adaptive, error, n) != 0)
+	engine.sw->retry.times = o->retry_times;
+	engine.hot = vh_hot_pick(o->instruction_set);
+	if (engine.hot.poll == NULL) {
+		snprintf(error, n, "this CPU runs no data path called %s", o->instruction_set);
 		return -1;
+	}
+	workers.poll = engine.hot.poll;
+	if (vh_eal_start(&o->eal, error, n) != 0)
+		return -1;
+	engine.sw->retry.delay_ticks = o->retry_delay_us * vh_workers_ticks_per_us();
+	if (vh_workers_start(engine.sw, &workers, error, n) != 0)
+		return -1;
+	result = start_guards();
+	if (result != 0) {
+		snprintf(error, n, "the guards against hostile front ends: %s", strerror(-result));
+		vh_workers_stop();
+		return -1;
+	}
 	engine.state = RUNNING;
 	return 0;
 }
@@ -68,7 +114,9 @@ void vh_engine_stop(void)
 		if (engine.session[id] != NULL)
 			vh_engine_remove_port(id);
 	engine.state = STOPPED;
+	stop_guards();
 	vh_workers_stop();
+	vh_soften_stop();
 	free((void *)(uintptr_t)engine.sw->list);
 	free(engine.sw);
 	engine.sw = NULL;
@@ -131,18 +179,83 @@ static int publish_plans(void)
 	return 0;
 }
 
+static uint16_t least_loaded(const uint32_t *load)
+{
+	uint16_t best = 0;
+
+	for (uint16_t w = 1; w < vh_workers_count(); w++)
+		if (load[w] < load[best])
+			best = w;
+	return best;
+}
+
 /* Each transmit queue goes to the worker that has fewest. */
 static void assign_workers(struct vh_session *s)
 {
 	for (uint16_t pair = 0; pair < s->port->pairs; pair++) {
-		uint16_t best = 0;
+		uint16_t best = least_loaded(engine.load);
 
-		for (uint16_t w = 1; w < vh_workers_count(); w++)
-			if (engine.load[w] < engine.load[best])
-				best = w;
 		engine.load[best]++;
 		s->ring[2 * pair + 1].worker = best;
 	}
+}
+
+/* Return: 0 or -ENOMEM; then the ring stays with the worker it had. */
+static int move_ring(struct vh_session *s, uint32_t ring, uint16_t to)
+{
+	uint16_t from = s->ring[ring].worker;
+	int result;
+
+	pthread_mutex_lock(&s->lock);
+	vh_rings_lift(s, ring);
+	s->ring[ring].worker = to;
+	result = publish_plans();
+	if (result != 0)
+		s->ring[ring].worker = from;
+	vh_rings_land(s, ring);
+	pthread_mutex_unlock(&s->lock);
+	return result;
+}
+
+/* Finds the queue's place in a new distribution. Return: whether it had to move, or -ENOMEM. */
+static int place(struct vh_session *s, uint16_t pair, uint32_t *load)
+{
+	uint32_t ring = 2U * pair + 1;
+	uint16_t at = s->ring[ring].worker, to = least_loaded(load);
+
+	s->ring[ring].placed = engine.spread;
+	/* Where it is will do if that is no worse. */
+	if (load[at] == load[to])
+		to = at;
+	load[to]++;
+	return to == at ? 0 : move_ring(s, ring, to) != 0 ? -ENOMEM : 1;
+}
+
+int vh_engine_spread(void)
+{
+	uint32_t load[VH_MAX_WORKERS] = {0};
+	int moved = 0;
+
+	engine.spread++;
+	/* Queues that guests use first, so that these are even among themselves; then the others. */
+	for (int all = 0; all <= 1; all++) {
+		for (int id = 0; id < VH_MAX_PORTS; id++) {
+			struct vh_session *s = engine.session[id];
+
+			for (uint16_t pair = 0; s != NULL && pair < s->port->pairs; pair++) {
+				int result = 0;
+
+				if (s->ring[2 * pair + 1].placed != engine.spread &&
+					(all == 1 || vh_vq_is_live(&s->port->tx[pair])))
+					result = place(s, pair, load);
+				if (result < 0)
+					return result;
+				moved += result;
+			}
+		}
+	}
+	memcpy(engine.load, load, sizeof(load));
+	return moved;
 }
 
 static void free_session(struct vh_session *s)
@@ -163,6 +276,7 @@ static struct vh_session *new_session(uint16_t id, uint16_t pairs)
 		free_session(s);
 		return NULL;
 	}
+	s->sw = engine.sw;
 	s->port->id = id;
 	s->port->pairs = pairs;
 	return s;
@@ -199,6 +313,11 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 	if (id == VH_MAX_PORTS) {
 		snprintf(error, n, "the switch has its %d ports already", VH_MAX_PORTS);
 		return -ENOSPC;
+	}
+	if (o->offloads && engine.sw->soften.hook == NULL) {
+		result = vh_soften_start(vh_workers_count(), &engine.sw->soften, error, n);
+		if (result != 0)
+			return result;
 	}
 	s = new_session(id, o->pairs);
 	if (s == NULL) {
@@ -269,4 +388,9 @@ uint32_t vh_engine_age_macs(uint32_t seconds)
 const char *vh_engine_dpdk_version(void)
 {
 	return rte_version();
+}
+
+const char *vh_engine_instruction_set(void)
+{
+	return engine.hot.name;
 }

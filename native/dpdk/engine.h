@@ -18,6 +18,9 @@ struct vh_engine_options {
 	const int *cpu; /* one worker per element: the CPU, or -1 */
 	uint32_t workers;
 	bool adaptive;
+	uint32_t retry_times;	     /* towards a full guest; 0 = drop at once */
+	uint32_t retry_delay_us;     /* between tries */
+	const char *instruction_set; /* the newest data path to use, or NULL */
 };
 
 struct vh_port_info {
@@ -47,6 +50,12 @@ int vh_engine_add_port(const struct vh_session_options *options, char *error, si
 /* Return: 0, or -ENOENT. */
 int vh_engine_remove_port(uint16_t id);
 
+/*
+ * Spreads the transmit queues over the workers anew, those that guests use first; frames go on flowing.
+ * Return: how many moved, or -ENOMEM.
+ */
+int vh_engine_spread(void);
+
 /* Return: whether there is a port with this number. */
 bool vh_engine_port(uint16_t id, struct vh_port_info *out);
 
@@ -57,5 +66,8 @@ uint32_t vh_engine_macs(struct vh_mac_entry *out, uint32_t max);
 uint32_t vh_engine_age_macs(uint32_t seconds);
 
 const char *vh_engine_dpdk_version(void);
+
+/* Which build of the data path runs, e.g. x86-64-v3. */
+const char *vh_engine_instruction_set(void);
 
 #endif

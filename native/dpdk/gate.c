@@ -1,49 +1,75 @@
 #include "gate.h"
+#include "memfile.h"
+#include "../core/virtq.h"
 
-/* What a message's payload begins with, as far as it concerns the gate. */
+#include <string.h>
+
+/* What a message carries; the size is exact but for MEMORY, which depends on the number of regions. */
 enum payload {
 	NONE,
 	U64,
-	U64_RING, /* bits 0-7: ring index */
+	U64_RING, /* bits 0-7: ring index, bit 8: no descriptor comes */
+	STATE,
 	STATE_RING,
+	ADDR_RING,
 	MEMORY,
+};
+
+enum fds {
+	NO_FDS,
+	ONE_OR_NOFD, /* one, or none when the payload says so */
+	PER_REGION,
 };
 
 struct rule {
 	const char *name; /* NULL: no such message */
 	enum payload payload;
+	enum fds fds;
 	bool quiesce;
-	bool refuse;
+	bool reply; /* the library always answers */
+	bool offered;
 };
 
+#define YES true
+#define NO false
+
+/* One row per message of the protocol: name, payload, descriptors, quiesce?, answered?, offered? */
 static const struct rule rules[] = {
-	[1] = {"GET_FEATURES", NONE, false, false},
-	[2] = {"SET_FEATURES", U64, true, false},
-	[3] = {"SET_OWNER", NONE, false, false},
-	[4] = {"RESET_OWNER", NONE, true, false},
-	[5] = {"SET_MEM_TABLE", MEMORY, true, false},
+	[1] = {"GET_FEATURES", NONE, NO_FDS, NO, YES, YES},
+	[2] = {"SET_FEATURES", U64, NO_FDS, YES, NO, YES},
+	[3] = {"SET_OWNER", NONE, NO_FDS, NO, NO, YES},
+	[4] = {"RESET_OWNER", NONE, NO_FDS, YES, NO, YES},
+	[5] = {"SET_MEM_TABLE", MEMORY, PER_REGION, YES, NO, YES},
 	/* Dirty logging is not offered, so nobody has a reason to send these two. */
-	[6] = {"SET_LOG_BASE", U64, false, true},
-	[7] = {"SET_LOG_FD", NONE, false, true},
-	[8] = {"SET_VRING_NUM", STATE_RING, true, false},
-	[9] = {"SET_VRING_ADDR", STATE_RING, true, false},
-	[10] = {"SET_VRING_BASE", STATE_RING, true, false},
-	[11] = {"GET_VRING_BASE", STATE_RING, true, false},
-	[12] = {"SET_VRING_KICK", U64_RING, true, false},
-	[13] = {"SET_VRING_CALL", U64_RING, true, false},
-	[14] = {"SET_VRING_ERR", U64_RING, false, false},
-	[15] = {"GET_PROTOCOL_FEATURES", NONE, false, false},
-	[16] = {"SET_PROTOCOL_FEATURES", U64, false, false},
-	[17] = {"GET_QUEUE_NUM", NONE, false, false},
-	[18] = {"SET_VRING_ENABLE", STATE_RING, true, false},
-	[19] = {"SEND_RARP", U64, false, true},
-	[20] = {"NET_SET_MTU", U64, false, true},
-	[21] = {"SET_BACKEND_REQ_FD", NONE, false, true},
-	[22] = {"IOTLB_MSG", NONE, false, true},
-	[31] = {"GET_INFLIGHT_FD", NONE, false, true},
-	[32] = {"SET_INFLIGHT_FD", NONE, false, true},
-	[39] = {"SET_STATUS", U64, false, true},
-	[40] = {"GET_STATUS", NONE, false, true},
+	[6] = {"SET_LOG_BASE", U64, NO_FDS, NO, NO, NO},
+	[7] = {"SET_LOG_FD", NONE, NO_FDS, NO, NO, NO},
+	[8] = {"SET_VRING_NUM", STATE_RING, NO_FDS, YES, NO, YES},
+	[9] = {"SET_VRING_ADDR", ADDR_RING, NO_FDS, YES, NO, YES},
+	[10] = {"SET_VRING_BASE", STATE_RING, NO_FDS, YES, NO, YES},
+	[11] = {"GET_VRING_BASE", STATE_RING, NO_FDS, YES, YES, YES},
+	[12] = {"SET_VRING_KICK", U64_RING, ONE_OR_NOFD, YES, NO, YES},
+	[13] = {"SET_VRING_CALL", U64_RING, ONE_OR_NOFD, YES, NO, YES},
+	[14] = {"SET_VRING_ERR", U64_RING, ONE_OR_NOFD, NO, NO, YES},
+	[15] = {"GET_PROTOCOL_FEATURES", NONE, NO_FDS, NO, YES, YES},
+	[16] = {"SET_PROTOCOL_FEATURES", U64, NO_FDS, NO, NO, YES},
+	[17] = {"GET_QUEUE_NUM", NONE, NO_FDS, NO, YES, YES},
+	[18] = {"SET_VRING_ENABLE", STATE_RING, NO_FDS, YES, NO, YES},
+	[19] = {"SEND_RARP", U64, NO_FDS, NO, NO, NO},
+	[20] = {"NET_SET_MTU", U64, NO_FDS, NO, NO, NO},
+	[21] = {"SET_BACKEND_REQ_FD", NONE, NO_FDS, NO, NO, NO},
+	[22] = {"IOTLB_MSG", NONE, NO_FDS, NO, NO, NO},
+	[23] = {"SET_VRING_ENDIAN", STATE, NO_FDS, NO, NO, NO},
+	[24] = {"GET_CONFIG", NONE, NO_FDS, NO, NO, NO},
+	[25] = {"SET_CONFIG", NONE, NO_FDS, NO, NO, NO},
+	[26] = {"CREATE_CRYPTO_SESSION", NONE, NO_FDS, NO, NO, NO},
+	[27] = {"CLOSE_CRYPTO_SESSION", NONE, NO_FDS, NO, NO, NO},
+	[28] = {"POSTCOPY_ADVISE", NONE, NO_FDS, NO, NO, NO},
+	[29] = {"POSTCOPY_LISTEN", NONE, NO_FDS, NO, NO, NO},
+	[30] = {"POSTCOPY_END", NONE, NO_FDS, NO, NO, NO},
+	[31] = {"GET_INFLIGHT_FD", NONE, NO_FDS, NO, NO, NO},
+	[32] = {"SET_INFLIGHT_FD", NONE, NO_FDS, NO, NO, NO},
+	[39] = {"SET_STATUS", U64, NO_FDS, NO, NO, NO},
+	[40] = {"GET_STATUS", NONE, NO_FDS, NO, NO, NO},
 };
 
 static const struct rule *rule_of(uint32_t request)
@@ -60,14 +86,64 @@ const char *vh_gate_name(uint32_t request)
 	return r != NULL ? r->name : "unknown message";
 }
 
-static const char *check_memory(const struct vh_vhu_msg *m)
+bool vh_gate_replies(const struct vh_vhu_msg *msg)
 {
-	if (m->memory.n == 0 || m->memory.n > VH_VHU_MAX_REGIONS)
-		return "it names no region, or more than 8";
-	if (m->size < 8 + m->memory.n * sizeof(struct vh_vhu_region))
-		return "it is shorter than its region table";
+	const struct rule *r = rule_of(msg->request);
+
+	return (msg->flags & VH_VHU_NEED_REPLY) != 0 || (r != NULL && r->reply);
+}
+
+bool vh_gate_quiesces(uint32_t request)
+{
+	const struct rule *r = rule_of(request);
+
+	/* One that the table does not know never gets this far; if it did, quiet is the safe side. */
+	return r == NULL || r->quiesce;
+}
+
+void vh_gate_open(struct vh_gate *g, uint32_t rings, uint64_t features, uint64_t protocol_features)
+{
+	*g = (struct vh_gate){.rings = rings, .offered = features, .offered_protocol = protocol_features};
+}
+
+const char *vh_gate_check_header(const struct vh_vhu_msg *msg)
+{
+	static const uint32_t sizes[] = {[NONE] = 0,
+		[U64] = sizeof(msg->u64),
+		[U64_RING] = sizeof(msg->u64),
+		[STATE] = sizeof(msg->state),
+		[STATE_RING] = sizeof(msg->state),
+		[ADDR_RING] = sizeof(msg->addr)};
+	const struct rule *r = rule_of(msg->request);
+	uint32_t table = msg->size - 8; /* wraps to a huge value for what is too short */
+
+	if (r == NULL || !r->offered)
+		return "this switch does not offer it";
+	/* Version 1, no reply, and nothing that has no meaning. */
+	if ((msg->flags & ~VH_VHU_NEED_REPLY) != VH_VHU_VERSION)
+		return "its flags are wrong";
+	if (r->payload != MEMORY)
+		return msg->size == sizes[r->payload] ? NULL : "its size is wrong";
+	if (table > sizeof(msg->memory.region) || table % sizeof(struct vh_vhu_region) != 0)
+		return "its size is wrong";
+	return NULL;
+}
+
+static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+/* n > 0 regions, each with its descriptor. */
+static const char *check_memory(const struct vh_vhu_msg *m, const int *fds)
+{
+	uint64_t mapped = 0;
+
+	if (m->memory.n == 0 || m->size != 8 + m->memory.n * sizeof(struct vh_vhu_region))
+		return "it does not hold the regions that it announces";
 	for (uint32_t i = 0; i < m->memory.n; i++) {
 		const struct vh_vhu_region *r = &m->memory.region[i];
+		const char *why;
 
 		if (r->size == 0 || r->gpa + r->size < r->gpa || r->user_addr + r->size < r->user_addr ||
 			r->mmap_offset + r->size < r->mmap_offset)
@@ -75,44 +151,184 @@ static const char *check_memory(const struct vh_vhu_msg *m)
 		for (uint32_t k = 0; k < i; k++) {
 			const struct vh_vhu_region *o = &m->memory.region[k];
 
-			if (r->gpa < o->gpa + o->size && o->gpa < r->gpa + r->size)
+			if (overlap(r->gpa, r->size, o->gpa, o->size) ||
+				overlap(r->user_addr, r->size, o->user_addr, o->size))
 				return "two regions overlap";
 		}
+		/* librte_vhost maps from the file's beginning. */
+		if (r->mmap_offset + r->size > VH_VHU_MAX_MAPPED - mapped)
+			return "it maps more than 8 TiB";
+		mapped += r->mmap_offset + r->size;
+		why = vh_memfile_check(fds[i], r->mmap_offset + r->size);
+		if (why != NULL)
+			return why;
 	}
 	return NULL;
 }
 
-static const char *check_payload(const struct rule *r, const struct vh_vhu_msg *m, uint32_t rings)
+/* Whether [addr, addr + len) lies in one region, in the front end's own addresses. */
+static bool in_memory(const struct vh_gate *g, uint64_t addr, uint64_t len)
 {
-	switch (r->payload) {
-	case NONE:
-		return NULL;
-	case U64:
-		return m->size < sizeof(m->u64) ? "it is too short" : NULL;
-	case U64_RING:
-		if (m->size < sizeof(m->u64))
-			return "it is too short";
-		return (m->u64 & 0xff) >= rings ? "the port has no such ring" : NULL;
-	case STATE_RING:
-		if (m->size < sizeof(m->state))
-			return "it is too short";
-		return m->state.index >= rings ? "the port has no such ring" : NULL;
-	case MEMORY:
-		return check_memory(m);
+	for (uint32_t i = 0; i < g->regions; i++) {
+		uint64_t offset = addr - g->region[i].user_addr;
+
+		if (offset < g->region[i].size && len <= g->region[i].size - offset)
+			return true;
 	}
+	return false;
+}
+
+static const char *check_addr(const struct vh_gate *g, const struct vh_vhu_addr *a)
+{
+	uint64_t size = g->ring[a->index].size;
+	uint64_t event = (g->features & VH_F_EVENT_IDX) != 0 ? sizeof(uint16_t) : 0;
+	uint64_t avail = sizeof(struct vh_avail) + size * sizeof(uint16_t) + event;
+	uint64_t used = sizeof(struct vh_used) + size * sizeof(struct vh_used_elem) + event;
+
+	if (g->regions == 0)
+		return "it comes before SET_MEM_TABLE";
+	if (size == 0)
+		return "it comes before SET_VRING_NUM";
+	if (a->flags != 0)
+		return "it asks for logging, which is not offered";
+	if ((g->features & VH_F_RING_PACKED) != 0)
+		avail = used = sizeof(struct vh_packed_event);
+	if (a->desc % 16 != 0 || a->avail % 2 != 0 || a->used % 4 != 0)
+		return "a part of the ring is not aligned";
+	if (!in_memory(g, a->desc, size * sizeof(struct vh_desc)) || !in_memory(g, a->avail, avail) ||
+		!in_memory(g, a->used, used))
+		return "a part of the ring lies outside the memory table";
 	return NULL;
 }
 
-enum vh_gate_verdict vh_gate_check(const struct vh_vhu_msg *msg, uint32_t rings, const char **why)
+static const char *check_num(const struct vh_gate *g, uint32_t size)
+{
+	if (size == 0 || size > VH_MAX_QUEUE_SIZE)
+		return "a ring has 1 to 32768 entries";
+	if ((g->features & VH_F_RING_PACKED) == 0 && (size & (size - 1)) != 0)
+		return "a split ring has a power of two of entries";
+	return NULL;
+}
+
+static const char *check_base(const struct vh_gate *g, uint32_t index, uint32_t base)
+{
+	if ((g->features & VH_F_RING_PACKED) == 0)
+		return base > UINT16_MAX ? "a position in a split ring has 16 bits" : NULL;
+	/* Packed: available and used position, each with its wrap counter on top. */
+	if (g->ring[index].size != 0 &&
+		((base & 0x7fff) >= g->ring[index].size || (base >> 16 & 0x7fff) >= g->ring[index].size))
+		return "a position lies outside the ring";
+	return NULL;
+}
+
+static const char *check_features(uint64_t wanted, uint64_t offered)
+{
+	if ((wanted & ~offered) != 0)
+		return "it takes features that were not offered";
+	if ((wanted & VH_F_RING_PACKED) != 0 && (wanted & VH_F_VERSION_1) == 0)
+		return "packed rings need VERSION_1";
+	return NULL;
+}
+
+/* The number of descriptors, by the table. */
+static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, uint32_t n)
+{
+	uint32_t expected = 0;
+
+	if (r->fds == ONE_OR_NOFD)
+		expected = (m->u64 & 1U << 8) != 0 ? 0 : 1;
+	else if (r->fds == PER_REGION)
+		expected = m->memory.n;
+	return n == expected ? NULL : "it comes with the wrong number of descriptors";
+}
+
+/* The ring number, where the message has one. */
+static const char *check_ring(const struct vh_gate *g, const struct rule *r, const struct vh_vhu_msg *m)
+{
+	uint64_t ring = 0;
+
+	if (r->payload == U64_RING)
+		ring = m->u64 & ~(1ULL << 8);
+	else if (r->payload == STATE_RING || r->payload == ADDR_RING)
+		ring = m->state.index;
+	return ring < g->rings ? NULL : "the port has no such ring";
+}
+
+/* What the message says, given what was said before. */
+static const char *check_content(const struct vh_gate *g, const struct vh_vhu_msg *m, const int *fds)
+{
+	switch (m->request) {
+	case 2:
+		return check_features(m->u64, g->offered);
+	case 16:
+		return (m->u64 & ~g->offered_protocol) != 0 ? "it takes features that were not offered"
+							    : NULL;
+	case 5:
+		return check_memory(m, fds);
+	case 8:
+		/* The features say what kind of ring it is; before them all would be taken for split. */
+		return !g->features_set ? "it comes before SET_FEATURES" : check_num(g, m->state.num);
+	case 9:
+		return !g->features_set ? "it comes before SET_FEATURES" : check_addr(g, &m->addr);
+	case 10:
+		return !g->features_set ? "it comes before SET_FEATURES"
+					: check_base(g, m->state.index, m->state.num);
+	case 11:
+		return g->ring[m->state.index].size == 0 ? "the ring was never set up" : NULL;
+	case 12:
+		return !g->ring[m->u64 & 0xff].placed ? "it comes before SET_VRING_ADDR" : NULL;
+	case 18:
+		return m->state.num > 1 ? "a ring is enabled (1) or not (0)" : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* A message that passed changes what is known. */
+static void note(struct vh_gate *g, const struct vh_vhu_msg *m)
+{
+	switch (m->request) {
+	case 2:
+		g->features = m->u64;
+		g->features_set = true;
+		break;
+	case 4:
+		vh_gate_open(g, g->rings, g->offered, g->offered_protocol);
+		break;
+	case 5:
+		g->regions = m->memory.n;
+		memcpy(g->region, m->memory.region, m->memory.n * sizeof(g->region[0]));
+		break;
+	case 8:
+		/* Addresses were checked for the old size. */
+		if (g->ring[m->state.index].size != m->state.num)
+			g->ring[m->state.index].placed = false;
+		g->ring[m->state.index].size = m->state.num;
+		break;
+	case 9:
+		g->ring[m->addr.index].placed = true;
+		break;
+	case 11:
+		/* The library forgets the addresses of a ring that is stopped. */
+		g->ring[m->state.index].placed = false;
+		break;
+	default:
+		break;
+	}
+}
+
+const char *vh_gate_check(struct vh_gate *g, const struct vh_vhu_msg *msg, const int *fds, uint32_t n)
 {
 	const struct rule *r = rule_of(msg->request);
+	const char *why = vh_gate_check_header(msg);
 
-	if (r == NULL || r->refuse) {
-		*why = "this switch does not offer it";
-		return VH_GATE_REFUSE;
-	}
-	*why = check_payload(r, msg, rings);
-	if (*why != NULL)
-		return VH_GATE_REFUSE;
-	return r->quiesce ? VH_GATE_QUIESCE : VH_GATE_PASS;
+	if (why == NULL)
+		why = check_fds(r, msg, n);
+	if (why == NULL)
+		why = check_ring(g, r, msg);
+	if (why == NULL)
+		why = check_content(g, msg, fds);
+	if (why == NULL)
+		note(g, msg);
+	return why;
 }

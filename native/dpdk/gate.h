@@ -1,9 +1,13 @@
 /*
- * The gate in front of librte_vhost: which vhost-user messages pass, and what must be quiet while they act.
+ * The gate in front of librte_vhost: which vhost-user messages pass.
  *
- * The library acts on what its front end says; some messages it cannot digest safely (one GET_INFLIGHT_FD
- * with large numbers makes it allocate many gigabytes). Only messages that this switch has a use for pass,
- * after their queue numbers were checked. See the vhost-user protocol, "Front-end message types".
+ * The library acts on what its front end says, and some of it harms everybody (one GET_INFLIGHT_FD with large
+ * numbers makes it allocate many gigabytes; a ring number that is too high loses the message's descriptors).
+ * So every message is checked here before the library sees it: its header, its exact size, the number of its
+ * descriptors, and whether it makes sense after those that came before. What a message may be is one table
+ * (gate.c); what came before is struct vh_gate, one per connection, owned by the relay (relay.h).
+ *
+ * See the vhost-user protocol, "Front-end message types".
  */
 #ifndef VH_DPDK_GATE_H
 #define VH_DPDK_GATE_H
@@ -11,22 +15,43 @@
 #include "../core/defs.h"
 
 #define VH_VHU_MAX_REGIONS 8
+#define VH_VHU_MAX_FDS VH_VHU_MAX_REGIONS
+#define VH_VHU_HEADER 12U
+#define VH_MAX_RINGS (2 * VH_MAX_PAIRS)
+/* Bytes a guest's memory may map altogether: a quarter of what a process can address with 47 bits would let
+ * four front ends leave nothing to the others; no guest comes near this. */
+#define VH_VHU_MAX_MAPPED (1ULL << 43)
+
+/* Messages that other files need to know by number. */
+#define VH_VHU_RESET_OWNER 4
+#define VH_VHU_SET_MEM_TABLE 5
 #define VH_VHU_GET_QUEUE_NUM 17
+
+/* Bits of the header's flags. */
+#define VH_VHU_VERSION 1U
+#define VH_VHU_REPLY (1U << 2)
+#define VH_VHU_NEED_REPLY (1U << 3)
 
 struct vh_vhu_region {
 	uint64_t gpa, size, user_addr, mmap_offset;
 } __attribute__((packed));
 
-/* The message as librte_vhost hands it to the pre- and post-handlers: header and payload as on the wire. */
+struct vh_vhu_addr {
+	uint32_t index, flags;
+	uint64_t desc, used, avail, log;
+} __attribute__((packed));
+
+/* The message as on the wire, and as librte_vhost hands it to its pre- and post-handlers. */
 struct vh_vhu_msg {
 	uint32_t request;
 	uint32_t flags;
-	uint32_t size;
+	uint32_t size; /* of what follows */
 	union {
 		uint64_t u64;
 		struct {
 			uint32_t index, num;
 		} state;
+		struct vh_vhu_addr addr;
 		struct {
 			uint32_t n, padding;
 			struct vh_vhu_region region[VH_VHU_MAX_REGIONS];
@@ -34,15 +59,39 @@ struct vh_vhu_msg {
 	};
 } __attribute__((packed));
 
-enum vh_gate_verdict {
-	VH_GATE_PASS,	 /* nothing that workers use changes */
-	VH_GATE_QUIESCE, /* pause the session while the library acts */
-	VH_GATE_REFUSE,	 /* end the connection */
+/* What one connection has said so far. */
+struct vh_gate {
+	uint32_t rings; /* the port's */
+	uint64_t offered, offered_protocol;
+	uint64_t features;
+	bool features_set;
+	uint32_t regions; /* 0: no memory table yet */
+	struct vh_vhu_region region[VH_VHU_MAX_REGIONS];
+	struct {
+		uint32_t size; /* 0: none yet */
+		bool placed;   /* has addresses */
+	} ring[VH_MAX_RINGS];
 };
 
-/* rings: how many the port has. On REFUSE *why says the reason. */
-enum vh_gate_verdict vh_gate_check(const struct vh_vhu_msg *msg, uint32_t rings, const char **why);
+/* A connection begins: rings <= VH_MAX_RINGS and the feature bits that the port offers. */
+void vh_gate_open(struct vh_gate *g, uint32_t rings, uint64_t features, uint64_t protocol_features);
 
+/* Return: NULL when a message with this header may be followed by its payload, or why not. */
+const char *vh_gate_check_header(const struct vh_vhu_msg *msg);
+
+/*
+ * Checks a complete message with the `n` descriptors that came with it (looked at, neither kept nor closed)
+ * and, when it passes, notes what it says. Return: NULL when it passes, or the reason to end the connection.
+ */
+const char *vh_gate_check(struct vh_gate *g, const struct vh_vhu_msg *msg, const int *fds, uint32_t n);
+
+/* Whether librte_vhost answers this message. */
+bool vh_gate_replies(const struct vh_vhu_msg *msg);
+
+/* Whether rings, memory or descriptors may move while the library acts on this message. */
+bool vh_gate_quiesces(uint32_t request);
+
+/* For messages to people. Return: never NULL. */
 const char *vh_gate_name(uint32_t request);
 
 #endif

@@ -1,5 +1,7 @@
 #include "rings.h"
+#include "call_guard.h"
 #include "events.h"
+#include "sigbus.h"
 #include "worker.h"
 
 #include <fcntl.h>
@@ -20,17 +22,33 @@ static bool is_tx(uint32_t ring)
 	return ring % 2 == 1;
 }
 
-static void forget_fds(struct vh_ring *r, bool tx)
+/* Tells the ring's worker that kicks for it come, or do not come any more. */
+static void watch(struct vh_ring *r)
+{
+	r->watched = r->kick_fd >= 0 && vh_workers_watch(r->worker, r->kick_fd) == 0;
+	if (!r->watched)
+		vh_workers_unkicked(r->worker, 1);
+}
+
+static void unwatch(struct vh_ring *r)
 {
 	if (r->watched)
 		vh_workers_unwatch(r->worker, r->kick_fd);
-	else if (tx)
+	else
 		vh_workers_unkicked(r->worker, -1);
 	r->watched = false;
+}
+
+static void forget_fds(struct vh_ring *r, bool tx)
+{
+	if (tx)
+		unwatch(r);
 	if (r->kick_fd >= 0)
 		close(r->kick_fd);
-	if (r->call_fd >= 0)
+	if (r->call_fd >= 0) {
+		vh_call_guard_remove(r->call_fd);
 		close(r->call_fd);
+	}
 	r->kick_fd = r->call_fd = -1;
 }
 
@@ -49,10 +67,14 @@ void vh_rings_pause(struct vh_session *s)
 	vh_workers_sync();
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
 		const struct vh_vq *vq = queue_of(s, i);
+		uint16_t avail, used;
 
 		if (!was_live[i])
 			continue;
-		rte_vhost_set_vring_base(s->vid, (uint16_t)i, vq->last_avail, vq->last_used);
+		if (is_tx(i))
+			vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
+		vh_vq_positions(vq, &avail, &used);
+		rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
 		forget_fds(&s->ring[i], is_tx(i));
 	}
 }
@@ -89,11 +111,14 @@ static bool refresh_memory(struct vh_session *s)
 
 	s->mem.n = 0;
 	s->memory_bytes = 0;
-	if (rte_vhost_get_mem_table(s->vid, &table) != 0 || table == NULL)
+	/* Without a table the library would follow a null pointer. */
+	if (!s->mapped || rte_vhost_get_mem_table(s->vid, &table) != 0 || table == NULL)
 		return false;
+	vh_sigbus_forget(s->port->id);
 	for (uint32_t i = 0; i < table->nregions; i++) {
 		const struct rte_vhost_mem_region *r = &table->regions[i];
 
+		vh_sigbus_region(s->port->id, i, r->mmap_addr, r->mmap_size);
 		if (vh_guest_mem_add(
 			    &s->mem, r->guest_phys_addr, r->size, (void *)(uintptr_t)r->host_user_addr) == 0)
 			s->memory_bytes += r->size;
@@ -123,19 +148,24 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	c.used = v.used;
 	c.size = v.size;
 	c.call_fd = duplicate_eventfd(v.callfd);
+	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
+		close(c.call_fd);
+		c.call_fd = -1;
+	}
 	why = vh_vq_setup(vq, &c);
 	if (why != NULL) {
 		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
-		if (c.call_fd >= 0)
+		if (c.call_fd >= 0) {
+			vh_call_guard_remove(c.call_fd);
 			close(c.call_fd);
+		}
 		return false;
 	}
 	r->size = (uint16_t)v.size;
 	r->call_fd = c.call_fd;
 	r->kick_fd = is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
-	r->watched = r->kick_fd >= 0 && vh_workers_watch(r->worker, r->kick_fd) == 0;
-	if (is_tx(i) && !r->watched)
-		vh_workers_unkicked(r->worker, 1);
+	if (is_tx(i))
+		watch(r);
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
 	if (r->call_fd >= 0) {
@@ -160,4 +190,27 @@ void vh_rings_resume(struct vh_session *s)
 	while (rx_live < s->port->pairs && vh_vq_is_live(&s->port->rx[rx_live]))
 		rx_live++;
 	__atomic_store_n(&s->port->rx_live, rx_live, __ATOMIC_RELEASE);
+}
+
+void vh_rings_lift(struct vh_session *s, uint32_t ring)
+{
+	struct vh_vq *vq = queue_of(s, ring);
+
+	s->ring[ring].lifted = vh_vq_is_live(vq);
+	if (!s->ring[ring].lifted)
+		return;
+	vh_vq_stop(vq);
+	vh_workers_sync();
+	vh_switch_flush(s->sw, s->port, (uint16_t)(ring / 2));
+	unwatch(&s->ring[ring]);
+}
+
+void vh_rings_land(struct vh_session *s, uint32_t ring)
+{
+	if (!s->ring[ring].lifted)
+		return;
+	s->ring[ring].lifted = false;
+	watch(&s->ring[ring]);
+	vh_vq_start(queue_of(s, ring));
+	vh_workers_wake(s->ring[ring].worker);
 }

@@ -15,4 +15,11 @@ void vh_rings_pause(struct vh_session *s);
 /* Starts every queue that the library says is ready, from the library's present state. */
 void vh_rings_resume(struct vh_session *s);
 
+/*
+ * Moves a transmit ring to another worker while frames flow. Between the two calls no worker has it and the
+ * caller publishes plans that name ring[].worker. Asks nothing of librte_vhost.
+ */
+void vh_rings_lift(struct vh_session *s, uint32_t ring);
+void vh_rings_land(struct vh_session *s, uint32_t ring);
+
 #endif

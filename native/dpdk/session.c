@@ -1,9 +1,13 @@
 #include "session.h"
 #include "events.h"
+#include "call_guard.h"
 #include "gate.h"
+#include "relay.h"
 #include "rings.h"
+#include "sigbus.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,23 +20,32 @@
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
 #define PROTOCOL_F_MQ 0
 #define PROTOCOL_F_REPLY_ACK 3
+#define OFFERED_PROTOCOL (1ULL << PROTOCOL_F_MQ | 1ULL << PROTOCOL_F_REPLY_ACK)
 #define F_PROTOCOL_FEATURES 30
-#define MSG_NEED_REPLY (1U << 3)
+/* Front ends that wait while the relay serves one: what librte_vhost uses too. */
+#define BACKLOG 128
 
 /*
  * What is offered. GUEST_ANNOUNCE, CTRL_VQ and CTRL_RX are QEMU's own business, which it only offers to its
- * guest when the back end does not object. No offloads and no log: nothing that this code does not do.
+ * guest when the back end does not object. Offloads where the port shall have them; CTRL_GUEST_OFFLOADS
+ * never, because the protocol does not tell us what the guest asks for later. No log: nothing that this code
+ * does not do.
  */
-static uint64_t offered_features(uint16_t pairs)
+static uint64_t offered_features(const struct vh_session_options *o)
 {
-	uint64_t f = VH_F_MRG_RXBUF | VH_F_INDIRECT_DESC | VH_F_EVENT_IDX | VH_F_VERSION_1;
+	uint64_t f = VH_F_INDIRECT_DESC | VH_F_EVENT_IDX | VH_F_VERSION_1;
 
+	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
 	f |= 1ULL << F_PROTOCOL_FEATURES;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
 	f |= 1ULL << 17; /* VIRTIO_NET_F_CTRL_VQ */
 	f |= 1ULL << 18; /* VIRTIO_NET_F_CTRL_RX */
 	f |= 1ULL << 21; /* VIRTIO_NET_F_GUEST_ANNOUNCE */
-	if (pairs > 1)
+	if (o->offloads)
+		f |= VH_F_SENDER_OFFLOADS | VH_F_RECEIVER_OFFLOADS;
+	if (o->mergeable)
+		f |= VH_F_MRG_RXBUF;
+	if (o->pairs > 1)
 		f |= 1ULL << 22; /* VIRTIO_NET_F_MQ */
 	return f;
 }
@@ -48,18 +61,13 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 {
 	struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
-	const char *why = "the port is gone";
-	enum vh_gate_verdict verdict =
-		s == NULL ? VH_GATE_REFUSE : vh_gate_check(msg, 2U * s->port->pairs, &why);
 
-	if (verdict == VH_GATE_REFUSE) {
-		if (s != NULL)
-			vh_events_say(VH_EVENT_REFUSED, s->port->id, "message %u (%s): %s", msg->request,
-				vh_gate_name(msg->request), why);
+	if (s == NULL) {
 		/* Without a reply pending, librte_vhost closes the connection. */
-		msg->flags &= ~MSG_NEED_REPLY;
+		msg->flags &= ~VH_VHU_NEED_REPLY;
 		return RTE_VHOST_MSG_RESULT_ERR;
 	}
+	vh_sigbus_acting(s->port->id);
 	if (msg->request == VH_VHU_GET_QUEUE_NUM) {
 		/* The library would name its own limit, and the front end would set up rings that the port
 		 * has not. */
@@ -67,21 +75,29 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		msg->size = sizeof(msg->u64);
 		return RTE_VHOST_MSG_RESULT_REPLY;
 	}
-	if (verdict == VH_GATE_QUIESCE) {
+	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		vh_rings_pause(s);
+		/* When the library fails it has no memory table left, and does not tell. */
+		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
+			vh_sigbus_forget(s->port->id);
+			s->mapped = false;
+		}
 		pthread_mutex_unlock(&s->lock);
 	}
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
 }
 
+/* Only after messages on which the library acted without an error. */
 static enum rte_vhost_msg_result after_message(int vid, void *raw)
 {
+	const struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
 
-	(void)raw;
-	if (s != NULL) {
+	/* Only what was paused: a resume reads the memory table anew, which nobody may be using. */
+	if (s != NULL && vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
+		s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
 		vh_rings_resume(s);
 		pthread_mutex_unlock(&s->lock);
 	}
@@ -91,28 +107,6 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 static const struct rte_vhost_user_extern_ops message_ops = {
 	.pre_msg_handle = before_message, .post_msg_handle = after_message};
 
-static int on_connection(int vid)
-{
-	struct vh_session *s = session_of(vid);
-	bool taken;
-
-	if (s == NULL)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	taken = s->vid >= 0;
-	if (!taken)
-		s->vid = vid;
-	pthread_mutex_unlock(&s->lock);
-	if (taken) {
-		vh_events_say(VH_EVENT_REFUSED, s->port->id, "a second front end: the port has one already");
-		return -1;
-	}
-	if (rte_vhost_extern_callback_register(vid, &message_ops, NULL) != 0)
-		return -1;
-	vh_events_push(VH_EVENT_CONNECTED, s->port->id, 0, "");
-	return 0;
-}
-
 static void on_disconnection(int vid)
 {
 	struct vh_session *s = session_of(vid);
@@ -120,15 +114,36 @@ static void on_disconnection(int vid)
 	if (s == NULL)
 		return;
 	pthread_mutex_lock(&s->lock);
-	if (s->vid == vid) {
-		vh_rings_pause(s);
-		s->vid = -1;
-		s->features = s->memory_bytes = 0;
-		for (int i = 0; i < VH_MAX_RINGS; i++)
-			s->ring[i].wanted = false;
-	}
+	vh_rings_pause(s);
+	vh_sigbus_forget(s->port->id);
+	s->vid = -1;
+	s->mapped = false;
+	s->features = s->memory_bytes = 0;
+	for (int i = 0; i < VH_MAX_RINGS; i++)
+		s->ring[i].wanted = false;
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
+	/* Last: the next front end may come. */
+	vh_relay_detached(s->port->id);
+}
+
+static int on_connection(int vid)
+{
+	struct vh_session *s = session_of(vid);
+
+	/* Nobody but the relay can reach the library's socket, and it makes one connection at a time. */
+	if (s == NULL || !vh_relay_attached(s->port->id))
+		return -1;
+	vh_call_guard_library();
+	pthread_mutex_lock(&s->lock);
+	s->vid = vid;
+	pthread_mutex_unlock(&s->lock);
+	if (rte_vhost_extern_callback_register(vid, &message_ops, NULL) != 0) {
+		on_disconnection(vid);
+		return -1;
+	}
+	vh_events_push(VH_EVENT_CONNECTED, s->port->id, 0, "");
+	return 0;
 }
 
 static int on_device(int vid)
@@ -198,41 +213,98 @@ static int try_bind(const char *path)
 	return result;
 }
 
-/* Binds and listens with a umask that leaves the socket without any permission. */
+/* What start_closed() is given and gives back. */
+struct start {
+	const char *path;
+	int error;
+	int library_fd; /* O_PATH of the library's socket, which has no name any more */
+	int listen_fd;
+};
+
+/* Return: a listening socket, or a negative errno. */
+static int listen_at(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
+/*
+ * Lets the library listen, takes the name away from its socket and puts the relay's in its place, all with a
+ * umask that leaves sockets without any permission. The library removes the name at its end, whosever it is.
+ */
 static void *start_closed(void *arg)
 {
-	const struct vh_session *s = arg;
+	struct start *st = arg;
+	char self[40];
 
 	/* The umask belongs to the process; a thread gets its own only this way. */
-	if (unshare(CLONE_FS) != 0)
-		return (void *)(intptr_t)-errno;
+	if (unshare(CLONE_FS) != 0) {
+		st->error = -errno;
+		return NULL;
+	}
 	umask(0777);
-	return (void *)(intptr_t)(rte_vhost_driver_start(s->path) == 0 ? 0 : -EIO);
+	if (rte_vhost_driver_start(st->path) != 0) {
+		st->error = -EIO;
+		return NULL;
+	}
+	st->library_fd = open(st->path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	if (st->library_fd < 0 || unlink(st->path) != 0) {
+		st->error = -errno;
+		return NULL;
+	}
+	/* To connect, the relay needs a permission that root alone can do without. */
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", st->library_fd);
+	if (chmod(self, 0600) != 0) {
+		st->error = -errno;
+		return NULL;
+	}
+	st->listen_fd = listen_at(st->path);
+	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+	return NULL;
 }
 
 /* Nobody can connect before the socket has the owner and mode that were asked for. */
 static int start(struct vh_session *s, const struct vh_session_options *o)
 {
+	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
 	pthread_t thread;
-	void *result;
-	int error = pthread_create(&thread, NULL, start_closed, s);
+	int error = -pthread_create(&thread, NULL, start_closed, &st);
 
-	if (error != 0)
-		return -error;
-	pthread_join(thread, &result);
-	if (result != NULL)
-		return (int)(intptr_t)result;
-	if (o->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)o->socket_gid) != 0)
-		return -errno;
-	return chmod(s->path, o->socket_mode) != 0 ? -errno : 0;
+	if (error == 0) {
+		pthread_join(thread, NULL);
+		error = st.error;
+	}
+	if (error == 0 && ((o->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)o->socket_gid) != 0) ||
+				  chmod(s->path, o->socket_mode) != 0))
+		error = -errno;
+	if (error != 0) {
+		if (st.library_fd >= 0)
+			close(st.library_fd);
+		if (st.listen_fd >= 0)
+			close(st.listen_fd);
+		return error;
+	}
+	return vh_relay_open(&(struct vh_relay_options){.port = s->port->id,
+		.rings = 2U * s->port->pairs,
+		.features = offered_features(o),
+		.protocol_features = OFFERED_PROTOCOL,
+		.listen_fd = st.listen_fd,
+		.library_fd = st.library_fd});
 }
 
 static int configure(const struct vh_session *s, const struct vh_session_options *o)
 {
-	uint64_t protocol = 1ULL << PROTOCOL_F_MQ | 1ULL << PROTOCOL_F_REPLY_ACK;
-
-	if (rte_vhost_driver_set_features(s->path, offered_features(o->pairs)) != 0 ||
-		rte_vhost_driver_set_protocol_features(s->path, protocol) != 0 ||
+	if (rte_vhost_driver_set_features(s->path, offered_features(o)) != 0 ||
+		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
 	return 0;
@@ -269,6 +341,9 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
+	/* First, so that no new connection is made; the library's one is closed by the library. */
+	vh_relay_close(s->port->id);
 	rte_vhost_driver_unregister(s->path);
+	vh_sigbus_forget(s->port->id);
 	pthread_mutex_destroy(&s->lock);
 }

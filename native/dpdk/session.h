@@ -3,8 +3,8 @@
  *
  * Theory of operation
  *   A session is a port's side towards librte_vhost. The library's thread ("vhost-events") tells it about
- *   connections, messages and rings. Whenever a message may move rings, memory or descriptors, the session is
- *   paused before the library acts (queues stopped, workers quiescent, ring positions handed back to the
+ * connections, messages and rings. Whenever a message may move rings, memory or descriptors, the session is
+ * paused before the library acts (queues stopped, workers quiescent, ring positions handed back to the
  * library) and resumed afterwards from what the library then says. librte_vhost 22.11 unmaps the memory of a
  * running device on a new memory table without calling destroy_device: the pause is what keeps workers off
  * it.
@@ -12,7 +12,8 @@
  *   The session holds duplicates of the call and kick eventfds, so that no worker ever uses a descriptor that
  * the library has closed (and that the kernel may have given to somebody else).
  *
- *   librte_vhost trusts its front end, so messages pass a gate first (gate.h).
+ *   librte_vhost trusts its front end, so it never meets one: a relay (relay.h) reads the messages, and only
+ * those that pass a gate (gate.h) reach the library's own socket.
  *
  *       idle --connection--> connected --new_device--> running <--> paused (during a message)
  *
@@ -25,9 +26,9 @@
 #define VH_DPDK_SESSION_H
 
 #include <pthread.h>
+#include "gate.h"
 #include "../core/switch.h"
 
-#define VH_MAX_RINGS (2 * VH_MAX_PAIRS)
 /* sun_path without its terminating zero. */
 #define VH_MAX_SOCKET_PATH 107
 #define VH_MAX_NAME 64
@@ -35,19 +36,23 @@
 struct vh_ring {
 	bool wanted;	      /* the library says that the ring is ready and enabled */
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
+	bool lifted;	      /* on its way from one worker to another */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
 	uint16_t worker;      /* who polls it (transmit rings) */
 	uint16_t size;
+	uint32_t placed; /* the last vh_engine_spread() that has looked at it */
 };
 
 struct vh_session {
 	char name[VH_MAX_NAME];
 	char path[VH_MAX_SOCKET_PATH + 1];
+	struct vh_switch *sw;
 	struct vh_port *port;
 	pthread_mutex_t lock;
 	/* Under the lock. */
 	int vid; /* librte_vhost's device, or -1 */
 	bool running;
+	bool mapped; /* the library has a memory table */
 	uint64_t features;
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
@@ -57,6 +62,8 @@ struct vh_session {
 struct vh_session_options {
 	const char *name, *path;
 	uint16_t pairs;
+	bool mergeable; /* offer mergeable receive buffers */
+	bool offloads;	/* offer checksum and TSO */
 	unsigned int socket_mode;
 	int socket_gid;
 };

@@ -42,6 +42,7 @@ struct worker {
 
 static struct {
 	struct vh_switch *sw;
+	vh_poll_function poll;
 	struct rte_rcu_qsbr *rcu;
 	struct worker *worker;
 	uint32_t n;
@@ -49,6 +50,11 @@ static struct {
 	uint32_t stop; /* atomic */
 	uint64_t hz, epoch;
 } pool;
+
+uint64_t vh_workers_ticks_per_us(void)
+{
+	return rte_get_tsc_hz() / 1000000;
+}
 
 uint32_t vh_workers_now(void)
 {
@@ -99,7 +105,7 @@ static uint32_t poll_once(struct worker *w)
 		const struct vh_plan_queue *q = &plan->queue[i];
 
 		if (vh_likely(vh_vq_is_live(&q->port->tx[q->pair])))
-			moved += vh_switch_poll(pool.sw, w->lane, q->port, q->pair);
+			moved += pool.poll(pool.sw, w->lane, q->port, q->pair);
 	}
 	return moved;
 }
@@ -122,13 +128,15 @@ static void *loop(void *arg)
 			vh_count(&w->busy_cycles, now - last);
 			vh_count(&w->packets, moved);
 			last_work = now;
-		} else if (pool.adaptive && now - last_work > idle_cycles) {
+		} else if (pool.adaptive && now - last_work > idle_cycles &&
+			   __atomic_load_n(&w->lane->parked, __ATOMIC_RELAXED) == 0) {
 			sleep_until_kicked(w);
 			now = last_work = rte_rdtsc();
 		} else {
 			vh_pause();
 		}
 		last = now;
+		w->lane->ticks = now;
 		w->lane->now = 1 + (uint32_t)((now - pool.epoch) / pool.hz);
 	}
 	rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
@@ -149,8 +157,7 @@ static int prepare(struct worker *w, uint32_t id, int cpu)
 	if (w->lane == NULL || w->plan == NULL || w->epoll_fd < 0 || w->wake_fd < 0)
 		return -1;
 	memset(w->lane, 0, sizeof(*w->lane));
-	w->lane->worker = (uint16_t)id;
-	w->lane->now = 1;
+	vh_lane_init(w->lane, (uint16_t)id);
 	return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, w->wake_fd, &event);
 }
 
@@ -201,15 +208,16 @@ static void tear_down(uint32_t n)
 	memset(&pool, 0, sizeof(pool));
 }
 
-int vh_workers_start(
-	struct vh_switch *sw, const int *cpu, uint32_t n, bool adaptive, char *error, size_t room)
+int vh_workers_start(struct vh_switch *sw, const struct vh_workers_options *o, char *error, size_t room)
 {
+	uint32_t n = o->n;
 	size_t rcu_size = rte_rcu_qsbr_get_memsize(n);
 	int result;
 
 	pool.sw = sw;
 	pool.n = n;
-	pool.adaptive = adaptive;
+	pool.adaptive = o->adaptive;
+	pool.poll = o->poll;
 	pool.stop = 0;
 	pool.hz = rte_get_tsc_hz();
 	pool.epoch = rte_rdtsc();
@@ -227,14 +235,14 @@ int vh_workers_start(
 	for (uint32_t i = 0; i < n; i++)
 		pool.worker[i].epoll_fd = pool.worker[i].wake_fd = -1;
 	for (uint32_t i = 0; i < n; i++) {
-		if (prepare(&pool.worker[i], i, cpu[i]) != 0) {
+		if (prepare(&pool.worker[i], i, o->cpu[i]) != 0) {
 			snprintf(error, room, "worker %u: %s", i, strerror(errno));
 			tear_down(i);
 			return -1;
 		}
 		result = launch(&pool.worker[i]);
 		if (result != 0) {
-			snprintf(error, room, "worker %u on CPU %d: %s", i, cpu[i], strerror(result));
+			snprintf(error, room, "worker %u on CPU %d: %s", i, o->cpu[i], strerror(result));
 			tear_down(i);
 			return -1;
 		}
@@ -312,4 +320,9 @@ void vh_workers_stats(uint32_t worker, struct vh_worker_stats *out)
 		.busy_cycles = __atomic_load_n(&w->busy_cycles, __ATOMIC_RELAXED),
 		.packets = __atomic_load_n(&w->packets, __ATOMIC_RELAXED),
 		.sleeps = __atomic_load_n(&w->sleeps, __ATOMIC_RELAXED)};
+}
+
+int32_t vh_workers_tid(uint32_t worker)
+{
+	return __atomic_load_n(&pool.worker[worker].tid, __ATOMIC_RELAXED);
 }

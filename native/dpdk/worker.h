@@ -21,7 +21,7 @@
 #ifndef VH_DPDK_WORKER_H
 #define VH_DPDK_WORKER_H
 
-#include "../core/switch.h"
+#include "../core/hot_pick.h"
 
 struct vh_plan_queue {
 	struct vh_port *port;
@@ -34,9 +34,19 @@ struct vh_worker_stats {
 	uint64_t cycles, busy_cycles, packets, sleeps;
 };
 
-/* cpu[i]: where to pin worker i, or -1. Return: 0, or -1 with the reason in `error`. */
+struct vh_workers_options {
+	const int *cpu; /* where to pin each worker, or -1 */
+	uint32_t n;
+	bool adaptive;
+	vh_poll_function poll;
+};
+
+/* Return: 0, or -1 with the reason in `error`. */
 int vh_workers_start(
-	struct vh_switch *sw, const int *cpu, uint32_t n, bool adaptive, char *error, size_t room);
+	struct vh_switch *sw, const struct vh_workers_options *options, char *error, size_t room);
+
+/* Ticks of the workers' clock (struct vh_lane) per microsecond. */
+uint64_t vh_workers_ticks_per_us(void);
 
 /* Ends and joins the threads. */
 void vh_workers_stop(void);
@@ -64,5 +74,8 @@ void vh_workers_unkicked(uint32_t worker, int change);
 void vh_workers_wake(uint32_t worker);
 
 void vh_workers_stats(uint32_t worker, struct vh_worker_stats *out);
+
+/* Kernel id of a worker's thread, or 0 while it has not begun. From any thread. */
+int32_t vh_workers_tid(uint32_t worker);
 
 #endif

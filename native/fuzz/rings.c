@@ -2,11 +2,11 @@
  * libFuzzer target over native/core: one guest does what the input says, two others are a pair that must not
  * notice.
  *
- * The input is a small program. Its head chooses features and ring sizes, then each step writes a descriptor,
- * an entry of an indirect table, any bytes anywhere in guest memory or ring indexes, or calls into the core:
- * poll, deliver, ask for kicks, set a queue up with odd values. Every input ends with frames between the
- * other two guests, which must arrive, and with a proper set-up of the hostile guest, after which it must be
- * served again.
+ * The input is a small program. Its head chooses ring type, features, sizes and retrying, then each step
+ * writes a descriptor, an entry of an indirect table, any bytes anywhere in guest memory, ring indexes or
+ * flags, lets time pass, or calls into the core: poll, deliver, flush, ask for kicks, set a queue up with odd
+ * values. Every input ends with frames between the other two guests, which must arrive, and with a proper
+ * set-up of the hostile guest, after which it must be served again.
  */
 #include "steps.h"
 
@@ -39,11 +39,19 @@ static void pass(uint32_t from, uint32_t to)
 
 static void restart_hostile(void)
 {
+	flush_hostile();
 	for (uint32_t k = 0; k < GUEST_REGIONS; k++)
 		REQUIRE_EQ(madvise(r->guest[0]->region[k], GUEST_REGION_SIZE, MADV_DONTNEED), 0);
 	guest_reset_queue(r->guest[0], &r->guest[0]->tx[0]);
 	guest_reset_queue(r->guest[0], &r->guest[0]->rx[0]);
 	rig_attach(r, 0);
+}
+
+static uint32_t ring_size(struct input *in, bool packed)
+{
+	uint8_t size = in_u8(in);
+
+	return packed ? size + 1U : 1U << size % 9;
 }
 
 /* Everything that an input may have changed, so that each input means the same whatever ran before. */
@@ -52,17 +60,27 @@ static void start_over(struct input *in)
 	struct guest *g = r->guest[0];
 	uint8_t features = in_u8(in);
 
+	/* Chains of the last input go back while the rings still have their sizes. */
+	restart_hostile();
+	rig_retry(r, (features & 64) != 0 ? in_u8(in) % 6 : 0, in_u8(in) % 8);
+	/* Near the end of the clock, which may wrap. */
+	r->lane[0]->ticks = (uint64_t)-4;
+	for (uint32_t i = 1; i <= 2; i++) {
+		drain(i);
+		r->port[i]->rx[0].stalled = 0;
+	}
 	vh_mac_init(&r->sw->macs, 42);
 	r->lane[0]->now = 1;
 	for (uint32_t i = 0; i < r->n; i++)
 		memset(r->port[i]->counters, 0, sizeof(r->port[i]->counters));
 	g->config.features =
 		((features & 1) != 0 ? VH_F_MRG_RXBUF : 0) | ((features & 2) != 0 ? VH_F_VERSION_1 : 0) |
-		((features & 4) != 0 ? VH_F_EVENT_IDX : 0) | ((features & 8) == 0 ? VH_F_INDIRECT_DESC : 0);
+		((features & 4) != 0 ? VH_F_EVENT_IDX : 0) | ((features & 8) == 0 ? VH_F_INDIRECT_DESC : 0) |
+		((features & 16) != 0 ? VH_F_RING_PACKED : 0) | ((features & 32) != 0 ? VH_F_IN_ORDER : 0) |
+		((features & 128) != 0 ? VH_F_SENDER_OFFLOADS : 0);
 	g->hdr_len = (features & 3) != 0 ? 12 : 10;
-	g->tx[0].size = 1U << in_u8(in) % 9;
-	g->rx[0].size = 1U << in_u8(in) % 9;
-	g->tx[0].features = g->rx[0].features = g->config.features;
+	g->tx[0].size = ring_size(in, (features & 16) != 0);
+	g->rx[0].size = ring_size(in, (features & 16) != 0);
 	g->config.start = in_u16(in);
 	restart_hostile();
 }
@@ -76,8 +94,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	r = rig_new();
 	rig_add(r, &(struct guest_config){0});
 	for (uint32_t i = 0; i < 2; i++)
-		rig_add(r, &(struct guest_config){
-				   .features = VH_F_VERSION_1 | VH_F_MRG_RXBUF | VH_F_INDIRECT_DESC,
+		rig_add(r, &(struct guest_config){.features = VH_F_VERSION_1 | VH_F_MRG_RXBUF |
+							      VH_F_INDIRECT_DESC |
+							      (i == 1 ? VH_F_RING_PACKED : 0),
 				   .exact = true});
 	return 0;
 }
@@ -90,6 +109,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	start_over(&in);
 	for (uint32_t i = 0; i < MAX_STEPS && in.left > 0; i++)
 		step(&in);
+	settle(1);
+	settle(2);
 	pass(1, 2);
 	pass(2, 1);
 	restart_hostile();

@@ -44,6 +44,9 @@ static struct vh_desc descriptor(struct input *in)
 	uint8_t flags = in_u8(in);
 
 	d.flags = flags < 248 ? flags % 8 : in_u16(in);
+	/* Of a packed ring: offered or not, in this lap or another. */
+	if (r->guest[0]->tx[0].packed)
+		d.flags |= (uint16_t)((flags & 8) / 8 * VH_DESC_AVAIL | (flags & 16) / 16 * VH_DESC_USED);
 	d.next = in_u8(in);
 	return d;
 }
@@ -82,8 +85,8 @@ static void odd_setup(struct input *in)
 		.avail = q->avail,
 		.used = q->used,
 		.size = size,
-		.features =
-			(uint64_t)(in_u8(in) & 0xf0) << 25 | (uint64_t)(in_u8(in) & 1) << 32 | VH_F_MRG_RXBUF,
+		.features = (uint64_t)(in_u8(in) & 0xf0) << 25 | (uint64_t)(in_u8(in) & 13) << 32 |
+			    VH_F_MRG_RXBUF,
 		.mem = &g->mem,
 		.last_avail = in_u16(in),
 		.last_used = in_u16(in),
@@ -106,25 +109,81 @@ static void odd_setup(struct input *in)
 	default:
 		break;
 	}
+	flush_hostile();
 	if (vh_vq_setup(device(q), &c) == NULL)
 		vh_vq_start(device(q));
+}
+
+void flush_hostile(void)
+{
+	vh_vq_stop(&r->port[0]->tx[0]);
+	vh_switch_flush(r->sw, r->port[0], 0);
+	vh_vq_start(&r->port[0]->tx[0]);
+}
+
+void settle(uint32_t i)
+{
+	for (uint32_t tries = 0; r->port[i]->tx[0].parked != NULL; tries++) {
+		REQUIRE(tries < r->sw->retry.times);
+		rig_tick(r, r->sw->retry.delay_ticks);
+		rig_poll(r, i, 1);
+	}
+	guest_reap(r->guest[i], 0);
+}
+
+/* A frame to the hostile guest. Return: whether the sender had room for it. */
+static bool send(struct input *in)
+{
+	uint32_t len = FRAME_MIN + (in_u8(in) < 200 ? in_u8(in) : in_u16(in));
+	uint8_t mac[6];
+
+	frame_mac(mac, 0);
+	vh_mac_learn(&r->sw->macs, vh_mac_key(mac, 0), 0, r->lane[0]->now);
+	return rig_send(r, 1, 0, 1, len, (enum guest_layout)(in_u8(in) % LAYOUT_COUNT));
+}
+
+/* Several of them; they may wait until a later step lets time pass. */
+static void burst(struct input *in)
+{
+	settle(1);
+	/* Only one buffer at a time can lie across the border of two regions. */
+	for (uint32_t n = in_u8(in) % 8; n > 0 && send(in); n--)
+		continue;
+	rig_poll(r, 1, 1);
+	guest_reap(r->guest[1], 0);
 }
 
 /* One frame to the hostile guest: received or counted, nothing else. */
 static void deliver(struct input *in)
 {
-	struct vh_counters before = rig_counters(r, 0), after;
-	uint32_t len = FRAME_MIN + (in_u8(in) < 200 ? in_u8(in) : in_u16(in));
-	uint64_t drops = rig_all_drops(r, 0);
-	uint8_t mac[6];
+	struct vh_counters before, after;
+	uint64_t drops;
 
-	frame_mac(mac, 0);
-	vh_mac_learn(&r->sw->macs, vh_mac_key(mac, 0), 0, r->lane[0]->now);
-	REQUIRE(rig_send(r, 1, 0, 1, len, (enum guest_layout)(in_u8(in) % LAYOUT_COUNT)));
-	REQUIRE_EQ(rig_poll(r, 1, 1), 1);
-	REQUIRE_EQ(guest_reap(r->guest[1], 0), 1);
+	settle(1);
+	before = rig_counters(r, 0);
+	drops = rig_all_drops(r, 0);
+	REQUIRE(send(in));
+	if (rig_poll(r, 1, 1) == 0)
+		settle(1);
+	else
+		REQUIRE_EQ(guest_reap(r->guest[1], 0), 1);
 	after = rig_counters(r, 0);
 	REQUIRE_EQ(after.rx_packets - before.rx_packets + rig_all_drops(r, 0) - drops, 1);
+}
+
+/* Any head; or an entry at the driver's own place in a packed ring. */
+static void offer(struct input *in, struct guest_queue *q)
+{
+	uint8_t id = in_u8(in);
+	struct vh_desc d;
+
+	if (q->packed) {
+		d = descriptor(in);
+		guest_stage_raw(q, &d, 1, id);
+	} else {
+		guest_stage(q, id);
+	}
+	guest_publish(q);
 }
 
 void drain(uint32_t i)
@@ -140,30 +199,31 @@ void step(struct input *in)
 {
 	struct guest_queue *q;
 
-	switch (in_u8(in) % 16) {
+	switch (in_u8(in) % 20) {
 	case 0:
 	case 1:
 	case 2:
 		q = ring(in);
-		q->desc[in_u8(in) % q->size] = descriptor(in);
+		guest_put_desc(q, &q->desc[in_u8(in) % q->size], descriptor(in));
 		break;
 	case 3:
 	case 4: {
 		uint64_t at = TABLE + in_u8(in) % 64 * sizeof(struct vh_desc);
-		struct vh_desc d = descriptor(in);
 
-		guest_write(r->guest[0], at, &d, sizeof(d));
+		guest_put_desc(&r->guest[0]->tx[0], guest_at(r->guest[0], at), descriptor(in));
 		break;
 	}
 	case 5:
 	case 6:
 		q = ring(in);
-		guest_stage(q, in_u8(in));
-		guest_publish(q);
+		offer(in, q);
 		break;
 	case 7:
 		q = ring(in);
-		q->avail->idx = (uint16_t)(q->avail->idx + in_u16(in));
+		if (q->packed)
+			q->ring[in_u8(in) % q->size].flags = in_u16(in);
+		else
+			q->avail->idx = (uint16_t)(q->avail->idx + in_u16(in));
 		break;
 	case 8:
 		poke(in);
@@ -184,6 +244,18 @@ void step(struct input *in)
 		break;
 	case 14:
 		odd_setup(in);
+		break;
+	case 15:
+		burst(in);
+		break;
+	case 16:
+	case 17:
+		rig_tick(r, in_u8(in) % 16);
+		rig_poll(r, in_u8(in) % 3, 1);
+		guest_reap(r->guest[1], 0);
+		break;
+	case 18:
+		flush_hostile();
 		break;
 	default:
 		r->lane[0]->now += in_u8(in);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 struct rng test_rng = {.state = 1};
+uint64_t test_ring;
 
 void check_failed(const char *file, int line, const char *format, ...)
 {

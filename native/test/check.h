@@ -62,4 +62,7 @@ static inline uint32_t rng_between(struct rng *r, uint32_t low, uint32_t high)
  */
 extern struct rng test_rng;
 
+/* The ring type under test: feature bits that every mock guest gets besides its own. */
+extern uint64_t test_ring;
+
 #endif

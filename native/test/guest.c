@@ -1,4 +1,4 @@
-/* The mock guest's side of a split virtqueue: descriptors, available and used ring, notifications. */
+/* The mock guest: its queues, and the chains that its driver makes. */
 #include "guest.h"
 
 #include <stdlib.h>
@@ -11,18 +11,17 @@ static uint32_t aligned(uint32_t bytes)
 	return (bytes + 63) & ~63U;
 }
 
-/* Takes the rings' memory from `*at` on. */
+/* Takes the rings' memory from `*at` on: large enough for both types. */
 static void make_queue(struct guest *g, struct guest_queue *q, uint32_t size, uint64_t *at)
 {
 	q->size = size;
-	q->features = g->config.features;
 	q->desc = (struct vh_desc *)(void *)guest_at(g, *at);
 	*at += aligned(size * (uint32_t)sizeof(*q->desc));
 	q->avail = (struct vh_avail *)(void *)guest_at(g, *at);
 	*at += aligned((uint32_t)sizeof(*q->avail) + size * 2 + 2);
 	q->used = (struct vh_used *)(void *)guest_at(g, *at);
 	*at += aligned((uint32_t)sizeof(*q->used) + size * 8 + 2);
-	q->free_desc = calloc(size, sizeof(*q->free_desc));
+	q->free_id = calloc(size, sizeof(*q->free_id));
 	q->in_flight = calloc(size, sizeof(*q->in_flight));
 	q->chain = calloc(size, sizeof(*q->chain));
 	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -35,19 +34,16 @@ void guest_reset_queue(struct guest *g, struct guest_queue *q)
 	for (uint32_t i = 0; i < q->size; i++)
 		if (q->chain[i].n_descs > 0)
 			guest_release(g, q, (uint16_t)i);
-	memset(q->desc, 0, q->size * sizeof(*q->desc));
-	memset(q->avail, 0, sizeof(*q->avail) + q->size * 2 + 2);
-	memset(q->used, 0, sizeof(*q->used) + q->size * 8 + 2);
-	q->avail_idx = q->last_used = q->kicked_idx = g->config.start;
-	q->avail->idx = q->used->idx = g->config.start;
-	if ((q->features & VH_F_EVENT_IDX) != 0) {
-		/* As if both sides had run up to `start`. */
-		q->avail->ring[q->size] = g->config.start;
-		memcpy(&q->used->ring[q->size], &g->config.start, sizeof(uint16_t));
-	}
-	q->n_free = q->size;
+	q->features = g->config.features;
+	q->packed = (q->features & VH_F_RING_PACKED) != 0;
+	q->in_order = (q->features & VH_F_IN_ORDER) != 0;
+	q->tidy = q->in_order || g->config.tidy;
+	q->rng = rng_of(rng_next(&test_rng));
+	guest_ring_reset(q, g->config.start);
+	q->n_free = q->n_ids = q->size;
+	q->first_id = 0;
 	for (uint32_t i = 0; i < q->size; i++)
-		q->free_desc[i] = (uint16_t)(q->size - 1 - i);
+		q->free_id[i] = (uint16_t)i;
 }
 
 struct guest *guest_new(const struct guest_config *config)
@@ -56,6 +52,7 @@ struct guest *guest_new(const struct guest_config *config)
 	uint64_t tx = 0, rx = GUEST_HIGH;
 
 	g->config = *config;
+	g->config.features |= test_ring;
 	if (g->config.tx_size == 0)
 		g->config.tx_size = 256;
 	if (g->config.rx_size == 0)
@@ -75,7 +72,7 @@ struct guest *guest_new(const struct guest_config *config)
 static void free_queue(struct guest *g, struct guest_queue *q)
 {
 	guest_reset_queue(g, q);
-	free(q->free_desc);
+	free(q->free_id);
 	free(q->in_flight);
 	free(q->chain);
 	close(q->call_fd);
@@ -100,17 +97,39 @@ const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *v
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
-		.last_avail = q->last_used,
-		.last_used = q->last_used,
+		.last_avail = guest_place(q, q->used_n),
+		.last_used = guest_place(q, q->used_n),
 		.call_fd = q->call_fd};
 
 	return vh_vq_setup(vq, &c);
 }
 
-static bool alloc_bufs(struct guest *g, const struct guest_shape *s, struct guest_chain *c)
+/* Where the order is free, any; else in turn, as an in-order ring asks for (virtio 1.2, 2.7.9). */
+static uint16_t take_id(struct guest_queue *q)
 {
-	bool table = s->direct < s->n;
+	uint32_t k;
+	uint16_t id;
 
+	if (q->tidy) {
+		id = q->free_id[q->first_id];
+		q->first_id = (q->first_id + 1) % q->size;
+		q->n_ids--;
+		return id;
+	}
+	k = rng_below(&q->rng, q->n_ids);
+	id = q->free_id[k];
+	q->free_id[k] = q->free_id[--q->n_ids];
+	return id;
+}
+
+static void give_id(struct guest_queue *q, uint16_t id)
+{
+	q->free_id[q->tidy ? (q->first_id + q->n_ids) % q->size : q->n_ids] = id;
+	q->n_ids++;
+}
+
+static bool alloc_bufs(struct guest *g, const struct guest_shape *s, uint32_t in_table, struct guest_chain *c)
+{
 	c->buf = calloc(s->n + 1, sizeof(*c->buf));
 	for (c->n_bufs = 0; c->n_bufs < s->n; c->n_bufs++) {
 		uint32_t i = c->n_bufs;
@@ -119,8 +138,8 @@ static bool alloc_bufs(struct guest *g, const struct guest_shape *s, struct gues
 					: guest_alloc(g, s->len[i], &c->buf[i])))
 			return false;
 	}
-	if (table) {
-		if (!guest_alloc(g, (s->n - s->direct) * (uint32_t)sizeof(struct vh_desc), &c->buf[s->n]))
+	if (in_table > 0) {
+		if (!guest_alloc(g, in_table * (uint32_t)sizeof(struct vh_desc), &c->buf[s->n]))
 			return false;
 		c->table = true;
 	}
@@ -141,106 +160,71 @@ static struct vh_desc descriptor(const struct guest_buf *b, bool write, bool las
 	return (struct vh_desc){.addr = b->gpa,
 		.len = b->len,
 		.flags = (uint16_t)((write ? VH_DESC_WRITE : 0) | (last ? 0 : VH_DESC_NEXT)),
-		.next = (uint16_t)(last ? 0 : next)};
+		.next = (uint16_t)next};
 }
 
-static void write_descs(struct guest *g, struct guest_queue *q, const struct guest_shape *s,
-	struct guest_chain *c, bool write)
+/* Split rings: the chain's own descriptors. */
+static void write_descs(struct guest_queue *q, const struct guest_chain *c, uint32_t direct)
 {
-	for (uint32_t i = 0; i < s->direct; i++)
+	for (uint32_t i = 0; i < direct; i++)
 		q->desc[c->desc[i]] = descriptor(
-			&c->buf[i], write, i + 1 == c->n_descs, i + 1 < c->n_descs ? c->desc[i + 1] : 0);
-	if (!c->table)
-		return;
-	q->desc[c->desc[s->direct]] = (struct vh_desc){
-		.addr = c->buf[s->n].gpa, .len = c->buf[s->n].len, .flags = VH_DESC_INDIRECT};
-	for (uint32_t i = s->direct; i < s->n; i++) {
-		struct vh_desc d = descriptor(&c->buf[i], write, i + 1 == s->n, i + 1 - s->direct);
+			&c->buf[i], c->write, i + 1 == c->n_descs, i + 1 < c->n_descs ? c->desc[i + 1] : 0);
+	if (c->table)
+		q->desc[c->desc[direct]] = (struct vh_desc){.addr = c->buf[c->n_bufs].gpa,
+			.len = c->buf[c->n_bufs].len,
+			.flags = VH_DESC_INDIRECT};
+}
 
-		guest_write(g, c->buf[s->n].gpa + (i - s->direct) * sizeof(d), &d, sizeof(d));
+/* The buffers from number `direct` on. In a packed ring's table order is all: NEXT and id mean nothing. */
+static void write_table(struct guest *g, struct guest_queue *q, const struct guest_chain *c, uint32_t direct)
+{
+	for (uint32_t i = direct; i < c->n_bufs; i++) {
+		struct vh_desc d =
+			descriptor(&c->buf[i], c->write, i + 1 == c->n_bufs || q->packed, i + 1 - direct);
+
+		if (q->packed && rng_below(&q->rng, 2) == 0)
+			d.flags |= VH_DESC_NEXT;
+		guest_put_desc(q, guest_at(g, c->buf[c->n_bufs].gpa + (i - direct) * sizeof(d)), d);
 	}
 }
 
 int32_t guest_build(struct guest *g, struct guest_queue *q, const struct guest_shape *s, bool write)
 {
-	uint32_t need = s->direct + (s->direct < s->n ? 1 : 0);
-	struct guest_chain c = {0};
+	uint32_t direct = q->packed && s->direct < s->n ? 0 : s->direct;
+	uint32_t need = direct + (direct < s->n ? 1 : 0);
+	struct guest_chain c = {.write = write, .n_descs = need};
+	uint16_t id;
 
-	if (q->n_free < need || s->n > q->size)
+	if (q->n_free < need)
 		return -1;
-	if (!alloc_bufs(g, s, &c)) {
+	if (!alloc_bufs(g, s, s->n - direct, &c)) {
 		free_bufs(g, &c);
 		return -1;
 	}
-	c.n_descs = need;
-	c.desc = calloc(need, sizeof(*c.desc));
-	for (uint32_t i = 0; i < need; i++)
-		c.desc[i] = q->free_desc[--q->n_free];
-	write_descs(g, q, s, &c, write);
-	q->chain[c.desc[0]] = c;
-	return c.desc[0];
+	write_table(g, q, &c, direct);
+	q->n_free -= need;
+	if (q->packed) {
+		id = take_id(q);
+	} else {
+		c.desc = calloc(need, sizeof(*c.desc));
+		for (uint32_t i = 0; i < need; i++)
+			c.desc[i] = take_id(q);
+		write_descs(q, &c, direct);
+		id = c.desc[0];
+	}
+	q->chain[id] = c;
+	return id;
 }
 
-void guest_release(struct guest *g, struct guest_queue *q, uint16_t head)
+void guest_release(struct guest *g, struct guest_queue *q, uint16_t id)
 {
-	struct guest_chain *c = &q->chain[head];
+	struct guest_chain *c = &q->chain[id];
 
-	REQUIRE(head < q->size && c->n_descs > 0);
-	for (uint32_t i = 0; i < c->n_descs; i++)
-		q->free_desc[q->n_free++] = c->desc[i];
+	REQUIRE(id < q->size && c->n_descs > 0);
+	q->n_free += c->n_descs;
+	if (q->packed)
+		give_id(q, id);
+	for (uint32_t i = 0; !q->packed && i < c->n_descs; i++)
+		give_id(q, c->desc[i]);
 	free_bufs(g, c);
-}
-
-void guest_stage(struct guest_queue *q, uint16_t head)
-{
-	uint16_t at = q->avail_idx & (uint16_t)(q->size - 1);
-
-	q->in_flight[at] = head;
-	__atomic_store_n(&q->avail->ring[at], head, __ATOMIC_RELAXED);
-	q->avail_idx++;
-}
-
-void guest_publish(struct guest_queue *q)
-{
-	__atomic_store_n(&q->avail->idx, q->avail_idx, __ATOMIC_RELEASE);
-}
-
-bool guest_should_kick(struct guest_queue *q)
-{
-	uint16_t from = q->kicked_idx, event;
-
-	q->kicked_idx = q->avail_idx;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if ((q->features & VH_F_EVENT_IDX) == 0)
-		return (__atomic_load_n(&q->used->flags, __ATOMIC_RELAXED) & 1) == 0;
-	event = __atomic_load_n((uint16_t *)(void *)&q->used->ring[q->size], __ATOMIC_RELAXED);
-	/* Whether the entry at `event` is among [from, avail_idx). */
-	return (uint16_t)(event - from) < (uint16_t)(q->avail_idx - from);
-}
-
-bool guest_used(struct guest_queue *q, struct vh_used_elem *out)
-{
-	if (__atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == q->last_used)
-		return false;
-	*out = q->used->ring[q->last_used & (q->size - 1)];
-	q->last_used++;
-	return true;
-}
-
-void guest_want_interrupts(struct guest_queue *q, bool on)
-{
-	if ((q->features & VH_F_EVENT_IDX) == 0)
-		__atomic_store_n(&q->avail->flags, on ? 0 : 1, __ATOMIC_RELAXED);
-	else
-		/* Off: an event that lies as far in the future as can be. */
-		__atomic_store_n(
-			&q->avail->ring[q->size], (uint16_t)(q->last_used - (on ? 0 : 1)), __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-uint64_t guest_interrupts(struct guest_queue *q)
-{
-	uint64_t n = 0;
-
-	return read(q->call_fd, &n, sizeof(n)) == (ssize_t)sizeof(n) ? n : 0;
 }

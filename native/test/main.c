@@ -29,10 +29,24 @@ static const struct test {
 	const char *name;
 	void (*run)(void);
 	bool concurrent;
+	int rings;
 } tests[] = {
-#define VH_TEST_ENTRY(name, concurrent) {#name, test_##name, concurrent},
+#define VH_TEST_ENTRY(name, concurrent, rings) {#name, test_##name, concurrent, rings},
 	VH_TESTS(VH_TEST_ENTRY)
 #undef VH_TEST_ENTRY
+};
+
+/* What a test runs on, one after the other. */
+static const struct ring {
+	const char *name; /* behind the test's */
+	int kind;
+	uint64_t features;
+} rings[] = {
+	{"", NONE, 0},
+	{"/split", SPLIT, 0},
+	{"/split-in-order", SPLIT, VH_F_IN_ORDER},
+	{"/packed", PACKED, VH_F_RING_PACKED},
+	{"/packed-in-order", PACKED, VH_F_RING_PACKED | VH_F_IN_ORDER},
 };
 
 void note_drops(const struct vh_counters *c)
@@ -57,7 +71,7 @@ static uint64_t hash(const char *s, uint64_t h)
 }
 
 /* Return: whether the test passed; if not, *why. */
-static bool run_one(const struct test *t, uint64_t seed, const char **why)
+static bool run_one(const struct test *t, const struct ring *ring, uint64_t seed, const char **why)
 {
 	int status = 0;
 	pid_t pid;
@@ -67,7 +81,8 @@ static bool run_one(const struct test *t, uint64_t seed, const char **why)
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		alarm(LIMIT_SECONDS);
-		test_rng = rng_of(hash(t->name, seed));
+		test_rng = rng_of(hash(ring->name, hash(t->name, seed)));
+		test_ring = ring->features;
 		t->run();
 		exit(0);
 	}
@@ -87,42 +102,55 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static bool chosen(const struct test *t, bool concurrent, char *const names[])
+/* Names choose a test on all its rings, or on one of them. */
+static bool chosen(const struct test *t, const struct ring *ring, bool concurrent, char *const names[])
 {
-	if (concurrent && !t->concurrent)
+	size_t n = strlen(t->name);
+
+	if ((concurrent && !t->concurrent) || (t->rings & ring->kind) != ring->kind ||
+		(t->rings == NONE) != (ring->kind == NONE))
 		return false;
 	for (int i = 0; names[i] != NULL; i++)
-		if (strcmp(names[i], t->name) == 0)
+		if (strncmp(names[i], t->name, n) == 0 &&
+			(names[i][n] == '\0' || strcmp(names[i] + n, ring->name) == 0))
 			return true;
 	return names[0] == NULL;
 }
 
+struct tally {
+	uint32_t passed, failed;
+};
+
+static void run_and_tell(const struct test *t, const struct ring *ring, uint64_t seed, struct tally *tally)
+{
+	double start = seconds();
+	const char *why;
+
+	if (run_one(t, ring, seed, &why)) {
+		printf("ok   %s%s (%.1f s)\n", t->name, ring->name, seconds() - start);
+		tally->passed++;
+	} else {
+		printf("FAIL %s%s: %s; repeat with --seed %" PRIu64 " %s%s\n", t->name, ring->name, why, seed,
+			t->name, ring->name);
+		tally->failed++;
+	}
+}
+
 static bool run_all(bool concurrent, uint64_t seed, char *const names[], const char *results)
 {
-	uint32_t passed = 0, failed = 0;
+	struct tally tally = {0};
 	FILE *f;
 
-	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
-		double start = seconds();
-		const char *why;
-
-		if (!chosen(&tests[i], concurrent, names))
-			continue;
-		if (run_one(&tests[i], seed, &why)) {
-			printf("ok   %s (%.1f s)\n", tests[i].name, seconds() - start);
-			passed++;
-		} else {
-			printf("FAIL %s: %s; repeat with --seed %" PRIu64 " %s\n", tests[i].name, why, seed,
-				tests[i].name);
-			failed++;
-		}
-	}
-	printf("%u passed, %u failed\n", passed, failed);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
+		for (size_t k = 0; k < sizeof(rings) / sizeof(rings[0]); k++)
+			if (chosen(&tests[i], &rings[k], concurrent, names))
+				run_and_tell(&tests[i], &rings[k], seed, &tally);
+	printf("%u passed, %u failed\n", tally.passed, tally.failed);
 	if (results != NULL && (f = fopen(results, "a")) != NULL) {
-		fprintf(f, "%u passed, %u failed\n", passed, failed);
+		fprintf(f, "%u passed, %u failed\n", tally.passed, tally.failed);
 		fclose(f);
 	}
-	return failed == 0 && passed > 0;
+	return tally.failed == 0 && tally.passed > 0;
 }
 
 int main(int argc, char **argv)

@@ -16,14 +16,14 @@ struct rig *rig_new(void)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 
+	r->poll = vh_switch_poll;
 	r->sw = zeroed(sizeof(*r->sw));
 	vh_switch_init(r->sw, rng_next(&test_rng));
 	r->list = zeroed(sizeof(*r->list));
 	__atomic_store_n(&r->sw->list, r->list, __ATOMIC_RELEASE);
 	for (uint16_t i = 0; i < RIG_LANES; i++) {
 		r->lane[i] = zeroed(sizeof(*r->lane[i]));
-		r->lane[i]->worker = i;
-		r->lane[i]->now = 1;
+		vh_lane_init(r->lane[i], (uint16_t)i);
 	}
 	return r;
 }
@@ -78,10 +78,26 @@ uint32_t rig_poll(struct rig *r, uint32_t i, uint32_t rounds)
 	uint32_t total = 0, n = 1;
 
 	for (; rounds > 0 && n > 0; rounds--) {
-		n = vh_switch_poll(r->sw, r->lane[0], r->port[i], 0);
+		n = r->poll(r->sw, r->lane[0], r->port[i], 0);
 		total += n;
 	}
 	return total;
+}
+
+uint32_t rig_poll_pair(struct rig *r, uint32_t i, uint32_t pair)
+{
+	return r->poll(r->sw, r->lane[0], r->port[i], (uint16_t)pair);
+}
+
+void rig_retry(struct rig *r, uint32_t times, uint64_t delay)
+{
+	r->sw->retry = (struct vh_retry){.times = times, .delay_ticks = delay};
+}
+
+void rig_tick(struct rig *r, uint64_t ticks)
+{
+	for (uint32_t i = 0; i < RIG_LANES; i++)
+		r->lane[i]->ticks += ticks;
 }
 
 struct vh_counters rig_counters(const struct rig *r, uint32_t i)
@@ -120,6 +136,11 @@ void rig_require_balance(const struct rig *r)
 			out += c.drops[k];
 	}
 	REQUIRE_EQ(out, tx);
+}
+
+uint32_t odd_size(uint32_t n)
+{
+	return on_packed() && n > 2 ? n - 1 : n;
 }
 
 void frame_mac(uint8_t mac[6], uint32_t i)

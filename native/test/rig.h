@@ -2,6 +2,7 @@
 #ifndef VH_TEST_RIG_H
 #define VH_TEST_RIG_H
 
+#include "../core/hot_pick.h"
 #include "../core/switch.h"
 #include "guest.h"
 
@@ -10,6 +11,7 @@
 
 struct rig {
 	struct vh_switch *sw;
+	vh_poll_function poll; /* vh_switch_poll(), or another build of it */
 	struct vh_port_list *list;
 	struct vh_lane *lane[RIG_LANES];
 	uint32_t n;
@@ -27,11 +29,24 @@ void rig_attach(struct rig *r, uint32_t i);
 /* Polls a port's transmit queue until it is empty or `rounds` are over. Return: chains taken. */
 uint32_t rig_poll(struct rig *r, uint32_t i, uint32_t rounds);
 
+/* One poll of queue `pair` by lane 0. Return: chains completed. */
+uint32_t rig_poll_pair(struct rig *r, uint32_t i, uint32_t pair);
+/* Retries full receivers from now on; the rig's ticks stand still but for rig_tick(). */
+void rig_retry(struct rig *r, uint32_t times, uint64_t delay);
+void rig_tick(struct rig *r, uint64_t ticks);
+
 struct vh_counters rig_counters(const struct rig *r, uint32_t i);
 uint64_t rig_drops(const struct rig *r, uint32_t i, enum vh_drop reason);
 uint64_t rig_all_drops(const struct rig *r, uint32_t i);
 /* tx = rx + drops over all ports, where no frame was flooded to several. */
 void rig_require_balance(const struct rig *r);
+
+/* A ring size near `n`: packed rings need not be a power of two long, so here they are not. */
+uint32_t odd_size(uint32_t n);
+static inline bool on_packed(void)
+{
+	return (test_ring & VH_F_RING_PACKED) != 0;
+}
 
 /* Notes that a reason fired; rig_free() does that for all of its ports. */
 void note_drops(const struct vh_counters *c);

@@ -44,7 +44,7 @@ static void *device_side(void *arg)
 {
 	struct vh_vq *vq = &shared->port[0]->tx[0];
 	struct vh_counters *own = &shared->port[0]->counters[0];
-	struct vh_batch *batch = &shared->lane[0]->batch;
+	struct vh_batch *batch = &shared->lane[0]->work->batch;
 	struct rng rng = rng_of(2);
 	uint32_t point = 0;
 
@@ -95,14 +95,14 @@ static uint32_t guest_side(void)
 			return turn;
 		dawdle(&rng);
 		/* An empty buffer: what becomes of it is not the point. */
-		guest_stage(q, 0);
+		guest_stage_raw(q, &(struct vh_desc){0}, 1, 0);
 		guest_publish(q);
 		kicked = guest_should_kick(q);
 		meet(++point);
 		meet(++point);
 		dawdle(&rng);
 		guest_want_interrupts(q, true);
-		idle = __atomic_load_n(&q->used->idx, __ATOMIC_ACQUIRE) == q->last_used;
+		idle = !guest_has_used(q);
 		meet(++point);
 		if (idle && interrupts == 0)
 			check_failed(__FILE__, __LINE__, "turn %u: no interrupt, and nothing seen", turn);
@@ -117,7 +117,7 @@ static void race(uint64_t features)
 	uint32_t turns;
 
 	shared = rig_new();
-	rig_add(shared, &(struct guest_config){.features = features, .tx_size = 4, .start = 65000});
+	rig_add(shared, &(struct guest_config){.features = features, .tx_size = odd_size(4), .start = 65000});
 	arrived = 0;
 	guest_want_interrupts(&shared->guest[0]->tx[0], false);
 	vh_vq_want_kicks(&shared->port[0]->tx[0], false);

@@ -60,7 +60,7 @@ static void play_guests(void)
 			while ((seq = rig_receive(shared, 1, NULL)) >= 0)
 				REQUIRE_EQ(seq, got++);
 			guest_want_interrupts(rx, true);
-			if (got < sent && __atomic_load_n(&rx->used->idx, __ATOMIC_ACQUIRE) == rx->last_used)
+			if (got < sent && !guest_has_used(rx))
 				wait_for(rx->call_fd);
 		}
 		guest_reap(shared->guest[0], 0);
@@ -74,7 +74,10 @@ static void two_sleepers(uint64_t features)
 
 	shared = rig_new();
 	for (uint32_t i = 0; i < 2; i++)
-		rig_add(shared, &(struct guest_config){.features = features, .start = 65530, .exact = true});
+		rig_add(shared, &(struct guest_config){.features = features,
+					.tx_size = odd_size(256),
+					.start = 65530,
+					.exact = true});
 	rig_learn_all(shared);
 	guest_post_all(shared->guest[1], 0, 200, LAYOUT_SINGLE);
 	kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);

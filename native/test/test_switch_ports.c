@@ -71,37 +71,6 @@ void test_switch_removed_port(void)
 	rig_free(r);
 }
 
-/* A sender's queue leads to one receive queue; fewer live ones than the sender has are shared. */
-void test_switch_pairs(void)
-{
-	struct rig *r = rig_new();
-	uint8_t f[60], out[200], dst[6], src[6];
-
-	for (uint32_t i = 0; i < 2; i++) {
-		rig_add(r, &(struct guest_config){.features = MODERN, .pairs = 2, .exact = true});
-		for (uint32_t k = 0; k < 2; k++)
-			guest_post_all(r->guest[i], k, 200, LAYOUT_SINGLE);
-	}
-	rig_learn_all(r);
-	frame_mac(dst, 1);
-	frame_mac(src, 0);
-	for (uint16_t live = 2; live > 0; live--) {
-		__atomic_store_n(&r->port[1]->rx_live, live, __ATOMIC_RELAXED);
-		for (uint32_t seq = 0; seq < 40; seq++) {
-			uint32_t k = seq % 2;
-
-			frame_make(f, dst, src, seq, sizeof(f));
-			REQUIRE(guest_send(r->guest[0], k, f, sizeof(f), LAYOUT_SINGLE));
-			REQUIRE_EQ(vh_switch_poll(r->sw, r->lane[0], r->port[0], (uint16_t)k), 1);
-			REQUIRE_EQ(guest_reap(r->guest[0], k), 1);
-			REQUIRE_EQ(guest_receive(r->guest[1], k % live, out, sizeof(out)), sizeof(f));
-			REQUIRE_EQ(frame_check(out, sizeof(f)), seq);
-		}
-	}
-	rig_require_balance(r);
-	rig_free(r);
-}
-
 struct seen {
 	uint32_t learned, moved;
 	uint16_t port;

@@ -51,7 +51,7 @@ static const uint8_t dst[6] = {2, 0, 0, 0, 0, 2}, src[6] = {2, 0, 0, 0, 0, 1};
 static void one_layout(uint64_t features, enum guest_layout layout)
 {
 	static const uint32_t lengths[] = {22, 60, 64, 255, 256, 257, 1500, 1514, 9000, VH_MAX_FRAME};
-	struct bench *b = open_tx((struct guest_config){.tx_size = 16, .features = features});
+	struct bench *b = open_tx((struct guest_config){.tx_size = odd_size(16), .features = features});
 	static uint8_t f[VH_MAX_FRAME], got[VH_MAX_FRAME];
 	uint64_t bytes = 0;
 
@@ -105,10 +105,11 @@ static void expect_drop(struct bench *b, struct vh_desc d, enum vh_drop reason)
 {
 	struct guest_queue *q = &b->g->tx[0];
 	uint64_t before = b->own.drops[reason];
+	/* A packed ring's buffer id is the driver's own: it goes back as it is. */
+	uint16_t id = on_packed() ? 0xfedc : 3;
 	struct vh_used_elem e;
 
-	q->desc[3] = d;
-	guest_stage(q, 3);
+	guest_stage_raw(q, &d, 1, id);
 	guest_publish(q);
 	vh_txq_collect(&b->vq, &b->batch, &b->own);
 	REQUIRE_EQ(b->batch.chains, 1);
@@ -116,7 +117,7 @@ static void expect_drop(struct bench *b, struct vh_desc d, enum vh_drop reason)
 	REQUIRE_EQ(b->own.drops[reason], before + 1);
 	vh_txq_complete(&b->vq, &b->batch, &b->own);
 	REQUIRE(guest_used(q, &e));
-	REQUIRE_EQ(e.id, 3);
+	REQUIRE_EQ(e.id, id);
 	REQUIRE_EQ(e.len, 0);
 }
 
@@ -136,13 +137,16 @@ void test_tx_drop_reasons(void)
 	expect_drop(b, (struct vh_desc){.addr = GUEST_HIGH - 1, .len = 100}, VH_DROP_TX_BAD_ADDRESS);
 	expect_drop(b, (struct vh_desc){.addr = buf.gpa, .len = 100, .flags = VH_DESC_WRITE},
 		VH_DROP_TX_BAD_DIRECTION);
-	expect_drop(b, (struct vh_desc){.addr = buf.gpa, .len = 100, .flags = VH_DESC_NEXT, .next = 16},
-		VH_DROP_TX_BAD_CHAIN);
+	/* On a packed ring the next entry would belong to the chain; see test_hostile_packed.c. */
+	if (!on_packed())
+		expect_drop(b,
+			(struct vh_desc){.addr = buf.gpa, .len = 100, .flags = VH_DESC_NEXT, .next = 16},
+			VH_DROP_TX_BAD_CHAIN);
 	expect_drop(b, (struct vh_desc){.addr = buf.gpa, .len = 32, .flags = VH_DESC_INDIRECT},
 		VH_DROP_TX_BAD_INDIRECT);
 	for (uint32_t i = 0; i < VH_DROP_COUNT; i++)
 		dropped += b->own.drops[i];
-	REQUIRE_EQ(dropped, 9);
+	REQUIRE_EQ(dropped, on_packed() ? 8 : 9);
 	REQUIRE_EQ(b->own.tx_packets, 0);
 	guest_free_buf(b->g, &buf);
 	/* And the queue works. */
@@ -161,11 +165,11 @@ void test_tx_index_wrap(void)
 	uint8_t f[64];
 
 	for (uint32_t k = 0; k < 4; k++) {
-		struct bench *b = open_tx((struct guest_config){.tx_size = sizes[k], .start = 65500});
-		uint32_t sent = 0, done = 0;
+		uint32_t size = odd_size(sizes[k]), sent = 0, done = 0;
+		struct bench *b = open_tx((struct guest_config){.tx_size = size, .start = 65500});
 
 		while (done < 1000) {
-			uint32_t burst = rng_between(&test_rng, 1, sizes[k]);
+			uint32_t burst = rng_between(&test_rng, 1, size);
 
 			for (uint32_t i = 0; i < burst; i++, sent++) {
 				frame_make(f, dst, src, sent, sizeof(f));

@@ -1,59 +1,98 @@
 /*
- * Every test there is: X(name, whether it belongs to the ThreadSanitizer run too). The last one looks at what
- * the others have exercised.
+ * Every test there is: X(name, whether it belongs to the ThreadSanitizer run too, ring types it runs on). The
+ * last one looks at what the others have exercised.
  */
 #ifndef VH_TEST_TESTS_H
 #define VH_TEST_TESTS_H
 
 #include <stdbool.h>
 
-#define VH_TESTS(X)                                                                                          \
-	X(guest_mem_add, false)                                                                              \
-	X(guest_mem_translate, false)                                                                        \
-	X(mac_learn_move_age, false)                                                                         \
-	X(mac_limits, false)                                                                                 \
-	X(mac_random_model, false)                                                                           \
-	X(mac_readers_and_writers, true)                                                                     \
-	X(copy_exact, false)                                                                                 \
-	X(vq_setup_refusals, false)                                                                          \
-	X(tx_every_layout, false)                                                                            \
-	X(tx_single_is_zero_copy, false)                                                                     \
-	X(tx_drop_reasons, false)                                                                            \
-	X(tx_index_wrap, false)                                                                              \
-	X(tx_batch_limit, false)                                                                             \
-	X(tx_long_chains_keep_order, false)                                                                  \
-	X(rx_every_layout, false)                                                                            \
-	X(rx_mergeable_many_buffers, false)                                                                  \
-	X(rx_full_ring_is_untouched, false)                                                                  \
-	X(rx_too_long, false)                                                                                \
-	X(rx_bad_chains_come_back_empty, false)                                                              \
-	X(rx_index_wrap, false)                                                                              \
-	X(notify_flags, false)                                                                               \
-	X(notify_event_index, false)                                                                         \
-	X(notify_random_interleavings, false)                                                                \
-	X(notify_two_sleepers, true)                                                                         \
-	X(notify_race, true)                                                                                 \
-	X(switch_learns_and_floods, false)                                                                   \
-	X(switch_moves, false)                                                                               \
-	X(switch_vlans, false)                                                                               \
-	X(switch_short_first_segment, false)                                                                 \
-	X(switch_order_of_flood_and_unicast, false)                                                          \
-	X(switch_drops_without_receiver, false)                                                              \
-	X(switch_removed_port, false)                                                                        \
-	X(switch_pairs, false)                                                                               \
-	X(switch_learn_hook, false)                                                                          \
-	X(conservation, false)                                                                               \
-	X(threads_into_one_ring, true)                                                                       \
-	X(threads_all_to_all, true)                                                                          \
-	X(hostile_tx_descriptors, false)                                                                     \
-	X(hostile_tx_ring, false)                                                                            \
-	X(hostile_rx_descriptors, false)                                                                     \
-	X(hostile_rx_ring, false)                                                                            \
-	X(hostile_random_descriptors, false)                                                                 \
-	X(hostile_rewriting_thread, false)                                                                   \
-	X(last_every_drop_reason_fired, false)
+/* Ring types; a test runs once for each of them, see main.c. NONE: once, and chooses for itself. */
+enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 
-#define VH_TEST_DECLARE(name, concurrent) void test_##name(void);
+#define VH_TESTS(X)                                                                                          \
+	X(guest_mem_add, false, NONE)                                                                        \
+	X(guest_mem_translate, false, NONE)                                                                  \
+	X(mac_learn_move_age, false, NONE)                                                                   \
+	X(mac_limits, false, NONE)                                                                           \
+	X(mac_random_model, false, NONE)                                                                     \
+	X(mac_readers_and_writers, true, NONE)                                                               \
+	X(copy_exact, false, NONE)                                                                           \
+	X(vq_setup_refusals, false, NONE)                                                                    \
+	X(vq_setup_packed, false, NONE)                                                                      \
+	X(guest_takes_batches, false, NONE)                                                                  \
+	X(tx_every_layout, false, ALL)                                                                       \
+	X(tx_single_is_zero_copy, false, ALL)                                                                \
+	X(tx_drop_reasons, false, ALL)                                                                       \
+	X(tx_index_wrap, false, ALL)                                                                         \
+	X(tx_batch_limit, false, ALL)                                                                        \
+	X(tx_long_chains_keep_order, false, ALL)                                                             \
+	X(tx_packed_table_marked_writable, false, PACKED)                                                    \
+	X(rx_every_layout, false, ALL)                                                                       \
+	X(rx_mergeable_many_buffers, false, ALL)                                                             \
+	X(rx_full_ring_is_untouched, false, ALL)                                                             \
+	X(rx_too_long, false, ALL)                                                                           \
+	X(rx_bad_chains_come_back_empty, false, ALL)                                                         \
+	X(rx_index_wrap, false, ALL)                                                                         \
+	X(notify_flags, false, ALL)                                                                          \
+	X(notify_event_index, false, ALL)                                                                    \
+	X(notify_random_interleavings, false, ALL)                                                           \
+	X(notify_two_sleepers, true, ALL)                                                                    \
+	X(notify_race, true, ALL)                                                                            \
+	X(switch_learns_and_floods, false, NONE)                                                             \
+	X(switch_moves, false, NONE)                                                                         \
+	X(switch_vlans, false, NONE)                                                                         \
+	X(switch_short_first_segment, false, ALL)                                                            \
+	X(switch_order_of_flood_and_unicast, false, ALL)                                                     \
+	X(switch_drops_without_receiver, false, NONE)                                                        \
+	X(switch_removed_port, false, NONE)                                                                  \
+	X(switch_learn_hook, false, NONE)                                                                    \
+	X(parked_delivers_in_order_once, false, ALL)                                                         \
+	X(parked_goes_on_bit_by_bit, false, ALL)                                                             \
+	X(parked_others_go_on, false, ALL)                                                                   \
+	X(parked_stalled_receiver, false, ALL)                                                               \
+	X(parked_slow_receiver, false, ALL)                                                                  \
+	X(parked_never_without_retry, false, ALL)                                                            \
+	X(parked_more_rounds_than_places, false, ALL)                                                        \
+	X(parked_receiver_leaves, false, ALL)                                                                \
+	X(parked_receiver_comes_back, false, ALL)                                                            \
+	X(flush_ends_parked_rounds, false, ALL)                                                              \
+	X(flush_before_reset, false, ALL)                                                                    \
+	X(flush_after_receiver_left, false, ALL)                                                             \
+	X(flow_keeps_its_queue, false, ALL)                                                                  \
+	X(flow_order_with_full_queues, false, ALL)                                                           \
+	X(flow_headers_apart, false, ALL)                                                                    \
+	X(offload_header_goes_on, false, ALL)                                                                \
+	X(offload_header_is_ignored, false, ALL)                                                             \
+	X(offload_bad_headers, false, ALL)                                                                   \
+	X(offload_random_headers, false, ALL)                                                                \
+	X(offload_what_is_finished, false, ALL)                                                              \
+	X(offload_order, false, ALL)                                                                         \
+	X(offload_cut_goes_on_bit_by_bit, false, ALL)                                                        \
+	X(offload_cut_without_retry, false, ALL)                                                             \
+	X(offload_cut_is_no_stall, false, ALL)                                                               \
+	X(offload_cut_flooded, false, ALL)                                                                   \
+	X(offload_cut_flushed, false, ALL)                                                                   \
+	X(offload_cannot_be_finished, false, ALL)                                                            \
+	X(conservation, false, NONE)                                                                         \
+	X(hot_builds, false, ALL)                                                                            \
+	X(threads_into_one_ring, true, ALL)                                                                  \
+	X(threads_all_to_all, true, ALL)                                                                     \
+	X(threads_flush, true, ALL)                                                                          \
+	X(hostile_tx_descriptors, false, ALL)                                                                \
+	X(hostile_tx_ring, false, SPLIT)                                                                     \
+	X(hostile_rx_descriptors, false, ALL)                                                                \
+	X(hostile_rx_ring, false, SPLIT)                                                                     \
+	X(hostile_packed_endless, false, PACKED)                                                             \
+	X(hostile_packed_longest, false, PACKED)                                                             \
+	X(hostile_packed_forged_flags, false, PACKED)                                                        \
+	X(hostile_random_descriptors, false, ALL)                                                            \
+	X(work_bound_tx, false, ALL)                                                                         \
+	X(work_bound_rx, false, ALL)                                                                         \
+	X(hostile_rewriting_thread, false, ALL)                                                              \
+	X(last_every_drop_reason_fired, false, NONE)
+
+#define VH_TEST_DECLARE(name, concurrent, rings) void test_##name(void);
 VH_TESTS(VH_TEST_DECLARE)
 #undef VH_TEST_DECLARE
 

@@ -40,6 +40,7 @@ function parseQueues(text: string): number {
 interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
+  readonly offloads?: boolean;
 }
 
 export function addPorts(program: Command, context: CliContext): void {
@@ -54,13 +55,15 @@ export function addPorts(program: Command, context: CliContext): void {
   withClientOptions(ports.command('add <name>').description('add a vhost-user port'))
     .option('--socket <path>', 'UNIX socket of the port (default: in the run directory)')
     .option('--queues <n>', 'queue pairs (default: 1)', parseQueues)
+    .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues } = options;
+      const { socket, queues, offloads } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
         ...(queues === undefined ? {} : { queues }),
+        ...(offloads === undefined ? {} : { offloads }),
       });
       print(context, options, port, (answer) => [`port ${answer.name} (${answer.id}) listens on ${answer.socket}`]);
     });

@@ -7,6 +7,7 @@ import { addPorts } from './ports.js';
 import { addStart } from './start.js';
 import { addStats } from './stats.js';
 import { addStatus } from './status.js';
+import { addSpread } from './spread.js';
 import { addStop } from './stop.js';
 
 export const PROGRAM = 'vhost-host';
@@ -19,7 +20,7 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addStop]) add(program, context);
+  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop]) add(program, context);
   return program;
 }
 

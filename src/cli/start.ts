@@ -15,6 +15,17 @@ interface StartOptions extends Flags {
   readonly readyFd?: number;
 }
 
+function parseSwitch(text: string): boolean {
+  if (text === '0' || text === '1') return text === '1';
+  throw new InvalidArgumentError('0 or 1.');
+}
+
+function parseCount(text: string): number {
+  const value = /^\d{1,7}$/.test(text) ? Number(text) : NaN;
+  if (value <= 1_000_000) return value;
+  throw new InvalidArgumentError('a whole number up to 1000000.');
+}
+
 function parseWorkers(text: string): readonly number[] {
   const result = parseCpuList(text);
   if ('cpus' in result) return result.cpus;
@@ -29,6 +40,10 @@ function daemonArguments(configFile: string | null, runDir: string, options: Sta
     ...(options.workers === undefined ? [] : ['--workers', options.workers.join(',')]),
     ...(options.poll === undefined ? [] : ['--poll', options.poll]),
     ...(options.hugepages === undefined ? [] : ['--hugepages', options.hugepages]),
+    ...(options.mergeable === undefined ? [] : ['--mergeable', options.mergeable ? '1' : '0']),
+    ...(options.rxRetry === undefined ? [] : ['--rx-retry', options.rxRetry ? '1' : '0']),
+    ...(options.rxRetryNum === undefined ? [] : ['--rx-retry-num', String(options.rxRetryNum)]),
+    ...(options.rxRetryDelay === undefined ? [] : ['--rx-retry-delay', String(options.rxRetryDelay)]),
   ];
 }
 
@@ -53,6 +68,10 @@ export function addStart(program: Command, context: CliContext): void {
     )
     .addOption(new Option('--poll <mode>', 'what idle workers do: sleep, or never sleep').choices(POLL_MODES))
     .addOption(new Option('--hugepages <mode>', 'use hugepages where free, always, or never').choices(HUGEPAGE_MODES))
+    .option('--mergeable <0|1>', 'offer guests mergeable receive buffers (default: 1)', parseSwitch)
+    .option('--rx-retry <0|1>', "try again when a guest's receive ring is full (default: 1)", parseSwitch)
+    .option('--rx-retry-num <n>', 'how often to try again (default: 4)', parseCount)
+    .option('--rx-retry-delay <us>', 'microseconds between tries (default: 15)', parseCount)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(
       new Option('--ready-fd <n>', 'where the daemon tells its starter how it went').argParser(Number).hideHelp(),

@@ -27,6 +27,7 @@ export function statusLines(status: Status): string[] {
     ['ports', `${status.ports}, ${status.portsReady} ready; ${count(status.macs)} addresses learned`],
     ['hugepages', status.hugepagesReason === null ? 'used' : `not used: ${status.hugepagesReason}`],
     ['polling', status.poll],
+    ['data path', status.instructionSet],
     ['config', status.config ?? 'none'],
     ['log', status.log ?? 'standard error'],
     ...(status.eventsLost === 0 ? [] : [['lost', `${count(status.eventsLost)} events`] as const]),

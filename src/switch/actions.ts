@@ -5,7 +5,8 @@ export type PortAction =
   { readonly kind: 'remove'; readonly name: string } | { readonly kind: 'add'; readonly port: PortWish };
 
 function same(a: PortWish, b: PortWish): boolean {
-  return a.name === b.name && a.socket === b.socket && (a.queues ?? 1) === (b.queues ?? 1);
+  if (a.name !== b.name || a.socket !== b.socket) return false;
+  return (a.queues ?? 1) === (b.queues ?? 1) && (a.offloads ?? false) === (b.offloads ?? false);
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Control {
   claimPort(wish: schema.PortClaim): Promise<schema.Port>;
   macs(): schema.Mac[];
   stats(): schema.PortStats[];
+  /** Returns how many queues moved to another worker. */
+  spread(): number;
   /** Begins the end; the answer to the request that asked for it has gone out by then. */
   stopSoon(): void;
   /** A fault of ours, for the log. */
@@ -87,6 +89,9 @@ export function buildApi(control: Control): Api {
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());
   api.get('/v1/macs', { schema: { response: { 200: schema.MacList } } }, () => ({ macs: control.macs() }));
   api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => ({ ports: control.stats() }));
+  api.post('/v1/workers/spread', { schema: { response: { 200: schema.Spread } } }, () => ({
+    moved: control.spread(),
+  }));
   api.post('/v1/stop', { schema: { response: { 202: schema.Stopping } } }, async (_request, reply) => {
     reply.raw.once('close', () => control.stopSoon());
     return reply.status(202).send({ stopping: true as const, pid: process.pid });

@@ -31,7 +31,19 @@ function diagnose(path: string, error: unknown): Attempt {
 function isBinding(loaded: unknown): loaded is NativeBinding {
   if (typeof loaded !== 'object' || loaded === null) return false;
   const binding = loaded as Partial<Record<keyof NativeBinding, unknown>>;
-  const calls = ['lock', 'unlock', 'start', 'stop', 'addPort', 'removePort', 'ports', 'macs', 'ageMacs', 'workers'];
+  const calls = [
+    'lock',
+    'unlock',
+    'start',
+    'stop',
+    'addPort',
+    'removePort',
+    'ports',
+    'macs',
+    'ageMacs',
+    'workers',
+    'spread',
+  ];
   return calls.every((name) => typeof binding[name as keyof NativeBinding] === 'function');
 }
 

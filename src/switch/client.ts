@@ -37,6 +37,10 @@ export class SwitchClient {
     return this.#ask(schema.StatsList, 'GET', '/v1/stats');
   }
 
+  spread(): Promise<z.infer<typeof schema.Spread>> {
+    return this.#ask(schema.Spread, 'POST', '/v1/workers/spread');
+  }
+
   stop(): Promise<z.infer<typeof schema.Stopping>> {
     return this.#ask(schema.Stopping, 'POST', '/v1/stop');
   }

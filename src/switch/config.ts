@@ -27,6 +27,8 @@ const ConfigPort = z.strictObject({
   name: PortName,
   socket: AbsolutePath.optional(),
   queues: z.number().int().min(1).optional(),
+  /** Offer guests on this port checksum and TCP segmentation offloads; default: false. */
+  offloads: z.boolean().optional(),
 });
 
 const Ports = z.array(ConfigPort).superRefine((ports, context) => {
@@ -46,6 +48,12 @@ export const Config = z.strictObject({
   /** One worker per CPU named; without it one worker that is not pinned. */
   workers: Workers.optional(),
   poll: z.enum(POLL_MODES).optional(),
+  /** Offer guests mergeable receive buffers; without them a frame must fit one buffer. */
+  mergeable: z.boolean().optional(),
+  /** Try again when a guest's receive ring is full: whether, how often, and microseconds in between. */
+  rxRetry: z.boolean().optional(),
+  rxRetryNum: z.number().int().min(0).max(1000).optional(),
+  rxRetryDelay: z.number().int().min(0).max(1_000_000).optional(),
   /** Seconds after which an address that is not seen any more is forgotten. */
   macAgeing: z.number().int().min(1).max(1_000_000).optional(),
   /** MiB for DPDK's own memory. */

@@ -85,6 +85,10 @@ export class SwitchControl implements Control {
     return this.#joined().map(([port, native]) => statsView(port, native));
   }
 
+  spread(): number {
+    return this.#parts.binding.spread();
+  }
+
   stopSoon(): void {
     this.#parts.stopSoon();
   }

@@ -111,6 +111,7 @@ function makeControl(
     hugepages: engine.hugepages,
     hugepagesReason: engine.hugepagesReason,
     poll: settings.poll,
+    instructionSet: engine.instructionSet,
   };
   return new SwitchControl({ binding, clock, facts, ports, eventsLost: () => sink.lost, say, stopSoon });
 }

@@ -38,11 +38,14 @@ export async function startEngine(
   onEvents: (events: EngineEvent[]) => void,
 ): Promise<RunningEngine> {
   const { host, binding, settings } = parts;
-  const { workers, memoryMb, logLevel, poll } = settings;
+  const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
   await checkWorkers(host, binding, workers);
   const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
   try {
-    const info = binding.start({ workers, hugepages: use, memoryMb, logLevel, poll }, onEvents);
+    const info = binding.start(
+      { workers, hugepages: use, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs },
+      onEvents,
+    );
     return { ...info, hugepagesReason: info.hugepages ? null : (reason ?? 'DPDK did not take them') };
   } catch (error) {
     throw new VhostHostError('ENGINE_FAILED', `the packet engine does not start: ${printable(messageOf(error))}`, {

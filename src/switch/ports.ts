@@ -19,12 +19,13 @@ export interface PortRecord extends ClaimState {
   readonly name: string;
   readonly socket: string;
   readonly queues: number;
+  readonly offloads: boolean;
 }
 
 export interface PortTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly settings: Pick<Settings, 'runDir' | 'socketMode' | 'socketGid'>;
+  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid'>;
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
@@ -122,14 +123,15 @@ export class PortTable {
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const queues = wish.queues ?? 1;
+    const { queues = 1, offloads = false } = wish;
     this.#check(wish.name, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
-      const { socketMode, socketGid } = settings;
-      const id = binding.addPort({ name: wish.name, socketPath: socket, queuePairs: queues, socketMode, socketGid });
-      const port = { id, name: wish.name, socket, queues, origin, connected: false };
+      const { mergeable, socketMode, socketGid } = settings;
+      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads };
+      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid });
+      const port = { id, name: wish.name, socket, queues, offloads, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
       return known;

@@ -27,6 +27,8 @@ export const Port = z.strictObject({
   name: PortName,
   socket: z.string(),
   queues: Count,
+  /** Guests may leave checksums and TCP segmentation to the switch; `features` says what the guest took. */
+  offloads: z.boolean(),
   /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
   origin: z.enum(['config', 'api', 'claim']),
   state: z.enum(['waiting', 'connected', 'ready']),
@@ -44,6 +46,7 @@ export const PortAdd = z.strictObject({
   name: PortName,
   socket: z.string().min(1).optional(),
   queues: z.number().int().min(1).optional(),
+  offloads: z.boolean().optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
@@ -83,6 +86,8 @@ export const Status = z.strictObject({
   startedAt: z.string(),
   uptimeSeconds: Count,
   dpdk: z.string(),
+  /** Which build of the data path runs, e.g. `x86-64-v3`. */
+  instructionSet: z.string(),
   hugepages: z.boolean(),
   /** Why hugepages are not used, with the command that mends it; null where they are. */
   hugepagesReason: z.string().nullable(),
@@ -103,6 +108,8 @@ export const PortList = z.strictObject({ ports: z.array(Port) });
 export const MacList = z.strictObject({ macs: z.array(Mac) });
 export const StatsList = z.strictObject({ ports: z.array(PortStats) });
 export const PortRemoved = z.strictObject({ removed: PortName });
+export const Spread = z.strictObject({ moved: Count });
+
 export const Stopping = z.strictObject({ stopping: z.literal(true), pid: Count });
 export const Version = z.strictObject({ version: z.string() });
 

@@ -8,6 +8,7 @@ export interface PortWish {
   readonly name: string;
   readonly socket?: string | undefined;
   readonly queues?: number | undefined;
+  readonly offloads?: boolean | undefined;
 }
 
 /** Everything a switch starts with, after defaults < file < flags. */
@@ -17,6 +18,10 @@ export interface Settings {
   /** A CPU per worker, -1 for one that is not pinned. */
   readonly workers: readonly number[];
   readonly poll: 'adaptive' | 'busy';
+  readonly mergeable: boolean;
+  /** 0: a frame for a full guest is dropped at once. */
+  readonly rxRetryNum: number;
+  readonly rxRetryDelayUs: number;
   readonly macAgeing: number;
   readonly memoryMb: number;
   readonly hugepages: 'auto' | 'on' | 'off';
@@ -35,6 +40,19 @@ export interface Flags {
   readonly workers?: readonly number[] | undefined;
   readonly poll?: Settings['poll'] | undefined;
   readonly hugepages?: Settings['hugepages'] | undefined;
+  readonly mergeable?: boolean | undefined;
+  readonly rxRetry?: boolean | undefined;
+  readonly rxRetryNum?: number | undefined;
+  readonly rxRetryDelay?: number | undefined;
+}
+
+/** As the original's --rx-retry, --rx-retry-num and --rx-retry-delay, with its defaults. */
+function rxRetry(config: Config, flags: Flags): Pick<Settings, 'rxRetryNum' | 'rxRetryDelayUs'> {
+  const on = flags.rxRetry ?? config.rxRetry ?? true;
+  return {
+    rxRetryNum: on ? (flags.rxRetryNum ?? config.rxRetryNum ?? 4) : 0,
+    rxRetryDelayUs: flags.rxRetryDelay ?? config.rxRetryDelay ?? 15,
+  };
 }
 
 async function socketGroup(host: Host, config: Config, file: string | null): Promise<number> {
@@ -61,6 +79,8 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     runDir: chooseRunDir(host, config, flags),
     workers: flags.workers ?? config.workers ?? [-1],
     poll: flags.poll ?? config.poll ?? 'adaptive',
+    mergeable: flags.mergeable ?? config.mergeable ?? true,
+    ...rxRetry(config, flags),
     macAgeing: config.macAgeing ?? 300,
     memoryMb: config.memoryMb ?? 64,
     hugepages: flags.hugepages ?? config.hugepages ?? 'auto',

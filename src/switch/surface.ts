@@ -25,11 +25,17 @@ export interface EngineOptions {
   readonly logLevel: number;
   /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */
   readonly poll: 'adaptive' | 'busy';
+  /** Tries after the first to deliver to a guest whose receive ring is full; 0 drops at once. */
+  readonly rxRetryNum: number;
+  /** Microseconds between them. */
+  readonly rxRetryDelayUs: number;
 }
 
 export interface EngineInfo {
   /** e.g. `DPDK 22.11.11`. */
   readonly dpdkVersion: string;
+  /** Which build of the data path runs, e.g. `x86-64-v3`. */
+  readonly instructionSet: string;
   readonly hugepages: boolean;
 }
 
@@ -37,6 +43,10 @@ export interface NativePortOptions {
   readonly name: string;
   readonly socketPath: string;
   readonly queuePairs: number;
+  /** Offer mergeable receive buffers. */
+  readonly mergeable: boolean;
+  /** Offer checksum and TCP segmentation offloads (csum, tso4, tso6, ecn), in both directions. */
+  readonly offloads: boolean;
   /** Mode bits of the socket, set before it accepts connections. */
   readonly socketMode: number;
   /** Group of the socket, or -1 to leave it. */
@@ -137,4 +147,6 @@ export interface NativeBinding {
   /** Forgets addresses not seen for `seconds`; returns how many. */
   ageMacs(seconds: number): number;
   workers(): NativeWorker[];
+  /** Spreads the transmit queues over the workers anew, those that guests use first; returns how many moved. */
+  spread(): number;
 }

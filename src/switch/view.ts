@@ -25,6 +25,7 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     name: port.name,
     socket: port.socket,
     queues: port.queues,
+    offloads: port.offloads,
     origin: port.origin,
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,

@@ -6,8 +6,12 @@ const pageMb = 2;
 /** Memory that must stay free for everybody else. */
 const floorMb = 2048;
 
-async function numberAt(path: string): Promise<number> {
-  return Number(await readFile(path, 'utf8'));
+async function numberAt(name: string): Promise<number> {
+  return Number(await readFile(`${pool}/${name}`, 'utf8'));
+}
+
+async function setSize(pages: number): Promise<void> {
+  await writeFile(`${pool}/nr_hugepages`, String(pages));
 }
 
 async function freeMemoryMb(): Promise<number> {
@@ -21,15 +25,21 @@ async function freeMemoryMb(): Promise<number> {
  */
 export async function reserveHugepages(scope: Scope, wantedMb: number): Promise<string | undefined> {
   try {
-    const missing = wantedMb / pageMb - (await numberAt(`${pool}/free_hugepages`));
+    const missing = wantedMb / pageMb - (await numberAt('free_hugepages'));
     if (missing <= 0) return undefined;
     if ((await freeMemoryMb()) - missing * pageMb < floorMb) return `less than ${floorMb} MiB would stay free`;
-    const before = await numberAt(`${pool}/nr_hugepages`);
-    scope.defer('the reserved hugepages', () => writeFile(`${pool}/nr_hugepages`, String(before)));
-    await writeFile(`${pool}/nr_hugepages`, String(before + missing));
-    const free = await numberAt(`${pool}/free_hugepages`);
-    if (free * pageMb >= wantedMb) return undefined;
-    return `the kernel found only ${free * pageMb} of ${wantedMb} MiB in one piece`;
+    const before = await numberAt('nr_hugepages');
+    let added = 0;
+    // Back by as many as were added and not to what was before: somebody else may have changed the pool meanwhile.
+    const restore = async (): Promise<void> => setSize(Math.max(0, (await numberAt('nr_hugepages')) - added));
+    const forget = scope.defer('the reserved hugepages', restore);
+    added = missing;
+    await setSize(before + missing);
+    added = (await numberAt('nr_hugepages')) - before;
+    if (added >= missing) return undefined;
+    await restore();
+    forget();
+    return `the kernel found only ${added} of ${missing} pages of ${pageMb} MiB`;
   } catch (error) {
     return String(error);
   }

@@ -1,95 +1,97 @@
-import { parseArgs } from 'node:util';
 import { VhostHostError, messageOf } from '../../src/errors.js';
 import { makeTalk } from '../../src/log.js';
 import { closeWithOutput, withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
+import { measureRows } from './bench.js';
+import { allCases } from './cases.js';
+import type { Place } from './contender.js';
+import { writeDocs } from './docs.js';
 import { reserveHugepages } from './hugepages.js';
 import { allowedCpus, machineFacts } from './machine.js';
-import { foreignLimit, render, rowOf } from './report.js';
+import { measureMemory } from './memory.js';
+import { runMicro } from './micro.js';
+import { parseOptions, usage } from './options.js';
+import type { Options } from './options.js';
+import { startOvs } from './ovs.js';
+import type { Ovs } from './ovs.js';
+import { whyNoOvs } from './ovs-process.js';
+import { render } from './render.js';
+import { failed } from './report.js';
 import type { Report } from './report.js';
-import { measure } from './rig.js';
-import type { Figures } from './rig.js';
 
-/** `npm run bench -- [--json] [--rounds N] [--seconds N]`: guest to guest throughput of the switch. */
+/** `npm run bench`: guest to guest throughput of this switch, beside Open vSwitch with DPDK. See docs/performance.md. */
 
-const sizes = [64, 1500];
-/** For testpmd's and the switch's own memory together. */
-const hugepagesMb = 1024;
-/** How often a size may be measured again because of others, over all rounds. */
-const maxDiscarded = 3;
+/** Open vSwitch takes 1 GiB by itself for frames of 1500 bytes; testpmd and our switch share the rest. */
+const hugepagesMb = 1536;
+const hugepagesAloneMb = 512;
 
 const talk = makeTalk('bench', process.stdout, process.stderr);
 
-interface Taken {
-  readonly size: number;
-  readonly rounds: Figures[];
-  discarded: number;
+function whyNoPeer({ peer }: Options, noHugepages: string | null): string | null {
+  if (!peer) return 'left out by --no-ovs';
+  if (noHugepages !== null) return `it does not run without hugepages: ${noHugepages}`;
+  return whyNoOvs() ?? null;
 }
 
-async function bench(scope: Scope, rounds: number, seconds: number): Promise<Report> {
+async function versionOf(place: Place): Promise<string> {
+  return withScope(async (scope) => {
+    const args = place.hugepages ? [] : ['--hugepages', 'off'];
+    const { version, dpdk, instructionSet } = await (await Switch.start(scope, { args })).status();
+    return `vhost-host ${version} (${dpdk}, ${instructionSet})`;
+  });
+}
+
+async function bench(scope: Scope, options: Options): Promise<Report> {
   const [switchCpu, guestCpu] = await allowedCpus();
   if (switchCpu === undefined || guestCpu === undefined) {
     throw new VhostHostError('USAGE', 'the measurement needs two CPUs: one for the switch, one for the guests');
   }
-  const reason = (await reserveHugepages(scope, hugepagesMb)) ?? null;
-  const vswitch = await Switch.start(scope, { args: ['--workers', String(switchCpu)] });
-  const ports = [await vswitch.addPort('a'), await vswitch.addPort('b')];
-  const setting = { seconds, switchCpu, guestCpu, hugepages: reason === null };
-  const taken: Taken[] = sizes.map((size) => ({ size, rounds: [], discarded: 0 }));
-  // Interleaved, so that a change of the machine's mood meets every size.
-  for (let round = 1; round <= rounds; round++) {
-    for (const entry of taken) {
-      await talk.step(`round ${round} of ${rounds}, ${entry.size} bytes`, async (update) => {
-        for (;;) {
-          const figures = await measure(vswitch, ports, { ...setting, size: entry.size });
-          if (figures.foreign <= foreignLimit || entry.discarded >= maxDiscarded) {
-            entry.rounds.push(figures);
-            return;
-          }
-          entry.discarded++;
-          update('again, others took CPU time');
-        }
-      });
-    }
+  const wantedMb = options.peer && whyNoOvs() === undefined ? hugepagesMb : hugepagesAloneMb;
+  const noHugepages = options.hugepages
+    ? ((await reserveHugepages(scope, wantedMb)) ?? null)
+    : 'left out by --no-hugepages';
+  const place = { switchCpu, guestCpu, hugepages: noHugepages === null };
+  let peerReason = whyNoPeer(options, noHugepages);
+  let ovs: Ovs | undefined;
+  if (peerReason === null) {
+    ovs = await startOvs(scope, place).catch((error: unknown) => void (peerReason = messageOf(error)));
   }
-  const { dpdk, poll, hugepages, hugepagesReason } = await vswitch.status();
+  if (peerReason !== null) talk.say(`no comparison with Open vSwitch: ${peerReason}`);
+  const { cases, rounds, windows, seconds } = options;
+  const switchVersion = await versionOf(place);
+  const rows = await measureRows({ cases, rounds, pace: { windows, seconds }, place, ovs }, talk);
   return {
-    machine: machineFacts(),
-    ...{ dpdk, poll, switchCpu, guestCpu, seconds },
-    hugepages: hugepages && reason === null,
-    hugepagesReason: reason ?? hugepagesReason,
-    rows: taken.map((entry) => rowOf(entry.size, entry.rounds, entry.discarded)),
+    machine: await machineFacts(),
+    ...{ switchVersion, peer: ovs?.version ?? null, peerReason },
+    ...{ hugepages: place.hugepages, hugepagesReason: noHugepages },
+    ...{ switchCpu, guestCpu, rounds, windows, seconds, rows },
+    memory: options.memory ? await talk.step('memory of the daemon', () => measureMemory(place)) : null,
+    micro: null,
   };
 }
 
-function count(name: string, text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 1) return value;
-  throw new VhostHostError('USAGE', `--${name} takes a whole number from 1 on, not ${text}`);
-}
-
-function options(): { json: boolean; rounds: number; seconds: number } {
-  try {
-    const { values } = parseArgs({
-      options: {
-        json: { type: 'boolean', default: false },
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '3' },
-      },
-    });
-    return { json: values.json, rounds: count('rounds', values.rounds), seconds: count('seconds', values.seconds) };
-  } catch (error) {
-    if (error instanceof VhostHostError) throw error;
-    throw new VhostHostError('USAGE', messageOf(error), { hint: 'npm run bench -- --json --rounds 3 --seconds 3' });
-  }
+async function run(options: Options): Promise<void> {
+  const guestToGuest = await withScope((scope) => bench(scope, options));
+  // After all else has ended: it wants both cores too.
+  const micro =
+    options.micro === 0
+      ? null
+      : await talk.step('ring to ring', () => withScope((scope) => runMicro(scope, options.micro)));
+  const report = { ...guestToGuest, micro };
+  for (const line of options.json ? [JSON.stringify(report, undefined, 2)] : render(report)) talk.answer(line);
+  if (options.writeDocs) await writeDocs(report);
+  const broken = report.rows.filter(({ ours, peer }) => failed(ours) || failed(peer));
+  if (broken.length === 0) return;
+  throw new VhostHostError('COMMAND_FAILED', `no figures of ${broken.map(({ id }) => id).join(', ')}`);
 }
 
 closeWithOutput(process.stdout);
 try {
-  const { json, rounds, seconds } = options();
-  const report = await withScope((scope) => bench(scope, rounds, seconds));
-  for (const line of json ? [JSON.stringify(report, undefined, 2)] : render(report)) talk.answer(line);
+  const options = parseOptions(process.argv.slice(2));
+  if (options === undefined) for (const line of usage) talk.answer(line);
+  else if (options.list) for (const { id } of allCases) talk.answer(id);
+  else await run(options);
 } catch (error) {
   process.exitCode = 1;
   await talk.fail(error instanceof VhostHostError ? error : new VhostHostError('COMMAND_FAILED', messageOf(error)));

@@ -1,88 +1,80 @@
+import type { Case } from './cases.js';
+import { framesPerDirection } from './cases.js';
 import type { Machine } from './machine.js';
-import type { Figures } from './rig.js';
+import type { MemoryRow } from './memory.js';
+import type { MicroTable } from './micro.js';
+import type { Outcome, Summary } from './summary.js';
 
-export interface Row extends Figures {
-  readonly size: number;
-  readonly bitsPerSecond: number;
-  /** Rounds that counted, and how many were thrown away because others took CPU time. */
-  readonly rounds: number;
-  readonly discarded: number;
+export interface Row {
+  readonly id: string;
+  readonly frame: string;
+  readonly rings: string;
+  readonly guests: 'mac' | 'csum';
+  /** Frames that circle. */
+  readonly inFlight: number;
+  readonly ours: Outcome;
+  /** Null where there is nothing to compare with. */
+  readonly peer: Outcome | null;
+  /** Ours divided by the peer's. */
+  readonly ratio: { readonly throughput: number; readonly cycles: number } | null;
 }
 
 export interface Report {
   readonly machine: Machine;
-  readonly dpdk: string;
+  readonly switchVersion: string;
+  /** The other switch, or null and why it was left out. */
+  readonly peer: string | null;
+  readonly peerReason: string | null;
   readonly hugepages: boolean;
   readonly hugepagesReason: string | null;
-  readonly poll: string;
   readonly switchCpu: number;
   readonly guestCpu: number;
+  readonly rounds: number;
+  readonly windows: number;
   readonly seconds: number;
   readonly rows: readonly Row[];
+  readonly memory: MemoryRow | null;
+  readonly micro: readonly MicroTable[] | null;
 }
 
-/** Above this share of CPU time for others, a round says more about them than about the switch. */
-export const foreignLimit = 0.05;
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  const [low = 0, high = 0] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
-  return (low + high) / 2;
+export function failed(outcome: Outcome | null): outcome is { readonly error: string } {
+  return outcome !== null && 'error' in outcome;
 }
 
-/** The median of each figure on its own. */
-export function rowOf(size: number, rounds: readonly Figures[], discarded: number): Row {
-  const of = (pick: (figures: Figures) => number) => median(rounds.map(pick));
-  const packetsPerSecond = of((figures) => figures.packetsPerSecond);
+export function figures(outcome: Outcome | null): Summary | undefined {
+  return outcome === null || 'error' in outcome ? undefined : outcome;
+}
+
+export function rowOf(c: Case, ours: Outcome, peer: Outcome | null): Row {
+  const [a, b] = [figures(ours), figures(peer)];
   return {
-    size,
-    packetsPerSecond,
-    bitsPerSecond: packetsPerSecond * size * 8,
-    dropsPerSecond: of((figures) => figures.dropsPerSecond),
-    cyclesPerPacket: of((figures) => figures.cyclesPerPacket),
-    busy: of((figures) => figures.busy),
-    foreign: of((figures) => figures.foreign),
-    features: rounds[0]?.features ?? [],
-    rounds: rounds.length,
-    discarded,
+    ...{ id: c.id, frame: c.frame, rings: c.rings.name, guests: c.mode, inFlight: 2 * framesPerDirection(c) },
+    ...{ ours, peer },
+    ratio:
+      a === undefined || b === undefined
+        ? null
+        : {
+            throughput: a.packetsPerSecond / b.packetsPerSecond,
+            cycles: a.cyclesPerPacket / b.cyclesPerPacket,
+          },
   };
 }
 
-const columns: readonly { title: string; cell: (row: Row) => string }[] = [
-  { title: 'frame', cell: ({ size }) => `${size} B` },
-  { title: 'Mpps', cell: (row) => (row.packetsPerSecond / 1e6).toFixed(2) },
-  { title: 'Gbit/s', cell: (row) => (row.bitsPerSecond / 1e9).toFixed(2) },
-  { title: 'drops/s', cell: (row) => row.dropsPerSecond.toFixed(0) },
-  { title: 'busy cycles/frame', cell: (row) => row.cyclesPerPacket.toFixed(0) },
-  { title: 'worker busy', cell: (row) => `${(row.busy * 100).toFixed(0)} %` },
-  { title: 'CPU to others', cell: (row) => `${(row.foreign * 100).toFixed(1)} %` },
-  {
-    title: 'rounds',
-    cell: (row) => (row.discarded === 0 ? String(row.rounds) : `${row.rounds} (+${row.discarded} void)`),
-  },
-];
+/** Above this share of time in rounds that moved frames, the switch's core has nothing left to give. */
+const saturated = 0.95;
+const large = 1500;
 
-function table(rows: readonly Row[]): string[] {
-  const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
-  const widths = columns.map((_, column) => Math.max(...lines.map((cells) => cells[column]?.length ?? 0)));
-  return lines.map((cells) => cells.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '));
+/** What keeps a row from being faster: only as much as the figures themselves say. */
+export function limitOf({ ours, guests, frame }: Row): string {
+  const found = figures(ours);
+  if (found === undefined) return '';
+  if (found.disturbed) return 'others on these CPUs';
+  if (found.busy < saturated) return `the guests' core; the switch's is idle ${((1 - found.busy) * 100).toFixed(0)} %`;
+  if (guests === 'csum') return 'moving bytes that the other core has just used';
+  return parseInt(frame, 10) >= large ? 'copying' : 'work per frame: rings, checks, lookup';
 }
 
-const disturbed = `Others took more than ${foreignLimit * 100} % of the CPUs: these figures say little about the switch.`;
-
-/** The report for people. */
-export function render(report: Report): string[] {
-  const { machine } = report;
-  return [
-    'Guest to guest throughput: one dpdk-testpmd with two virtio-user ports sends frames round through the switch',
-    '(forward mode mac; the guests do not touch the payload; 1024 frames started). Medians of each figure.',
-    `machine: ${machine.processor}, ${machine.cpus} CPUs, ${machine.memoryMb} MiB, Linux ${machine.kernel}`,
-    `switch: ${report.dpdk}, one worker on CPU ${report.switchCpu}, ${report.poll} polling; guests on CPU ${report.guestCpu}; windows of ${report.seconds} s`,
-    `memory: ${report.hugepages ? '2M hugepages' : `ordinary pages, because ${report.hugepagesReason ?? 'of the switch'}`}`,
-    `negotiated: ${report.rows[0]?.features.join(' ') ?? ''}`,
-    '',
-    ...table(report.rows),
-    ...(report.rows.some(({ foreign }) => foreign > foreignLimit) ? [disturbed] : []),
-  ];
+/** Whether any figure of a row comes from windows in which others took CPU time. */
+export function isDisturbed({ ours, peer }: Row): boolean {
+  return [ours, peer].some((outcome) => figures(outcome)?.disturbed === true);
 }

@@ -31,6 +31,7 @@ export class FakeBinding implements NativeBinding {
   addError: Error | undefined;
   macTable: NativeMac[] = [];
   aged: number[] = [];
+  readonly added: NativePortOptions[] = [];
   #ports: { port: Mutable<NativePort>; server: Server }[] = [];
   #onEvents: (events: EngineEvent[]) => void = () => undefined;
 
@@ -50,7 +51,7 @@ export class FakeBinding implements NativeBinding {
     if (this.started !== undefined) throw new Error('started twice');
     this.started = options;
     this.#onEvents = onEvents;
-    return { dpdkVersion: 'DPDK 0.0.0', hugepages: options.hugepages };
+    return { dpdkVersion: 'DPDK 0.0.0', instructionSet: 'x86-64-v2', hugepages: options.hugepages };
   }
 
   stop(): void {
@@ -59,6 +60,7 @@ export class FakeBinding implements NativeBinding {
 
   addPort(options: NativePortOptions): number {
     if (this.addError !== undefined) throw this.addError;
+    this.added.push(options);
     let id = 0;
     while (this.#ports.some(({ port }) => port.id === id)) id++;
     const { name, socketPath, queuePairs } = options;
@@ -97,6 +99,10 @@ export class FakeBinding implements NativeBinding {
     return (this.started?.workers ?? []).map((cpu, id) => {
       return { id, cpu, tid: 4000 + id, queues: 1, cycles: 200n, busyCycles: 50n, packets: 7n, sleeps: 3n };
     });
+  }
+
+  spread(): number {
+    return this.#ports.length;
   }
 
   emit(...events: EngineEvent[]): void {

@@ -39,6 +39,16 @@ const variants: readonly Variant[] = [
   { title: 'frames over several buffers', device: 'queue_size=1024', smallBuffers: true, features: ['mrg_rxbuf'] },
   { title: 'frames over several buffers, in_order=0', device: 'in_order=0,queue_size=1024', smallBuffers: true },
   { title: 'a ring of 1024', device: 'queue_size=1024' },
+  { title: 'packed', device: 'packed_vq=1', features: ['packed_vq', 'mrg_rxbuf', 'in_order'] },
+  { title: 'packed, in_order=0', device: 'packed_vq=1,in_order=0', withoutFeatures: ['in_order'] },
+  { title: 'packed, mrg_rxbuf=0', device: 'packed_vq=1,mrg_rxbuf=0', features: ['packed_vq'] },
+  {
+    title: 'packed, vectorized=1',
+    device: 'packed_vq=1,mrg_rxbuf=0,in_order=1,vectorized=1',
+    features: ['packed_vq', 'in_order'],
+  },
+  { title: 'packed, frames over several buffers', device: 'packed_vq=1,queue_size=1024', smallBuffers: true },
+  { title: 'packed, a ring of 1000', device: 'packed_vq=1,queue_size=1000', features: ['packed_vq'] },
 ];
 
 describe('frames between virtio-user guests arrive unchanged and in order', function () {

@@ -85,17 +85,18 @@ describe('ports and guests that come and go', function () {
     await compareCounts(testpmd);
   });
 
-  it('serves two queue pairs per port', async () => {
-    const testpmd = await circle(2);
-    await moreTraffic('a');
-    const { rings, queues } = await vswitch.port('a');
-    assert.equal(queues, 2);
-    assert.deepEqual(
-      rings.filter(({ live }) => live).map(({ index }) => index),
-      [0, 1, 2, 3],
-    );
-    await compareCounts(testpmd);
-  });
+  for (const queues of [2, 8])
+    it(`serves ${queues} queue pairs per port`, async () => {
+      const testpmd = await circle(queues);
+      await moreTraffic('a');
+      const { rings, queues: made } = await vswitch.port('a');
+      assert.equal(made, queues);
+      assert.deepEqual(
+        rings.filter(({ live }) => live).map(({ index }) => index),
+        Array.from({ length: 2 * queues }, (_, index) => index),
+      );
+      await compareCounts(testpmd);
+    });
 
   it('adds and removes ports under traffic', async () => {
     const testpmd = await circle();

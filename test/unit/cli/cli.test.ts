@@ -46,7 +46,12 @@ describe('the command line, with a switch running', () => {
         const added = await run(desk, 'ports', 'add', 'a', '--json', ...there);
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
-        const second = await run(desk, 'ports', 'add', 'b', '--socket', socket, '--queues', '2', ...there);
+        const wish = ['b', '--socket', socket, '--queues', '2', '--offloads'];
+        const second = await run(desk, 'ports', 'add', ...wish, ...there);
+        assert.deepEqual(
+          desk.binding.added.map(({ offloads }) => offloads),
+          [false, true],
+        );
         assert.deepEqual(second, { code: 0, out: [`port b (1) listens on ${socket}`], err: [] });
         desk.binding.connect('a');
         desk.binding.macTable = [{ mac: MAC, vlan: 1000, port: 0, ageSeconds: 61 }];
@@ -74,6 +79,8 @@ describe('the command line, with a switch running', () => {
         assert.match((await run(desk, 'macs', ...there)).out[1] ?? '', /^52:.* 1000 +0 +a +1m 1s ago$/);
         assert.equal((parse((await run(desk, 'macs', '--json', ...there)).out[0])['macs'] as unknown[]).length, 1);
         assert.equal((await run(desk, 'stats', ...there)).out.length, 3);
+        assert.deepEqual((await run(desk, 'spread', ...there)).out, ['2 queues moved']);
+        assert.deepEqual(parse((await run(desk, 'spread', '--json', ...there)).out[0]), { moved: 2 });
         assert.equal((parse((await run(desk, 'stats', '--json', ...there)).out[0])['ports'] as unknown[]).length, 2);
 
         assert.deepEqual((await run(desk, 'ports', 'rm', 'a', ...there)).out, ['port a removed']);
@@ -120,26 +127,33 @@ describe('the command line: start in the foreground', () => {
       await writeFile(config, JSON.stringify({ ports: [{ name: 'a' }], hugepages: 'on', poll: 'adaptive' }));
       const desk = new Desk();
       const flags = ['--workers', '0', '--poll', 'busy', '--hugepages', 'off', '--config', config, '--ready-fd', '5'];
+      flags.push('--mergeable', '0', '--rx-retry', '1', '--rx-retry-num', '7', '--rx-retry-delay', '20');
       const running = run(desk, 'start', '--foreground', '--run-dir', join(dir, 'run'), ...flags);
       const outcome = await Promise.race([running, ready(desk)]);
-      assert.equal(outcome, undefined);
-      assert.deepEqual(desk.lines, [`5: {"ready":true,"pid":${process.pid}}`]);
-      assert.deepEqual(desk.binding.started, {
-        workers: [0],
-        hugepages: false,
-        memoryMb: 64,
-        logLevel: 6,
-        poll: 'busy',
-      });
-      assert.deepEqual(
-        desk.binding.ports().map(({ name }) => name),
-        ['a'],
-      );
-      assert.ok(desk.privateFiles);
-      assert.ok(existsSync(apiSocketPath(join(dir, 'run'))));
-      desk.signals.get('SIGHUP')?.();
-      desk.signals.get('SIGINT')?.();
-      desk.signals.get('SIGTERM')?.();
+      try {
+        assert.equal(outcome, undefined);
+        assert.deepEqual(desk.lines, [`5: {"ready":true,"pid":${process.pid}}`]);
+        assert.deepEqual(desk.binding.started, {
+          workers: [0],
+          hugepages: false,
+          memoryMb: 64,
+          logLevel: 6,
+          poll: 'busy',
+          rxRetryNum: 7,
+          rxRetryDelayUs: 20,
+        });
+        assert.deepEqual(
+          desk.binding.ports().map(({ name }) => name),
+          ['a'],
+        );
+        assert.ok(desk.privateFiles);
+        assert.ok(existsSync(apiSocketPath(join(dir, 'run'))));
+        desk.signals.get('SIGHUP')?.();
+        desk.signals.get('SIGINT')?.();
+      } finally {
+        // In any case: a switch that goes on would keep the test run alive.
+        desk.signals.get('SIGTERM')?.();
+      }
       assert.equal((await running).code, 0);
     }));
 

@@ -49,7 +49,7 @@ describe('answers for people', () => {
 
   it('ports: many addresses in little room', () => {
     const port = { id: 0, name: 'a', socket: '/s', queues: 1, origin: 'api', state: 'ready', vlanTag: 1000 } as const;
-    const more = { features: [], memoryBytes: 0, rings: [] };
+    const more = { offloads: false, features: [], memoryBytes: 0, rings: [] };
     const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
     assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);
   });
@@ -70,6 +70,7 @@ describe('answers for people', () => {
       hugepages: false,
       hugepagesReason: 'too few',
       poll: 'adaptive',
+      instructionSet: 'x86-64-v3',
       workers: [
         { id: 0, cpu: null, tid: 9, queues: 1, packets: 1000, sleeps: 2, cycles: 1000, busyCycles: 125 },
         { id: 1, cpu: 3, tid: 10, queues: 0, packets: 0, sleeps: 0, cycles: 0, busyCycles: 0 },
@@ -85,6 +86,7 @@ describe('answers for people', () => {
       'ports      1, 0 ready; 0 addresses learned',
       'hugepages  not used: too few',
       'polling    adaptive',
+      'data path  x86-64-v3',
       'config     none',
       'log        standard error',
       '',

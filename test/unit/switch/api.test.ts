@@ -37,6 +37,7 @@ describe('the API: each endpoint', () => {
           hugepages: false,
           hugepagesReason: 'switched off by the settings',
           poll: 'adaptive',
+          instructionSet: 'x86-64-v2',
           workers: [{ id: 0, cpu: null, tid: 4000, queues: 1, packets: 7, sleeps: 3, cycles: 200, busyCycles: 50 }],
           ports: 2,
           portsReady: 1,
@@ -52,7 +53,12 @@ describe('the API: each endpoint', () => {
       const client = new SwitchClient(runDir);
       const socket = join(runDir, 'other');
       await client.addPort({ name: 'a' });
-      const created = await request(apiSocketPath(runDir), 'POST', '/v1/ports', { name: 'b', socket, queues: 2 });
+      const created = await request(apiSocketPath(runDir), 'POST', '/v1/ports', {
+        name: 'b',
+        socket,
+        queues: 2,
+        offloads: true,
+      });
       assert.equal(created.status, 201);
       binding.change('b', {
         connected: true,
@@ -67,6 +73,7 @@ describe('the API: each endpoint', () => {
         name: 'b',
         socket,
         queues: 2,
+        offloads: true,
         origin: 'api',
         state: 'connected',
         vlanTag: 1001,

@@ -100,6 +100,9 @@ describe('configuration: what comes out', () => {
       runDir: '/run/vhost-host',
       workers: [-1],
       poll: 'adaptive',
+      mergeable: true,
+      rxRetryNum: 4,
+      rxRetryDelayUs: 15,
       macAgeing: 300,
       memoryMb: 64,
       hugepages: 'auto',
@@ -121,11 +124,15 @@ describe('configuration: what comes out', () => {
       runDir: '/srv/a',
       workers: '2-3',
       poll: 'busy',
+      mergeable: false,
+      rxRetry: true,
+      rxRetryNum: 5,
+      rxRetryDelay: 30,
       macAgeing: 9,
       memoryMb: 128,
       hugepages: 'off',
       socket: { mode: '0666', group: 'net' },
-      ports: [{ name: 'a', socket: '/s/a', queues: 2 }],
+      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
       logLevel: 'debug',
     });
     const host = fakeHost({ files: group });
@@ -136,17 +143,23 @@ describe('configuration: what comes out', () => {
       runDir: '/srv/a',
       workers: [2, 3],
       poll: 'busy',
+      mergeable: false,
+      rxRetryNum: 5,
+      rxRetryDelayUs: 30,
       macAgeing: 9,
       memoryMb: 128,
       hugepages: 'off',
       socketMode: 0o666,
       socketGid: 50,
       claimGid: 50,
-      ports: [{ name: 'a', socket: '/s/a', queues: 2 }],
+      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
       logLevel: 8,
     });
     const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on' } as const;
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
+    const retry = { rxRetry: false, rxRetryNum: 9, rxRetryDelay: 1, mergeable: true };
+    const changed = { rxRetryNum: 0, rxRetryDelayUs: 1, mergeable: true };
+    assert.deepEqual(await resolveSettings(host, loaded, retry), { ...fromFile, ...changed });
   });
 
   it('the environment wins over the file, the flag over both', async () => {

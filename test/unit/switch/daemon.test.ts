@@ -31,6 +31,8 @@ describe('the daemon: coming up', () => {
           memoryMb: 32,
           logLevel: 7,
           poll: 'busy',
+          rxRetryNum: 4,
+          rxRetryDelayUs: 15,
         });
       },
       { memoryMb: 32, logLevel: 7, poll: 'busy' },

@@ -6,17 +6,20 @@ import { editDistance, nearest } from '../../../src/switch/suggest.js';
 
 describe('actions from old ports to new', () => {
   it('leave what stays, remove before they add, replace what differs', () => {
-    const old = [{ name: 'stay' }, { name: 'go' }, { name: 'change', queues: 1 }];
+    const old = [{ name: 'stay' }, { name: 'go' }, { name: 'change', queues: 1 }, { name: 'raise' }];
     const wanted = [
       { name: 'new', socket: '/s' },
       { name: 'change', queues: 2 },
-      { name: 'stay', queues: 1 },
+      { name: 'stay', queues: 1, offloads: false },
+      { name: 'raise', offloads: true },
     ];
     assert.deepEqual(portActions(old, wanted), [
       { kind: 'remove', name: 'go' },
       { kind: 'remove', name: 'change' },
+      { kind: 'remove', name: 'raise' },
       { kind: 'add', port: { name: 'new', socket: '/s' } },
       { kind: 'add', port: { name: 'change', queues: 2 } },
+      { kind: 'add', port: { name: 'raise', offloads: true } },
     ]);
   });
 

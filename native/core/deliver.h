@@ -1,0 +1,28 @@
+/*
+ * Delivery of rounds in which some frames are unfinished (see offload.h). Part of the data path; forward.c
+ * alone uses it.
+ */
+#ifndef VH_CORE_DELIVER_H
+#define VH_CORE_DELIVER_H
+
+#include "switch.h"
+
+/* What belongs to one list of a round. */
+struct vh_delivery {
+	const struct vh_switch *sw;
+	uint16_t worker;
+	const struct vh_batch *batch;
+	struct vh_progress *progress; /* of this list towards this queue */
+	struct vh_counters *receiver, *sender;
+	bool moved; /* set: the queue took something, be it only part of a frame */
+};
+
+/*
+ * As vh_rxq_deliver(), for a batch that has unfinished frames: hands them on or has them finished, as the
+ * receiver negotiated. Of a frame that became many, the ring may take some only: then the frame counts as not
+ * dealt with, and the next call goes on behind those. A frame that cannot be finished is dropped at its
+ * sender.
+ */
+uint32_t vh_deliver_unfinished(struct vh_delivery *d, struct vh_vq *vq, const uint8_t *which, uint32_t n);
+
+#endif

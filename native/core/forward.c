@@ -1,0 +1,386 @@
+/* The data path of the switch: one round on one transmit queue. Theory of operation in switch.h. */
+#include "deliver.h"
+#include "flow.h"
+#include "switch.h"
+
+#include <string.h>
+
+_Static_assert(VH_BATCH <= UINT8_MAX, "frame numbers are bytes");
+
+/* Destination, source, EtherType, tag: what forwarding looks at. */
+struct header {
+	uint64_t dst, src; /* address keys, VLAN included */
+	bool group;	   /* broadcast or multicast */
+};
+
+/* Up to `most` bytes from the front of a frame whose first segment is shorter than that; zeroes behind it. */
+static __attribute__((noinline)) const uint8_t *gather(
+	const struct vh_batch *b, const struct vh_frame *f, uint8_t *out, uint32_t most)
+{
+	uint32_t n = f->len < most ? f->len : most;
+
+	memset(out, 0, most);
+	memcpy(out, f->data, n);
+	for (uint32_t i = 0; i < f->more && n < most; i++) {
+		const struct vh_seg *s = &b->seg[f->first + i];
+		uint32_t take = s->len < most - n ? s->len : most - n;
+
+		memcpy(out + n, s->p, take);
+		n += take;
+	}
+	return out;
+}
+
+static inline struct header parse(const struct vh_batch *b, const struct vh_frame *f)
+{
+	uint8_t buf[18];
+	const uint8_t *p = vh_likely(f->len >= 18) ? f->data : gather(b, f, buf, sizeof(buf));
+	uint16_t type = (uint16_t)(p[12] << 8 | p[13]);
+	uint16_t vlan = 0;
+
+	/* 802.1Q and 802.1ad tags; a priority tag (VLAN 0) counts as untagged. */
+	if (vh_unlikely(type == 0x8100 || type == 0x88a8))
+		vlan = (uint16_t)((p[14] << 8 | p[15]) & 0xfff);
+	return (struct header){
+		.dst = vh_mac_key(p, vlan), .src = vh_mac_key(p + 6, vlan), .group = (p[0] & 1) != 0};
+}
+
+static __attribute__((noinline)) void learn_slowly(struct vh_switch *sw, const struct vh_lane *lane,
+	struct vh_port *port, struct vh_vq *vq, uint64_t key)
+{
+	enum vh_learned result = vh_mac_learn(&sw->macs, key, port->id, lane->now);
+
+	vq->learned_key = key;
+	vq->learned_at = lane->now;
+	vq->learned_gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
+	if (vh_unlikely((result == VH_MAC_NEW || result == VH_MAC_MOVED) && sw->on_learn != NULL))
+		sw->on_learn(sw->hook_context, port->id, key, result == VH_MAC_MOVED);
+}
+
+/* Learns a source; an address seen a moment ago on this queue costs one compare. */
+static inline void learn(struct vh_switch *sw, const struct vh_lane *lane, struct vh_port *port,
+	struct vh_vq *vq, uint64_t key)
+{
+	uint32_t gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
+
+	if (vh_unlikely(key != vq->learned_key || lane->now != vq->learned_at || gen != vq->learned_gen))
+		learn_slowly(sw, lane, port, vq, key);
+}
+
+/*
+ * The list that frames are being put on. Its length stays in a register while one destination follows the
+ * other: a load that waits for the store of the frame before would cost as much as the rest of the sorting.
+ */
+struct run {
+	struct vh_round *r;
+	uint8_t *list;
+	uint32_t n;
+	uint16_t dst;
+};
+
+static inline void run_end(struct run *run)
+{
+	if (run->dst != VH_NO_PORT)
+		run->r->count[run->dst] = (uint8_t)run->n;
+	run->dst = VH_NO_PORT;
+}
+
+static inline void enlist(struct run *run, uint16_t dst, uint16_t frame)
+{
+	if (vh_unlikely(dst != run->dst)) {
+		run_end(run);
+		run->dst = dst;
+		run->list = run->r->which[dst];
+		run->n = run->r->count[dst];
+		if (run->n == 0)
+			run->r->dst[run->r->n_dst++] = dst;
+	}
+	run->list[run->n++] = (uint8_t)frame;
+}
+
+/* To every other port whose driver is up. Return: how many those were. */
+static __attribute__((noinline)) uint32_t flood(
+	const struct vh_port_list *list, struct run *run, uint16_t from, uint16_t frame)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; list != NULL && i < list->n; i++) {
+		const struct vh_port *p = list->port[i];
+
+		if (p->id == from || __atomic_load_n(&p->rx_live, __ATOMIC_RELAXED) == 0)
+			continue;
+		enlist(run, p->id, frame);
+		n++;
+	}
+	return n;
+}
+
+/* Puts every frame of the round on its lists. */
+static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *port,
+	struct vh_vq *vq)
+{
+	const struct vh_port_list *list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
+	struct vh_counters *own = &port->counters[lane->worker];
+	/* Frames of one round often go to one address: it is looked up once. */
+	uint64_t last_key = 0;
+	uint16_t dst = VH_NO_PORT;
+	struct run run = {.r = r, .dst = VH_NO_PORT};
+
+	for (uint16_t i = 0; i < r->batch.frames; i++) {
+		struct header h = parse(&r->batch, &r->batch.frame[i]);
+
+		learn(sw, lane, port, vq, h.src);
+		if (vh_unlikely(h.dst != last_key)) {
+			dst = h.group ? VH_NO_PORT : vh_mac_lookup(&sw->macs, h.dst);
+			last_key = h.dst;
+		}
+		if (vh_unlikely(dst == port->id)) {
+			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
+		} else if (vh_likely(dst != VH_NO_PORT)) {
+			enlist(&run, dst, i);
+		} else if (flood(list, &run, port->id, i) == 0) {
+			vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
+		}
+	}
+	run_end(&run);
+}
+
+/* What to do with frames that find a receiver full. */
+enum patience {
+	WAIT,
+	SERIES_OVER, /* drop them: the round has had all its tries */
+	NO_PLACE,    /* drop them: the lane has no place for another round that waits */
+};
+
+/* As vh_rxq_deliver(), for a round with unfinished frames. *moved: whether the queue took anything. */
+static __attribute__((noinline)) uint32_t to_queue_unfinished(const struct vh_switch *sw, struct vh_port *to,
+	uint16_t pair, struct vh_round *r, const uint8_t *which, uint32_t n, bool *moved)
+{
+	uint16_t worker = r->lane->worker;
+	struct vh_delivery d = {.sw = sw,
+		.worker = worker,
+		.batch = &r->batch,
+		.progress = &r->progress[to->id][pair],
+		.receiver = &to->counters[worker],
+		.sender = &r->from->counters[worker]};
+	uint32_t done = vh_deliver_unfinished(&d, &to->rx[pair], which, n);
+
+	*moved = d.moved;
+	return done;
+}
+
+/*
+ * Delivers to one receive queue. Return: how many were dealt with; the rest found it full, and it is worth
+ * waiting for.
+ */
+static uint32_t to_queue(const struct vh_switch *sw, struct vh_port *to, uint16_t pair, struct vh_round *r,
+	const uint8_t *which, uint32_t n, struct vh_counters *own, enum patience patience)
+{
+	struct vh_vq *vq = &to->rx[pair];
+	bool moved = false;
+	uint32_t done;
+
+	if (vh_unlikely(!vh_vq_is_live(vq))) {
+		vh_count(&own->drops[VH_DROP_RX_NOT_READY], n);
+		return n;
+	}
+	if (vh_likely(r->batch.offloads == 0))
+		done = vh_rxq_deliver(vq, &r->batch, which, n, own);
+	else
+		done = to_queue_unfinished(sw, to, pair, r, which, n, &moved);
+	if (vh_likely(done == n && __atomic_load_n(&vq->stalled, __ATOMIC_RELAXED) == 0))
+		return n;
+	if (done > 0 || moved)
+		__atomic_store_n(&vq->stalled, 0, __ATOMIC_RELAXED);
+	else if (patience == SERIES_OVER)
+		__atomic_store_n(&vq->stalled, 1, __ATOMIC_RELAXED);
+	if (done == n || (patience == WAIT && sw->retry.times > 0 &&
+				 __atomic_load_n(&vq->stalled, __ATOMIC_RELAXED) == 0))
+		return done;
+	vh_count(&own->drops[VH_DROP_RX_RING_FULL], n - done);
+	return n;
+}
+
+static uint32_t flow_of(const struct vh_batch *b, const struct vh_frame *f)
+{
+	uint8_t buf[VH_FLOW_BYTES];
+
+	if (vh_likely(f->more == 0 || f->len >= VH_FLOW_BYTES))
+		return vh_flow_hash(f->data, f->len);
+	return vh_flow_hash(
+		gather(b, f, buf, sizeof(buf)), f->total < VH_FLOW_BYTES ? f->total : VH_FLOW_BYTES);
+}
+
+/* Splits a list over a port's receive queues by flow. Return: how many frames are left at the list's front.
+ */
+static __attribute__((noinline)) uint32_t to_queues(const struct vh_switch *sw, struct vh_port *to,
+	uint16_t live, struct vh_round *r, uint8_t *which, uint32_t n, struct vh_counters *own,
+	enum patience patience)
+{
+	uint8_t queue[VH_BATCH], part[VH_BATCH];
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		queue[i] = (uint8_t)(flow_of(&r->batch, &r->batch.frame[which[i]]) % live);
+	for (uint16_t q = 0; q < live; q++) {
+		uint32_t m = 0, done;
+
+		for (uint32_t i = 0; i < n; i++)
+			if (queue[i] == q)
+				part[m++] = which[i];
+		if (m == 0)
+			continue;
+		done = to_queue(sw, to, q, r, part, m, own, patience);
+		/* The frames behind `done` of this queue stay: unmark the ones that are dealt with. */
+		for (uint32_t i = 0; i < n && done > 0; i++) {
+			if (queue[i] == q) {
+				queue[i] = UINT8_MAX;
+				done--;
+			}
+		}
+	}
+	for (uint32_t i = 0; i < n; i++)
+		if (queue[i] != UINT8_MAX)
+			which[left++] = which[i];
+	return left;
+}
+
+/* Works off the list of one port. Return: how many frames stay on it for another try. */
+static uint32_t to_port(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *from,
+	uint16_t dst, enum patience patience)
+{
+	struct vh_port *port = __atomic_load_n(&sw->port[dst], __ATOMIC_ACQUIRE);
+	uint32_t n = r->count[dst], left = 0, done;
+	struct vh_counters *own;
+	uint16_t live;
+
+	if (vh_unlikely(port == NULL)) {
+		/* Removed since it was learned or listed: it has no counters any more, so it is the sender's.
+		 */
+		vh_count(&from->counters[lane->worker].drops[VH_DROP_TX_NO_DESTINATION], n);
+		r->count[dst] = 0;
+		return 0;
+	}
+	own = &port->counters[lane->worker];
+	live = __atomic_load_n(&port->rx_live, __ATOMIC_RELAXED);
+	if (vh_likely(live == 1)) {
+		done = to_queue(sw, port, 0, r, r->which[dst], n, own, patience);
+		left = n - done;
+		if (vh_unlikely(left > 0))
+			memmove(r->which[dst], r->which[dst] + done, left);
+	} else if (live == 0) {
+		vh_count(&own->drops[VH_DROP_RX_NOT_READY], n);
+	} else {
+		left = to_queues(sw, port, live, r, r->which[dst], n, own, patience);
+	}
+	r->count[dst] = (uint8_t)left;
+	return left;
+}
+
+/* Forgets how far unfinished frames of a list had come. */
+static __attribute__((noinline)) void forget_progress(struct vh_round *r, uint16_t dst)
+{
+	memset(r->progress[dst], 0, sizeof(r->progress[dst]));
+}
+
+/* Works off all lists. Return: how many of them are not empty afterwards; these are the round's n_dst. */
+static uint16_t deliver_all(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r,
+	struct vh_port *from, enum patience patience)
+{
+	uint16_t left = 0;
+
+	for (uint16_t i = 0; i < r->n_dst; i++)
+		if (vh_unlikely(to_port(sw, lane, r, from, r->dst[i], patience) > 0))
+			r->dst[left++] = r->dst[i];
+		else if (vh_unlikely(r->batch.offloads != 0))
+			forget_progress(r, r->dst[i]);
+	r->n_dst = left;
+	return left;
+}
+
+static struct vh_round *free_round(struct vh_lane *lane, const struct vh_round *but)
+{
+	for (int i = 0; i < VH_ROUNDS; i++)
+		/* Acquire: the control thread may have ended it. */
+		if (&lane->round[i] != but && __atomic_load_n(&lane->round[i].parked, __ATOMIC_ACQUIRE) == 0)
+			return &lane->round[i];
+	return NULL;
+}
+
+/* Sets the round aside until its receivers may have room again. Return: whether there is a place for that. */
+static __attribute__((noinline)) bool park(
+	const struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_vq *vq)
+{
+	struct vh_round *next = free_round(lane, r);
+
+	if (next == NULL)
+		return false;
+	lane->work = next;
+	r->tries = 0;
+	r->due = lane->ticks + sw->retry.delay_ticks;
+	vq->parked = r;
+	__atomic_store_n(&r->parked, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&lane->parked, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* Goes on with a parked round when its time has come. Return: the chains it had, once it is complete. */
+static __attribute__((noinline)) uint32_t resume(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, struct vh_vq *vq)
+{
+	struct vh_round *r = vq->parked;
+
+	if ((int64_t)(lane->ticks - r->due) < 0)
+		return 0;
+	r->tries++;
+	if (deliver_all(sw, lane, r, port, r->tries >= sw->retry.times ? SERIES_OVER : WAIT) > 0) {
+		r->due = lane->ticks + sw->retry.delay_ticks;
+		return 0;
+	}
+	vh_txq_complete(vq, &r->batch, &port->counters[lane->worker]);
+	vq->parked = NULL;
+	__atomic_store_n(&r->parked, 0, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&lane->parked, 1, __ATOMIC_RELAXED);
+	return r->batch.chains;
+}
+
+/* A queue whose chains cost more than honest ones do rests in proportion. Return: whether it still does. */
+static __attribute__((noinline)) bool rests(const struct vh_lane *lane, struct vh_vq *vq)
+{
+	if (vq->rest == VH_REST_COSTLY) {
+		vq->rest = VH_REST_RESTING;
+		vq->rest_ticks = lane->ticks + VH_REST_FACTOR * (lane->ticks - vq->rest_ticks);
+	}
+	if ((int64_t)(lane->ticks - vq->rest_ticks) < 0)
+		return true;
+	vq->rest = VH_REST_NONE;
+	return false;
+}
+
+uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint16_t pair)
+{
+	struct vh_vq *vq = &port->tx[pair];
+	struct vh_counters *own = &port->counters[lane->worker];
+	struct vh_round *r = lane->work;
+
+	if (vh_unlikely(vq->parked != NULL))
+		return resume(sw, lane, port, vq);
+	if (vh_unlikely(vq->rest != VH_REST_NONE) && rests(lane, vq))
+		return 0;
+	vh_txq_collect(vq, &r->batch, own);
+	if (vh_unlikely(r->batch.walked > VH_ROUND_HONEST)) {
+		vq->rest = VH_REST_COSTLY;
+		vq->rest_ticks = lane->ticks;
+	}
+	if (r->batch.chains == 0)
+		return 0;
+	r->from = port;
+	sort(sw, lane, r, port, vq);
+	if (vh_unlikely(deliver_all(sw, lane, r, port, WAIT) > 0)) {
+		if (park(sw, lane, r, vq))
+			return 0;
+		deliver_all(sw, lane, r, port, NO_PLACE);
+	}
+	vh_txq_complete(vq, &r->batch, own);
+	return r->batch.chains;
+}

@@ -1,0 +1,115 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { root } from '../helpers/paths.js';
+import { newestOf } from './micro.js';
+import { disturbedNote, facts } from './render.js';
+import { isDisturbed } from './report.js';
+import type { Report } from './report.js';
+import { chart } from './svg.js';
+import { conditionsTable, failures, featuresTable, figuresTable, markdown, memoryTable } from './table.js';
+import { foreignLimit } from './windows.js';
+
+/** docs/performance.md, written from a report and never by hand. */
+
+const rig = `
+One worker of the switch runs on one core, two guests on another: a \`dpdk-testpmd\` with two virtio-user ports that
+forwards what comes at one port to the other, so that frames circle through the switch as fast as the slower of the two
+cores allows. Both switches meet the same guests with the same options, in turn, in one run.
+
+- **Frames** are counted by the guests. Lengths are without Ethernet's checksum; IMIX is 7 of 64, 4 of 594 and 1 of
+  1518 bytes, mixed. Frames of 9000 bytes take five receive buffers, so only rings with mergeable buffers have them.
+- **Frames in flight** are half a ring in each direction, so that no ring can fill up: nothing has to be lost. At the end
+  of every round all frames are taken out of the circle, counted, and compared byte for byte with what was put in; a
+  frame that is wrong, foreign or twice there fails the row. **Lost** counts those missing, by the guests' own decision
+  / for any other reason.
+- **Cycles per frame** are those of the time stamp counter in rounds that moved a frame, divided by the frames: ours from
+  the worker's counters, Open vSwitch's from its \`pmd-stats-show\` ("processing cycles", the counter that
+  \`pmd-perf-show\` prints as busy iterations). **Busy** is their share of all cycles.
+- **csum** rows: the guests compute every frame's UDP checksum in software and so read every byte. The frames start
+  with a wrong checksum and are checked for the right one at the end. In all other rows guests read the headers only,
+  which flatters both switches: the payload stays in the cache of the switch's core.
+- **Windows** in which one of the two threads missed more than ${foreignLimit * 100} % of its CPU, by the kernel's account of its run
+  time or by the host's steal, do not count and are taken again, up to four times the wanted number. Rates are medians
+  of the windows; cycles are lower quartiles, since being interrupted in the middle of a round only ever adds to them.
+  \`(+n)\` are windows thrown away; \`!\` marks a row without a clean one, which shows the least disturbed.
+- Ring names say what the guests ask for: mergeable buffers where nothing else is said, \`vec\` (vectorised, without
+  mergeable buffers) and \`inorder\`. What the driver made of it is listed below; testpmd's packed vectorised
+  functions need AVX-512, its split ones exclude in-order.
+`;
+
+const limits = `
+Where the switch's core is not fully busy the guests' core is the limit, and the frame rate says nothing more about the
+switch: cycles per frame is the figure that counts there. It is then a little too high, because small batches cost more
+for each frame. A switch that is the limit itself gets full batches.
+
+The copy of a large frame costs what it takes to bring its lines from the core that used them last. Two threads that only
+hand frames of 1500 bytes to each other, with no rings and no lookup, needed for it on an AMD EPYC of the third
+generation some 135 cycles while the payload stayed in one core's cache, 335 where the buffers did not fit into it, and
+430 to 550 where the other core read and wrote every byte.
+`;
+
+const repeat = `
+\`\`\`sh
+npm run bench -- --micro --write-docs     # everything in this document; as root, on a quiet machine with two CPUs
+npm run bench -- --rows '^split/1500'     # some rows; --list shows the names, --help the rest
+npm run bench -- --json                   # for machines
+\`\`\`
+
+Debian's Open vSwitch is fetched and unpacked below \`build/ovs\`, not installed; it runs in directories and a network of
+its own. 2M hugepages are reserved for the run and given back. Without root or hugepages only this switch is measured.
+`;
+
+function section(title: string, ...lines: readonly string[]): string[] {
+  return ['', `## ${title}`, '', ...lines.map((line) => line.replace(/^\n|\n$/g, ''))];
+}
+
+export function document(report: Report): string {
+  const { rows } = report;
+  const memory = memoryTable(report);
+  const broken = failures(rows);
+  return [
+    '<!-- Written by `npm run bench -- --write-docs`; changes by hand are lost. -->',
+    '# Performance',
+    '',
+    ...facts(report).map((line) => `- ${line}`),
+    '',
+    '![Bar chart of the figures below](performance.svg)',
+    ...section('Guest to guest', ...markdown(figuresTable(rows))),
+    ...(rows.some(isDisturbed) ? ['', disturbedNote] : []),
+    ...(broken.length === 0 ? [] : ['', ...broken.map((line) => `- failed: ${line}`)]),
+    ...section('How it is measured', rig),
+    ...section('What limits each row', ...markdown(conditionsTable(rows)), '', limits),
+    ...section('What was negotiated', ...markdown(featuresTable(rows))),
+    ...(memory === undefined ? [] : section('Memory of the daemon', ...markdown(memory))),
+    ...microSections(report),
+    ...section('How to repeat it', repeat),
+    '',
+  ].join('\n');
+}
+
+const microText = `
+\`native/core\` alone: two mock guests in one process, no DPDK, beside a plain \`memcpy\` of the same bytes between the
+same buffers. Median cycles per frame. "one thread": the guests' work happens on the same core, between the timings;
+"two": on another core, and "touched": they also read and write every byte. \`mrg\`: receive buffers of 2048 bytes, as
+many as a frame needs; \`ind\`: header and frame apart in an indirect table on both sides. "N addresses": so many are
+learned, and the frames go to all of them in turn.
+`;
+
+function microSections({ micro }: Report): string[] {
+  if (micro === null) return [];
+  return section(
+    'Ring to ring',
+    microText,
+    ...newestOf(micro).flatMap(({ title, columns, rows }) => [
+      '',
+      `${title}:`,
+      '',
+      ...markdown({ head: columns, rows }),
+    ]),
+  );
+}
+
+export async function writeDocs(report: Report): Promise<void> {
+  await mkdir(`${root}docs`, { recursive: true });
+  await writeFile(`${root}docs/performance.md`, document(report));
+  await writeFile(`${root}docs/performance.svg`, chart(report));
+}

@@ -1,0 +1,106 @@
+import { parseArgs } from 'node:util';
+import { VhostHostError, messageOf } from '../../src/errors.js';
+import { allCases, chooseCases } from './cases.js';
+import type { Case } from './cases.js';
+
+export interface Options {
+  readonly json: boolean;
+  readonly list: boolean;
+  readonly cases: readonly Case[];
+  readonly rounds: number;
+  readonly windows: number;
+  readonly seconds: number;
+  readonly peer: boolean;
+  readonly hugepages: boolean;
+  readonly memory: boolean;
+  /** How much the ring to ring bench does; 0: not at all. */
+  readonly micro: number;
+  readonly writeDocs: boolean;
+}
+
+export const usage = [
+  'npm run bench -- [OPTION...]',
+  '  --rows PATTERN    only rows whose name matches this regular expression (--list shows them)',
+  '  --quick           two rows, short windows: does everything work?',
+  '  --rounds N        rounds in which both switches are measured in turn (3)',
+  '  --windows N       undisturbed windows wanted of each switch, row and round (3)',
+  '  --seconds S       length of a window (1)',
+  '  --micro           also the ring to ring bench of native/core; --effort N makes it longer',
+  '  --no-ovs          do not compare with Open vSwitch',
+  '  --no-hugepages    do not reserve hugepages (then there is no Open vSwitch either)',
+  '  --no-memory       leave out the memory of the daemon',
+  '  --json            one object for machines',
+  '  --write-docs      write docs/performance.md and docs/performance.svg (with --micro for everything in it)',
+];
+
+function wrong(message: string): VhostHostError {
+  return new VhostHostError('USAGE', message, { hint: 'npm run bench -- --help' });
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1) return value;
+  throw wrong(`--${name} takes a whole number from 1 on, not ${text}`);
+}
+
+function duration(text: string): number {
+  const value = Number(text);
+  // Below, reading the counters takes a good part of the time; above, nobody waits for it.
+  if (value >= 0.2 && value <= 60) return value;
+  throw wrong(`--seconds takes a number from 0.2 to 60, not ${text}`);
+}
+
+function casesOf(pattern: string | undefined, quick: boolean): readonly Case[] {
+  let regExp: RegExp | undefined;
+  try {
+    regExp = pattern === undefined ? undefined : new RegExp(pattern);
+  } catch (error) {
+    throw wrong(`--rows: ${messageOf(error)}`);
+  }
+  const chosen = chooseCases(regExp, quick);
+  if (chosen.length === 0) {
+    throw wrong(`no row matches ${pattern ?? ''}; there are: ${allCases.map(({ id }) => id).join(' ')}`);
+  }
+  return chosen;
+}
+
+const declared = {
+  json: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+  quick: { type: 'boolean', default: false },
+  micro: { type: 'boolean', default: false },
+  'no-ovs': { type: 'boolean', default: false },
+  'no-hugepages': { type: 'boolean', default: false },
+  'no-memory': { type: 'boolean', default: false },
+  'write-docs': { type: 'boolean', default: false },
+  rows: { type: 'string' },
+  rounds: { type: 'string' },
+  windows: { type: 'string' },
+  seconds: { type: 'string' },
+  effort: { type: 'string', default: '1' },
+} as const;
+
+/** Undefined: help was asked for. */
+export function parseOptions(args: string[]): Options | undefined {
+  let values;
+  try {
+    ({ values } = parseArgs({ args, options: declared }));
+  } catch (error) {
+    throw wrong(messageOf(error));
+  }
+  if (values.help) return undefined;
+  const { json, list, quick } = values;
+  return {
+    ...{ json, list },
+    cases: casesOf(values.rows, quick),
+    rounds: count('rounds', values.rounds ?? (quick ? '1' : '3')),
+    windows: count('windows', values.windows ?? (quick ? '2' : '3')),
+    seconds: duration(values.seconds ?? (quick ? '0.3' : '1')),
+    peer: !values['no-ovs'],
+    hugepages: !values['no-hugepages'],
+    memory: !values['no-memory'],
+    micro: values.micro ? count('effort', values.effort) : 0,
+    writeDocs: values['write-docs'],
+  };
+}

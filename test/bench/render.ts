@@ -1,0 +1,43 @@
+import type { Report } from './report.js';
+import { isDisturbed } from './report.js';
+import { aligned, conditionsTable, failures, featuresTable, figuresTable, memoryTable } from './table.js';
+import { foreignLimit } from './windows.js';
+
+/** Facts that every reader needs before the first figure. */
+export function facts(report: Report): string[] {
+  const { machine } = report;
+  const memory = report.hugepages ? '2M hugepages' : `ordinary pages (${report.hugepagesReason ?? ''})`;
+  return [
+    `machine: ${machine.processor}, ${machine.cpus} CPUs${machine.virtual ? ' (virtual)' : ''}, ${machine.memoryMb} MiB, Linux ${machine.kernel}`,
+    `ours: ${report.switchVersion}, one busy worker on CPU ${report.switchCpu}`,
+    `OVS: ${report.peer === null ? `not measured: ${report.peerReason ?? ''}` : `${report.peer}, NORMAL bridge, one PMD thread on CPU ${report.switchCpu}`}`,
+    `guests: one dpdk-testpmd on CPU ${report.guestCpu}, two virtio-user ports, ${memory}`,
+    `taken: ${report.rounds} rounds in turn, ${report.windows} windows of ${report.seconds} s in each; rates are medians, cycles lower quartiles`,
+  ];
+}
+
+export const disturbedNote = `! no window of it was free of others (at most ${foreignLimit * 100} % of either CPU): such figures say little about a switch.`;
+
+/** The report for people. */
+export function render(report: Report): string[] {
+  const { rows, micro } = report;
+  const memory = memoryTable(report);
+  const broken = failures(rows).map((text) => `failed: ${text}`);
+  return [
+    ...facts(report),
+    '',
+    ...aligned(figuresTable(rows)),
+    '',
+    ...aligned(conditionsTable(rows)),
+    ...(rows.some(isDisturbed) ? [disturbedNote] : []),
+    '',
+    ...aligned(featuresTable(rows)),
+    ...(broken.length > 0 ? ['', ...broken] : []),
+    ...(memory === undefined ? [] : ['', 'memory of the daemon', ...aligned(memory)]),
+    ...(micro ?? []).flatMap(({ title, columns, rows: cells }) => [
+      '',
+      title,
+      ...aligned({ head: columns, rows: cells }),
+    ]),
+  ];
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { runToEnd } from '../helpers/child.js';
+import { watchForLeaks } from '../helpers/leaks.js';
+import { root } from '../helpers/paths.js';
+import { Scope } from '../helpers/scope.js';
+import type { Report } from '../bench/report.js';
+import { figures } from '../bench/report.js';
+
+describe('the bench', function () {
+  this.timeout(150_000);
+  let noLeaks: () => Promise<void>;
+  let scope: Scope;
+
+  beforeEach(async () => {
+    noLeaks = await watchForLeaks();
+    scope = new Scope();
+  });
+
+  afterEach(async () => {
+    await scope.close();
+    await noLeaks();
+  });
+
+  it('measures, finds every frame again, and leaves nothing', async () => {
+    // Without what it would change on the machine. What it measures beside other tests is nobody's concern.
+    const args = ['--quick', '--json', '--no-ovs', '--no-hugepages'];
+    const { code, stdout, stderr } = await runToEnd(
+      scope,
+      process.execPath,
+      [`${root}build/test/bench/main.js`, ...args],
+      {
+        deadline: 140_000,
+      },
+    );
+    assert.equal(code, 0, stderr);
+    const report = JSON.parse(stdout) as Report;
+    assert.deepEqual(
+      report.rows.map(({ id }) => id),
+      ['split/64', 'split/1500/csum'],
+    );
+    for (const { id, ours, peer, inFlight } of report.rows) {
+      const found = figures(ours);
+      assert.ok(found !== undefined, id);
+      assert.ok(found.packetsPerSecond > 0 && found.cyclesPerPacket > 0, id);
+      assert.ok(found.busy > 0 && found.busy <= 1, id);
+      assert.equal(inFlight, 1024);
+      assert.deepEqual([found.lostByGuests, found.lostBySwitch], [0, 0], id);
+      assert.equal(peer, null);
+    }
+    assert.equal(report.peerReason, 'left out by --no-ovs');
+    assert.equal(report.memory?.ports, 16);
+    assert.ok(report.memory.own > 0 && report.memory.files > 0);
+  });
+});

@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { Guest } from '../helpers/guest.js';
+import { watchForLeaks } from '../helpers/leaks.js';
+import { transfer } from '../helpers/network.js';
+import { Scope } from '../helpers/scope.js';
+import { Switch } from '../helpers/switch.js';
+
+const names = ['on1', 'on2', 'off1', 'off2'] as const;
+type Name = (typeof names)[number];
+
+const megabytes = 8;
+/** An Ethernet frame of an MTU of 1500, with a VLAN tag. */
+const largestFrame = 1518;
+/** Of the segments sent; a guest that finds no buffer at the other end loses some, which is TCP's everyday life. */
+const fewRetransmissions = 0.02;
+
+const number = (name: Name): number => names.indexOf(name) + 1;
+const ipv4 = (name: Name, net = 0): string => `10.9.${net}.${number(name)}`;
+const ipv6 = (name: Name): string => `fd00::${number(name)}`;
+
+/** One protocol's counters as Linux lists them: a line of names, a line of numbers. */
+async function snmp(guest: Guest, protocol: 'Tcp' | 'Udp'): Promise<Record<string, number>> {
+  const lines = (await guest.sh(`grep '^${protocol}:' /proc/net/snmp`)).split('\n');
+  const [keys = [], values = []] = lines.map((line) => line.split(' ').slice(1));
+  return Object.fromEntries(keys.map((key, index) => [key, Number(values[index])]));
+}
+
+describe('offloads between Linux guests, on and off', function () {
+  this.timeout(300_000);
+  const scope = new Scope();
+  const guests = new Map<Name, Guest>();
+  let noLeaks: () => Promise<void>;
+  let vswitch: Switch;
+
+  const guest = (name: Name): Guest => {
+    const found = guests.get(name);
+    assert.ok(found);
+    return found;
+  };
+
+  async function boot(name: Name): Promise<Guest> {
+    const offloads = name.startsWith('on') ? ['--offloads'] : [];
+    const added = await vswitch.cli('ports', 'add', name, ...offloads);
+    assert.equal(added.code, 0, added.stderr);
+    const { socket } = await vswitch.port(name);
+    const started = await Guest.boot(scope, {
+      name,
+      command: 'qemu-system-x86_64',
+      args: [
+        ...['-m', '192', '-object', 'memory-backend-memfd,id=mem,size=192M,share=on', '-numa', 'node,memdev=mem'],
+        ...['-chardev', `socket,id=port,path=${socket}`, '-netdev', 'vhost-user,id=net,chardev=port'],
+        ...['-device', `virtio-net-pci,netdev=net,mac=52:54:00:00:09:0${number(name)}`],
+      ],
+    });
+    await started.sh('sysctl -w net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0');
+    await started.address(`${ipv4(name)}/24`);
+    await started.sh(`ip -6 addr add ${ipv6(name)}/64 dev eth0`);
+    await started.sh('ip link add link eth0 name eth0.7 type vlan id 7');
+    await started.sh(`ip addr add ${ipv4(name, 7)}/24 dev eth0.7 && ip link set eth0.7 up`);
+    return started;
+  }
+
+  before(async () => {
+    noLeaks = await watchForLeaks();
+    vswitch = await Switch.start(scope);
+    for (const name of names) guests.set(name, await boot(name));
+  });
+
+  after(async () => {
+    await scope.close();
+    await noLeaks();
+  });
+
+  it('are offered where the port says so, and nowhere else', async () => {
+    const wanted = [
+      'csum',
+      'guest_csum',
+      'guest_tso4',
+      'guest_tso6',
+      'guest_ecn',
+      'host_tso4',
+      'host_tso6',
+      'host_ecn',
+    ];
+    for (const name of names) {
+      const { features, offloads } = await vswitch.port(name);
+      const on = name.startsWith('on');
+      assert.equal(offloads, on);
+      assert.deepEqual(
+        wanted.filter((feature) => features.includes(feature)),
+        on ? wanted : [],
+        `port ${name}: ${features.join()}`,
+      );
+    }
+  });
+
+  /** Moves data and gives the bytes per frame that the sender gave and the receiver got. */
+  async function bulk(from: Name, to: Name, address: string): Promise<{ sent: number; got: number }> {
+    const count = async () => {
+      const [tx, rx] = [await vswitch.counters(from), await vswitch.counters(to)];
+      return { tx, rx, tcp: await snmp(guest(from), 'Tcp'), errors: (await snmp(guest(to), 'Tcp'))['InCsumErrors'] };
+    };
+    const a = await count();
+    await transfer(guest(from), guest(to), address, megabytes);
+    const b = await count();
+    assert.equal(b.errors, 0, `checksum errors in ${to}`);
+    assert.equal(b.tx.drops['tx_bad_offload'], 0);
+    const segments = (b.tcp['OutSegs'] ?? NaN) - (a.tcp['OutSegs'] ?? NaN);
+    const again = (b.tcp['RetransSegs'] ?? NaN) - (a.tcp['RetransSegs'] ?? NaN);
+    assert.ok(again <= segments * fewRetransmissions, `${again} of ${segments} segments were sent again`);
+    return {
+      sent: (b.tx.txBytes - a.tx.txBytes) / (b.tx.txPackets - a.tx.txPackets),
+      got: (b.rx.rxBytes - a.rx.rxBytes) / (b.rx.rxPackets - a.rx.rxPackets),
+    };
+  }
+
+  const ways = [
+    { title: 'IPv4', address: (name: Name) => ipv4(name) },
+    { title: 'IPv6', address: ipv6 },
+    { title: 'IPv4 in a VLAN', address: (name: Name) => ipv4(name, 7) },
+  ];
+
+  for (const { title, address } of ways) {
+    it(`${title}: on to on, frames of many segments pass as they are`, async () => {
+      const { sent, got } = await bulk('on1', 'on2', address('on2'));
+      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(got > 2 * largestFrame, `${got} bytes per frame received`);
+    });
+
+    it(`${title}: on to off, they are cut`, async () => {
+      const { sent, got } = await bulk('on1', 'off1', address('off1'));
+      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(got > largestFrame / 2 && got <= largestFrame, `${got} bytes per frame received`);
+    });
+
+    for (const [from, to] of [
+      ['off1', 'on1'],
+      ['off1', 'off2'],
+    ] as const) {
+      it(`${title}: ${from} to ${to}, nothing is left to others`, async () => {
+        const { sent, got } = await bulk(from, to, address(to));
+        assert.ok(sent <= largestFrame && got <= largestFrame, `${sent} sent, ${got} received`);
+      });
+    }
+  }
+
+  it('frames are longest where the sender has much to say', async () => {
+    const [from, to] = ['on1', 'on2'] as const;
+    // From a file, which the kernel sends in large pieces; nc writes a kilobyte at a time.
+    await guest(from).sh(`mkdir -p /tmp/www && head -c ${megabytes * 2 ** 20} /dev/urandom >/tmp/www/data`);
+    await guest(from).sh('httpd -p 8080 -h /tmp/www');
+    const before = await vswitch.counters(to);
+    const got = await guest(to).sh(`wget -q -O - http://${ipv4(from)}:8080/data | md5sum`, { deadline: 60_000 });
+    const { rxBytes, rxPackets } = await vswitch.counters(to);
+    assert.equal(got, await guest(from).sh('md5sum </tmp/www/data; rm /tmp/www/data'));
+    const size = (rxBytes - before.rxBytes) / (rxPackets - before.rxPackets);
+    assert.ok(size > 8 * largestFrame && size <= 65_557, `${size} bytes per frame`);
+    assert.equal((await snmp(guest(to), 'Tcp'))['InCsumErrors'], 0);
+  });
+
+  for (const [from, to] of [
+    ['on1', 'on2'],
+    ['on1', 'off1'],
+    ['off1', 'on1'],
+    ['off1', 'off2'],
+  ] as const) {
+    it(`UDP from ${from} to ${to} has a checksum that is right`, async () => {
+      // Nobody listens, which Linux finds out only after it has looked at the checksum.
+      const { NoPorts: before = NaN } = await snmp(guest(to), 'Udp');
+      await guest(from).run(`nslookup name ${ipv4(to)}`);
+      const { NoPorts = NaN, InCsumErrors } = await snmp(guest(to), 'Udp');
+      assert.ok(NoPorts > before, `${NoPorts} datagrams, ${before} before`);
+      assert.equal(InCsumErrors, 0);
+    });
+  }
+});
