@@ -193,24 +193,34 @@ static const struct rte_vhost_device_ops device_ops = {.new_device = on_device,
 	.new_connection = on_connection,
 	.destroy_connection = on_disconnection};
 
+/* Return: a socket with this name, or a negative errno. */
+static int bind_at(const char *path, int flags)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int error, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
+
+	if (fd < 0)
+		return -errno;
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}
+
 /*
  * Whether the socket can be made where it shall be; tried with a socket of our own, because librte_vhost's
  * clean-up after a failed bind closes a descriptor twice and removes a file that it did not make.
  */
 static int try_bind(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int result = 0, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = bind_at(path, 0);
 
 	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		result = -errno;
+		return fd;
 	close(fd);
-	if (result == 0 && unlink(path) != 0)
-		result = -errno;
-	return result;
+	return unlink(path) != 0 ? -errno : 0;
 }
 
 /* What start_closed() is given and gives back. */
@@ -224,13 +234,9 @@ struct start {
 /* Return: a listening socket, or a negative errno. */
 static int listen_at(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int error, fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error, fd = bind_at(path, SOCK_NONBLOCK);
 
-	if (fd < 0)
-		return -errno;
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, BACKLOG) == 0)
+	if (fd < 0 || listen(fd, BACKLOG) == 0)
 		return fd;
 	error = errno;
 	close(fd);
