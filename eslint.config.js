@@ -12,6 +12,7 @@ const owners = {
   ora: 'src/log.ts',
   commander: 'src/cli/',
   fastify: 'src/switch/',
+  diff: 'src/diff.ts',
 };
 const rooms = ['wrap', 'libvirt', 'hostsetup', 'switch'];
 
@@ -65,5 +66,6 @@ export default tseslint.config(
   restrict(['src/cli/**/*.ts'], ['commander'], []),
   restrict(['src/log.ts'], ['chalk', 'ora'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
   restrict(['src/host.ts'], ['execa', 'node:fs', 'node:fs/promises'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/diff.ts'], ['diff'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
   restrict(['src/errors.ts'], [], ['./*', '../*']),
 );

@@ -14,6 +14,10 @@ export interface CliContext {
   readonly script: string;
   /** Against which relative paths of the command line are meant. */
   readonly cwd: string;
+  /** Whether there is a terminal to ask on. */
+  readonly interactive: boolean;
+  /** Asks on the terminal; only where `interactive`. No is the default, and Ctrl-C is a no. */
+  confirm(question: string): Promise<boolean>;
   /** Deferred: only a daemon needs the addon. */
   loadBinding(): NativeBinding;
   onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): void;

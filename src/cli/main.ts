@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { confirm } from '../hostsetup/prompts.js';
 import { realHost } from '../host.js';
 import { makeTalk } from '../log.js';
 import { loadBinding } from '../switch/binding.js';
@@ -17,6 +18,8 @@ const context: CliContext = {
   node: process.execPath,
   script: fileURLToPath(import.meta.url),
   cwd: process.cwd(),
+  interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
+  confirm,
   loadBinding: () => loadBinding(realHost),
   onSignal: (signal, handler) => void process.on(signal, handler),
   makeFilesPrivate: () => void process.umask(0o077),

@@ -22,6 +22,9 @@ export class Desk {
   readonly lines: string[] = [];
   privateFiles = false;
   loads = 0;
+  /** What the user answers, question by question; none: there is no terminal. */
+  answers: boolean[] | undefined;
+  readonly questions: string[] = [];
   spawn: Spawn = () => Promise.reject(new Error('nothing may be started here'));
 
   /** One call of `vhost-host`. */
@@ -50,6 +53,12 @@ export class Desk {
       node: '/bin/node',
       script: '/x/main.js',
       cwd: '/work',
+      interactive: this.answers !== undefined,
+      confirm: (question) => {
+        this.questions.push(question);
+        const answer = this.answers?.shift();
+        return answer === undefined ? Promise.reject(new Error(`not expected: ${question}`)) : Promise.resolve(answer);
+      },
       loadBinding: () => {
         this.loads++;
         return this.binding;
