@@ -51,6 +51,26 @@
 #define vh_likely(x) __builtin_expect(!!(x), 1)
 #define vh_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Begins to fetch a line that will be read. */
+static inline void vh_prefetch(const void *p)
+{
+	__builtin_prefetch(p);
+}
+
+/*
+ * The same for a line that will be written: it is to come for good, instead of shared first. Not by the
+ * compiler, which on x86 makes a plain prefetch of it unless told that there is such an instruction;
+ * processors that have none take it for a no-op.
+ */
+static inline void vh_prefetch_write(const void *p)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw %0" : : "m"(*(const char *)p));
+#else
+	__builtin_prefetch(p, 1);
+#endif
+}
+
 /*
  * Why a frame was not delivered: X(identifier, name, text). One list for the counters, the addon's exported
  * names and the documentation.

@@ -10,7 +10,6 @@ _Static_assert(VH_BATCH <= UINT8_MAX, "frame numbers are bytes");
 /* Destination, source, EtherType, tag: what forwarding looks at. */
 struct header {
 	uint64_t dst, src; /* address keys, VLAN included */
-	bool group;	   /* broadcast or multicast */
 };
 
 /* Up to `most` bytes from the front of a frame whose first segment is shorter than that; zeroes behind it. */
@@ -41,8 +40,7 @@ static inline struct header parse(const struct vh_batch *b, const struct vh_fram
 	/* 802.1Q and 802.1ad tags; a priority tag (VLAN 0) counts as untagged. */
 	if (vh_unlikely(type == 0x8100 || type == 0x88a8))
 		vlan = (uint16_t)((p[14] << 8 | p[15]) & 0xfff);
-	return (struct header){
-		.dst = vh_mac_key(p, vlan), .src = vh_mac_key(p + 6, vlan), .group = (p[0] & 1) != 0};
+	return (struct header){.dst = vh_mac_key(p, vlan), .src = vh_mac_key(p + 6, vlan)};
 }
 
 static __attribute__((noinline)) void learn_slowly(struct vh_switch *sw, const struct vh_lane *lane,
@@ -115,25 +113,51 @@ static __attribute__((noinline)) uint32_t flood(
 	return n;
 }
 
+/* Where a frame goes, and where in the table that stands. */
+struct target {
+	uint64_t key;
+	struct vh_mac_place at;
+};
+
+/* Reads the headers: learns who sent the frames, and begins to fetch what looking their destinations up
+ * needs. */
+static void read_headers(struct vh_switch *sw, const struct vh_lane *lane, const struct vh_batch *b,
+	struct vh_port *port, struct vh_vq *vq, struct target *to)
+{
+	uint64_t last = 0;
+
+	for (uint16_t i = 0; i < b->frames; i++) {
+		struct header h = parse(b, &b->frame[i]);
+
+		learn(sw, lane, port, vq, h.src);
+		to[i].key = h.dst;
+		/* Frames of one round often go to one address: it is looked up once. */
+		if (h.dst != last) {
+			to[i].at = vh_mac_place(&sw->macs, h.dst);
+			vh_prefetch(&sw->macs.bucket[to[i].at.first]);
+		}
+		last = h.dst;
+	}
+}
+
 /* Puts every frame of the round on its lists. */
 static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *port,
 	struct vh_vq *vq)
 {
 	const struct vh_port_list *list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
 	struct vh_counters *own = &port->counters[lane->worker];
-	/* Frames of one round often go to one address: it is looked up once. */
-	uint64_t last_key = 0;
-	uint16_t dst = VH_NO_PORT;
 	struct run run = {.r = r, .dst = VH_NO_PORT};
+	struct target to[VH_BATCH];
+	uint64_t last = 0;
+	uint16_t dst = VH_NO_PORT;
 
+	read_headers(sw, lane, &r->batch, port, vq, to);
 	for (uint16_t i = 0; i < r->batch.frames; i++) {
-		struct header h = parse(&r->batch, &r->batch.frame[i]);
+		uint64_t key = to[i].key;
 
-		learn(sw, lane, port, vq, h.src);
-		if (vh_unlikely(h.dst != last_key)) {
-			dst = h.group ? VH_NO_PORT : vh_mac_lookup(&sw->macs, h.dst);
-			last_key = h.dst;
-		}
+		if (vh_unlikely(key != last))
+			dst = vh_mac_is_group(key) ? VH_NO_PORT : vh_mac_lookup(&sw->macs, key, to[i].at);
+		last = key;
 		if (vh_unlikely(dst == port->id)) {
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 		} else if (vh_likely(dst != VH_NO_PORT)) {

@@ -46,12 +46,13 @@ static void withdraw(struct vh_mac_table *t, struct vh_mac_slot *s)
 
 static struct vh_mac_slot *free_slot(struct vh_mac_table *t, uint64_t key)
 {
-	uint64_t h = vh_mac_hash(t, key);
-	const uint32_t c[2] = {(uint32_t)h % VH_MAC_BUCKETS, (uint32_t)(h >> 32) % VH_MAC_BUCKETS};
+	const struct vh_mac_place at = vh_mac_place(t, key);
+	const uint32_t c[2] = {at.first, at.second};
 	struct vh_mac_slot *best = NULL;
 	int most = 0;
 
-	/* Into the emptier of the two: that keeps both short far into a full table. */
+	/* Into the first while that is half empty, since it is looked at first; then into the emptier of the
+	 * two, which keeps both short far into a full table. */
 	for (int k = 0; k < 2; k++) {
 		struct vh_mac_slot *last = NULL;
 		int free = 0;
@@ -66,6 +67,8 @@ static struct vh_mac_slot *free_slot(struct vh_mac_table *t, uint64_t key)
 			most = free;
 			best = last;
 		}
+		if (free * 2 >= VH_MAC_SLOTS)
+			break;
 	}
 	return best;
 }
@@ -73,7 +76,7 @@ static struct vh_mac_slot *free_slot(struct vh_mac_table *t, uint64_t key)
 /* Under the lock: another worker may have been faster, so look again. */
 static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now)
 {
-	struct vh_mac_slot *s = vh_mac_find(t, key);
+	struct vh_mac_slot *s = vh_mac_find(t, key, vh_mac_place(t, key));
 
 	if (s != NULL) {
 		uint16_t old = vh_mac_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED));
@@ -107,10 +110,10 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 	struct vh_mac_slot *s;
 	enum vh_learned result;
 
-	/* Bit 0 of the first byte marks a group address; all zeroes is none. */
-	if ((key & 1) != 0 || (key & 0xffffffffffffULL) == 0)
+	/* All zeroes is no address. */
+	if (vh_mac_is_group(key) || (key & 0xffffffffffffULL) == 0)
 		return VH_MAC_REFUSED;
-	s = vh_mac_find(t, key);
+	s = vh_mac_find(t, key, vh_mac_place(t, key));
 	if (vh_likely(s != NULL)) {
 		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
 

@@ -64,6 +64,12 @@ static inline uint64_t vh_mac_key(const uint8_t *mac, uint16_t vlan)
 	return 1ULL << 63 | (uint64_t)(vlan & 0xfff) << 48 | (uint64_t)low << 32 | high;
 }
 
+/* Whether it is a group address: bit 0 of the first byte. */
+static inline bool vh_mac_is_group(uint64_t key)
+{
+	return (key & 1) != 0;
+}
+
 void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan);
 
 /* seed: random; the table's memory is the caller's, zeroed here. */
@@ -81,22 +87,39 @@ static inline uint64_t vh_mac_hash(const struct vh_mac_table *t, uint64_t key)
 	return x ^ x >> 32;
 }
 
+/*
+ * All four slots are compared whatever the first says: in which of them an address lies is not to be
+ * foretold, and a branch that is often guessed wrong costs more than the comparisons.
+ */
 static inline struct vh_mac_slot *vh_mac_find_in(const struct vh_mac_bucket *b, uint64_t key)
 {
-	for (int i = 0; i < VH_MAC_SLOTS; i++)
-		if (__atomic_load_n(&b->slot[i].key, __ATOMIC_ACQUIRE) == key)
-			return (struct vh_mac_slot *)&b->slot[i];
-	return NULL;
+	uint32_t found = 0;
+
+	for (uint32_t i = 0; i < VH_MAC_SLOTS; i++)
+		found |= (uint32_t)(__atomic_load_n(&b->slot[i].key, __ATOMIC_ACQUIRE) == key) << i;
+	return vh_likely(found != 0) ? (struct vh_mac_slot *)&b->slot[__builtin_ctz(found)] : NULL;
+}
+
+/* The two buckets an address may lie in; most lie in the first. */
+struct vh_mac_place {
+	uint32_t first, second;
+};
+
+static inline struct vh_mac_place vh_mac_place(const struct vh_mac_table *t, uint64_t key)
+{
+	uint64_t h = vh_mac_hash(t, key);
+
+	return (struct vh_mac_place){
+		.first = (uint32_t)h % VH_MAC_BUCKETS, .second = (uint32_t)(h >> 32) % VH_MAC_BUCKETS};
 }
 
 /* The slot of an address, or NULL. Good until the table changes. */
-static inline struct vh_mac_slot *vh_mac_find(const struct vh_mac_table *t, uint64_t key)
+static inline struct vh_mac_slot *vh_mac_find(
+	const struct vh_mac_table *t, uint64_t key, struct vh_mac_place at)
 {
-	uint64_t h = vh_mac_hash(t, key);
-	struct vh_mac_slot *s = vh_mac_find_in(&t->bucket[(uint32_t)h % VH_MAC_BUCKETS], key);
+	struct vh_mac_slot *s = vh_mac_find_in(&t->bucket[at.first], key);
 
-	return vh_likely(s != NULL) ? s
-				    : vh_mac_find_in(&t->bucket[(uint32_t)(h >> 32) % VH_MAC_BUCKETS], key);
+	return vh_likely(s != NULL) ? s : vh_mac_find_in(&t->bucket[at.second], key);
 }
 
 static inline uint16_t vh_mac_port(uint64_t val)
@@ -105,9 +128,9 @@ static inline uint16_t vh_mac_port(uint64_t val)
 }
 
 /* Return: the port that key was learned on, or VH_NO_PORT. Inline: every frame needs it. */
-static inline uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key)
+static inline uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key, struct vh_mac_place at)
 {
-	const struct vh_mac_slot *s = vh_mac_find(t, key);
+	const struct vh_mac_slot *s = vh_mac_find(t, key, at);
 	uint64_t val;
 
 	if (s == NULL)

@@ -82,11 +82,6 @@ void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *las
 	*last_used = (uint16_t)(vq->last_used | (vq->used_wrap ? 0x8000 : 0));
 }
 
-void vh_vq_start(struct vh_vq *vq)
-{
-	__atomic_store_n(&vq->live, 1, __ATOMIC_RELEASE);
-}
-
 void vh_vq_stop(struct vh_vq *vq)
 {
 	__atomic_store_n(&vq->live, 0, __ATOMIC_SEQ_CST);
@@ -124,12 +119,25 @@ static void say_packed(struct vh_vq *vq, bool on)
 	__atomic_store_n(&vq->device_event->flags, flags, __ATOMIC_RELEASE);
 }
 
-bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
+static void say(struct vh_vq *vq, bool on)
 {
 	if (vq->packed)
 		say_packed(vq, on);
 	else
 		say_split(vq, on);
+}
+
+void vh_vq_start(struct vh_vq *vq)
+{
+	/* A fresh ring asks for kicks, and a kick is a system call or an exit of the guest for every burst
+	 * that it sends and for every few buffers that it offers. */
+	say(vq, false);
+	__atomic_store_n(&vq->live, 1, __ATOMIC_RELEASE);
+}
+
+bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
+{
+	say(vq, on);
 	if (!on)
 		return false;
 	/*

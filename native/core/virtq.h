@@ -182,7 +182,11 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *config);
 /* Ring positions as librte_vhost keeps them: packed ones carry their wrap counter in bit 15. */
 void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *last_used);
 
-/* Lets workers use the queue, or not any more; after a stop wait until all workers were quiescent once. */
+/*
+ * Lets workers use the queue, or not any more; after a stop wait until all workers were quiescent once. From
+ * the start on the guest need not kick: a worker that sleeps asks for kicks first, so it must be woken after
+ * this.
+ */
 void vh_vq_start(struct vh_vq *vq);
 void vh_vq_stop(struct vh_vq *vq);
 

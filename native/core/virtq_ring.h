@@ -155,8 +155,12 @@ VH_INLINE void vh_used_put(
 	} else {
 		struct vh_used_elem *e = &vq->used->ring[u->at.at & vq->mask];
 
-		e->id = t.id;
-		e->len = t.len;
+		/* Drivers that use their descriptors in turn find the same entry here every time round: what
+		 * is not written does not take the line away from the guest. */
+		if (e->id != t.id)
+			e->id = t.id;
+		if (e->len != t.len)
+			e->len = t.len;
 		u->at.at++;
 	}
 	u->n++;

@@ -36,13 +36,20 @@ static void put_offload(const struct round *r, const struct vh_frame *f, uint8_t
 	vh_offload_put(&r->batch->offload[f - r->batch->frame], header);
 }
 
-/* Writes the virtio-net header: no offloads, `buffers` merged ones (virtio 1.2, 5.1.6). Legacy ones end
- * before. */
+/*
+ * Writes the virtio-net header: no offloads, `buffers` merged ones (virtio 1.2, 5.1.6). Legacy ones end
+ * before that. Where the buffer holds just this from its last use, as a poll mode driver's do, it is left
+ * alone, so that its cache line need not travel to us and back to the guest.
+ */
 VH_INLINE void put_header(uint8_t *p, uint8_t hdr_len, uint16_t buffers)
 {
-	memset(p, 0, 10);
-	if (vh_likely(hdr_len == 12))
-		memcpy(p + 10, &buffers, sizeof(buffers));
+	uint8_t header[12] = {0};
+
+	memcpy(header + 10, &buffers, sizeof(buffers));
+	if (vh_unlikely(hdr_len != sizeof(header)))
+		memset(p, 0, 10);
+	else if (memcmp(p, header, sizeof(header)) != 0)
+		memcpy(p, header, sizeof(header));
 }
 
 static void drop(struct round *r, enum vh_drop reason)
@@ -254,7 +261,10 @@ VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_
 		dst[ready] = simple_buffer(r->vq, place, need, &t, packed);
 		if (vh_unlikely(dst[ready] == NULL))
 			break;
-		__builtin_prefetch(dst[ready], 1);
+		/* A short frame lies on up to two lines; its header is often at the end of another. */
+		vh_prefetch_write(dst[ready] + r->vq->hdr_len);
+		vh_prefetch_write(dst[ready] + r->vq->hdr_len + VH_CACHE_LINE - 1);
+		vh_prefetch(dst[ready]);
 		vh_used_put(r->vq, &r->used, t, packed);
 		vh_advance(r->vq, &place, 1, packed);
 	}

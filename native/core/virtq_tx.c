@@ -123,7 +123,7 @@ VH_INLINE bool single(const struct vh_vq *vq, struct vh_batch *b, uint64_t addr,
 	f->len = f->total = size;
 	f->more = f->first = 0;
 	f->offload = 0;
-	__builtin_prefetch(f->data);
+	vh_prefetch(f->data);
 	return true;
 }
 
@@ -178,7 +178,7 @@ VH_INLINE uint32_t split_heads(struct vh_vq *vq, struct vh_batch *b, uint16_t *o
 		if (vh_unlikely(head >= vq->size))
 			return i;
 		b->head[i] = head;
-		__builtin_prefetch(&vq->desc[head]);
+		vh_prefetch(&vq->desc[head]);
 	}
 	return n;
 }

@@ -2,10 +2,12 @@
 #include "events.h"
 
 #include <fcntl.h>
+#include <link.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -83,6 +85,27 @@ static int init_quietly(int argc, char **argv)
 	return result;
 }
 
+/* Gives back the pages of one driver's library that only its start has read. */
+static int release_code(struct dl_phdr_info *info, size_t size, void *ignored)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size;
+	(void)ignored;
+	if (info->dlpi_name == NULL || strstr(info->dlpi_name, "/pmds-") == NULL)
+		return 0;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		uintptr_t from = (info->dlpi_addr + h->p_vaddr) & ~(page - 1);
+		uintptr_t to = info->dlpi_addr + h->p_vaddr + h->p_memsz;
+
+		/* What can be written has been relocated; everything else is read from the file again. */
+		if (h->p_type == PT_LOAD && (h->p_flags & PF_W) == 0)
+			madvise((void *)from, to - from, MADV_DONTNEED);
+	}
+	return 0;
+}
+
 int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 {
 	char cores[1024], memory[16], level[16], prefix[32];
@@ -115,6 +138,8 @@ int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 	 * remove. */
 	rmdir(rte_eal_get_runtime_dir());
 	pthread_setaffinity_np(pthread_self(), sizeof(before), &before);
+	/* EAL loads every driver there is: some hundred, of which few are ever used. */
+	dl_iterate_phdr(release_code, NULL);
 	if (result < 0) {
 		snprintf(error, n, "EAL did not start: %s%s%s", rte_strerror(rte_errno),
 			first_error[0] != '\0' ? "; " : "", first_error);

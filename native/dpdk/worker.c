@@ -56,10 +56,15 @@ uint64_t vh_workers_ticks_per_us(void)
 	return rte_get_tsc_hz() / 1000000;
 }
 
+/* Starts at 1: a second of 0 would be older than anything. */
+static uint32_t second_of(uint64_t tsc)
+{
+	return 1 + (uint32_t)((tsc - pool.epoch) / pool.hz);
+}
+
 uint32_t vh_workers_now(void)
 {
-	/* Starts at 1: a second of 0 would be older than anything. */
-	return 1 + (uint32_t)((rte_rdtsc() - pool.epoch) / pool.hz);
+	return second_of(rte_rdtsc());
 }
 
 /* Tells the guests of all live queues whether they should kick. Return: whether there is work after all. */
@@ -114,7 +119,7 @@ static void *loop(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t idle_cycles = pool.hz / 1000000 * VH_IDLE_US;
-	uint64_t last = rte_rdtsc(), last_work = last;
+	uint64_t last = rte_rdtsc(), last_work = last, next_second = 0;
 
 	__atomic_store_n(&w->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	rte_rcu_qsbr_thread_online(pool.rcu, w->id);
@@ -137,7 +142,11 @@ static void *loop(void *arg)
 		}
 		last = now;
 		w->lane->ticks = now;
-		w->lane->now = 1 + (uint32_t)((now - pool.epoch) / pool.hz);
+		/* A division for each turn would be a good part of a short one. */
+		if (vh_unlikely(now >= next_second)) {
+			w->lane->now = second_of(now);
+			next_second = pool.epoch + w->lane->now * pool.hz;
+		}
 	}
 	rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
 	return NULL;

@@ -33,16 +33,16 @@ void test_mac_learn_move_age(void)
 	REQUIRE(memcmp(mac, (uint8_t[]){2, 3, 4, 5, 6, 7}, 6) == 0);
 	REQUIRE_EQ(vlan, 4095);
 
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 0)), VH_NO_PORT);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 0)), VH_NO_PORT);
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1, 0), 5, 100), VH_MAC_NEW);
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1, 0), 5, 110), VH_MAC_SEEN);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 0)), 5);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 0)), 5);
 	/* The same address in another VLAN is another address. */
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 7)), VH_NO_PORT);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 7)), VH_NO_PORT);
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1, 7), 6, 110), VH_MAC_NEW);
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1, 0), 9, 120), VH_MAC_MOVED);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 0)), 9);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 7)), 6);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 0)), 9);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 7)), 6);
 	REQUIRE_EQ(t->per_port[5], 0);
 	REQUIRE_EQ(t->per_port[9], 1);
 	REQUIRE_EQ(t->used, 2);
@@ -59,10 +59,10 @@ void test_mac_learn_move_age(void)
 	REQUIRE_EQ(e[0].age, 0);
 	REQUIRE_EQ(vh_mac_age(t, 90, 1), 0);
 	REQUIRE_EQ(vh_mac_age(t, 120, 10), 1);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 7)), VH_NO_PORT);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 7)), VH_NO_PORT);
 	REQUIRE_EQ(vh_mac_forget_port(t, 5), 0);
 	REQUIRE_EQ(vh_mac_forget_port(t, 9), 1);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1, 0)), VH_NO_PORT);
+	REQUIRE_EQ(mac_lookup(t, key_of(1, 0)), VH_NO_PORT);
 	REQUIRE_EQ(t->used, 0);
 	free(t);
 }
@@ -81,7 +81,7 @@ void test_mac_limits(void)
 	/* At the limit a port cannot take other ports' addresses either. */
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1U << 24, 0), 4, 1), VH_MAC_NEW);
 	REQUIRE_EQ(vh_mac_learn(t, key_of(1U << 24, 0), 3, 1), VH_MAC_REFUSED);
-	REQUIRE_EQ(vh_mac_lookup(t, key_of(1U << 24, 0)), 4);
+	REQUIRE_EQ(mac_lookup(t, key_of(1U << 24, 0)), 4);
 	REQUIRE_EQ(vh_mac_forget_port(t, 3), VH_MAC_PER_PORT);
 
 	/* A full table: refuses, and keeps what it has. */
@@ -95,7 +95,7 @@ void test_mac_limits(void)
 	REQUIRE(t->used > VH_MAC_BUCKETS * VH_MAC_SLOTS * 9 / 10);
 	REQUIRE(t->used <= VH_MAC_BUCKETS * VH_MAC_SLOTS);
 	for (i = learned = 0; i < VH_MAC_BUCKETS * VH_MAC_SLOTS * 2; i++) {
-		uint16_t port = vh_mac_lookup(t, key_of(i, 1));
+		uint16_t port = mac_lookup(t, key_of(i, 1));
 
 		REQUIRE(port == VH_NO_PORT || port == 10 + i % 60);
 		learned += port != VH_NO_PORT;
@@ -138,7 +138,7 @@ void test_mac_random_model(void)
 			port[k] = p;
 			seen[k] = now;
 		} else {
-			REQUIRE_EQ(vh_mac_lookup(t, key), port[k]);
+			REQUIRE_EQ(mac_lookup(t, key), port[k]);
 		}
 		REQUIRE_EQ(t->used, used);
 		now += rng_below(&test_rng, 20) == 0;

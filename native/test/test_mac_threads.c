@@ -51,7 +51,7 @@ static void *read_table(void *arg)
 	while (__atomic_load_n(&writers_left, __ATOMIC_RELAXED) > 0) {
 		for (uint32_t n = 0; n < 1000; n++) {
 			uint32_t i = rng_below(&rng, KEYS);
-			uint16_t port = vh_mac_lookup(table, keys[i]);
+			uint16_t port = mac_lookup(table, keys[i]);
 
 			if (port == VH_NO_PORT)
 				continue;

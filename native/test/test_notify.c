@@ -38,6 +38,13 @@ void test_notify_flags(void)
 	struct rig *r = pair(VH_F_VERSION_1);
 	struct guest_queue *tx = &r->guest[0]->tx[0], *rx = &r->guest[1]->rx[0];
 
+	/* From the start on, nobody needs to kick for a frame or for the buffers that are offered. */
+	drain(r);
+	guest_want_interrupts(tx, false);
+	guest_want_interrupts(rx, false);
+	send_burst(r, 1);
+	REQUIRE(!guest_should_kick(tx) && !guest_should_kick(rx));
+	rig_poll(r, 0, 1);
 	drain(r);
 	for (uint32_t on = 0; on < 4; on++) {
 		guest_want_interrupts(tx, (on & 1) != 0);

@@ -116,6 +116,6 @@ void test_switch_learn_hook(void)
 	REQUIRE(guest_send(r->guest[0], 0, f, sizeof(f), LAYOUT_SINGLE));
 	rig_poll(r, 0, 1);
 	REQUIRE_EQ(seen.learned + seen.moved, 2);
-	REQUIRE_EQ(vh_mac_lookup(&r->sw->macs, vh_mac_key(mac, 0)), VH_NO_PORT);
+	REQUIRE_EQ(mac_lookup(&r->sw->macs, vh_mac_key(mac, 0)), VH_NO_PORT);
 	rig_free(r);
 }

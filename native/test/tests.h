@@ -5,6 +5,8 @@
 #ifndef VH_TEST_TESTS_H
 #define VH_TEST_TESTS_H
 
+#include "../core/mac_table.h"
+
 #include <stdbool.h>
 
 /* Ring types; a test runs once for each of them, see main.c. NONE: once, and chooses for itself. */
@@ -95,5 +97,11 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 #define VH_TEST_DECLARE(name, concurrent, rings) void test_##name(void);
 VH_TESTS(VH_TEST_DECLARE)
 #undef VH_TEST_DECLARE
+
+/* The port that an address was learned on, or VH_NO_PORT. */
+static inline uint16_t mac_lookup(const struct vh_mac_table *t, uint64_t key)
+{
+	return vh_mac_lookup(t, key, vh_mac_place(t, key));
+}
 
 #endif

@@ -5,7 +5,15 @@ import { disturbedNote, facts } from './render.js';
 import { isDisturbed } from './report.js';
 import type { Report } from './report.js';
 import { chart } from './svg.js';
-import { conditionsTable, failures, featuresTable, figuresTable, markdown, memoryTable } from './table.js';
+import {
+  conditionsTable,
+  failures,
+  featuresTable,
+  figuresTable,
+  latencyTable,
+  markdown,
+  memoryTable,
+} from './table.js';
 import { foreignLimit } from './windows.js';
 
 /** docs/performance.md, written from a report and never by hand. */
@@ -45,6 +53,18 @@ The copy of a large frame costs what it takes to bring its lines from the core t
 hand frames of 1500 bytes to each other, with no rings and no lookup, needed for it on an AMD EPYC of the third
 generation some 135 cycles while the payload stayed in one core's cache, 335 where the buffers did not fit into it, and
 430 to 550 where the other core read and wrote every byte.
+
+On a virtual machine the two CPUs are not always the same two cores. Where this was written, a line's way to the other CPU
+and back took between 100 and 400 ns, and changed from one minute to the next: near cores share a cache, far ones do not.
+With rings of 1024 the guests' buffers and their descriptions (4 rings, 128 bytes of description and two or more lines
+of buffer each) fit no core's own cache, so small frames cost the guests' core 250 ns or so when the cores are far
+apart; no switch makes that rig faster then, and the ratio of rates says which of the two switches the guests
+wait for less. With rings of 512 and near cores the same guests take twice as many frames.
+`;
+
+const latencyText = `
+Median time from guest to guest of a single frame after nothing went on for a while: by a switch that polls all the time
+(\`--poll busy\`) and by one whose worker sleeps until the sender's kick (\`--poll adaptive\`, the default).
 `;
 
 const repeat = `
@@ -65,6 +85,7 @@ function section(title: string, ...lines: readonly string[]): string[] {
 export function document(report: Report): string {
   const { rows } = report;
   const memory = memoryTable(report);
+  const latency = latencyTable(report);
   const broken = failures(rows);
   return [
     '<!-- Written by `npm run bench -- --write-docs`; changes by hand are lost. -->',
@@ -80,6 +101,7 @@ export function document(report: Report): string {
     ...section('What limits each row', ...markdown(conditionsTable(rows)), '', limits),
     ...section('What was negotiated', ...markdown(featuresTable(rows))),
     ...(memory === undefined ? [] : section('Memory of the daemon', ...markdown(memory))),
+    ...(latency === undefined ? [] : section('First frame after an idle time', latencyText, ...markdown(latency))),
     ...microSections(report),
     ...section('How to repeat it', repeat),
     '',

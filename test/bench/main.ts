@@ -8,6 +8,7 @@ import { allCases } from './cases.js';
 import type { Place } from './contender.js';
 import { writeDocs } from './docs.js';
 import { reserveHugepages } from './hugepages.js';
+import { measureLatency } from './latency.js';
 import { allowedCpus, machineFacts } from './machine.js';
 import { measureMemory } from './memory.js';
 import { runMicro } from './micro.js';
@@ -67,6 +68,7 @@ async function bench(scope: Scope, options: Options): Promise<Report> {
     ...{ hugepages: place.hugepages, hugepagesReason: noHugepages },
     ...{ switchCpu, guestCpu, rounds, windows, seconds, rows },
     memory: options.memory ? await talk.step('memory of the daemon', () => measureMemory(place)) : null,
+    latency: options.latency ? await talk.step('first frame after idle', () => measureLatency(place)) : null,
     micro: null,
   };
 }

@@ -13,6 +13,7 @@ export interface Options {
   readonly peer: boolean;
   readonly hugepages: boolean;
   readonly memory: boolean;
+  readonly latency: boolean;
   /** How much the ring to ring bench does; 0: not at all. */
   readonly micro: number;
   readonly writeDocs: boolean;
@@ -29,6 +30,7 @@ export const usage = [
   '  --no-ovs          do not compare with Open vSwitch',
   '  --no-hugepages    do not reserve hugepages (then there is no Open vSwitch either)',
   '  --no-memory       leave out the memory of the daemon',
+  '  --no-latency      leave out the first frame after an idle time',
   '  --json            one object for machines',
   '  --write-docs      write docs/performance.md and docs/performance.svg (with --micro for everything in it)',
 ];
@@ -73,6 +75,7 @@ const declared = {
   'no-ovs': { type: 'boolean', default: false },
   'no-hugepages': { type: 'boolean', default: false },
   'no-memory': { type: 'boolean', default: false },
+  'no-latency': { type: 'boolean', default: false },
   'write-docs': { type: 'boolean', default: false },
   rows: { type: 'string' },
   rounds: { type: 'string' },
@@ -100,6 +103,7 @@ export function parseOptions(args: string[]): Options | undefined {
     peer: !values['no-ovs'],
     hugepages: !values['no-hugepages'],
     memory: !values['no-memory'],
+    latency: !values['no-latency'],
     micro: values.micro ? count('effort', values.effort) : 0,
     writeDocs: values['write-docs'],
   };

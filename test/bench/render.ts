@@ -1,6 +1,6 @@
 import type { Report } from './report.js';
 import { isDisturbed } from './report.js';
-import { aligned, conditionsTable, failures, featuresTable, figuresTable, memoryTable } from './table.js';
+import { aligned, conditionsTable, failures, featuresTable, figuresTable, latencyTable, memoryTable } from './table.js';
 import { foreignLimit } from './windows.js';
 
 /** Facts that every reader needs before the first figure. */
@@ -22,6 +22,7 @@ export const disturbedNote = `! no window of it was free of others (at most ${fo
 export function render(report: Report): string[] {
   const { rows, micro } = report;
   const memory = memoryTable(report);
+  const latency = latencyTable(report);
   const broken = failures(rows).map((text) => `failed: ${text}`);
   return [
     ...facts(report),
@@ -34,6 +35,7 @@ export function render(report: Report): string[] {
     ...aligned(featuresTable(rows)),
     ...(broken.length > 0 ? ['', ...broken] : []),
     ...(memory === undefined ? [] : ['', 'memory of the daemon', ...aligned(memory)]),
+    ...(latency === undefined ? [] : ['', 'first frame after an idle time', ...aligned(latency)]),
     ...(micro ?? []).flatMap(({ title, columns, rows: cells }) => [
       '',
       title,

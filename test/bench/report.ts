@@ -1,5 +1,6 @@
 import type { Case } from './cases.js';
 import { framesPerDirection } from './cases.js';
+import type { LatencyRow } from './latency.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
 import type { MicroTable } from './micro.js';
@@ -34,6 +35,7 @@ export interface Report {
   readonly seconds: number;
   readonly rows: readonly Row[];
   readonly memory: MemoryRow | null;
+  readonly latency: LatencyRow | null;
   readonly micro: readonly MicroTable[] | null;
 }
 

@@ -86,6 +86,21 @@ export function memoryTable({ memory }: Report): Table | undefined {
   };
 }
 
+export function latencyTable({ latency }: Report): Table | undefined {
+  if (latency === null) return undefined;
+  const us = (value: number): string => `${value.toFixed(1)} us`;
+  const { busy, adaptive } = latency;
+  return {
+    head: ['idle before', 'frames', 'busy', 'adaptive', 'median difference', '90 % below: busy', 'adaptive'],
+    rows: [
+      [
+        ...[us(latency.idleUs), String(adaptive.frames), us(busy.medianUs), us(adaptive.medianUs)],
+        ...[us(adaptive.medianUs - busy.medianUs), us(busy.p90Us), us(adaptive.p90Us)],
+      ],
+    ],
+  };
+}
+
 /** What failed, one line each. */
 export function failures(rows: readonly Row[]): string[] {
   return rows.flatMap((row) =>

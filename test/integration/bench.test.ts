@@ -49,6 +49,7 @@ describe('the bench', function () {
     }
     assert.equal(report.peerReason, 'left out by --no-ovs');
     assert.equal(report.memory?.ports, 16);
+    assert.ok(report.latency !== null && report.latency.adaptive.frames > 0);
     assert.ok(report.memory.own > 0 && report.memory.files > 0);
   });
 });

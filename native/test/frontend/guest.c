@@ -188,12 +188,12 @@ static const char *check_frame(struct guest *g, const uint8_t *p, uint32_t len, 
 	return NULL;
 }
 
-uint32_t guest_receive(struct guest *g, uint8_t from)
+static uint32_t receive(struct guest *g, uint8_t from, uint32_t most)
 {
 	struct ring *r = &g->ring[GUEST_RX];
 	uint32_t n = 0, len;
 
-	for (; n < g->size; n++) {
+	for (; n < most; n++) {
 		uint32_t at = buffer_at(g, GUEST_RX, r->reaped % g->size);
 
 		if (!ring_reap(r, &len))
@@ -207,6 +207,16 @@ uint32_t guest_receive(struct guest *g, uint8_t from)
 	if (n > 0)
 		guest_kick(g, GUEST_RX);
 	return n;
+}
+
+uint32_t guest_receive(struct guest *g, uint8_t from)
+{
+	return receive(g, from, g->size);
+}
+
+uint32_t guest_receive_one(struct guest *g)
+{
+	return receive(g, 0, 1);
 }
 
 void guest_kick(struct guest *g, uint32_t ring)

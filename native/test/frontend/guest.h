@@ -73,6 +73,9 @@ uint32_t guest_send(struct guest *g, uint8_t to, uint32_t len, uint32_t n);
 /* Takes frames in; checks them unless the sender is 0. Return: how many there were. */
 uint32_t guest_receive(struct guest *g, uint8_t from);
 
+/* Takes in one frame of anybody. Return: how many there were. */
+uint32_t guest_receive_one(struct guest *g);
+
 /* Tells the switch about new buffers, where it asks for that. */
 void guest_kick(struct guest *g, uint32_t ring);
 

@@ -39,6 +39,7 @@ static const struct {
 	{"random", "SOCKET SECONDS SEED", 3, hostile_random},
 	{"measure", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID", 6, hostile_measure},
 	{"chains", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID", 5, hostile_chains},
+	{"full", "SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID", 7, hostile_full},
 };
 
 int main(int argc, char **argv)

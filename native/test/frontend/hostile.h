@@ -33,6 +33,8 @@ int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 
 int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
+/* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
+int hostile_full(int argc, char **argv);
 
 /* Random messages and ring contents until the time is up; paced: about this many steps a second, 0: as many
  * as go. Return: how many connections it took. */

@@ -33,6 +33,12 @@ function reportOf(rows: readonly Row[], peer: string | null = 'Open vSwitch 3.1.
     machine: { processor: 'A <CPU> & more', cpus: 2, memoryMb: 1024, kernel: '6.1', virtual: true },
     ...{ switchVersion: 'vhost-host 0', peer, peerReason: peer === null ? 'it is not there' : null },
     ...{ hugepages: true, hugepagesReason: null, switchCpu: 0, guestCpu: 1, rounds: 3, windows: 3, seconds: 1, rows },
+    latency: {
+      idleUs: 2000,
+      sleepsPerFrame: 1,
+      busy: { frames: 500, medianUs: 2, p90Us: 3 },
+      adaptive: { frames: 500, medianUs: 42, p90Us: 53 },
+    },
     memory: { ports: 16, buffers: 1, guests: 2, files: 3, own: 4, beyondBuffers: 7 },
     micro: [{ threads: 1, title: 'gcc', columns: ['rings', 'bytes'], rows: [['split', '64']] }],
   };
@@ -119,7 +125,7 @@ describe('bench: report', () => {
     const titles = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) => title);
     assert.deepEqual(titles, [
       ...['Guest to guest', 'How it is measured', 'What limits each row', 'What was negotiated'],
-      ...['Memory of the daemon', 'Ring to ring', 'How to repeat it'],
+      ...['Memory of the daemon', 'First frame after an idle time', 'Ring to ring', 'How to repeat it'],
     ]);
     assert.match(text, /!\[.+\]\(performance\.svg\)/);
     // Each table is set off by empty lines, else it would not be one.

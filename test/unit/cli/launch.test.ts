@@ -1,8 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { appendFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NODE_FLAGS } from '../../../src/cli/launch-daemon.js';
 import { logPath } from '../../../src/switch/rundir.js';
+import { bin } from '../../helpers/paths.js';
 import { withDir } from '../switch/support.js';
 import { Desk } from './support.js';
 
@@ -28,6 +30,11 @@ function deskWith(line: string | undefined, words = ''): { desk: Desk; started: 
 }
 
 describe('start in the background', () => {
+  it('runs Node with the flags that the command itself is run with', async () => {
+    const [firstLine] = (await readFile(bin.vhostHost, 'utf8')).split('\n');
+    assert.equal(firstLine, `#!/usr/bin/env -S node ${NODE_FLAGS.join(' ')}`);
+  });
+
   it('runs itself with the same settings, absolute paths and a descriptor to answer on', () =>
     withDir(async (dir) => {
       const config = join(dir, 'c.json');
@@ -38,7 +45,19 @@ describe('start in the background', () => {
       flags.push('--mergeable', '0', '--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20');
       const outcome = await desk.run('start', ...flags);
       assert.deepEqual(outcome, { code: 0, out: [`switch running in ${run} (process 77)`], err: [] });
-      const args = ['/x/main.js', 'start', '--foreground', '--ready-fd', '3', '--run-dir', run, '--config', config];
+      const node = ['--no-expose-wasm', '--lite-mode'];
+      const args = [
+        ...node,
+        '/x/main.js',
+        'start',
+        '--foreground',
+        '--ready-fd',
+        '3',
+        '--run-dir',
+        run,
+        '--config',
+        config,
+      ];
       args.push('--workers', '0,1', '--poll', 'busy', '--hugepages', 'off', '--mergeable', '0');
       args.push('--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20');
       assert.deepEqual(started, [{ command: '/bin/node', args, log: logPath(run), released: true }]);
