@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 /** One owner per package, and dependencies one way: bin -> cli -> {hostsetup, libvirt, wrap, switch} -> {log, host} -> errors. */
 const owners = {
   execa: 'src/host.ts',
-  'node:fs': 'src/host.ts',
+  'node:fs': 'src/host.ts and src/quick-host.ts',
   'node:fs/promises': 'src/host.ts',
   'fast-xml-parser': 'src/libvirt/',
   inquirer: 'src/hostsetup/prompts.ts',
@@ -66,6 +66,7 @@ export default tseslint.config(
   restrict(['src/cli/**/*.ts'], ['commander'], []),
   restrict(['src/log.ts'], ['chalk', 'ora'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
   restrict(['src/host.ts'], ['execa', 'node:fs', 'node:fs/promises'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/quick-host.ts'], ['node:fs'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
   restrict(['src/diff.ts'], ['diff'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
   restrict(['src/errors.ts'], [], ['./*', '../*']),
 );

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [STAGE...] [WORD...]   STAGE is one of check, native, fuzz, unit, integration, e2e; other words choose mocha
+//   npm test -- [STAGE...] [WORD...]   STAGE is one of native, unit, check, fuzz, integration, e2e; other words choose mocha
 //                                      tests by name (then only the mocha stages run unless named)
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,22 +16,25 @@ const graceMs = 15_000;
 
 const npm = (script) => ['npm', ['run', '--silent', script]];
 const mochaStages = ['unit', 'integration', 'e2e'];
-const stages = ['check', 'native', 'fuzz', ...mochaStages];
+const stages = ['native', 'unit', 'check', 'fuzz', 'integration', 'e2e'];
 
-let current;
+const running = new Set();
 let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     interrupted = true;
-    current?.kill(signal);
+    for (const child of running) child.kill(signal);
   });
 }
 
-/** Runs a command until it ends or `deadline` has come; true when it ended well. */
-function runUntil(deadline, command, args) {
+/** Runs a command until it ends or `deadline` has come; true when it ended well. With `collect` it writes there. */
+function runUntil(deadline, command, args, collect) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: root, stdio: 'inherit' });
-    current = child;
+    const output = collect === undefined ? 'inherit' : 'pipe';
+    const child = spawn(command, args, { cwd: root, stdio: ['inherit', output, output] });
+    running.add(child);
+    child.stdout?.on('data', (chunk) => collect.push(chunk));
+    child.stderr?.on('data', (chunk) => collect.push(chunk));
     let killer;
     const limit = setTimeout(
       () => {
@@ -44,7 +47,7 @@ function runUntil(deadline, command, args) {
     const finish = (ok) => {
       clearTimeout(limit);
       clearTimeout(killer);
-      current = undefined;
+      running.delete(child);
       resolve(ok);
     };
     child.on('error', (error) => {
@@ -76,9 +79,7 @@ async function runNative(deadline) {
 }
 
 async function runStage(stage, words, deadline) {
-  if (stage === 'check') return resultOf(await runUntil(deadline, ...npm('check')));
   if (stage === 'native') return runNative(deadline);
-  if (stage === 'fuzz') return resultOf(await runUntil(deadline, 'make', ['-s', '-C', 'native/fuzz', 'short']));
   const output = join(root, 'build/results', `${stage}.json`);
   rmSync(output, { force: true });
   const filter = words.length === 0 ? [] : ['--grep', words.join(' ')];
@@ -89,6 +90,23 @@ async function runStage(stage, words, deadline) {
     `build/test/${stage}/**/*.test.js`,
   ]);
   return resultOf(ok, existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : undefined);
+}
+
+/** Stages that run beside those before the integration tests, on the other processor; their output waits for its turn. */
+const besides = {
+  check: npm('check'),
+  fuzz: ['make', ['-s', '-C', 'native/fuzz', 'short']],
+};
+
+/** Return: what waits for the end, shows the output and tells the result. */
+function startBeside(stage, deadline) {
+  const output = [];
+  const end = runUntil(deadline, ...besides[stage], output);
+  return async () => {
+    const ok = await end;
+    process.stderr.write(Buffer.concat(output));
+    return resultOf(ok);
+  };
 }
 
 function chosenStages(named, words) {
@@ -111,10 +129,13 @@ await main('test', async () => {
   mkdirSync(join(root, 'build/results'), { recursive: true });
   const deadline = Date.now() + limitMs;
   const total = { passed: 0, failed: 0, skipped: 0 };
+  const beside = new Map(
+    chosen.filter((stage) => stage in besides).map((stage) => [stage, startBeside(stage, deadline)]),
+  );
   for (const stage of chosen) {
     if (interrupted) break;
     say(`\n== ${stage}`);
-    const result = await runStage(stage, words, deadline);
+    const result = (await beside.get(stage)?.()) ?? (await runStage(stage, words, deadline));
     for (const key of Object.keys(total)) total[key] += result[key];
   }
   if (interrupted || total.failed > 0 || total.passed === 0) process.exitCode = 1;

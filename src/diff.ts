@@ -4,6 +4,6 @@ import { createTwoFilesPatch } from 'diff';
 export function unifiedDiff(path: string, before: string, after: string): string {
   if (before === after) return '';
   const patch = createTwoFilesPatch(path, path, before, after, 'before', 'after', { context: 3 });
-  // The library's first line is a rule that only separates several files.
-  return patch.replace(/^=+\n/, '');
+  // The library's first lines only separate several files.
+  return patch.replace(/^(Index: .*\n)?=+\n/, '');
 }

@@ -2,7 +2,10 @@ import { spawn } from 'node:child_process';
 import type { StdioOptions } from 'node:child_process';
 import type { Stats } from 'node:fs';
 import * as fs from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { basename, dirname, join } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from './errors.js';
+import { describeStat, isMissing } from './quick-host.js';
 
 export interface RunResult {
   readonly exitCode: number;
@@ -22,6 +25,8 @@ export interface FileStat {
   readonly uid: number;
   readonly gid: number;
   readonly size: number;
+  /** When the file or what is known about it was changed last; libvirt takes it for the age of an emulator. */
+  readonly ctimeMs: number;
 }
 
 export interface DetachedChild {
@@ -34,7 +39,7 @@ export interface DetachedChild {
 
 /**
  * Every effect on the system goes through here, so that tests can pass a fake keyed by exact argv
- * and exact path. Nothing else in `src/` imports execa or `node:fs`.
+ * and exact path. Nothing else in `src/` imports execa or `node:fs`, but for `quick-host.ts`.
  */
 export interface Host {
   run(command: string, args: readonly string[], options?: RunOptions): Promise<RunResult>;
@@ -52,33 +57,26 @@ export interface Host {
   chown(path: string, uid: number, gid: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
   unlink(path: string): Promise<void>;
+  /** Whether the directory is gone now; one that is not empty stays. */
+  rmdir(path: string): Promise<boolean>;
   realpath(path: string): Promise<string | undefined>;
   uid(): number;
   env(name: string): string | undefined;
   now(): number;
 }
 
-function kindOf(stat: Stats): FileStat['kind'] {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'directory';
-  if (stat.isSocket()) return 'socket';
-  if (stat.isSymbolicLink()) return 'symlink';
-  return stat.isCharacterDevice() ? 'character' : 'other';
-}
-
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
 async function describe(work: Promise<Stats>): Promise<FileStat | undefined> {
   const stat = await orUndefined(work);
-  if (stat === undefined) return undefined;
-  return { kind: kindOf(stat), mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, size: stat.size };
+  return stat === undefined ? undefined : describeStat(stat);
 }
 
 async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
@@ -93,7 +91,7 @@ async function run(command: string, args: readonly string[], options: RunOptions
   });
   if (result.exitCode === undefined) {
     throw new VhostHostError('COMMAND_FAILED', `${command}: ${printable(messageOf(result))}`, {
-      details: { command, args },
+      details: { command, args, errno: errnoOf(result) },
     });
   }
   return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
@@ -135,22 +133,74 @@ async function spawnDetached(command: string, args: readonly string[], logPath: 
   }
 }
 
+/**
+ * By hand: write-file-atomic 7 takes a short write, which is how a disk says that it is getting full, for a
+ * whole one, and puts the torn file in the place of the old.
+ */
+async function write(path: string, text: string, mode?: number): Promise<void> {
+  const target = (await orUndefined(fs.realpath(path))) ?? path;
+  const old = await orUndefined(fs.stat(target));
+  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}`);
+  const file = await fs.open(temporary, 'wx', mode ?? 0o666);
+  try {
+    try {
+      await file.writeFile(text);
+      if (old !== undefined) await keepOwner(file, old);
+      if (mode !== undefined || old !== undefined) await file.chmod(mode ?? (old?.mode ?? 0) & 0o7777);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await fs.rename(temporary, target);
+  } catch (error) {
+    await fs.unlink(temporary).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Only root can give a file away; another user's rewrite makes it his own. */
+async function keepOwner(file: fs.FileHandle, old: Stats): Promise<void> {
+  try {
+    await file.chown(old.uid, old.gid);
+  } catch (error) {
+    if (process.getuid?.() === 0 || errnoOf(error) !== 'EPERM') throw error;
+  }
+}
+
+/** Plainly first: of a read-only file system Node's recursive mkdir says that the parent is missing. */
+async function mkdir(path: string, mode: number): Promise<void> {
+  try {
+    await fs.mkdir(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'EEXIST') throw error;
+    await fs.mkdir(path, { recursive: true, mode });
+  }
+}
+
+async function rmdir(path: string): Promise<boolean> {
+  try {
+    await orUndefined(fs.rmdir(path));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 export const realHost: Host = {
   run,
   spawnDetached,
   read: (path) => fs.readFile(path, 'utf8'),
   readOptional: (path) => orUndefined(fs.readFile(path, 'utf8')),
-  async write(path, text, mode) {
-    const { default: writeFileAtomic } = await import('write-file-atomic');
-    await writeFileAtomic(path, text, mode === undefined ? {} : { mode });
-  },
+  write,
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],
   stat: (path) => describe(fs.stat(path)),
   lstat: (path) => describe(fs.lstat(path)),
-  mkdir: async (path, mode) => void (await fs.mkdir(path, { recursive: true, mode })),
+  mkdir,
   chown: (path, uid, gid) => fs.chown(path, uid, gid),
   chmod: (path, mode) => fs.chmod(path, mode),
   unlink: async (path) => void (await orUndefined(fs.unlink(path))),
+  rmdir,
   realpath: (path) => orUndefined(fs.realpath(path)),
   uid: () => process.getuid?.() ?? 0,
   env: (name) => process.env[name],

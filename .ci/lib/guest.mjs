@@ -17,8 +17,8 @@ import { TaskError, ask, root, runLogged, say } from './task.mjs';
 
 /** Debian's smallest kernel; its package is only unpacked here, never installed. */
 const metaPackage = 'linux-image-cloud-amd64';
-/** Drivers the guests use; what these depend on comes along. */
-const wantedModules = ['virtio_pci', 'virtio_net', '8021q'];
+/** Drivers the guests use (the last two: the power button that libvirt presses); what these depend on comes along. */
+const wantedModules = ['virtio_pci', 'virtio_net', '8021q', 'button', 'evdev'];
 const busybox = '/bin/busybox';
 const guestDir = join(root, 'build/guest');
 const kernelDir = join(guestDir, 'kernel');

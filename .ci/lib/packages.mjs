@@ -17,12 +17,24 @@ const groups = {
     'busybox-static': "the test guests' user space",
     cpio: "packs the test guests' file system",
   },
+  // The parts without service files: nothing is enabled or started by installing them.
+  libvirt: {
+    'libvirt-daemon': 'libvirtd, which the tests start in namespaces of their own',
+    'libvirt-daemon-driver-qemu': "libvirt's QEMU driver, and virt-qemu-run",
+    'libvirt-clients': 'virsh',
+    iproute2: "the bridge of the tests' libvirt",
+  },
   testpmd: {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',
   },
   fuzz: {
     'clang-14': 'compiler with libFuzzer',
     'libclang-rt-14-dev': "libFuzzer and its sanitizers' runtime",
+  },
+  policy: {
+    apparmor: 'apparmor_parser checks the rules for guests',
+    checkpolicy: 'checkmodule compiles the SELinux module',
+    'semodule-utils': 'semodule_package packs it',
   },
   check: {
     'clang-format-14': 'format check of the C sources',

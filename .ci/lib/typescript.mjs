@@ -1,5 +1,6 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundle } from './bundle.mjs';
 import { filesBelow, fingerprint, isCurrent, isDirectory, record } from './stamp.mjs';
 import { root, runLogged, say } from './task.mjs';
 
@@ -13,13 +14,14 @@ function pruneOrphans() {
   }
 }
 
-/** Compiles src/ and test/ into build/ when any source has changed. */
+/** Compiles src/ and test/ into build/, and bundles what must start fast, when any source has changed. */
 export async function ensureTypeScript() {
   const sources = ['src', 'test'].flatMap((dir) => filesBelow(dir)).filter((file) => file.endsWith('.ts'));
-  const print = fingerprint([...sources, 'tsconfig.json', 'package-lock.json']);
-  if (isCurrent('typescript', print, ['build/src', 'build/test'])) return;
+  const print = fingerprint([...sources, 'tsconfig.json', 'package-lock.json', '.ci/lib/bundle.mjs']);
+  if (isCurrent('typescript', print, ['build/src', 'build/test', 'build/bundle'])) return;
   say('- compiling TypeScript');
   pruneOrphans();
   await runLogged('tsc', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  await bundle();
   record('typescript', print);
 }

@@ -16,8 +16,18 @@
 #define MAX_BYTES (1024 * 1024)
 #define MAX_DEPTH 64
 
-/* Keys that change nothing for a call without a vhost netdev. Any other sends every call to the planner. */
-static const char *const quiet_keys[] = {"emulator", "runDir", "autostart", "hugepages", "vhostOptions"};
+/*
+ * Keys that change nothing for a call without a vhost netdev. Any other sends every call to the planner:
+ * "options" and "hugepagesForAll", and what is misspelt.
+ */
+static const char *const quiet_keys[] = {"emulator", "runDir", "autostart", "transport", "deviceBaseName",
+	"reconnect", "hugepages", "hugetlbfsDir", "vhostOptions"};
+
+/* The variables that stand for the other two. */
+static const char *const loud_variables[] = {"VHOST_HOST_WRAP_OPTIONS", "VHOST_HOST_WRAP_HUGEPAGES_FOR_ALL"};
+
+/* Reads the value that begins at `at`; returns where it ends, NULL where it is not understood. */
+typedef const char *read_value(struct config *config, const char *key, const char *at);
 
 static const char *skip_blanks(const char *at)
 {
@@ -80,44 +90,72 @@ static bool is_quiet(const char *key)
 }
 
 /* One `"key": value`; returns where it ends. */
-static const char *scan_member(struct config *config, const char *at)
+static const char *scan_member(struct config *config, const char *at, read_value *read)
 {
 	char *key = plain_string(at);
 
 	if (!key)
 		return NULL;
 	at = skip_blanks(string_end(at) + 1);
-	at = *at == ':' ? skip_blanks(at + 1) : NULL;
-	if (at && strcmp(key, "emulator") == 0) {
+	at = *at == ':' ? read(config, key, skip_blanks(at + 1)) : NULL;
+	free(key);
+	return at ? skip_blanks(at) : NULL;
+}
+
+/* `{…}`, each value read by `read`; returns where it ends. */
+static const char *scan_object(struct config *config, const char *at, read_value *read)
+{
+	if (*at != '{')
+		return NULL;
+	at = skip_blanks(at + 1);
+	while (*at != '}') {
+		at = scan_member(config, at, read);
+		if (!at)
+			return NULL;
+		if (*at == ',') {
+			at = skip_blanks(at + 1);
+			if (*at != '"')
+				return NULL;
+		} else if (*at != '}') {
+			return NULL;
+		}
+	}
+	return at + 1;
+}
+
+/* Which domain it is for is the planner's to find out; what it may not say is, too. */
+static const char *read_domain_key(struct config *config, const char *key, const char *at)
+{
+	if (!is_quiet(key) || strcmp(key, "emulator") == 0)
+		config->concerns_all = true;
+	return skip_value(at);
+}
+
+static const char *read_domain(struct config *config, const char *key, const char *at)
+{
+	(void)key;
+	return scan_object(config, at, read_domain_key);
+}
+
+static const char *read_key(struct config *config, const char *key, const char *at)
+{
+	if (strcmp(key, "domains") == 0)
+		return scan_object(config, at, read_domain);
+	if (strcmp(key, "emulator") == 0) {
 		free(config->emulator);
 		config->emulator = plain_string(at);
-		if (!config->emulator)
-			at = NULL;
-	} else if (!is_quiet(key)) {
-		config->concerns_all = true;
+		return config->emulator ? skip_value(at) : NULL;
 	}
-	free(key);
-	return at ? skip_value(at) : NULL;
+	if (!is_quiet(key))
+		config->concerns_all = true;
+	return skip_value(at);
 }
 
 bool scan_config(struct config *config, const char *text)
 {
-	const char *at = skip_blanks(text);
+	const char *end = scan_object(config, skip_blanks(text), read_key);
 
-	if (*at != '{')
-		return false;
-	at = skip_blanks(at + 1);
-	while (*at != '}') {
-		at = scan_member(config, at);
-		if (!at)
-			return false;
-		if (*at == ',') {
-			at = skip_blanks(at + 1);
-			if (*at != '"')
-				return false;
-		}
-	}
-	return *skip_blanks(at + 1) == '\0';
+	return end && *skip_blanks(end) == '\0';
 }
 
 static char *read_text(FILE *file)
@@ -139,6 +177,12 @@ void read_config(struct config *config)
 	FILE *file;
 	char *text;
 
+	for (size_t i = 0; i < sizeof(loud_variables) / sizeof(*loud_variables); i++) {
+		const char *value = getenv(loud_variables[i]);
+
+		if (value && *value)
+			config->concerns_all = true;
+	}
 	config->path = named && *named ? named : DEFAULT_PATH;
 	file = fopen(config->path, "re");
 	if (!file) {

@@ -89,12 +89,40 @@ static const char *host_architecture(void)
 	return strncmp(host.machine, "armv", 4) == 0 ? "arm" : host.machine;
 }
 
-/* What a machine type says about the architecture; a type of several architectures means the host's. */
+/* A wrapper called qemu-wrap-ARCHITECTURE, by a link, is for that one: libvirt's probes say nothing about it.
+ */
+static const char *named_architecture(const char *wrapper)
+{
+	static const char *const prefixes[] = {"qemu-wrap-", "qemu-system-"};
+	const char *slash = strrchr(wrapper, '/');
+	const char *name = slash ? slash + 1 : wrapper;
+
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		const char *rest = name + strlen(prefixes[i]);
+
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0 && *rest &&
+			strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(rest))
+			return rest;
+	}
+	return NULL;
+}
+
+struct hint {
+	const char *prefix, *architecture;
+};
+
+static const char *look_up(const struct hint *hints, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strncmp(text, hints[i].prefix, strlen(hints[i].prefix)) == 0)
+			return hints[i].architecture;
+	return NULL;
+}
+
+/* What a machine type says about the architecture; most types belong to one. */
 static const char *machine_architecture(const char *machine)
 {
-	static const struct {
-		const char *prefix, *architecture;
-	} known[] = {
+	static const struct hint known[] = {
 		{"pc", "x86_64"},
 		{"q35", "x86_64"},
 		{"microvm", "x86_64"},
@@ -102,30 +130,57 @@ static const char *machine_architecture(const char *machine)
 		{"s390-ccw", "s390x"},
 		{"pseries", "ppc64"},
 		{"powernv", "ppc64"},
+		{"sbsa-ref", "aarch64"},
+		{"raspi", "aarch64"},
 	};
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (strncmp(machine, known[i].prefix, strlen(known[i].prefix)) == 0)
-			return known[i].architecture;
-	return NULL;
+	return look_up(known, sizeof(known) / sizeof(*known), machine);
+}
+
+/* `virt` belongs to several; x86 has none. */
+static const char *virt_architecture(const char *cpu)
+{
+	static const struct hint known[] = {
+		{"rv64", "riscv64"},
+		{"rv32", "riscv32"},
+		{"la", "loongarch64"},
+		{"cortex-", "aarch64"},
+		{"neoverse-", "aarch64"},
+	};
+	const char *found = look_up(known, sizeof(known) / sizeof(*known), cpu);
+	const char *host = host_architecture();
+
+	if (found)
+		return found;
+	return strcmp(host, "x86_64") == 0 || strncmp(host, "i", 1) == 0 ? "aarch64" : host;
+}
+
+static bool is_virt(const char *machine)
+{
+	return strncmp(machine, "virt", 4) == 0 && strchr(",-", machine[4]);
 }
 
 static const char *guest_architecture(const struct call *call)
 {
-	const char *found = NULL;
+	const char *machine = "", *cpu = "";
 
+	if (named_architecture(call->wrapper))
+		return named_architecture(call->wrapper);
 	for (size_t i = 0; i + 1 < call->count; i++) {
-		const char *arg = call->args[i];
 		const char *value = call->args[i + 1];
 
-		if (strcmp(arg, "-machine") != 0 && strcmp(arg, "--machine") != 0 && strcmp(arg, "-M") != 0)
+		if (is_option(call->args[i], "cpu"))
+			cpu = value;
+		if (!is_option(call->args[i], "machine") && !is_option(call->args[i], "M"))
 			continue;
 		if (strncmp(value, "type=", 5) == 0)
 			value += 5;
-		if (machine_architecture(value))
-			found = machine_architecture(value);
+		if (machine_architecture(value) || is_virt(value))
+			machine = value;
 	}
-	return found ? found : host_architecture();
+	if (is_virt(machine))
+		return virt_architecture(cpu);
+	return *machine ? machine_architecture(machine) : host_architecture();
 }
 
 /* The directory the wrapper was called in, and the one it really lies in. */
@@ -165,7 +220,7 @@ char *find_emulator(const struct call *call)
 	const char *named = getenv("VHOST_HOST_EMULATOR");
 	const char *architecture = guest_architecture(call);
 	struct search search = {.wrapper = call->wrapper};
-	char name[sizeof("qemu-system-") + 65]; /* 65: a machine name of uname(2) */
+	char name[NAME_MAX + 1]; /* of a file, as the wrapper's own */
 	char *found;
 
 	if (named && *named)

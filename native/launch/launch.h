@@ -6,7 +6,7 @@
  *
  *      bin/qemu-wrap -> vh-launch ----------- nothing of ours in the call -----------> exec QEMU
  *                           |                                                            ^
- *                           `- a vhost netdev: fork -> node wrap-plan.js -> plan (pipe) -'
+ *                           `- a vhost netdev: fork -> node wrap-start.cjs -> plan -------'
  *
  * The planner decides what QEMU's arguments become; this program decides which QEMU is run, whether a
  * planner is needed at all (it costs a start of Node), and carries the plan out. It has no thread, no
@@ -30,7 +30,7 @@ struct config {
 	enum config_state state;
 	const char *path;
 	char *emulator;	   /* NULL when the file does not say */
-	bool concerns_all; /* it has a key that may change calls without a vhost netdev too */
+	bool concerns_all; /* it (or a variable) may change calls without a vhost netdev too */
 };
 
 /* One start of the wrapper. */
@@ -50,6 +50,9 @@ _Noreturn void fail(const char *hint, const char *format, ...) __attribute__((fo
 void *grow(void *memory, size_t bytes);
 char *join_path(const char *directory, const char *name);
 
+/* Whether an argument is the option of that name. QEMU takes one dash or two. */
+bool is_option(const char *arg, const char *name);
+
 void read_config(struct config *config);
 /* Takes the text of a configuration file apart; false where it is not one JSON object. */
 bool scan_config(struct config *config, const char *text);
@@ -59,6 +62,9 @@ char *find_emulator(const struct call *call);
 char *find_node(void);
 /* A file of this package, by its path from the package's root. */
 char *package_file(const char *path);
+
+/* Sends `text` to the UNIX socket at `path`, and what comes back (or an errno) to the planner. */
+void relay(int planner, const char *path, const char *text);
 
 /* Replaces this process by the emulator. */
 _Noreturn void become(const struct call *call, char **args);

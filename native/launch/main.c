@@ -71,8 +71,7 @@ _Noreturn void become(const struct call *call, char **args)
 	fail(NULL, "%s cannot be started: %s", call->emulator, strerror(errno));
 }
 
-/* QEMU takes one dash or two. */
-static bool is_option(const char *arg, const char *name)
+bool is_option(const char *arg, const char *name)
 {
 	if (*arg++ != '-')
 		return false;

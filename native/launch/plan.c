@@ -8,16 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PLANNER "build/src/cli/wrap-plan.js"
+#define PLANNER "build/bundle/cli/wrap-start.cjs"
 /* src/wrap/plan.ts describes the format. */
 #define MAGIC "vhost-host plan 1"
 /* Far above what the kernel takes for a command line. */
 #define MAX_PLAN (16 * 1024 * 1024)
 
-/* The planner's answer: fields that each end in a zero byte. */
+/* What the planner says: fields that each end in a zero byte. */
 struct answer {
 	char *text;
 	size_t length;
@@ -48,27 +49,24 @@ _Noreturn void become_planner(const struct call *call)
 }
 
 /*
- * The planner gets stdin from nowhere, its stdout is the pipe, and of the descriptors meant for QEMU it
+ * The planner's stdin and stdout are its line to this process, and of the descriptors meant for QEMU it
  * sees none but stderr: nothing it does, and no switch it starts, can hold or disturb one.
  */
-static _Noreturn void child(char *node, char **args, pid_t parent, int output)
+static _Noreturn void child(char *node, char **args, pid_t parent, int line)
 {
-	int null;
-
 	/* Whatever ends the launcher ends the planner; asked again, since the launcher may be gone already.
 	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(1);
-	null = open("/dev/null", O_RDONLY);
-	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0)
+	if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
 		_exit(1);
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	execv(node, args);
 	fail(NULL, "%s cannot be started: %s", node, strerror(errno));
 }
 
-/* Above the standard three, which may be closed, and gone at exec: QEMU must not find a pipe of ours. */
+/* Above the standard three, which may be closed, and gone at exec: QEMU must not find a line of ours. */
 static int move_up(int fd)
 {
 	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -77,6 +75,27 @@ static int move_up(int fd)
 		fail(NULL, "no descriptor left: %s", strerror(errno));
 	close(fd);
 	return moved;
+}
+
+/*
+ * `q<path>` and the field after it ask for an errand before the plan. Does the first one that is there in
+ * full, and forgets it; false where there is none.
+ */
+static bool serve_errand(struct answer *answer, int fd)
+{
+	const char *end = answer->text + answer->length;
+	const char *text, *rest;
+
+	if (answer->length == 0 || answer->text[0] != 'q')
+		return false;
+	text = memchr(answer->text, '\0', answer->length);
+	rest = text ? memchr(text + 1, '\0', (size_t)(end - text - 1)) : NULL;
+	if (!rest)
+		return false;
+	relay(fd, answer->text + 1, text + 1);
+	answer->length = (size_t)(end - rest - 1);
+	memmove(answer->text, rest + 1, answer->length);
+	return true;
 }
 
 static struct answer read_answer(int fd)
@@ -94,13 +113,17 @@ static struct answer read_answer(int fd)
 			answer.text = grow(answer.text, room);
 		}
 		got = read(fd, answer.text + answer.length, room - answer.length);
-		if (got < 0 && errno == EINTR)
+		/* ECONNRESET: it ended without reading what we brought; what it wrote before is still there.
+		 */
+		if (got < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (got < 0)
 			fail(NULL, "the planner's answer cannot be read: %s", strerror(errno));
 		if (got == 0)
 			return answer;
 		answer.length += (size_t)got;
+		while (serve_errand(&answer, fd))
+			;
 	}
 }
 
@@ -131,8 +154,8 @@ static struct answer ask_planner(const struct call *call)
 
 	/* With SIGCHLD ignored, as some daemons leave it, there would be no status to wait for. */
 	sigaction(SIGCHLD, &dflt, &old);
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		fail(NULL, "no pipe to the planner: %s", strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		fail(NULL, "no line to the planner: %s", strerror(errno));
 	ends[0] = move_up(ends[0]);
 	ends[1] = move_up(ends[1]);
 	pid = fork();

@@ -2,9 +2,20 @@ import { VhostHostError } from '../errors.js';
 import { describeError } from '../log.js';
 import type { ApiError } from '../switch/schema.js';
 
-/** The one place that decides the exit code: 0 done, 1 failed, 2 asked for wrongly. */
+/** What a check came to; thrown after it was told, because it is no failure of the command. */
+export class CheckVerdict extends Error {
+  readonly level: 'error' | 'warning';
+
+  constructor(level: 'error' | 'warning') {
+    super(`found ${level}s`);
+    this.level = level;
+  }
+}
+
+/** The one place that decides the exit code: 0 done, 1 failed, 2 asked for wrongly; of checks, 1 warnings, 2 errors. */
 export function exitCodeOf(error: unknown): number {
   if (error === undefined) return 0;
+  if (error instanceof CheckVerdict) return error.level === 'error' ? 2 : 1;
   return error instanceof VhostHostError && error.code === 'USAGE' ? 2 : 1;
 }
 

@@ -1,6 +1,6 @@
 import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
-import { answeredError } from '../switch/rest.js';
+import { answeredError } from '../switch/answer.js';
 import { logPath, prepareRunDir } from '../switch/rundir.js';
 import type { Settings } from '../switch/settings.js';
 import type { CliContext } from './context.js';

@@ -31,7 +31,7 @@ export function portLines(ports: readonly Port[]): string[] {
   return ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
 }
 
-function parseQueues(text: string): number {
+export function parseQueues(text: string): number {
   const queues = Number(text);
   if (Number.isInteger(queues) && queues >= 1) return queues;
   throw new InvalidArgumentError('It must be a whole number from 1.');

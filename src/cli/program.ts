@@ -1,7 +1,8 @@
 import { Command, CommanderError } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
 import type { CliContext } from './context.js';
-import { errorObject, exitCodeOf } from './exit.js';
+import { CheckVerdict, errorObject, exitCodeOf } from './exit.js';
+import { addLibvirt } from './libvirt.js';
 import { addMacs } from './macs.js';
 import { addPorts } from './ports.js';
 import { addStart } from './start.js';
@@ -9,6 +10,7 @@ import { addStats } from './stats.js';
 import { addStatus } from './status.js';
 import { addSpread } from './spread.js';
 import { addStop } from './stop.js';
+import { addVm } from './vm.js';
 
 export const PROGRAM = 'vhost-host';
 
@@ -20,7 +22,8 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop]) add(program, context);
+  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt])
+    add(program, context);
   return program;
 }
 
@@ -42,7 +45,8 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   } catch (error) {
     failure = fromCommander(error);
   }
-  if (failure !== undefined) {
+  // A verdict is told in the answer already.
+  if (failure !== undefined && !(failure instanceof CheckVerdict)) {
     // Looked up by hand: with a mistake in the arguments there are no parsed options to ask.
     if (args.includes('--json')) context.talk.answer(JSON.stringify(errorObject(failure)));
     else await context.talk.fail(failure);

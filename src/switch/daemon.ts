@@ -7,6 +7,7 @@ import { EventSink } from './events.js';
 import type { LogLine } from './events.js';
 import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
+import { GuestRecord } from './guests.js';
 import { takeRunDir } from './lock.js';
 import { PortTable } from './ports.js';
 import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
@@ -65,9 +66,12 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       if (action.kind === 'add') await ports.add(action.port, 'config');
       else await ports.remove(action.name);
     }
+    const guests = new GuestRecord(host, settings.runDir, ports);
+    await guests.restore(say);
+    unwind.push('the record of guests', () => guests.save());
     const daemon = makeDaemon(unwind, say);
     const control = makeControl(parts, { ports, sink, engine, say, stopSoon: () => void daemon.stop() });
-    startTicking(parts, { ports, sink, say }, unwind);
+    startTicking(parts, { ports, sink, say, guests }, unwind);
     await openApi(parts, control, unwind);
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
     return daemon;
@@ -135,10 +139,15 @@ async function openApi({ host, settings }: DaemonParts, control: SwitchControl, 
   }
 }
 
-function startTicking({ binding, clock, settings }: DaemonParts, { ports, sink, say }: Running, unwind: Unwind): void {
+function startTicking(
+  { binding, clock, settings }: DaemonParts,
+  { ports, sink, say, guests }: Running & { guests: GuestRecord },
+  unwind: Unwind,
+): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
     await ports.expire();
+    await guests.save();
     binding.ageMacs(settings.macAgeing);
     sink.tick();
   };

@@ -79,6 +79,16 @@ export class PortTable {
     return this.#inTurn(() => this.#claim(wish));
   }
 
+  /** Makes a port that an earlier switch had handed out, for its guest to come back to; one that is there stays. */
+  restore(wish: PortWish): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#ports.has(wish.name)) return;
+      const { id } = await this.#add(wish, 'claim');
+      const port = this.#byId(id);
+      if (port !== undefined) port.lostAt = this.#parts.clock.now();
+    });
+  }
+
   /** Removes ports whose claims came to nothing. */
   expire(): Promise<void> {
     return this.#inTurn(async () => {

@@ -13,7 +13,7 @@ export const MAX_SOCKET_PATH = 107;
 const KVM_GROUP = 'kvm';
 
 /** `given`, else VHOST_HOST_RUN_DIR, else the system's directory for root, else the user's own. */
-export function resolveRunDir(host: Host, given?: string): string {
+export function resolveRunDir(host: Pick<Host, 'env' | 'uid'>, given?: string): string {
   const chosen = given ?? host.env('VHOST_HOST_RUN_DIR');
   if (chosen !== undefined && chosen !== '') return resolve(chosen);
   if (host.uid() === 0) return '/run/vhost-host';
@@ -47,6 +47,11 @@ export function logPath(runDir: string): string {
 /** The list of port sockets, so that a later switch can clear up after one that was killed. */
 export function socketRecordPath(runDir: string): string {
   return join(runDir, 'sockets');
+}
+
+/** The ports of guests that may come back to a switch that starts anew. */
+export function guestRecordPath(runDir: string): string {
+  return join(runDir, 'guests');
 }
 
 export function checkSocketPath(path: string): void {

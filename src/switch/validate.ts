@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { printable } from '../errors.js';
-import { nearest } from './suggest.js';
+import { nearest } from '../suggest.js';
 
 /** The keys an object schema knows at a path into it; none where the path leads to something else. */
 function knownKeys(schema: unknown, path: readonly PropertyKey[]): readonly string[] {

@@ -12,6 +12,8 @@ export interface Group {
   keys(): string[];
   /** Scalars as QEMU writes them on a command line (`on`, `off`, digits); undefined where missing. */
   get(key: string): string | undefined;
+  /** Every scalar of a key that may be there several times, or be a list. */
+  getAll(key: string): string[];
   set(key: string, value: Value): Group;
   remove(key: string): Group;
   toString(): string;

@@ -27,17 +27,24 @@ export function queuesOf(netdev: Group): number {
   return countOf(netdev.get('fds')) ?? countOf(netdev.get('vhostfds')) ?? 1;
 }
 
+/** A descriptor's number in an option, or a list of them; those that have names are not inherited ones. */
+function numbersOf(text: string | undefined): number[] {
+  const numbers = (text?.split(':') ?? []).filter((part) => /^\d{1,7}$/.test(part)).map(Number);
+  return numbers.filter((fd) => fd > 2);
+}
+
 /**
- * Inherited descriptors of /dev/vhost-net that nobody needs once the netdev is vhost-user. The tap's
- * own stay open: libvirt goes on naming the interface (statistics, link state), and it lives as long
- * as its descriptor does.
+ * Inherited descriptors of a netdev for /dev/vhost-net. Not the tap's own: libvirt asks for its tap by name
+ * (statistics, bridge tables) as long as the guest runs, and it is there as long as somebody holds it open.
  */
 export function vhostDescriptors(netdev: Group): number[] {
-  const listed = [netdev.get('vhostfd'), netdev.get('vhostfds')].flatMap((list) => list?.split(':') ?? []);
-  return listed
-    .filter((text) => /^\d{1,7}$/.test(text))
-    .map(Number)
-    .filter((fd) => fd > 2);
+  return ['vhostfd', 'vhostfds'].flatMap((key) => numbersOf(netdev.get(key)));
+}
+
+/** Every number in the call that may be a descriptor: what is named there must stay open. */
+export function descriptorsIn(texts: readonly string[]): Set<number> {
+  const named = texts.flatMap((text) => [...text.matchAll(/fds?"?\s*[=:]\s*"?([\d:]+)|\/dev\/fd\/(\d+)/g)]);
+  return new Set(named.flatMap(([, list, path]) => numbersOf(list ?? path)));
 }
 
 export function vhostNetdevs(command: Command): Item[] {
@@ -48,6 +55,26 @@ export function vhostNetdevs(command: Command): Item[] {
 export function guestName(command: Command): string | undefined {
   const names = command.options('name').map((item) => groupOf(item).get('guest'));
   return names.findLast((name) => name !== undefined && name !== '');
+}
+
+/** libvirt names every guest by a number, too. */
+export function guestUuid(command: Command): string | undefined {
+  return command.options('uuid').at(-1)?.args[1]?.text;
+}
+
+/** The accelerators that QEMU will try, in order. */
+function accelerators(command: Command, emulator: string): string[] {
+  const listed = command.options('accel').map((item) => groupOf(item).get('accel') ?? '');
+  const machine = command.options('machine').findLast((item) => groupOf(item).get('accel') !== undefined);
+  const said = machine === undefined ? listed : (groupOf(machine).get('accel') ?? '').split(':');
+  if (said.length > 0) return said;
+  // What QEMU does by itself depends on the name it is called by.
+  return command.has('enable-kvm') || emulator.endsWith('kvm') ? ['kvm', 'tcg'] : ['tcg'];
+}
+
+/** Whether QEMU emulates the processor, as far as can be told before it runs. */
+export function isEmulated(command: Command, emulator: string, kvm: boolean): boolean {
+  return accelerators(command, emulator).find((name) => name !== 'kvm' || kvm) === 'tcg';
 }
 
 /** libvirt talks to every guest of its own over a monitor of this name. */

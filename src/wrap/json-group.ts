@@ -31,6 +31,12 @@ function valueEnd(text: string, start: number): number {
   return text.length;
 }
 
+/** A scalar as QEMU writes it on a command line. */
+function asText(value: unknown): string | undefined {
+  if (typeof value === 'boolean') return value ? 'on' : 'off';
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+}
+
 /**
  * One JSON object. The text between the members is kept too, so that an edit leaves every other
  * byte alone: `gaps[i]` stands before member i, the last gap closes the object.
@@ -66,9 +72,13 @@ export class JsonGroup implements Group {
   }
 
   get(key: string): string | undefined {
+    return asText(this.members.find((member) => member.key === key)?.value);
+  }
+
+  getAll(key: string): string[] {
     const value = this.members.find((member) => member.key === key)?.value;
-    if (typeof value === 'boolean') return value ? 'on' : 'off';
-    return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
+    const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+    return values.flatMap((element) => asText(element) ?? []);
   }
 
   set(key: string, value: Value): JsonGroup {

@@ -59,6 +59,10 @@ export class KeyGroup implements Group {
     return this.entries.findLast((entry) => entry.key === key)?.value;
   }
 
+  getAll(key: string): string[] {
+    return this.entries.filter((entry) => entry.key === key).map((entry) => entry.value);
+  }
+
   set(key: string, value: Value): KeyGroup {
     const at = this.entries.findLastIndex((entry) => entry.key === key);
     const text = printValue(value);

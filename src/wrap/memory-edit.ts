@@ -3,6 +3,8 @@ import { groupOf, newItem, withValue } from './argv.js';
 import type { Command, Reason } from './command.js';
 import type { Facts } from './facts.js';
 import { asBoolean, printKeys } from './group.js';
+import type { Value } from './group.js';
+import type { Place } from './hugepages.js';
 import { isMovable, memoryObjects } from './memory.js';
 import type { MemoryPlan } from './memory.js';
 import { freeId } from './netdev.js';
@@ -22,21 +24,29 @@ function placeOf(memPath: string, facts: Facts): Record<string, string> {
   });
 }
 
-function hugetlb(pageSize: number | undefined): Record<string, string> {
-  return pageSize === undefined ? {} : { hugetlb: 'on', hugetlbsize: printSize(pageSize), ...PREALLOC };
+/** Properties of an object whose memory comes from `place`; none for ordinary pages. */
+function propertiesOf(place: Place | undefined): Record<string, string> {
+  if (place === undefined) return {};
+  if (place.dir !== undefined) return { 'mem-path': place.dir, ...PREALLOC };
+  return { hugetlb: 'on', hugetlbsize: printSize(place.pageSize), ...PREALLOC };
+}
+
+/** A memfd needs no mount and no permission; a hugetlbfs is taken where one was named. */
+function typeFor(place: Place | undefined): string {
+  return place?.dir === undefined ? 'memory-backend-memfd' : 'memory-backend-file';
 }
 
 /** `-m` alone, or with `-mem-path`: an object for the guest's memory, and the machine told to use it. */
 export function addBackend(command: Command, reason: Reason, memory: MemoryPlan, facts: Facts): void {
   if (!memory.legacy) return;
-  const { memPath } = memory;
-  const place = memPath === undefined ? hugetlb(memory.pageSize) : placeOf(memPath, facts);
+  const { memPath, place } = memory;
+  const properties = memPath === undefined ? propertiesOf(place) : placeOf(memPath, facts);
   const id = freeId(command, 'object', 'vhost-host-ram');
-  const type = memPath === undefined ? 'memory-backend-memfd' : 'memory-backend-file';
+  const type = memPath === undefined ? typeFor(place) : 'memory-backend-file';
   const asked = command.has('mem-prealloc') ? PREALLOC : {};
   const object = newItem(
     'object',
-    printKeys(type, { id, size: printSize(memory.size), share: 'on', ...place, ...asked }),
+    printKeys(type, { id, size: printSize(memory.size), share: 'on', ...properties, ...asked }),
   );
   const machine = command.options('machine').at(-1);
   if (machine === undefined) {
@@ -54,24 +64,30 @@ export function dropOldOptions(command: Command, reason: Reason, memory: MemoryP
   }
 }
 
-/** Private anonymous memory has no descriptor to hand to the switch; a memfd has, and needs no mount and no right. */
-export function ramToMemfd(command: Command, reason: Reason, memory: MemoryPlan): void {
+/** Private anonymous memory has no descriptor to hand to the switch. */
+export function giveRamADescriptor(command: Command, reason: Reason, { shared, place }: MemoryPlan): void {
   for (const item of memoryObjects(command)) {
     let group = groupOf(item);
     if (group.get('qom-type') !== 'memory-backend-ram') continue;
-    const { pageSize } = memory;
-    const huge = pageSize !== undefined && isMovable(group);
-    group = group.set('qom-type', 'memory-backend-memfd').set('share', true);
-    if (huge) {
-      const size = group.form === 'json' ? pageSize : printSize(pageSize);
-      group = group.set('hugetlb', true).set('hugetlbsize', size).set('prealloc', true);
+    const taken = isMovable(group) ? place : undefined;
+    if (!shared && taken === undefined) continue;
+    group = group.set('qom-type', typeFor(taken)).set('share', true);
+    for (const [key, value] of Object.entries(propertiesOf(taken))) {
+      group = group.set(key, group.form === 'json' ? jsonValue(key, value, taken) : value);
     }
     command.replace(reason, item, [withValue(item, group)]);
   }
 }
 
+/** JSON has types: libvirt's objects carry sizes as numbers and switches as booleans. */
+function jsonValue(key: string, text: string, place: Place | undefined): Value {
+  if (key === 'hugetlbsize') return place?.pageSize ?? text;
+  return text === 'on' ? true : text;
+}
+
 /** A file is mapped privately unless told otherwise, a memfd shared. */
-export function shareMemory(command: Command, reason: Reason): void {
+export function shareMemory(command: Command, reason: Reason, { shared }: MemoryPlan): void {
+  if (!shared) return;
   for (const item of memoryObjects(command)) {
     const group = groupOf(item);
     const byDefault = group.get('qom-type') === 'memory-backend-memfd';

@@ -1,27 +1,24 @@
-import { VhostHostError } from '../errors.js';
 import { groupOf } from './argv.js';
 import type { Item } from './argv.js';
 import type { Command } from './command.js';
-import type { Config } from './config.js';
+import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
 import { asBoolean } from './group.js';
 import type { Group } from './group.js';
-import { MIB, parseSize, printSize } from './size.js';
-
-/** What is asked of the hugepages of one size. */
-interface Need {
-  readonly pageSize: number;
-  readonly bytes: number;
-}
+import { boundNodes, choosePlace, demand } from './hugepages.js';
+import type { Memory, Need, Place } from './hugepages.js';
+import { MIB, parseSize } from './size.js';
 
 /** How the guest's memory is to be made; decided once, before anything is edited. */
 export interface MemoryPlan {
-  /** The guest's memory is set by `-m` (and perhaps `-mem-path`) alone, there is no object for it. */
+  /** The switch must reach the memory; otherwise it is only moved to hugepages. */
+  readonly shared: boolean;
+  /** The guest's memory is set by `-m` (and perhaps `-mem-path`) alone, and gets an object now. */
   readonly legacy: boolean;
   readonly memPath: string | undefined;
   readonly size: number;
   /** Hugepages for memory that nobody gave a place; undefined for ordinary pages. */
-  readonly pageSize: number | undefined;
+  readonly place: Place | undefined;
 }
 
 /** Memory of a machine that nobody told how much it has. */
@@ -58,8 +55,8 @@ function guestSize(command: Command): number {
   return text === undefined ? DEFAULT_SIZE : Math.ceil(parseSize(text, MIB) / GRANULE) * GRANULE;
 }
 
-function sizeOf(group: Group): number {
-  return parseSize(group.get('size') ?? '0', 1);
+function memoryOf(group: Group): Memory {
+  return { bytes: parseSize(group.get('size') ?? '0', 1), nodes: boundNodes(group) };
 }
 
 export function memPathOf(command: Command): string | undefined {
@@ -74,62 +71,30 @@ export function memoryPaths(command: Command): string[] {
 
 /** The hugepages that one object takes, if any. */
 function needOf(group: Group, facts: Facts): Need | undefined {
-  const bytes = sizeOf(group);
   if (asBoolean(group.get('hugetlb')) === true) {
-    const pageSize = group.get('hugetlbsize');
-    return { pageSize: pageSize === undefined ? facts.defaultPageSize : parseSize(pageSize, 1), bytes };
+    const text = group.get('hugetlbsize');
+    return { ...memoryOf(group), pageSize: text === undefined ? facts.defaultPageSize : parseSize(text, 1) };
   }
   const filesystem = facts.filesystems.get(group.get('mem-path') ?? '');
-  return filesystem?.kind === 'hugetlbfs' ? { pageSize: filesystem.pageSize, bytes } : undefined;
+  return filesystem?.kind === 'hugetlbfs' ? { ...memoryOf(group), pageSize: filesystem.pageSize } : undefined;
 }
 
-function pagesOf(needs: readonly Need[], pageSize: number): number {
-  const ours = needs.filter((need) => need.pageSize === pageSize);
-  return ours.reduce((pages, need) => pages + Math.ceil(need.bytes / pageSize), 0);
+function needsOf(command: Command, facts: Facts): Need[] {
+  return memoryObjects(command).flatMap((item) => needOf(groupOf(item), facts) ?? []);
 }
 
-function demand(needs: readonly Need[], pageSize: number, facts: Facts): void {
-  const needed = pagesOf(needs, pageSize);
-  const pool = facts.pools.find((candidate) => candidate.pageSize === pageSize);
-  const { free, total } = pool ?? { free: 0, total: 0 };
-  if (needed <= free) return;
-  const file = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB/nr_hugepages`;
-  const size = printSize(pageSize);
-  throw new VhostHostError('HUGEPAGES_TOO_FEW', `the guest needs ${needed} hugepages of ${size}, ${free} are free`, {
-    hint: `echo ${total + needed - free} | sudo tee ${file}`,
-    details: { needed, free, pageSize },
-  });
-}
-
-/** Throws where the command asks for more hugepages than there are: QEMU's own message comes late and says less. */
+/** Throws where the command asks for more hugepages than there are. */
 export function checkHugepages(command: Command, facts: Facts): void {
-  const needs = memoryObjects(command).flatMap((item) => needOf(groupOf(item), facts) ?? []);
-  for (const pageSize of new Set(needs.map((need) => need.pageSize))) demand(needs, pageSize, facts);
+  demand(needsOf(command, facts), facts);
 }
 
-/** The largest pages that the sizes are whole multiples of and that are there beside what is asked for already. */
-function choosePages(sizes: readonly number[], asked: readonly Need[], facts: Facts, config: Config) {
-  if (sizes.length === 0 || config.hugepages === 'off') return undefined;
-  const needs = (pageSize: number): Need[] => [...asked, ...sizes.map((bytes) => ({ pageSize, bytes }))];
-  const pool = facts.pools.find(
-    ({ pageSize, free }) =>
-      sizes.every((bytes) => bytes > 0 && bytes % pageSize === 0) && pagesOf(needs(pageSize), pageSize) <= free,
-  );
-  if (pool === undefined && config.hugepages === 'on') {
-    demand(needs(facts.defaultPageSize), facts.defaultPageSize, facts);
-    return facts.defaultPageSize;
-  }
-  return pool?.pageSize;
-}
-
-export function planMemory(command: Command, facts: Facts, config: Config): MemoryPlan {
+export function planMemory(command: Command, facts: Facts, config: Config, shared: boolean): MemoryPlan {
   const backed = lastValue(command, 'machine', 'memory-backend') ?? lastValue(command, 'numa', 'memdev');
-  const legacy = backed === undefined;
-  const memPath = legacy ? memPathOf(command) : undefined;
+  const memPath = backed === undefined ? memPathOf(command) : undefined;
   const size = guestSize(command);
-  const objects = memoryObjects(command).map(groupOf);
-  const movable = objects.filter(isMovable).map(sizeOf);
-  const asked = objects.flatMap((group) => needOf(group, facts) ?? []);
-  if (legacy && memPath === undefined) movable.push(size);
-  return { legacy, memPath, size, pageSize: choosePages(movable, asked, facts, config) };
+  const movable = memoryObjects(command).map(groupOf).filter(isMovable).map(memoryOf);
+  if (backed === undefined && memPath === undefined) movable.push({ bytes: size, nodes: undefined });
+  const place = choosePlace(movable, needsOf(command, facts), facts, config);
+  const legacy = backed === undefined && (shared || (memPath === undefined && place !== undefined));
+  return { shared, legacy, memPath, size, place };
 }

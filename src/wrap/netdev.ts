@@ -9,7 +9,7 @@ import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
 export interface Netdev {
   readonly id: string;
   readonly queues: number;
-  /** Inherited descriptors that nobody needs after the rewrite. */
+  /** Inherited descriptors for /dev/vhost-net that it had. */
   readonly descriptors: readonly number[];
 }
 
@@ -83,7 +83,12 @@ export function freeId(command: Command, option: string, wanted: string): string
 }
 
 /** tap with vhost becomes a vhost-user netdev of the same id, with its socket in front of it. */
-export function toVhostUser(command: Command, reason: Reason, sockets: ReadonlyMap<string, string>): void {
+export function toVhostUser(
+  command: Command,
+  reason: Reason,
+  sockets: ReadonlyMap<string, string>,
+  reconnect: number,
+): void {
   for (const item of vhostNetdevs(command)) {
     let group = groupOf(item);
     const id = group.get('id') ?? '';
@@ -94,8 +99,21 @@ export function toVhostUser(command: Command, reason: Reason, sockets: ReadonlyM
     for (const key of group.keys()) if (key !== 'type' && key !== 'id') group = group.remove(key);
     group = group.set('type', 'vhost-user').set('chardev', chardev);
     if (queues > 1) group = group.set('queues', queues);
-    const socket = newItem('chardev', printKeys('socket', { id: chardev, path }));
+    // With it the guest lives on when the switch is stopped, and comes back to its port afterwards.
+    const again = reconnect === 0 ? {} : { reconnect: String(reconnect) };
+    const socket = newItem('chardev', printKeys('socket', { id: chardev, path, ...again }));
     command.replace(reason, item, [socket, withValue(item, group)]);
+  }
+}
+
+/** Without vectors the device has no MSI-X, and interrupts as any old PCI card. Other buses have neither. */
+export function msixOff(command: Command, reason: Reason, netdevs: readonly Netdev[]): void {
+  for (const { id } of netdevs) {
+    for (const device of devicesOf(command, id)) {
+      const group = groupOf(device);
+      if (!/^virtio-net-pci/.test(group.get('driver') ?? '') || group.get('vectors') === '0') continue;
+      command.replace(reason, device, [withValue(device, group.set('vectors', 0))]);
+    }
   }
 }
 

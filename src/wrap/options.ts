@@ -58,6 +58,7 @@ export const ALIASES: Readonly<Record<string, string>> = { M: 'machine' };
 
 /** The key that the first word of a value belongs to when it is written without one. */
 export const IMPLIED_KEYS: Readonly<Record<string, string>> = {
+  accel: 'accel',
   chardev: 'backend',
   device: 'driver',
   m: 'size',

@@ -1,7 +1,13 @@
 import type { Rewritten } from './rewrite.js';
 
 /**
- * The answer to the launcher (read by `native/launch/plan.c`): fields that each end in a zero byte.
+ * What the planner says to the launcher (`native/launch/plan.c`): fields that each end in a zero byte. First,
+ * any number of errands, each answered by a line `ERRNO LENGTH` and so many bytes:
+ *
+ *   q<path>             connect to this UNIX socket, …
+ *   <text>              … send this, and read until the peer closes
+ *
+ * Then the plan:
  *
  *   vhost-host plan 1   what this is, and the version of the format
  *   c<number>           close this inherited descriptor
@@ -19,4 +25,8 @@ export function printPlan(rewritten: Rewritten): string {
     '.',
   ];
   return fields.map((field) => `${field}\0`).join('');
+}
+
+export function printErrand(socket: string, text: string): string {
+  return `q${socket}\0${text}\0`;
 }

@@ -2,11 +2,15 @@ import { groupOf } from './argv.js';
 import type { Arg } from './argv.js';
 import { Command } from './command.js';
 import type { Change } from './command.js';
-import type { Config } from './config.js';
+import { checkTransport } from './config.js';
+import type { GuestId } from './config.js';
+import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
-import { belowLibvirt, guestName, portName } from './guest.js';
+import { belowLibvirt, descriptorsIn, guestName, guestUuid, isEmulated, portName } from './guest.js';
+import { directoriesOf } from './hugepages.js';
 import { checkHugepages, memoryPaths, planMemory } from './memory.js';
 import { surveyNetdevs } from './netdev.js';
+import type { Netdev } from './netdev.js';
 import { OPTIONS_RULE, RULES } from './rules.js';
 
 /** A port that the guest needs from the switch. */
@@ -26,6 +30,8 @@ export interface Survey {
 }
 
 export interface Inputs {
+  /** The real QEMU. */
+  readonly emulator: string;
   readonly facts: Facts;
   readonly config: Config;
   /** By netdev id. */
@@ -44,12 +50,29 @@ function isProbe(command: Command): boolean {
   return command.options('machine').some((item) => groupOf(item).get('type') === 'none');
 }
 
+/** Whose section of the configuration counts. */
+export function identify(args: readonly string[]): GuestId {
+  const command = new Command(args);
+  return { name: guestName(command), uuid: guestUuid(command) };
+}
+
+/** The call with what the configuration adds to it, and its netdevs for the switch. */
+function read(args: readonly string[], config: Config): { command: Command; netdevs: Netdev[] } {
+  const command = new Command(args);
+  if (isProbe(command)) return { command, netdevs: [] };
+  command.append(OPTIONS_RULE, config.options);
+  return { command, netdevs: surveyNetdevs(command) };
+}
+
+/** Whether anything of the guest's memory is our business. */
+function concernsMemory(command: Command, netdevs: readonly Netdev[], config: Config): boolean {
+  return netdevs.length > 0 || (config.hugepagesForAll && !isProbe(command));
+}
+
 /** What the call asks for; throws where it cannot be given. */
 export function survey(args: readonly string[], config: Config): Survey {
-  const command = new Command(args);
-  command.append(OPTIONS_RULE, config.options);
-  const netdevs = isProbe(command) ? [] : surveyNetdevs(command);
-  if (netdevs.length === 0) return { claims: [], memoryPaths: [], belowLibvirt: false };
+  const { command, netdevs } = read(args, config);
+  if (netdevs.length > 0) checkTransport(config);
   const guest = guestName(command);
   const claims = netdevs.map(({ id, queues }) => ({
     netdev: id,
@@ -57,23 +80,21 @@ export function survey(args: readonly string[], config: Config): Survey {
     queues,
     exact: guest !== undefined,
   }));
-  return { claims, memoryPaths: memoryPaths(command), belowLibvirt: belowLibvirt(command) };
+  const paths = concernsMemory(command, netdevs, config) ? [...memoryPaths(command), ...directoriesOf(config)] : [];
+  return { claims, memoryPaths: paths, belowLibvirt: belowLibvirt(command) };
 }
 
 /** The new command line. Pure: the same call, facts, configuration and sockets give the same answer. */
 export function rewrite(args: readonly string[], inputs: Inputs): Rewritten {
-  const command = new Command(args);
-  if (isProbe(command)) return { args: command.args(), changes: [], close: [] };
-  command.append(OPTIONS_RULE, inputs.config.options);
-  const netdevs = surveyNetdevs(command);
-  if (netdevs.length > 0) {
-    const context = { ...inputs, netdevs, memory: planMemory(command, inputs.facts, inputs.config) };
-    for (const rule of RULES) rule.apply(command, context);
-    checkHugepages(command, inputs.facts);
+  const { facts, config, emulator } = inputs;
+  const { command, netdevs } = read(args, config);
+  if (concernsMemory(command, netdevs, config)) {
+    const memory = planMemory(command, facts, config, netdevs.length > 0);
+    const emulated = isEmulated(command, emulator, facts.kvm);
+    for (const rule of RULES) rule.apply(command, { ...inputs, netdevs, memory, emulated });
+    checkHugepages(command, facts);
   }
-  return {
-    args: command.args(),
-    changes: command.changes(),
-    close: netdevs.flatMap((netdev) => netdev.descriptors),
-  };
+  const named = descriptorsIn(command.args().map((arg) => arg.text));
+  const unused = netdevs.flatMap((netdev) => netdev.descriptors).filter((fd) => !named.has(fd));
+  return { args: command.args(), changes: command.changes(), close: unused };
 }

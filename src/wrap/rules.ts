@@ -1,9 +1,9 @@
 import type { Command, Reason } from './command.js';
-import type { Config } from './config.js';
+import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
 import type { MemoryPlan } from './memory.js';
-import { addBackend, dropOldOptions, ramToMemfd, shareMemory } from './memory-edit.js';
-import { offloadsOff, toVhostUser } from './netdev.js';
+import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory-edit.js';
+import { msixOff, offloadsOff, toVhostUser } from './netdev.js';
 import type { Netdev } from './netdev.js';
 
 /** All that a rule may look at besides the command line. */
@@ -12,6 +12,8 @@ export interface Context {
   readonly config: Config;
   readonly netdevs: readonly Netdev[];
   readonly memory: MemoryPlan;
+  /** QEMU emulates the processor of this guest. */
+  readonly emulated: boolean;
   /** Socket of each netdev's port. */
   readonly sockets: ReadonlyMap<string, string>;
 }
@@ -20,13 +22,13 @@ export interface Rule extends Reason {
   apply(this: Rule, command: Command, context: Context): void;
 }
 
-/** Everything that is ever changed for a guest with a vhost netdev, in the order it is done. */
+/** Everything that is ever changed for a guest, in the order it is done. */
 export const RULES: readonly Rule[] = [
   {
     id: 'netdev-vhost-user',
     why: 'the guest is connected to a port of the switch instead of a tap with vhost',
     apply(command, context) {
-      toVhostUser(command, this, context.sockets);
+      toVhostUser(command, this, context.sockets, context.config.reconnect);
     },
   },
   {
@@ -37,22 +39,29 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    id: 'memory-memfd',
-    why: 'the switch can only reach memory that has a descriptor and is shared',
+    id: 'msix-off',
+    why: 'QEMU 7.2 crashes with vhost-user and MSI-X where it emulates the processor',
     apply(command, context) {
-      ramToMemfd(command, this, context.memory);
+      if (context.emulated) msixOff(command, this, context.netdevs);
+    },
+  },
+  {
+    id: 'memory-descriptor',
+    why: 'only memory that has a descriptor can be shared with the switch, or lie in hugepages',
+    apply(command, context) {
+      giveRamADescriptor(command, this, context.memory);
     },
   },
   {
     id: 'memory-shared',
     why: 'without share=on the link is up and no frame ever arrives',
-    apply(command) {
-      shareMemory(command, this);
+    apply(command, context) {
+      shareMemory(command, this, context.memory);
     },
   },
   {
     id: 'memory-backend',
-    why: 'memory set by -m alone is private to QEMU; an object can be shared with the switch',
+    why: 'memory set by -m alone is private to QEMU; that of an object can be shared, or lie in hugepages',
     apply(command, context) {
       addBackend(command, this, context.memory, context.facts);
     },
@@ -68,7 +77,7 @@ export const RULES: readonly Rule[] = [
     id: 'vhost-options',
     why: 'the configuration adds "vhostOptions" to guests with a vhost netdev',
     apply(command, context) {
-      command.append(this, context.config.vhostOptions);
+      if (context.netdevs.length > 0) command.append(this, context.config.vhostOptions);
     },
   },
 ];

@@ -101,7 +101,7 @@ export function document(report: Report): string {
     ...section('What limits each row', ...markdown(conditionsTable(rows)), '', limits),
     ...section('What was negotiated', ...markdown(featuresTable(rows))),
     ...(memory === undefined ? [] : section('Memory of the daemon', ...markdown(memory))),
-    ...(latency === undefined ? [] : section('First frame after an idle time', latencyText, ...markdown(latency))),
+    ...(latency === undefined ? [] : section('First frame after an idle time', latencyText, '', ...markdown(latency))),
     ...microSections(report),
     ...section('How to repeat it', repeat),
     '',

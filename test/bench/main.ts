@@ -3,11 +3,11 @@ import { makeTalk } from '../../src/log.js';
 import { closeWithOutput, withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
+import { reserveHugepages } from '../helpers/hugepages.js';
 import { measureRows } from './bench.js';
 import { allCases } from './cases.js';
 import type { Place } from './contender.js';
 import { writeDocs } from './docs.js';
-import { reserveHugepages } from './hugepages.js';
 import { measureLatency } from './latency.js';
 import { allowedCpus, machineFacts } from './machine.js';
 import { measureMemory } from './memory.js';
@@ -20,6 +20,8 @@ import { whyNoOvs } from './ovs-process.js';
 import { render } from './render.js';
 import { failed } from './report.js';
 import type { Report } from './report.js';
+import { aligned } from './table.js';
+import { measureWrap, wrapTable } from './wrap.js';
 
 /** `npm run bench`: guest to guest throughput of this switch, beside Open vSwitch with DPDK. See docs/performance.md. */
 
@@ -88,11 +90,18 @@ async function run(options: Options): Promise<void> {
   throw new VhostHostError('COMMAND_FAILED', `no figures of ${broken.map(({ id }) => id).join(', ')}`);
 }
 
+async function runWrap({ wrap, json }: Options): Promise<void> {
+  const rows = await talk.step('starts through qemu-wrap', () => withScope((scope) => measureWrap(scope, wrap)));
+  for (const line of json ? [JSON.stringify({ wrap: rows }, undefined, 2)] : aligned(wrapTable(rows)))
+    talk.answer(line);
+}
+
 closeWithOutput(process.stdout);
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) for (const line of usage) talk.answer(line);
   else if (options.list) for (const { id } of allCases) talk.answer(id);
+  else if (options.wrap > 0) await runWrap(options);
   else await run(options);
 } catch (error) {
   process.exitCode = 1;

@@ -17,6 +17,8 @@ export interface Options {
   /** How much the ring to ring bench does; 0: not at all. */
   readonly micro: number;
   readonly writeDocs: boolean;
+  /** Starts of each call through qemu-wrap, instead of the switch's rows; 0: not at all. */
+  readonly wrap: number;
 }
 
 export const usage = [
@@ -27,6 +29,7 @@ export const usage = [
   '  --windows N       undisturbed windows wanted of each switch, row and round (3)',
   '  --seconds S       length of a window (1)',
   '  --micro           also the ring to ring bench of native/core; --effort N makes it longer',
+  '  --wrap            only what qemu-wrap adds to the start of a guest; --effort N makes it longer',
   '  --no-ovs          do not compare with Open vSwitch',
   '  --no-hugepages    do not reserve hugepages (then there is no Open vSwitch either)',
   '  --no-memory       leave out the memory of the daemon',
@@ -34,6 +37,8 @@ export const usage = [
   '  --json            one object for machines',
   '  --write-docs      write docs/performance.md and docs/performance.svg (with --micro for everything in it)',
 ];
+
+const wrapRuns = 41;
 
 function wrong(message: string): VhostHostError {
   return new VhostHostError('USAGE', message, { hint: 'npm run bench -- --help' });
@@ -72,6 +77,7 @@ const declared = {
   help: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   micro: { type: 'boolean', default: false },
+  wrap: { type: 'boolean', default: false },
   'no-ovs': { type: 'boolean', default: false },
   'no-hugepages': { type: 'boolean', default: false },
   'no-memory': { type: 'boolean', default: false },
@@ -106,5 +112,6 @@ export function parseOptions(args: string[]): Options | undefined {
     latency: !values['no-latency'],
     micro: values.micro ? count('effort', values.effort) : 0,
     writeDocs: values['write-docs'],
+    wrap: values.wrap ? wrapRuns * count('effort', values.effort) : 0,
   };
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { parseConfig } from '../../src/switch/config.js';
+import { parseConfig as parseWrapConfig } from '../../src/wrap/config.js';
+import { DEFAULTS, KEYS, KEY_NAMES } from '../../src/wrap/config-keys.js';
 import { request } from '../../src/switch/rest.js';
 import { apiSocketPath } from '../../src/switch/rundir.js';
 import { runToEnd } from '../helpers/child.js';
@@ -28,7 +30,7 @@ describe('what README says', function () {
 
   it('names npm scripts that are there', async () => {
     const { scripts } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { scripts: object };
-    const named = [...readme.matchAll(/npm (?:run )?([a-z][a-z:-]*)/g)].map(([, name]) => name ?? '');
+    const named = [...readme.matchAll(/npm (?:run )?([a-z][a-z0-9:-]*)/g)].map(([, name]) => name ?? '');
     assert.ok(named.length > 3);
     assert.deepEqual(
       named.filter((name) => !(name in scripts)),
@@ -39,7 +41,21 @@ describe('what README says', function () {
   it('shows a configuration that is accepted', () => {
     const shown = blocks(readme, 'json');
     assert.ok(shown.length > 0);
-    for (const text of shown) parseConfig('README.md', text);
+    // qemu-wrap's has sections for domains.
+    const [wrap, own] = [true, false].map((wanted) => shown.filter((text) => text.includes('"domains"') === wanted));
+    for (const text of wrap ?? []) parseWrapConfig(text, 'README.md');
+    for (const text of own ?? []) parseConfig('README.md', text);
+    assert.deepEqual([wrap?.length, own?.length], [1, 1]);
+  });
+
+  it('lists every key and variable of qemu-wrap, with its default', () => {
+    for (const key of KEY_NAMES) {
+      const line = readme.split('\n').find((row) => row.startsWith(`| \`${key}\``));
+      assert.ok(line?.includes(`\`${KEYS[key].env}\``), key);
+      const value = DEFAULTS[key];
+      const shown = typeof value === 'string' ? value : JSON.stringify(value);
+      if (key !== 'hugetlbfsDir' && shown !== undefined) assert.ok(line?.includes(`| \`${shown}\` |`), key);
+    }
   });
 
   it('commands run as written', async () => {

@@ -102,6 +102,11 @@ export class Child {
     this.process.stdin.write(text);
   }
 
+  /** For programs that end with their input. */
+  closeInput(): void {
+    this.process.stdin.end();
+  }
+
   /** Waits for text that matches in what the process writes. */
   async waitFor(pattern: RegExp, { deadline, stream = 'stdout', from = 0 }: OutputWait): Promise<RegExpMatchArray> {
     try {

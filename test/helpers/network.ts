@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import type { Guest } from './guest.js';
+import type { GuestShell } from './guest-shell.js';
 import { until } from './until.js';
 
 /** What Linux guests do with each other over the network. */
 
 /** Fails unless every ping is answered. */
-export async function ping(from: Guest, address: string, count = 5): Promise<void> {
+export async function ping(from: GuestShell, address: string, count = 5): Promise<void> {
   const output = await from.sh(`ping -c ${count} -i 0.2 -W 5 ${address}`, { deadline: 60_000 });
   assert.match(output, new RegExp(`${count} packets received, 0% packet loss`), `${from.name} pings ${address}`);
 }
@@ -18,7 +18,7 @@ export interface LinkCounters {
 }
 
 /** The guest's own counters of its network interface. */
-export async function linkCounters(guest: Guest): Promise<LinkCounters> {
+export async function linkCounters(guest: GuestShell): Promise<LinkCounters> {
   const names = ['rx_packets', 'rx_bytes', 'tx_packets', 'tx_bytes'];
   const files = names.map((name) => `/sys/class/net/eth0/statistics/${name}`).join(' ');
   const [rxPackets = NaN, rxBytes = NaN, txPackets = NaN, txBytes = NaN] = (await guest.sh(`cat ${files}`))
@@ -32,7 +32,7 @@ const TRANSFER_DEADLINE_MS = 90_000;
 const port = 5001;
 
 /** Sends random data over TCP and compares the sums that both ends compute. */
-export async function transfer(from: Guest, to: Guest, address: string, megabytes: number): Promise<void> {
+export async function transfer(from: GuestShell, to: GuestShell, address: string, megabytes: number): Promise<void> {
   await to.sh('rm -f /tmp/sum');
   // With a program of its own as the reader: a plain `nc -l` with nothing to say would end the connection at once.
   const reader = `'md5sum >/tmp/sum.new; mv /tmp/sum.new /tmp/sum'`;

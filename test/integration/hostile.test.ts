@@ -10,9 +10,9 @@ import { until } from '../helpers/until.js';
 /** How long random attacks last; a shorter run is for those who work on them. */
 const SECONDS = Number(process.env.VHOST_HOST_HOSTILE_SECONDS ?? 60);
 /** How long a pair's rate is measured; random attacks on the sanitized engine last as long as asked. */
-const MEASURED_SECONDS = Math.min(SECONDS, 20);
+const MEASURED_SECONDS = Math.min(SECONDS, 12);
 /** The same, for those that always have the same work. */
-const FLOOD_SECONDS = Math.min(SECONDS, 8);
+const FLOOD_SECONDS = Math.min(SECONDS, 5);
 const SEED = process.env.VHOST_HOST_HOSTILE_SEED ?? String(Date.now() % 1_000_000);
 /** What random attacks may add to the daemon; its own heap breathes, too. */
 const ROOM_MIB = 48;

@@ -3,6 +3,7 @@ import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { realHost } from '../../src/host.js';
+import { isMissing } from '../../src/quick-host.js';
 import { until } from '../helpers/until.js';
 import { failure, withDir } from './switch/support.js';
 
@@ -21,6 +22,11 @@ describe('the host: files', () => {
       await assert.rejects(realHost.read(missing), { code: 'ENOENT' });
       await assert.rejects(realHost.readOptional(dir), { code: 'EISDIR' });
     }));
+
+  it('a file of a process that has just ended counts as missing', () => {
+    assert.ok(isMissing(Object.assign(new Error('read'), { code: 'ESRCH' })));
+    assert.ok(!isMissing(Object.assign(new Error('read'), { code: 'EACCES' })));
+  });
 
   it('tells kinds apart, and a link from where it leads', () =>
     withDir(async (dir) => {
@@ -43,6 +49,32 @@ describe('the host: files', () => {
       assert.equal(await readFile(join(dir, 'f'), 'utf8'), 'text');
       assert.equal((await stat(join(dir, 'f'))).mode & 0o777, 0o600);
       assert.deepEqual(await realHost.list(dir), ['f']);
+    }));
+
+  it('a file that is replaced keeps mode and link', () =>
+    withDir(async (dir) => {
+      await realHost.write(join(dir, 'f'), 'one', 0o640);
+      await symlink('f', join(dir, 'link'));
+      await realHost.write(join(dir, 'link'), 'two');
+      assert.deepEqual(await realHost.list(dir), ['f', 'link']);
+      assert.equal(await readFile(join(dir, 'f'), 'utf8'), 'two');
+      assert.equal((await stat(join(dir, 'f'))).mode & 0o777, 0o640);
+    }));
+
+  it('a write that fails leaves nothing behind', () =>
+    withDir(async (dir) => {
+      await realHost.mkdir(join(dir, 'f'), 0o755);
+      await assert.rejects(realHost.write(join(dir, 'f'), 'text'), { code: 'EISDIR' });
+      assert.deepEqual(await realHost.list(dir), ['f']);
+    }));
+
+  it('removes empty directories only', () =>
+    withDir(async (dir) => {
+      await realHost.write(join(dir, 'f'), '');
+      assert.equal(await realHost.rmdir(dir), false);
+      await realHost.unlink(join(dir, 'f'));
+      assert.equal(await realHost.rmdir(dir), true);
+      assert.equal(await realHost.rmdir(dir), true);
     }));
 });
 

@@ -25,6 +25,8 @@ export class Desk {
   /** What the user answers, question by question; none: there is no terminal. */
   answers: boolean[] | undefined;
   readonly questions: string[] = [];
+  /** In place of the real system. */
+  fakeHost: Host | undefined;
   spawn: Spawn = () => Promise.reject(new Error('nothing may be started here'));
 
   /** One call of `vhost-host`. */
@@ -37,7 +39,7 @@ export class Desk {
 
   context(out: string[], err: string[]): CliContext {
     return {
-      host: this.#host(),
+      host: this.fakeHost ?? this.#host(),
       talk: {
         answer: (line) => void out.push(line),
         say: (line) => void err.push(line),

@@ -86,6 +86,65 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       );
     });
 
+    it('a link to it that names an architecture is for that one, also for probes', async () => {
+      const bin = join(pkg.root, 'arch');
+      mkdirSync(bin);
+      const env = { PATH: `${bin}:/usr/bin:/bin`, VHOST_HOST_EMULATOR: '' };
+      const arm = join(bin, 'qemu-system-aarch64');
+      linkSync(pkg.emulator, arm);
+      const probe = ['-S', '-machine', 'none,accel=tcg', '-daemonize'];
+      for (const name of ['qemu-wrap-aarch64', 'qemu-system-aarch64']) {
+        const link = join(pkg.root, name);
+        symlinkSync(pkg.wrapper, link);
+        deepEqual(textsOf(await pkg.run(probe, env, [], link)), [arm, ...probe]);
+      }
+    });
+
+    it('knows a machine type of several architectures by its processor', async () => {
+      const bin = join(pkg.root, 'virt');
+      mkdirSync(bin);
+      const env = { PATH: `${bin}:/usr/bin:/bin`, VHOST_HOST_EMULATOR: '' };
+      for (const architecture of ['aarch64', 'riscv64']) {
+        const path = join(bin, `qemu-system-${architecture}`);
+        linkSync(pkg.emulator, path);
+      }
+      const chosen = async (...args: string[]): Promise<string | undefined> =>
+        textsOf(await pkg.run(args, env))[0]
+          ?.split('-')
+          .at(-1);
+      equal(await chosen('-machine', 'virt-7.2,usb=off', '-cpu', 'cortex-a57'), 'aarch64');
+      equal(await chosen('-cpu', 'rv64', '--machine', 'type=virt'), 'riscv64');
+    });
+
+    it('the configuration of single domains leaves calls alone that it does not concern', async () => {
+      pkg.usePlanner('process.exitCode = 1;');
+      const quiet = { domains: { web: { hugepages: 'on', vhostOptions: ['}', '"'] }, db: {} }, emulator: pkg.emulator };
+      writeFileSync(pkg.config, JSON.stringify(quiet, undefined, 1));
+      deepEqual(textsOf(await pkg.run(['-S'], { VHOST_HOST_EMULATOR: '' })), [pkg.emulator, '-S']);
+      const { report } = await pkg.run(['-S'], { VHOST_HOST_WRAP_OPTIONS: '["-S"]' });
+      equal(report, undefined);
+      writeFileSync(pkg.config, JSON.stringify({ domains: { web: { options: ['-S'] } } }));
+      equal((await pkg.run(['-S'])).report, undefined);
+    });
+
+    it('the section of a domain is found by its name and by its UUID, and refuses what is misspelt', async () => {
+      const uuid = '00000000-0000-4000-8000-0000000000AB';
+      const domains = { web: { options: ['-msg', 'timestamp=on'] }, [uuid]: { options: ['-no-hpet'] } };
+      writeFileSync(pkg.config, JSON.stringify({ domains }));
+      const plain = ['-name', 'guest=db', '-S'];
+      deepEqual(textsOf(await pkg.run(plain)).slice(1), plain);
+      const web = ['-name', 'guest=web,debug-threads=on'];
+      deepEqual(textsOf(await pkg.run(web)).slice(1), [...web, '-msg', 'timestamp=on']);
+      const numbered = [...web, '-uuid', uuid.toLowerCase()];
+      deepEqual(textsOf(await pkg.run(numbered)).slice(1), [...numbered, '-no-hpet']);
+      for (const section of [{ optoins: [] }, { emulator: '/bin/true' }]) {
+        writeFileSync(pkg.config, JSON.stringify({ domains: { web: section } }));
+        const outcome = await pkg.run(plain);
+        deepEqual([outcome.code, outcome.report], [1, undefined]);
+        match(outcome.stderr, /domain "web": .*(did you mean "options"|cannot differ between domains)/);
+      }
+    });
+
     it('says when it is not built', async () => {
       const launcher = pkg.launcher;
       chmodSync(launcher, 0o644);

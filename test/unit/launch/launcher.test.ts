@@ -1,4 +1,5 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import type { ServerResponse } from 'node:http';
 import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -99,7 +100,7 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       equal(outcome.code, 0);
       equal(outcome.report?.pid, outcome.pid);
       await checkDescriptors(outcome, 30);
-      ok(textsOf(outcome).includes('socket,id=vhost-host-h1,path=/fake/vm1-h1.sock'));
+      ok(textsOf(outcome).includes('socket,id=vhost-host-h1,path=/fake/vm1-h1.sock,reconnect=1'));
       ok(textsOf(outcome).includes('vhost-user,id=h1,chardev=vhost-host-h1'));
       deepEqual(fake.claims, [{ path: '/v1/ports/claim', claim: { name: 'vm1-h1', queues: 1, exact: true } }]);
     });
@@ -142,12 +143,53 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       equal(outcome.stderr, '');
       const answer = JSON.parse(outcome.stdout) as { emulator: string; argv: string[]; changes: unknown[] };
       equal(answer.emulator, pkg.emulator);
-      ok(answer.argv.includes(`socket,id=vhost-host-h1,path=${pkg.runDir}/port-vm1-h1.sock`));
-      equal(answer.changes.length, 3);
+      ok(answer.argv.includes(`socket,id=vhost-host-h1,path=${pkg.runDir}/port-vm1-h1.sock,reconnect=1`));
+      equal(answer.changes.length, 4);
       const plain = await pkg.run(['--explain', '-S', 'a b']);
       equal(plain.stdout, `${pkg.emulator} -S 'a b'\n`);
       equal(plain.report, undefined);
       match((await pkg.run(['--explain=xml', '-S'])).stderr, /^qemu-wrap: unknown option --explain=xml\n/);
+    });
+
+    it('what the switch answers is the reason, whatever it is', async () => {
+      const reasons: readonly [(response: ServerResponse) => void, RegExp][] = [
+        [(response) => response.writeHead(409).end('{"error":{"code":"PORT_IN_USE","message":"taken"}}'), /: taken\n/],
+        [(response) => response.writeHead(500).end('oops'), /wrap\.sock does not answer: its answer is not JSON\n/],
+        [(response) => response.socket?.end('hello'), /does not answer: its answer is not HTTP\n/],
+        [(response) => response.socket?.end('HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}'), /answer is cut off\n/],
+        [(response) => response.socket?.destroy(), /does not answer/],
+        [(response) => response.socket?.end(Buffer.alloc(2 ** 21)), /does not answer: EMSGSIZE\n/],
+      ];
+      for (const [answer, reason] of reasons) {
+        fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'), (_, response) => void answer(response));
+        const outcome = await pkg.run(GUEST);
+        fake.close();
+        deepEqual([outcome.code, outcome.stdout, outcome.report], [1, '', undefined]);
+        match(outcome.stderr, reason);
+      }
+    });
+
+    it('a socket whose path is too long for the kernel is no switch', async () => {
+      const outcome = await pkg.run(GUEST, { VHOST_HOST_RUN_DIR: `/tmp/${'x'.repeat(100)}` });
+      deepEqual([outcome.code, outcome.report], [1, undefined]);
+      match(outcome.stderr, /^qemu-wrap: socket path .* a UNIX socket takes at most 107\n/);
+    });
+
+    it('runs errands one after the other, however they arrive', async () => {
+      fake = await FakeSwitch.listen(join(pkg.runDir, 'wrap.sock'));
+      const request = 'POST /x HTTP/1.0\\r\\ncontent-length: 13\\r\\n\\r\\n{"name":"h1"}';
+      pkg.usePlanner(`
+        const fs = require('node:fs');
+        const ask = 'q${join(pkg.runDir, 'wrap.sock')}\\0${request}\\0';
+        fs.writeSync(1, ask.slice(0, 5));
+        fs.writeSync(1, ask.slice(5) + ask + 'q/none\\0x\\0' + 'vhost-host plan 1\\0a-S\\0.\\0');
+        const bytes = Buffer.alloc(4096);
+        let answers = '';
+        while (!answers.endsWith('2 0\\n')) answers += bytes.toString('latin1', 0, fs.readSync(0, bytes));
+        if (answers.match(/\\{"name":"h1","socket":/g).length !== 2) throw new Error(answers);`);
+      const outcome = await pkg.run(GUEST);
+      deepEqual([outcome.stderr, textsOf(outcome)], ['', [pkg.emulator, '-S']]);
+      equal(fake.claims.length, 2);
     });
 
     it('refuses a plan that is none', async () => {

@@ -91,9 +91,8 @@ export class TestPackage {
   /** Puts a planner of the test's own in place of the real one. */
   usePlanner(source: string): void {
     rmSync(join(this.root, 'build'), { recursive: true });
-    mkdirSync(join(this.root, 'build', 'src', 'cli'), { recursive: true });
-    writeFileSync(join(this.root, 'build', 'package.json'), '{"type":"module"}');
-    writeFileSync(join(this.root, 'build', 'src', 'cli', 'wrap-plan.js'), source);
+    mkdirSync(join(this.root, 'build', 'bundle', 'cli'), { recursive: true });
+    writeFileSync(join(this.root, 'build', 'bundle', 'cli', 'wrap-start.cjs'), source);
   }
 
   /** Back to the real planner and an empty configuration. */

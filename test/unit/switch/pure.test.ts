@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { portActions } from '../../../src/switch/actions.js';
 import { allowedCpus, parseCpuList } from '../../../src/switch/cpulist.js';
 import { featureNames } from '../../../src/switch/features.js';
-import { editDistance, nearest } from '../../../src/switch/suggest.js';
+import { editDistance, nearest } from '../../../src/suggest.js';
 
 describe('actions from old ports to new', () => {
   it('leave what stays, remove before they add, replace what differs', () => {

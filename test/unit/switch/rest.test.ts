@@ -3,7 +3,8 @@ import { chmod } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
-import { answeredError, call, request } from '../../../src/switch/rest.js';
+import { answeredError } from '../../../src/switch/answer.js';
+import { call, request } from '../../../src/switch/rest.js';
 import { failure, leaveDeadSocket, withDir } from './support.js';
 
 async function withServer(handler: RequestListener, work: (socket: string) => Promise<void>): Promise<void> {

@@ -79,7 +79,7 @@ describe('run directory: making and trusting it', () => {
   });
 
   it('is refused where others can replace what is in it', async () => {
-    const directory: FileStat = { kind: 'directory', mode: 0o700, uid: 7, gid: 7, size: 0 };
+    const directory: FileStat = { kind: 'directory', mode: 0o700, uid: 7, gid: 7, size: 0, ctimeMs: 0 };
     const cases: [Partial<FileStat>, RegExp][] = [
       [{ uid: 8 }, /\/r belongs to user id 8, not to 7/],
       [{ mode: 0o1777 }, /\/r is writable for everybody/],

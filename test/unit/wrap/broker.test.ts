@@ -1,16 +1,25 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { makeBroker } from '../../../src/cli/wrap-broker.js';
 import { realHost } from '../../../src/host.js';
 import type { Host, RunResult } from '../../../src/host.js';
-import { makeTalk } from '../../../src/log.js';
-import { DEFAULTS } from '../../../src/wrap/config.js';
-import type { Config } from '../../../src/wrap/config.js';
+import type { Exchange } from '../../../src/switch/quick-call.js';
+import { DEFAULTS } from '../../../src/wrap/config-keys.js';
+import type { Config } from '../../../src/wrap/config-keys.js';
 import { FakeSwitch } from '../launch/fake-switch.js';
 
 const CLAIM = { netdev: 'h1', name: 'vm1-h1', queues: 2, exact: true };
+/** What the launcher does for the planner. */
+const exchange: Exchange = async (socket, request) => {
+  const connection = connect(socket);
+  connection.write(request);
+  return text(connection);
+};
+
 const GIVEN = '/fake/vm1-h1.sock';
 
 describe('the way to the switch', () => {
@@ -50,11 +59,7 @@ describe('the way to the switch', () => {
         return start?.() ?? Promise.reject(new Error('nothing may be started here'));
       },
     };
-    const talk = {
-      ...makeTalk('qemu-wrap', process.stdout, process.stderr),
-      say: (line: string) => void said.push(line),
-    };
-    return makeBroker(host, talk, { ...DEFAULTS, ...config });
+    return makeBroker({ host, say: (line) => void said.push(line), exchange }, { ...DEFAULTS, ...config });
   }
 
   it("asks the user's own switch, by the narrow socket", async () => {

@@ -74,6 +74,10 @@ describe('golden calls', () => {
     deepEqual(wrap(['-machine', 'none'], 0, 0, config).changes, []);
   });
 
+  it('all 40 recorded calls are here', () => {
+    equal(readdirSync(`${ROOT}/recorded`).filter((name) => name.endsWith('.in')).length, 40);
+  });
+
   it('every rule was at work in one of these', () => {
     deepEqual([...fired].sort(), [...RULES, OPTIONS_RULE].map((rule) => rule.id).sort());
   });

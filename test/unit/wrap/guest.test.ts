@@ -2,7 +2,15 @@ import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import fc from 'fast-check';
 import { PortName } from '../../../src/switch/schema.js';
 import { Command } from '../../../src/wrap/command.js';
-import { belowLibvirt, guestName, isVhostTap, portName, queuesOf, vhostDescriptors } from '../../../src/wrap/guest.js';
+import {
+  belowLibvirt,
+  descriptorsIn,
+  guestName,
+  isVhostTap,
+  portName,
+  queuesOf,
+  vhostDescriptors,
+} from '../../../src/wrap/guest.js';
 import { parseGroup } from '../../../src/wrap/group.js';
 import { parseSize, printSize } from '../../../src/wrap/size.js';
 
@@ -41,9 +49,14 @@ describe('what a call says about its guest', () => {
     deepEqual(texts.map(netdev).map(queuesOf), [1, 3, 2, 3, 1, 2]);
   });
 
-  it('of the descriptors it passes, those for vhost are named; not those with names, nor the standard ones', () => {
+  it('names the descriptors of /dev/vhost-net that a tap was given; not those with names, nor the standard ones', () => {
     deepEqual(vhostDescriptors(netdev('tap,fd=30,vhostfd=33')), [33]);
-    deepEqual(vhostDescriptors(netdev('tap,vhostfds=33:34:2:mine')), [33, 34]);
+    deepEqual(vhostDescriptors(netdev('{"type":"tap","fds":"31:32","vhostfds":"33:34:2:mine"}')), [33, 34]);
+  });
+
+  it('finds every descriptor that a call goes on naming', () => {
+    const texts = ['set=0,fd=30,opaque=x', '{"type":"tap","fds":"31:32"}', 'tap,vhostfds=5:6', 'file,path=/dev/fd/7'];
+    deepEqual([...descriptorsIn([...texts, 'socket,fd=name', 'mac=52:54:00:00:00:09', 'fd=1'])], [30, 31, 32, 5, 6, 7]);
   });
 
   it('finds the name and libvirt', () => {

@@ -1,26 +1,25 @@
-import { deepEqual, equal, rejects, throws } from 'node:assert/strict';
-import type { Host } from '../../../src/host.js';
-import { DEFAULTS, parseConfig, readConfig } from '../../../src/wrap/config.js';
+import { deepEqual, equal } from 'node:assert/strict';
 import { readFacts } from '../../../src/wrap/facts.js';
+import type { FactsHost } from '../../../src/wrap/facts.js';
 
 const MIB = 2 ** 20;
 
 /** A host that consists of some files; whatever else is asked of it is a mistake. */
-function hostOf(files: Readonly<Record<string, string>>): Host {
+function hostOf(files: Readonly<Record<string, string>>, kvm = false): FactsHost {
   const has = (path: string): boolean =>
     Object.keys(files).some((file) => file === path || file.startsWith(`${path}/`));
   return {
     readOptional: (path: string) => Promise.resolve(files[path]),
-    read: (path: string) => {
-      const text = files[path];
-      return text === undefined ? Promise.reject(new Error(`ENOENT: ${path}`)) : Promise.resolve(text);
-    },
     list: (path: string) => {
       const below = Object.keys(files).filter((file) => file.startsWith(`${path}/`));
       return Promise.resolve([...new Set(below.map((file) => file.slice(path.length + 1).split('/')[0] ?? ''))]);
     },
     realpath: (path: string) => Promise.resolve(has(path) ? path : undefined),
-  } as unknown as Host;
+    stat: (path: string) => {
+      equal(path, '/dev/kvm');
+      return Promise.resolve(kvm ? { kind: 'character', mode: 0o660, uid: 0, gid: 0, size: 0, ctimeMs: 0 } : undefined);
+    },
+  };
 }
 
 const POOLS = '/sys/kernel/mm/hugepages';
@@ -45,10 +44,35 @@ describe('facts about the host', () => {
     });
     const facts = await readFacts(host, []);
     deepEqual(facts.pools, [
-      { pageSize: 1024 * MIB, free: 2, total: 2 },
-      { pageSize: 2 * MIB, free: 70, total: 120 },
+      { pageSize: 1024 * MIB, free: 2, total: 2, nodes: new Map() },
+      { pageSize: 2 * MIB, free: 70, total: 120, nodes: new Map() },
     ]);
     equal(facts.defaultPageSize, 1024 * MIB);
+  });
+
+  it('counts the hugepages of each NUMA node', async () => {
+    const node = (n: number) => `/sys/devices/system/node/node${n}/hugepages/hugepages-2048kB`;
+    const host = hostOf({
+      [`${POOLS}/hugepages-2048kB/free_hugepages`]: '9',
+      [`${POOLS}/hugepages-2048kB/nr_hugepages`]: '12',
+      [`${node(0)}/free_hugepages`]: '2',
+      [`${node(0)}/nr_hugepages`]: '5',
+      [`${node(10)}/free_hugepages`]: '7',
+      [`${node(10)}/nr_hugepages`]: '7',
+      '/sys/devices/system/node/possible': '0,10',
+    });
+    const { pools } = await readFacts(host, []);
+    deepEqual(
+      pools[0]?.nodes,
+      new Map([
+        [0, { free: 2, total: 5 }],
+        [10, { free: 7, total: 7 }],
+      ]),
+    );
+  });
+
+  it('knows whether there is hardware virtualisation', async () => {
+    deepEqual([(await readFacts(hostOf({}), [])).kvm, (await readFacts(hostOf({}, true), [])).kvm], [false, true]);
   });
 
   it('a kernel without hugepages has none', async () => {
@@ -81,35 +105,5 @@ describe('facts about the host', () => {
         { kind: 'missing' },
       ],
     );
-  });
-});
-
-describe('configuration of qemu-wrap', () => {
-  const refused = (text: string, message: RegExp): void => {
-    throws(() => parseConfig(text, '/etc/x.json'), { code: 'CONFIG_INVALID', message });
-  };
-
-  it('has defaults for everything', async () => {
-    deepEqual(parseConfig('{}', 'x'), DEFAULTS);
-    deepEqual(await readConfig(hostOf({}), ''), DEFAULTS);
-    equal(parseConfig('{"autostart":"off"}', 'x').autostart, 'off');
-  });
-
-  it('refuses misspelt keys and wrong values by name', () => {
-    refused('{"emulater":"/usr/bin/q"}', /^\/etc\/x\.json: unknown key "emulater"; known are emulator, /);
-    refused('{"emulator":"qemu"}', /"emulator" must be an absolute path/);
-    refused('{"autostart":true}', /"autostart" must be one of auto, on, off/);
-    refused('{"hugepages":"always"}', /"hugepages" must be one of auto, on, off/);
-    refused('{"vhostOptions":"-S"}', /"vhostOptions" must be a list of strings/);
-    refused('{"options":[1]}', /"options" must be a list of strings/);
-    refused('[]', /one JSON object/);
-    refused('{', /not JSON/);
-  });
-
-  it('a file that was named must be there', async () => {
-    await rejects(readConfig(hostOf({}), '/etc/none.json'), {
-      code: 'CONFIG_INVALID',
-      message: /none\.json cannot be/,
-    });
   });
 });

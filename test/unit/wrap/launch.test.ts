@@ -1,6 +1,5 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import type { Host } from '../../../src/host.js';
-import { DEFAULTS } from '../../../src/wrap/config.js';
+import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import { explain, explainText, quote } from '../../../src/wrap/explain.js';
 import { launch } from '../../../src/wrap/launch.js';
 import { printPlan } from '../../../src/wrap/plan.js';
@@ -9,7 +8,9 @@ import type { Claim } from '../../../src/wrap/rewrite.js';
 const bareHost = {
   readOptional: () => Promise.resolve(undefined),
   list: () => Promise.resolve([]),
-} as unknown as Host;
+  stat: () => Promise.resolve(undefined),
+  realpath: () => Promise.resolve(undefined),
+};
 
 const CALL = '-name vm1 -netdev tap,id=h1,vhost=on,vhostfd=9 -device virtio-net-pci,netdev=h1'.split(' ');
 
@@ -24,14 +25,17 @@ function broker(claims: Claim[]) {
 }
 
 const run = (args: readonly string[], claims: Claim[], dry = false) =>
-  launch(args, DEFAULTS, bareHost, broker(claims), dry);
+  launch({ args, emulator: '/usr/bin/qemu', config: DEFAULTS, dry }, bareHost, broker(claims));
 
 describe('launch', () => {
   it('claims a port per netdev and uses the socket it was given', async () => {
     const claims: Claim[] = [];
     const { args } = await run(CALL, claims);
     deepEqual(claims, [{ netdev: 'h1', name: 'vm1-h1', queues: 1, exact: true }]);
-    equal(args.find((arg) => arg.text.startsWith('socket,'))?.text, 'socket,id=vhost-host-h1,path=/claimed/vm1-h1');
+    equal(
+      args.find((arg) => arg.text.startsWith('socket,'))?.text,
+      'socket,id=vhost-host-h1,path=/claimed/vm1-h1,reconnect=1',
+    );
   });
 
   it('a guest without a name takes what port it can get', async () => {
@@ -44,7 +48,10 @@ describe('launch', () => {
     const claims: Claim[] = [];
     const { args } = await run(CALL, claims, true);
     deepEqual(claims, []);
-    equal(args.find((arg) => arg.text.startsWith('socket,'))?.text, 'socket,id=vhost-host-h1,path=/predicted/vm1-h1');
+    equal(
+      args.find((arg) => arg.text.startsWith('socket,'))?.text,
+      'socket,id=vhost-host-h1,path=/predicted/vm1-h1,reconnect=1',
+    );
   });
 
   it('claims nothing for a call that fails later on', async () => {

@@ -1,6 +1,7 @@
-import { DEFAULTS } from '../../../src/wrap/config.js';
-import type { Config } from '../../../src/wrap/config.js';
-import type { Facts, Filesystem } from '../../../src/wrap/facts.js';
+import { DEFAULTS } from '../../../src/wrap/config-keys.js';
+import type { Config } from '../../../src/wrap/config-keys.js';
+import type { Facts, HugepagePool } from '../../../src/wrap/facts.js';
+import type { Filesystem } from '../../../src/wrap/mounts.js';
 import { rewrite, survey } from '../../../src/wrap/rewrite.js';
 import type { Rewritten } from '../../../src/wrap/rewrite.js';
 
@@ -8,29 +9,42 @@ const MIB = 2 ** 20;
 
 /** What the paths in our test calls lie on. */
 function filesystemOf(path: string): Filesystem {
+  if (path === '/mnt/huge1G') return { kind: 'hugetlbfs', pageSize: 1024 * MIB };
   if (/^\/(dev\/hugepages|mnt\/huge)(\/|$)/.test(path)) return { kind: 'hugetlbfs', pageSize: 2 * MIB };
   if (path.startsWith('/dev/shm')) return { kind: 'memory' };
   return { kind: path === '/missing' ? 'missing' : 'other' };
 }
 
-/** A host with that many free hugepages, of 2 MiB and of 1 GiB. */
-export function hostWith(free2M: number, free1G: number, paths: readonly string[]): Facts {
-  return {
-    pools: [
-      { pageSize: 1024 * MIB, free: free1G, total: free1G },
-      { pageSize: 2 * MIB, free: free2M, total: free2M },
-    ],
-    defaultPageSize: 2 * MIB,
-    filesystems: new Map(paths.map((path) => [path, filesystemOf(path)])),
-  };
+/** A pool whose pages all lie on node 0, unless `nodes` says how many are free on each. */
+export function poolOf(pageSize: number, free: number, nodes: readonly number[] = [free]): HugepagePool {
+  return { pageSize, free, total: free, nodes: new Map(nodes.map((count, i) => [i, { free: count, total: count }])) };
+}
+
+/** A host with these pools, virtualisation, and what `filesystemOf` says about its directories. */
+export function hostWith(pools: readonly HugepagePool[], paths: readonly string[], kvm = true): Facts {
+  const filesystems = new Map(paths.map((path) => [path, filesystemOf(path)]));
+  return { pools, defaultPageSize: 2 * MIB, filesystems, kvm };
+}
+
+export interface Situation {
+  readonly pools?: readonly HugepagePool[];
+  readonly kvm?: boolean;
+  readonly emulator?: string;
+  readonly config?: Partial<Config>;
 }
 
 /** Rewrites a call as qemu-wrap would, with `/run/vhost-host/port-NAME.sock` for every port. */
-export function wrap(args: readonly string[], free2M = 0, free1G = 0, config: Partial<Config> = {}): Rewritten {
+export function wrapIn(args: readonly string[], { pools = [], kvm, emulator, config }: Situation): Rewritten {
   const settings = { ...DEFAULTS, ...config };
   const { claims, memoryPaths } = survey(args, settings);
   const sockets = new Map(claims.map(({ netdev, name }) => [netdev, `/run/vhost-host/port-${name}.sock`]));
-  return rewrite(args, { facts: hostWith(free2M, free1G, memoryPaths), config: settings, sockets });
+  const facts = hostWith(pools, memoryPaths, kvm);
+  return rewrite(args, { emulator: emulator ?? '/usr/bin/qemu-system-x86_64', facts, config: settings, sockets });
+}
+
+/** On a host with that many free hugepages, of 2 MiB and of 1 GiB. */
+export function wrap(args: readonly string[], free2M = 0, free1G = 0, config: Partial<Config> = {}): Rewritten {
+  return wrapIn(args, { pools: [poolOf(1024 * MIB, free1G), poolOf(2 * MIB, free2M)], config });
 }
 
 /** The same, from one line of words to one line of words. */

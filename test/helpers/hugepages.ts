@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import type { Scope } from '../helpers/scope.js';
+import type { Scope } from './scope.js';
 
 const pool = '/sys/kernel/mm/hugepages/hugepages-2048kB';
 const pageMb = 2;

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
+import { z } from 'zod';
+import { VhostHostError, messageOf, printable } from './errors.js';
+import type { Host } from './host.js';
+import { readSnapshot, resultOf, rights } from './steps.js';
+import type { Action, Snapshot } from './steps.js';
+
+/** One action as the journal knows it: enough to undo it without the code that planned it. */
+
+const snapshot = z.object({ text: z.string(), mode: z.number(), uid: z.number(), gid: z.number() });
+const argv = z.array(z.string()).min(1);
+const base = { step: z.string(), title: z.string() };
+
+export const changeSchema = z.discriminatedUnion('kind', [
+  z.object({
+    ...base,
+    kind: z.literal('file'),
+    path: z.string(),
+    before: snapshot.nullable(),
+    after: z.object({ hash: z.string(), mode: z.number(), uid: z.number(), gid: z.number() }),
+  }),
+  z.object({ ...base, kind: z.literal('directory'), path: z.string() }),
+  z.object({
+    ...base,
+    kind: z.literal('run'),
+    undo: argv.nullable(),
+    makes: z.array(z.string()),
+    /** Set before the command runs: whoever finds it set cannot know how far the command came. */
+    begun: z.boolean(),
+  }),
+]);
+
+export type Change = z.infer<typeof changeSchema>;
+export type FileChange = Extract<Change, { kind: 'file' }>;
+
+export interface Origin {
+  readonly step: string;
+  readonly title: string;
+}
+
+export function hashOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+/** The directories above a file that do not exist yet, the outermost first. */
+async function missingAbove(host: Host, path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
+    if ((await host.stat(dir)) !== undefined) break;
+    missing.unshift(dir);
+  }
+  return missing;
+}
+
+/** What is going to be different after the action: to be taken down before it is done. */
+export async function changesOf(host: Host, action: Action, { step, title }: Origin): Promise<Change[]> {
+  const origin = { step, title };
+  switch (action.kind) {
+    case 'touch':
+      return [];
+    case 'run': {
+      const { undo = null, makes = [] } = action;
+      // Nothing to take back, nothing to remember.
+      if (undo === null && makes.length === 0) return [];
+      return [{ ...origin, kind: 'run', undo: undo && [...undo], makes: [...makes], begun: true }];
+    }
+    case 'write': {
+      // A link stays a link: what changes is the file it leads to.
+      const path = (await host.realpath(action.path)) ?? action.path;
+      const before = (await readSnapshot(host, path)) ?? null;
+      const { text, mode, uid, gid } = resultOf(action, before ?? undefined);
+      const dirs = await missingAbove(host, path);
+      return [
+        ...dirs.map((dir): Change => ({ ...origin, kind: 'directory', path: dir })),
+        { ...origin, kind: 'file', path, before, after: { hash: hashOf(text), mode, uid, gid } },
+      ];
+    }
+  }
+}
+
+/** Does it, and reads files back. */
+export async function perform(host: Host, action: Action): Promise<void> {
+  switch (action.kind) {
+    case 'touch': {
+      const stat = await host.stat(action.path);
+      // Setting the mode it has changes nothing but the time of the last change.
+      if (stat !== undefined) await host.chmod(action.path, stat.mode);
+      return;
+    }
+    case 'run':
+      if (action.command !== undefined) await runOrFail(host, action.command);
+      return;
+    case 'write': {
+      const wanted = resultOf(action, await readSnapshot(host, action.path));
+      await host.mkdir(dirname(action.path), 0o755);
+      await putFile(host, action.path, wanted);
+    }
+  }
+}
+
+export async function runOrFail(host: Host, argv: readonly string[]): Promise<void> {
+  const [command = '', ...args] = argv;
+  const { exitCode, stderr, stdout } = await host.run(command, args);
+  if (exitCode === 0) return;
+  const said = printable(stderr !== '' ? stderr : stdout);
+  throw new VhostHostError('COMMAND_FAILED', `${argv.join(' ')} failed (exit code ${exitCode})${said && `: ${said}`}`, {
+    details: { argv, exitCode },
+  });
+}
+
+/** Writes a file with mode and owner, and compares what is there then with what was wanted. */
+export async function putFile(host: Host, path: string, wanted: Snapshot): Promise<void> {
+  await host.write(path, wanted.text, wanted.mode);
+  const stat = await host.stat(path);
+  if (stat !== undefined && (stat.uid !== wanted.uid || stat.gid !== wanted.gid)) {
+    await host.chown(path, wanted.uid, wanted.gid);
+    await host.chmod(path, wanted.mode);
+  }
+  await relabel(host, path);
+  const got = await readSnapshot(host, path);
+  const difference =
+    got === undefined
+      ? 'it is not there'
+      : got.text !== wanted.text
+        ? 'its text is another'
+        : describeRights(got, wanted);
+  if (difference !== undefined) throw new VhostHostError('CHANGE_FAILED', `${path} was written, but ${difference}`);
+}
+
+function describeRights(got: Snapshot, wanted: Snapshot): string | undefined {
+  return rights(got) === rights(wanted) ? undefined : `it has ${rights(got)}, wanted was ${rights(wanted)}`;
+}
+
+/** A new file has the label of its directory; SELinux may want another for this name. */
+async function relabel(host: Host, path: string): Promise<void> {
+  if ((await host.stat('/sys/fs/selinux/enforce')) === undefined) return;
+  try {
+    await runOrFail(host, ['restorecon', path]);
+  } catch (error) {
+    throw new VhostHostError('CHANGE_FAILED', `${path} has no SELinux label: ${messageOf(error)}`, { cause: error });
+  }
+}

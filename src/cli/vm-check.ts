@@ -1,0 +1,82 @@
+import type { Command } from 'commander';
+import { VhostHostError } from '../errors.js';
+import { checkDomain } from '../libvirt/check.js';
+import type { Finding } from '../libvirt/check.js';
+import { gatherFacts } from '../libvirt/check-facts.js';
+import { readDomain } from '../libvirt/domain.js';
+import { Virsh } from '../libvirt/virsh.js';
+import { XmlDocument } from '../libvirt/xml-document.js';
+import { readConfig } from '../wrap/config.js';
+import { print } from './client-command.js';
+import type { CliContext } from './context.js';
+import { CheckVerdict } from './exit.js';
+import { withFileOption } from './vm-options.js';
+import type { VmOptions } from './vm-options.js';
+import { viewSwitch } from './vm-switch.js';
+import type { SwitchView } from './vm-switch.js';
+import { openTarget } from './vm-target.js';
+import type { Target } from './vm-target.js';
+
+interface CheckOptions extends VmOptions {
+  readonly all?: boolean;
+}
+
+interface Checked {
+  readonly domain: string;
+  readonly findings: readonly (Finding & { readonly id: string })[];
+}
+
+const WRAP_CONFIG = '/etc/vhost-host/qemu-wrap.json';
+
+/** The wrapper's own idea of the real QEMU. A configuration that cannot be read is the wrapper's to complain about. */
+async function wrappedEmulator({ host }: CliContext): Promise<string | undefined> {
+  const path = host.env('VHOST_HOST_WRAP_CONFIG') ?? WRAP_CONFIG;
+  const known = await host.readOptional(path).catch(() => undefined);
+  if (known === undefined) return undefined;
+  return await readConfig(host, path).then(
+    ({ all }) => all.emulator,
+    () => undefined,
+  );
+}
+
+async function checkTarget(context: CliContext, target: Target, view: SwitchView): Promise<Checked> {
+  const domain = readDomain(XmlDocument.parse(target.text));
+  const facts = await gatherFacts(context.host, domain, {
+    running: target.running,
+    ports: view.ports,
+    ours: (socket) => view.ours(socket),
+    realEmulator: await wrappedEmulator(context),
+  });
+  return { domain: domain.name, findings: checkDomain(domain, facts) };
+}
+
+function lines({ domain, findings }: Checked): string[] {
+  if (findings.length === 0) return [`${domain}: nothing found`];
+  return findings.flatMap(({ id, level, element, reason, mend }) => [
+    `${domain}: ${level} ${id}: ${reason}`,
+    `  ${element}  mend: ${mend}`,
+  ]);
+}
+
+async function check(context: CliContext, name: string | undefined, options: CheckOptions): Promise<void> {
+  if (options.all === true && (name !== undefined || options.file !== undefined)) {
+    throw new VhostHostError('USAGE', '--all is instead of a domain or file', { hint: 'vhost-host vm check --all' });
+  }
+  const names = options.all === true ? await new Virsh(context.host, options.connect).names() : [name];
+  const view = await viewSwitch(context, options, true);
+  const checked: Checked[] = [];
+  for (const domain of names)
+    checked.push(await checkTarget(context, await openTarget(context, domain, options), view));
+  print(context, options, { domains: checked }, () => checked.flatMap(lines));
+  const levels = checked.flatMap(({ findings }) => findings.map(({ level }) => level));
+  if (levels.length > 0) throw new CheckVerdict(levels.includes('error') ? 'error' : 'warning');
+}
+
+export function addVmCheck(vm: Command, context: CliContext): void {
+  withFileOption(vm.command('check [domain]').description('find what libvirt accepts and what then fails in silence'))
+    .option('--all', 'check every domain')
+    .addHelpText('after', '\nExit code: 0 nothing found, 1 warnings, 2 errors.')
+    .action((name: string | undefined, _options: unknown, command: Command) =>
+      check(context, name, command.optsWithGlobals<CheckOptions>()),
+    );
+}

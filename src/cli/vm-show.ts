@@ -1,0 +1,148 @@
+import type { Command } from 'commander';
+import { VhostHostError, printable } from '../errors.js';
+import { planAttach } from '../libvirt/attach.js';
+import { explainChanges } from '../libvirt/attach-change.js';
+import { selectNics } from '../libvirt/attach-nics.js';
+import { readDomain } from '../libvirt/domain.js';
+import type { Domain } from '../libvirt/domain.js';
+import { sizeText } from '../libvirt/domain-size.js';
+import { readPools } from '../libvirt/memory-pools.js';
+import { loadSaved } from '../libvirt/saved.js';
+import type { Saved } from '../libvirt/saved.js';
+import { XmlDocument } from '../libvirt/xml-document.js';
+import { print } from './client-command.js';
+import type { CliContext } from './context.js';
+import { tableLines } from './table.js';
+import type { Column } from './table.js';
+import { WRAPPER } from '../libvirt/install-wrapper.js';
+import { nicRow } from './vm-list.js';
+import { withFileOption } from './vm-options.js';
+import type { VmOptions } from './vm-options.js';
+import { planPorts, viewSwitch } from './vm-switch.js';
+import type { SwitchView } from './vm-switch.js';
+import { openTarget } from './vm-target.js';
+import type { Target } from './vm-target.js';
+
+interface Preview {
+  readonly lines: readonly string[];
+  /** Why attach would refuse. */
+  readonly refusal: string | null;
+}
+
+/** What a plain `vm attach` would change. */
+async function preview(
+  context: CliContext,
+  target: Target,
+  doc: XmlDocument,
+  domain: Domain,
+  view: SwitchView,
+): Promise<Preview> {
+  try {
+    const { nics, notes } = selectNics(domain, 'all', 'native', (socket) => view.ours(socket));
+    const ports = planPorts(domain, nics, {}, view);
+    const draft = planAttach(doc, domain, {
+      mode: 'native',
+      nics,
+      ports: new Map(ports.map((port) => [port.nic.index, port])),
+      queues: undefined,
+      offloads: false,
+      hugepages: 'auto',
+      wrapper: WRAPPER,
+      pools: await readPools(context.host),
+      running: target.running,
+    });
+    const said = [...notes, ...draft.notes].map(({ text }) => text);
+    return { lines: [...explainChanges(draft.changes), ...said], refusal: null };
+  } catch (error) {
+    if (!(error instanceof VhostHostError)) throw error;
+    return { lines: [], refusal: error.message };
+  }
+}
+
+function backingText({ backing }: Domain): string {
+  const pages = backing.hugepages?.map(({ pageSize, cells }) => {
+    const size = pageSize === undefined ? 'the default size' : sizeText(pageSize);
+    return `hugepages of ${size}${cells === undefined ? '' : ` for cell ${cells.join(',')}`}`;
+  });
+  const kind = pages?.join(', ') ?? backing.source ?? 'ordinary';
+  return `${kind}, ${backing.access === 'shared' ? 'shared' : 'not shared'}`;
+}
+
+interface Shown {
+  readonly domain: Domain;
+  readonly target: Target;
+  readonly saved: Saved | undefined;
+  readonly nics: readonly ShownNic[];
+  readonly attach: Preview;
+}
+
+type ShownNic = ReturnType<typeof nicRow> & { readonly queues: number; readonly socket: string | null };
+
+const COLUMNS: readonly Column<ShownNic>[] = [
+  { title: 'NIC', cell: ({ index }) => String(index), right: true },
+  { title: 'MAC', cell: ({ mac }) => mac ?? '-' },
+  { title: 'TYPE', cell: ({ type }) => type },
+  { title: 'MODE', cell: ({ mode }) => mode ?? '-' },
+  { title: 'PORT', cell: ({ port }) => port ?? '-' },
+  { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
+  { title: 'CONNECTED TO', cell: ({ source }) => source ?? '-' },
+];
+
+function previewLines({ refusal, lines }: Preview): string[] {
+  if (refusal !== null) return [`vhost-host vm attach would refuse: ${refusal}`];
+  if (lines.length === 0) return ['vhost-host vm attach would change nothing'];
+  return ['vhost-host vm attach would do:', ...lines.map((line) => `  ${line}`)];
+}
+
+function showLines({ domain, target, saved, nics, attach }: Shown): string[] {
+  const parts = domain.parts.map(({ title, bytes }) => `${title} ${sizeText(bytes)}`).join(', ');
+  const attached = saved === undefined ? 'not by vm attach' : `${saved.mode} mode; vm detach brings it back`;
+  return [
+    `domain    ${printable(domain.name)}, type ${printable(domain.type)}, ${target.running ? 'running' : 'not running'}`,
+    `emulator  ${printable(domain.emulator ?? 'chosen by libvirt')}`,
+    `memory    ${parts}; ${backingText(domain)}`,
+    `attached  ${attached}`,
+    '',
+    ...tableLines(COLUMNS, nics),
+    '',
+    ...previewLines(attach),
+  ];
+}
+
+function showObject({ domain, target, saved, nics, attach }: Shown): object {
+  const { access = null, source = null, hugepages = null } = domain.backing;
+  return {
+    domain: domain.name,
+    uuid: domain.uuid ?? null,
+    type: domain.type,
+    running: target.running,
+    emulator: domain.emulator ?? null,
+    memory: { access, source, hugepages, parts: domain.parts.map(({ title, bytes }) => ({ title, bytes })) },
+    nics,
+    /** Whether detach has something to go back to. */
+    remembered: saved !== undefined,
+    attach,
+  };
+}
+
+async function show(context: CliContext, name: string | undefined, options: VmOptions): Promise<void> {
+  const target = await openTarget(context, name, options);
+  const doc = XmlDocument.parse(target.text);
+  const domain = readDomain(doc);
+  const view = await viewSwitch(context, options, true);
+  const shown: Shown = {
+    domain,
+    target,
+    saved: await loadSaved(context.host, target.key),
+    nics: domain.nics.map((nic) => ({ ...nicRow(domain, nic, view), queues: nic.queues, socket: nic.socket ?? null })),
+    attach: await preview(context, target, doc, domain, view),
+  };
+  print(context, options, showObject(shown), () => showLines(shown));
+}
+
+export function addVmShow(vm: Command, context: CliContext): void {
+  withFileOption(vm.command('show [domain]').description('show a domain, and what attach would change')).action(
+    (name: string | undefined, _options: unknown, command: Command) =>
+      show(context, name, command.optsWithGlobals<VmOptions>()),
+  );
+}

@@ -1,0 +1,146 @@
+import { basename, dirname } from 'node:path';
+import { VhostHostError } from '../errors.js';
+import type { Domain } from '../libvirt/domain.js';
+import type { Nic } from '../libvirt/domain-nic.js';
+import { nicTitle } from '../libvirt/domain-nic.js';
+import type { PortPlace } from '../libvirt/attach.js';
+import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
+import { PortName } from '../switch/schema.js';
+import type { Port } from '../switch/schema.js';
+import { portName } from '../wrap/guest.js';
+import { clientOf, runDirOf } from './client-command.js';
+import type { ClientOptions } from './client-command.js';
+import type { CliContext } from './context.js';
+
+/** The switch as the `vm` subcommands see it: which ports there are, and which sockets are its own. */
+export interface SwitchView {
+  readonly runDir: string;
+  /** undefined where no switch runs. */
+  readonly ports: readonly Port[] | undefined;
+  /** The switch's configuration file, where ports that outlive a restart stand. */
+  readonly config: string | null;
+  ours(socket: string | undefined): boolean;
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof VhostHostError && error.code === code;
+}
+
+const PORT_SOCKET = /^port-(.+)\.sock$/;
+
+/** `tolerant`: a switch that may not be asked is as good as none; for those who only look. */
+export async function viewSwitch(context: CliContext, options: ClientOptions, tolerant: boolean): Promise<SwitchView> {
+  const runDir = runDirOf(context, options);
+  const client = clientOf(context, options);
+  let ports: readonly Port[] | undefined;
+  let config: string | null = null;
+  try {
+    ports = (await client.ports()).ports;
+    config = (await client.status()).config;
+  } catch (error) {
+    const none = hasCode(error, 'SWITCH_NOT_RUNNING') || (tolerant && hasCode(error, 'SWITCH_UNREACHABLE'));
+    if (!none) throw error;
+  }
+  const ours = (socket: string | undefined): boolean =>
+    socket !== undefined &&
+    ((dirname(socket) === runDir && PORT_SOCKET.test(basename(socket))) ||
+      ports?.some((port) => port.socket === socket) === true);
+  return { runDir, ports, config, ours };
+}
+
+export interface PortWish {
+  readonly port?: string;
+  readonly socket?: string;
+  readonly queues?: number;
+  readonly offloads?: boolean;
+}
+
+/** A port that an interface is to have, and whether the switch has it already. */
+export interface PlannedPort extends PortPlace {
+  readonly nic: Nic;
+  readonly queues: number;
+  readonly offloads: boolean;
+  readonly existing: Port | undefined;
+}
+
+function nameFor(domain: Domain, nic: Nic, wish: PortWish, view: SwitchView): string {
+  if (wish.port !== undefined) {
+    if (PortName.safeParse(wish.port).success) return wish.port;
+    throw new VhostHostError('USAGE', 'a port name has 1 to 63 letters, digits, ".", "_" or "-"');
+  }
+  const own = nic.socket === undefined ? undefined : view.ports?.find((port) => port.socket === nic.socket);
+  // A port that the switch has lost keeps the name that its socket tells.
+  const told = view.ours(nic.socket) ? PORT_SOCKET.exec(basename(nic.socket ?? ''))?.[1] : undefined;
+  // Else the name that qemu-wrap would give it, so that both modes lead to the same port.
+  return own?.name ?? told ?? portName(domain.name, nic.netdev);
+}
+
+function planPort(domain: Domain, nic: Nic, wish: PortWish, view: SwitchView): PlannedPort {
+  const port = nameFor(domain, nic, wish, view);
+  const existing = view.ports?.find(({ name }) => name === port);
+  const kept = wish.port === undefined && view.ours(nic.socket) ? nic.socket : undefined;
+  const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
+  const queues = wish.queues ?? nic.queues;
+  checkSocketPath(socket);
+  if (existing !== undefined && existing.socket !== socket) {
+    throw new VhostHostError('PORT_EXISTS', `port ${port} exists already and listens on ${existing.socket}`, {
+      hint: 'leave --socket out, or choose another --port',
+    });
+  }
+  if (existing !== undefined && existing.queues < queues) {
+    throw new VhostHostError(
+      'PORT_LIMIT',
+      `${nicTitle(nic)} is to have ${queues} queue pairs, and port ${port} has ${existing.queues}`,
+      { hint: `vhost-host ports rm ${port}, and once more` },
+    );
+  }
+  return { nic, port, socket, queues, offloads: wish.offloads === true, existing };
+}
+
+export function planPorts(
+  domain: Domain,
+  nics: readonly Nic[],
+  wish: PortWish,
+  view: SwitchView,
+): readonly PlannedPort[] {
+  if (nics.length > 1 && (wish.port !== undefined || wish.socket !== undefined)) {
+    throw new VhostHostError('USAGE', `--port and --socket are for one interface, and ${nics.length} are meant`, {
+      hint: `--nic ${nics[0]?.index ?? 0}`,
+    });
+  }
+  return nics.map((nic) => planPort(domain, nic, wish, view));
+}
+
+/** Adds what is missing to the running switch; gives back the names of what it added. */
+export async function addPorts(
+  context: CliContext,
+  options: ClientOptions,
+  ports: readonly PlannedPort[],
+): Promise<string[]> {
+  const client = clientOf(context, options);
+  const added: string[] = [];
+  try {
+    for (const { port, socket, queues, offloads, existing } of ports) {
+      if (existing !== undefined) continue;
+      await client.addPort({ name: port, socket, queues, offloads });
+      added.push(port);
+    }
+    return added;
+  } catch (error) {
+    await removePorts(context, options, added);
+    throw error;
+  }
+}
+
+/** Takes ports away again; one that is gone already is no reason to stop. */
+export async function removePorts(
+  context: CliContext,
+  options: ClientOptions,
+  names: readonly string[],
+): Promise<void> {
+  for (const name of names) {
+    await clientOf(context, options)
+      .removePort(name)
+      .catch(() => undefined);
+  }
+}

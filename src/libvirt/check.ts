@@ -1,0 +1,35 @@
+import type { Domain } from './domain.js';
+import { EMULATOR_CHECKS } from './check-emulator.js';
+import type { CheckFacts } from './check-facts.js';
+import { MEMORY_CHECKS } from './check-memory.js';
+import { NIC_CHECKS } from './check-nic.js';
+
+/**
+ * What libvirt accepts without a word and what then fails, mostly without a word as well. Each check
+ * is a record: what it looks for, and a pure function from domain and host facts to what it found.
+ */
+
+export type Level = 'error' | 'warning';
+
+export interface Finding {
+  readonly level: Level;
+  /** The element that it is about. */
+  readonly element: string;
+  readonly reason: string;
+  /** The command or edit that mends it. */
+  readonly mend: string;
+}
+
+export interface Check {
+  readonly id: string;
+  readonly title: string;
+  run(domain: Domain, facts: CheckFacts): readonly Finding[];
+}
+
+export const CHECKS: readonly Check[] = [...MEMORY_CHECKS, ...NIC_CHECKS, ...EMULATOR_CHECKS];
+
+/** Everything there is to find, errors first. */
+export function checkDomain(domain: Domain, facts: CheckFacts): (Finding & { readonly id: string })[] {
+  const found = CHECKS.flatMap((check) => check.run(domain, facts).map((finding) => ({ id: check.id, ...finding })));
+  return found.sort((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
+}

@@ -1,0 +1,57 @@
+import type { Host } from '../host.js';
+import { KIB, MIB } from './domain-size.js';
+
+/** Hugepages of one size, on the host as a whole and on each of its NUMA nodes. */
+export interface Pool {
+  readonly pageSize: number;
+  /** Neither used nor promised to somebody. */
+  readonly free: number;
+  readonly total: number;
+  readonly nodes: ReadonlyMap<number, { readonly free: number; readonly total: number }>;
+}
+
+export interface Pools {
+  /** Largest pages first. */
+  readonly pools: readonly Pool[];
+  readonly defaultPageSize: number;
+}
+
+const POOLS = '/sys/kernel/mm/hugepages';
+const NODES = '/sys/devices/system/node';
+
+async function count(host: Host, path: string): Promise<number> {
+  const value = Number(((await host.readOptional(path)) ?? '0').trim());
+  return Number.isSafeInteger(value) ? value : 0;
+}
+
+export function poolDirectory(pageSize: number, node?: number): string {
+  const base = node === undefined ? POOLS : `${NODES}/node${node}/hugepages`;
+  return `${base}/hugepages-${pageSize / KIB}kB`;
+}
+
+async function nodesOf(host: Host, pageSize: number, nodes: readonly number[]): Promise<Pool['nodes']> {
+  const found = new Map<number, { free: number; total: number }>();
+  for (const node of nodes) {
+    const dir = poolDirectory(pageSize, node);
+    found.set(node, {
+      free: await count(host, `${dir}/free_hugepages`),
+      total: await count(host, `${dir}/nr_hugepages`),
+    });
+  }
+  return found;
+}
+
+export async function readPools(host: Host): Promise<Pools> {
+  const nodes = (await host.list(NODES)).flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []).map(Number);
+  const sizes = (await host.list(POOLS)).flatMap((name) => /^hugepages-(\d+)kB$/.exec(name)?.[1] ?? []).map(Number);
+  const pools: Pool[] = [];
+  for (const pageSize of sizes.sort((a, b) => b - a).map((kib) => kib * KIB)) {
+    const dir = poolDirectory(pageSize);
+    const promised = await count(host, `${dir}/resv_hugepages`);
+    const free = Math.max(0, (await count(host, `${dir}/free_hugepages`)) - promised);
+    const total = await count(host, `${dir}/nr_hugepages`);
+    pools.push({ pageSize, free, total, nodes: await nodesOf(host, pageSize, nodes) });
+  }
+  const said = /^Hugepagesize:\s+(\d+) kB$/m.exec((await host.readOptional('/proc/meminfo')) ?? '')?.[1];
+  return { pools, defaultPageSize: said === undefined ? 2 * MIB : Number(said) * KIB };
+}

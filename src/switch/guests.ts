@@ -1,0 +1,57 @@
+import { messageOf, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import type { PortTable } from './ports.js';
+import { guestRecordPath } from './rundir.js';
+import { PortClaim } from './schema.js';
+
+/**
+ * The ports of guests that qemu-wrap has connected, written down for the next switch in this run directory. Their
+ * QEMUs outlive the switch and look for their sockets again; a port that nobody comes back to expires as any other.
+ */
+export class GuestRecord {
+  readonly #host: Host;
+  readonly #file: string;
+  readonly #ports: PortTable;
+  #written = '';
+
+  constructor(host: Host, runDir: string, ports: PortTable) {
+    this.#host = host;
+    this.#file = guestRecordPath(runDir);
+    this.#ports = ports;
+  }
+
+  /** Every now and then, because a switch that is killed has no time for it. */
+  async save(): Promise<void> {
+    const guests = this.#ports.all().filter(({ origin, connected }) => origin === 'claim' && connected);
+    const text = guests.length === 0 ? '' : `${JSON.stringify(guests.map(({ name, queues }) => ({ name, queues })))}\n`;
+    if (text === this.#written) return;
+    if (text === '') await this.#host.unlink(this.#file);
+    else await this.#host.write(this.#file, text, 0o600);
+    this.#written = text;
+  }
+
+  /** Makes the ports again; one that cannot be made costs its guest the network, and nobody else anything. */
+  async restore(say: (line: string) => void): Promise<void> {
+    this.#written = (await this.#host.readOptional(this.#file)) ?? '';
+    for (const { name, queues } of parse(this.#written)) {
+      try {
+        await this.#ports.restore({ name, queues });
+        say(`port ${name} made again for the guest that it had`);
+      } catch (error) {
+        say(`port ${name} not made again: ${printable(messageOf(error))}`);
+      }
+    }
+  }
+}
+
+const Guest = PortClaim.omit({ exact: true });
+
+function parse(text: string): { name: string; queues: number }[] {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value.flatMap((entry) => Guest.safeParse(entry).data ?? []) : [];
+  } catch {
+    // A switch killed on a full disk may leave anything.
+    return [];
+  }
+}

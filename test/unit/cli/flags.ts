@@ -1,0 +1,40 @@
+import type { Command } from 'commander';
+import { buildProgram } from '../../../src/cli/program.js';
+import { Desk } from './support.js';
+import type { Outcome } from './support.js';
+
+/** Which flags the calls of a test file have used, so that a last test can name the ones that none did. */
+export class FlagLedger {
+  /** `ports add --queues` and the like. */
+  readonly #used = new Set<string>();
+
+  async run(desk: Desk, ...args: string[]): Promise<Outcome> {
+    const { path } = leaf(program(), args);
+    for (const flag of args.filter((arg) => arg.startsWith('--'))) this.#used.add([...path, flag].join(' '));
+    return desk.run(...args);
+  }
+
+  /** Declared, not used, and nobody else's. */
+  unused(elsewhere: (flag: string) => boolean): string[] {
+    const flags = declared(program()).filter((flag) => !elsewhere(flag));
+    if (flags.length < 10) throw new Error(`only ${flags.length} flags are declared`);
+    return flags.filter((flag) => !this.#used.has(flag));
+  }
+}
+
+function program(): Command {
+  return buildProgram(new Desk().context([], []), () => undefined);
+}
+
+function leaf(command: Command, args: readonly string[]): { command: Command; path: string[] } {
+  const [word, ...rest] = args;
+  const next = command.commands.find((child) => child.name() === word);
+  if (next === undefined || word === undefined) return { command, path: [] };
+  const found = leaf(next, rest);
+  return { command: found.command, path: [word, ...found.path] };
+}
+
+function declared(command: Command, path: readonly string[] = []): string[] {
+  const own = command.options.map(({ long }) => [...path, long].join(' '));
+  return [...own, ...command.commands.flatMap((child) => declared(child, [...path, child.name()]))];
+}

@@ -1,0 +1,76 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { realHost } from '../../../src/host.js';
+import type { Host } from '../../../src/host.js';
+import { withDir } from '../switch/support.js';
+import { FakeLibvirt } from './fake-libvirt.js';
+import { FlagLedger } from './flags.js';
+import { Desk, withSwitch } from './support.js';
+import type { Outcome } from './support.js';
+
+export const XML = `<domain type='kvm'>
+  <name>web</name>
+  <memory unit='KiB'>262144</memory>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <interface type='bridge'>
+      <mac address='52:54:00:00:00:01'/>
+      <source bridge='br0'/>
+      <vlan>
+        <tag id='7'/>
+      </vlan>
+      <model type='virtio'/>
+    </interface>
+    <interface type='network'>
+      <mac address='52:54:00:00:00:02'/>
+      <source network='default'/>
+      <model type='virtio'/>
+    </interface>
+  </devices>
+</domain>`;
+
+/** Shared by all files about `vm`; `vm-used.test.ts`, which mocha loads last of them, looks at it. */
+export const flags = new FlagLedger();
+
+export interface Scene {
+  readonly dir: string;
+  readonly runDir: string;
+  readonly libvirt: FakeLibvirt;
+  readonly desk: Desk;
+  readonly state: string;
+  readonly vm: (...args: string[]) => Promise<Outcome>;
+}
+
+/** The real file system but for the kernel's facts: no hugepages, no AppArmor; and no libvirt but ours. */
+function fakeHost(libvirt: FakeLibvirt, state: string): Host {
+  const real = (path: string): boolean => !/^\/(sys|proc|etc)\//.test(path);
+  return {
+    ...realHost,
+    run: (command, args, options) =>
+      command === 'virsh'
+        ? libvirt.run(command, args, options)
+        : Promise.resolve({ exitCode: 0, stdout: 'tmpfs', stderr: '' }),
+    env: (name) => (name === 'VHOST_HOST_STATE_DIR' ? state : undefined),
+    list: (path) => (real(path) ? realHost.list(path) : Promise.resolve([])),
+    readOptional: (path) => (real(path) ? realHost.readOptional(path) : Promise.resolve(undefined)),
+    stat: (path) => (path === '/usr/bin/qemu-system-x86_64' ? realHost.stat('/bin/sh') : realHost.stat(path)),
+  };
+}
+
+function scene(dir: string, desk = new Desk(), runDir = join(dir, 'none')): Scene {
+  const libvirt = new FakeLibvirt();
+  const state = join(dir, 'state');
+  desk.fakeHost = fakeHost(libvirt, state);
+  const vm = (...args: string[]): Promise<Outcome> => flags.run(desk, 'vm', ...args, '--run-dir', runDir);
+  return { dir, runDir, libvirt, desk, state, vm };
+}
+
+export const withScene = (work: (scene: Scene) => Promise<void>): Promise<void> => withDir((dir) => work(scene(dir)));
+
+/** The same beside a running switch. */
+export const withRunning = (work: (scene: Scene) => Promise<void>): Promise<void> =>
+  withDir((dir) => withSwitch(join(dir, 'run'), [], (desk) => work(scene(dir, desk, join(dir, 'run')))));
+
+export function saved(state: string): string[] {
+  return existsSync(join(state, 'domains')) ? readdirSync(join(state, 'domains')) : [];
+}

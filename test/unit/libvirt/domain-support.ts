@@ -1,0 +1,62 @@
+import { dirname } from 'node:path';
+import { planAttach } from '../../../src/libvirt/attach.js';
+import { explainChanges } from '../../../src/libvirt/attach-change.js';
+import type { Draft } from '../../../src/libvirt/attach-change.js';
+import { selectNics } from '../../../src/libvirt/attach-nics.js';
+import type { Mode } from '../../../src/libvirt/attach-nics.js';
+import { readDomain } from '../../../src/libvirt/domain.js';
+import type { HugepageChoice } from '../../../src/libvirt/memory-plan.js';
+import type { Pools } from '../../../src/libvirt/memory-pools.js';
+import { XmlDocument } from '../../../src/libvirt/xml-document.js';
+
+const MIB = 2 ** 20;
+
+/** A host with two NUMA nodes and that many free hugepages, all of them on node 0. */
+export function poolsWith(free2M: number, free1G: number): Pools {
+  const pool = (pageSize: number, free: number): Pools['pools'][number] => ({
+    pageSize,
+    free,
+    total: free,
+    nodes: new Map([
+      [0, { free, total: free }],
+      [1, { free: 0, total: 0 }],
+    ]),
+  });
+  return { pools: [pool(1024 * MIB, free1G), pool(2 * MIB, free2M)], defaultPageSize: 2 * MIB };
+}
+
+export interface Wish {
+  readonly mode?: Mode;
+  readonly nic?: string;
+  readonly queues?: number;
+  readonly offloads?: boolean;
+  readonly hugepages?: HugepageChoice;
+  readonly running?: boolean;
+}
+
+export const ours = (socket: string | undefined): boolean =>
+  socket !== undefined && dirname(socket) === '/run/vhost-host';
+
+/** Attaches a text as `vm attach` would, with `/run/vhost-host/port-DOMAIN-NETDEV.sock` for every port. */
+export function attach(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Draft {
+  const { mode = 'native', nic = 'all', queues, offloads = false, hugepages = 'auto', running = false } = wish;
+  const doc = XmlDocument.parse(text);
+  const domain = readDomain(doc);
+  const { nics, notes } = selectNics(domain, nic, mode, ours);
+  const place = (port: string): [string, string] => [port, `/run/vhost-host/port-${port}.sock`];
+  const ports = new Map(
+    nics.map((one) => {
+      const [port, socket] = ours(one.socket) ? ['kept', one.socket ?? ''] : place(`${domain.name}-${one.netdev}`);
+      return [one.index, { port, socket }] as const;
+    }),
+  );
+  const wrapper = '/usr/bin/qemu-wrap';
+  const draft = planAttach(doc, domain, { mode, nics, ports, queues, offloads, hugepages, wrapper, pools, running });
+  for (const { text: said, level } of notes) draft.note(said, level);
+  return draft;
+}
+
+/** What a user reads before the diff. */
+export function explanation(draft: Draft): string[] {
+  return [...explainChanges(draft.changes), ...draft.notes.map(({ level, text }) => `${level}: ${text}`)];
+}
