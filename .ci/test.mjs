@@ -104,7 +104,7 @@ function startBeside(stage, deadline) {
   const end = runUntil(deadline, ...besides[stage], output);
   return async () => {
     const ok = await end;
-    process.stderr.write(Buffer.concat(output));
+    for (const chunk of output) process.stderr.write(chunk);
     return resultOf(ok);
   };
 }
