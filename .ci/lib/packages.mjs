@@ -36,6 +36,11 @@ const groups = {
     checkpolicy: 'checkmodule compiles the SELinux module',
     'semodule-utils': 'semodule_package packs it',
   },
+  boot: {
+    'grub-common': 'grub-mkconfig, which the tests run on a system of their own',
+    'grub2-common': 'update-grub',
+    e2fsprogs: "that system's file system",
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },

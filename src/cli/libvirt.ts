@@ -7,6 +7,7 @@ import { GUESTS_GO_ON, findDaemon, restartDaemon } from '../libvirt/daemon.js';
 import type { Daemon } from '../libvirt/daemon.js';
 import { planHost } from '../libvirt/host-plan.js';
 import type { Choice, HostWish } from '../libvirt/host-plan.js';
+import { HOOK } from '../libvirt/hook-step.js';
 import { WRAPPER } from '../libvirt/install-wrapper.js';
 import { QEMU_CONF } from '../libvirt/qemu-conf-step.js';
 import { rootedHost } from '../rooted-host.js';
@@ -112,8 +113,14 @@ async function setUp(context: CliContext, host: Host, options: SetupOptions): Pr
     return;
   }
   await agree(context, options, 'Change the host so?', COMMAND);
+  const hadHook = (await host.stat(HOOK)) !== undefined;
   const done = await applyPlan(context, host, steps, WHAT);
-  const awaits = [...(await afterQemuConf(context, host, options, done.includes('qemu-conf'))), ...later(steps, done)];
+  const unread = [
+    ...(done.includes('qemu-conf') ? [QEMU_CONF] : []),
+    // A hook that it knows it reads anew each time.
+    ...(done.includes('hook') && !hadHook ? [HOOK] : []),
+  ];
+  const awaits = [...(await afterStartFiles(context, host, options, unread)), ...later(steps, done)];
   give(context, options, {
     changed: true,
     lines: [
@@ -130,27 +137,33 @@ function later(steps: readonly Step[], done: readonly string[]): string[] {
   return [...profile, ...reboot];
 }
 
-/** libvirt's daemon reads qemu.conf when it starts: offers the restart, and says what it means. */
-async function afterQemuConf(
+/** libvirt's daemon looks at these when it starts: offers the restart, and says what it means. */
+async function afterStartFiles(
   context: CliContext,
   host: Host,
   options: SetupOptions,
-  changed: boolean,
+  unread: readonly string[],
 ): Promise<string[]> {
-  if (!changed || options.root !== undefined) return [];
+  if (unread.length === 0 || options.root !== undefined) return [];
   const daemon = await findDaemon(host);
   if (daemon === undefined) return [];
-  if (!(await wantsRestart(context, options, daemon))) {
-    return [`${daemon.name} reads ${QEMU_CONF} when it starts (${GUESTS_GO_ON}): ${daemon.restart.join(' ')}`];
+  const files = unread.join(' and ');
+  if (!(await wantsRestart(context, options, daemon, files))) {
+    return [`${daemon.name} reads ${files} when it starts (${GUESTS_GO_ON}): ${daemon.restart.join(' ')}`];
   }
   await context.talk.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
   return [];
 }
 
-async function wantsRestart(context: CliContext, options: SetupOptions, daemon: Daemon): Promise<boolean> {
+async function wantsRestart(
+  context: CliContext,
+  options: SetupOptions,
+  daemon: Daemon,
+  files: string,
+): Promise<boolean> {
   if (options.restart !== undefined) return options.restart;
   if (options.yes === true || !context.interactive) return false;
-  return context.confirm(`Restart ${daemon.name} so that it reads ${QEMU_CONF}? (${GUESTS_GO_ON})`);
+  return context.confirm(`Restart ${daemon.name} so that it reads ${files}? (${GUESTS_GO_ON})`);
 }
 
 async function undo(context: CliContext, host: Host, options: SetupOptions): Promise<void> {
@@ -165,7 +178,7 @@ async function undo(context: CliContext, host: Host, options: SetupOptions): Pro
   await agree(context, options, 'Take these changes back?', `${COMMAND} --undo`);
   await undoPlan(context, host, plan, options.leave);
   const touched = plan.some(({ change }) => change.kind === 'file' && change.path === QEMU_CONF);
-  const awaits = await afterQemuConf(context, host, options, touched);
+  const awaits = await afterStartFiles(context, host, options, touched ? [QEMU_CONF] : []);
   give(context, options, { changed: true, lines: ['all taken back', ...awaits], fields: { undo: undone, awaits } });
 }
 

@@ -10,6 +10,7 @@ import { readDomain } from '../libvirt/domain.js';
 import type { Domain } from '../libvirt/domain.js';
 import { nicTitle } from '../libvirt/domain-nic.js';
 import { WRAPPER } from '../libvirt/install-wrapper.js';
+import { HOOK, NO_HOOK, isHook } from '../libvirt/hook-step.js';
 import { HUGEPAGE_WISHES } from '../libvirt/memory-plan.js';
 import type { HugepageChoice } from '../libvirt/memory-plan.js';
 import { readPools } from '../libvirt/memory-pools.js';
@@ -64,6 +65,12 @@ async function checkWrapper(context: CliContext, options: AttachOptions): Promis
   });
 }
 
+/** Of a file nobody knows on which host it will be used. */
+async function hookNotes(context: CliContext, options: AttachOptions, mode: Mode): Promise<Note[]> {
+  if (mode === 'wrap' || options.file !== undefined || isHook(await context.host.stat(HOOK))) return [];
+  return [{ level: 'info', text: `${NO_HOOK}: sudo vhost-host libvirt setup` }];
+}
+
 function portNotes(ports: readonly PlannedPort[], view: SwitchView): Note[] {
   const info = (text: string): Note => ({ level: 'info', text });
   return ports.flatMap(({ port, socket, queues, existing }): Note[] => {
@@ -106,7 +113,13 @@ async function plan(context: CliContext, target: Target, options: AttachOptions)
     domain,
     draft,
     ports,
-    notes: [...notes, ...selected.notes, ...draft.notes, ...portNotes(ports, view)],
+    notes: [
+      ...notes,
+      ...selected.notes,
+      ...draft.notes,
+      ...portNotes(ports, view),
+      ...(await hookNotes(context, options, mode)),
+    ],
   };
 }
 

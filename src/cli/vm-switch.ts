@@ -22,11 +22,12 @@ export interface SwitchView {
   ours(socket: string | undefined): boolean;
 }
 
-function hasCode(error: unknown, code: string): boolean {
+export function hasCode(error: unknown, code: string): boolean {
   return error instanceof VhostHostError && error.code === code;
 }
 
-const PORT_SOCKET = /^port-(.+)\.sock$/;
+/** Of a port in a run directory. */
+export const PORT_SOCKET = /^port-(.+)\.sock$/;
 
 /** `tolerant`: a switch that may not be asked is as good as none; for those who only look. */
 export async function viewSwitch(context: CliContext, options: ClientOptions, tolerant: boolean): Promise<SwitchView> {

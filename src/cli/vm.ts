@@ -3,11 +3,12 @@ import type { CliContext } from './context.js';
 import { addAttach } from './vm-attach.js';
 import { addVmCheck } from './vm-check.js';
 import { addDetach } from './vm-detach.js';
+import { addHook } from './vm-hook.js';
 import { addVmList } from './vm-list.js';
 import { addVmShow } from './vm-show.js';
 
 /** `vhost-host vm …`: libvirt's domains and the switch. */
 export function addVm(program: Command, context: CliContext): void {
   const vm = program.command('vm').description("connect libvirt's domains to the switch, and look after them");
-  for (const add of [addVmList, addVmShow, addVmCheck, addAttach, addDetach]) add(vm, context);
+  for (const add of [addVmList, addVmShow, addVmCheck, addAttach, addDetach, addHook]) add(vm, context);
 }

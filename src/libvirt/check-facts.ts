@@ -4,6 +4,7 @@ import { qemuIdentity, socketTrouble } from './check-access.js';
 import { QEMU_CONF, confValue } from './check-conf.js';
 import type { Domain } from './domain.js';
 import type { Nic } from './domain-nic.js';
+import { HOOK, isHook } from './hook-step.js';
 import { readPools } from './memory-pools.js';
 import type { Pools } from './memory-pools.js';
 
@@ -25,6 +26,8 @@ export interface CheckFacts {
   /** The running switch's ports; undefined where none runs or it cannot be asked. */
   readonly ports: readonly { readonly name: string; readonly socket: string; readonly queues: number }[] | undefined;
   readonly ours: (socket: string | undefined) => boolean;
+  /** libvirt's hook of ours is installed. */
+  readonly hook: boolean;
 }
 
 /** What only the composition root knows: the switch, and the wrapper's configuration. */
@@ -91,5 +94,6 @@ export async function gatherFacts(host: Host, domain: Domain, around: CheckSurro
     memoryDir: { path: memoryDir, filesystem: await filesystemOf(host, memoryDir) },
     ports: around.ports,
     ours: around.ours,
+    hook: isHook(await host.stat(HOOK)),
   };
 }

@@ -61,12 +61,18 @@ function shortages(domain: Domain, facts: CheckFacts, kind: Shortage['kind']): F
 }
 
 export const MEMORY_CHECKS: readonly Check[] = [
-  { id: 'memory-not-shared', title: 'the switch can reach the memory of every vhost-user guest', run: notShared },
+  {
+    id: 'memory-not-shared',
+    title: 'the switch can reach the memory of every vhost-user guest',
+    stopsStart: true,
+    run: notShared,
+  },
   { id: 'memory-plugged-later', title: 'memory plugged in later is shared as well', run: pluggedLater },
   { id: 'memory-on-disk', title: 'shared memory is not a file on a disk', run: onDisk },
   {
     id: 'hugepages-unknown',
     title: 'the kernel has hugepages of the size asked for',
+    stopsStart: true,
     run: (domain, facts) => shortages(domain, facts, 'size-unknown'),
   },
   {
@@ -77,6 +83,7 @@ export const MEMORY_CHECKS: readonly Check[] = [
   {
     id: 'hugepages-too-few',
     title: 'enough hugepages are free, on the right nodes',
+    stopsStart: true,
     run: (domain, facts) => shortages(domain, facts, 'too-few'),
   },
 ];

@@ -7,6 +7,7 @@ import type { Domain } from './domain.js';
 import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
 import type { PropertyId } from './domain-properties.js';
+import { NO_HOOK } from './hook-step.js';
 
 /** Interfaces: connected to something, and not promising what nobody does. */
 
@@ -82,15 +83,26 @@ const mtuFails: NicRule = (nic, domain) => {
   return { level: 'error', element: '<interface><mtu>', reason, mend };
 };
 
+function hookMissing(domain: Domain, facts: CheckFacts): Finding[] {
+  if (facts.hook || !domain.nics.some((nic) => modeOf(domain, nic, facts.ours) === 'native')) return [];
+  return [{ level: 'warning', element: '<interface type=>', reason: NO_HOOK, mend: 'sudo vhost-host libvirt setup' }];
+}
+
 export const NIC_CHECKS: readonly Check[] = [
   { id: 'vlan-ignored', title: 'VLAN tags are put on by somebody', run: ignored('vlan') },
   { id: 'bandwidth-ignored', title: 'rates are limited by somebody', run: ignored('bandwidth') },
   { id: 'filter-ignored', title: 'packets are filtered by somebody', run: ignored('filterref') },
   { id: 'isolation-ignored', title: 'ports are isolated by somebody', run: ignored('port') },
   { id: 'mtu-fails', title: 'no MTU is asked of a tap device that is not there', run: eachNic(mtuFails) },
-  { id: 'socket-unusable', title: 'the QEMU user can connect to the socket', run: eachNic(socketUnusable) },
-  { id: 'socket-server', title: 'one side of each socket listens', run: eachNic(socketServer) },
+  {
+    id: 'socket-unusable',
+    title: 'the QEMU user can connect to the socket',
+    stopsStart: true,
+    run: eachNic(socketUnusable),
+  },
+  { id: 'socket-server', title: 'one side of each socket listens', stopsStart: true, run: eachNic(socketServer) },
   { id: 'no-reconnect', title: 'guests come back when the switch does', run: eachNic(noReconnect) },
   { id: 'queues-too-few', title: 'ports have as many queues as their guests want', run: eachNic(queuesTooFew) },
+  { id: 'hook-missing', title: 'a missing switch or port is said when a guest starts', run: hookMissing },
   { id: 'vhost-emulated', title: 'the vhost driver is not asked of an emulated guest', run: eachNic(emulatedVhost) },
 ];

@@ -23,6 +23,8 @@ export interface Finding {
 export interface Check {
   readonly id: string;
   readonly title: string;
+  /** Its errors keep a guest on our switch from starting, or from ever being reached: no use in starting it. */
+  readonly stopsStart?: true;
   run(domain: Domain, facts: CheckFacts): readonly Finding[];
 }
 
@@ -32,4 +34,11 @@ export const CHECKS: readonly Check[] = [...MEMORY_CHECKS, ...NIC_CHECKS, ...EMU
 export function checkDomain(domain: Domain, facts: CheckFacts): (Finding & { readonly id: string })[] {
   const found = CHECKS.flatMap((check) => check.run(domain, facts).map((finding) => ({ id: check.id, ...finding })));
   return found.sort((a, b) => Number(a.level === 'warning') - Number(b.level === 'warning'));
+}
+
+/** What a guest on our switch must not be started with. */
+export function startErrors(domain: Domain, facts: CheckFacts): Finding[] {
+  return CHECKS.filter(({ stopsStart }) => stopsStart === true)
+    .flatMap((check) => check.run(domain, facts))
+    .filter(({ level }) => level === 'error');
 }

@@ -4,6 +4,7 @@ import type { Step } from '../steps.js';
 import type { PolicyPaths } from './apparmor-rules.js';
 import { apparmorIsOn, apparmorStep, readAbstraction } from './apparmor-step.js';
 import { cgroupMountStep } from './cgroup-mount.js';
+import { hookStep } from './hook-step.js';
 import { emulatorCandidates, findFile, refuseUnreachable, wrapperStep } from './install-wrapper.js';
 import { parseVersion, qemuConfStep, refuseLegacy } from './qemu-conf-step.js';
 import { selinuxIsOn, selinuxStep } from './selinux-step.js';
@@ -89,10 +90,13 @@ async function libvirtVersion(host: Host): Promise<number[] | undefined> {
 export async function planHost(host: Host, wish: HostWish): Promise<Step[]> {
   const paths = await readPaths(host, wish);
   const steps = [await wrapperStep(host, { ...paths, emulator: paths.emulatorLink })];
-  if (wish.legacy) refuseLegacy(await libvirtVersion(host));
+  // An image's libvirt is not started to be asked.
+  const version = wish.live || wish.legacy ? await libvirtVersion(host) : undefined;
+  if (wish.legacy) refuseLegacy(version);
   if (wish.devices.length > 0 || wish.legacy) steps.push(await qemuConfStep(host, wish));
   if (wish.legacy && wish.live) steps.push(await cgroupMountStep(host));
-  return [...steps, ...(await policySteps(host, wish, paths))];
+  const hook = await hookStep(host, paths, version);
+  return [...steps, ...(await policySteps(host, wish, paths)), ...(hook === undefined ? [] : [hook])];
 }
 
 async function policySteps(host: Host, { apparmor, selinux, live }: HostWish, paths: PolicyPaths): Promise<Step[]> {

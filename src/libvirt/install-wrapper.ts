@@ -33,7 +33,7 @@ export async function findFile(host: Host, candidates: readonly string[]): Promi
   return undefined;
 }
 
-function quoteForShell(path: string): string {
+export function quoteForShell(path: string): string {
   return /^[\w./+@:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 

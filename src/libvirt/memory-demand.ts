@@ -34,9 +34,9 @@ function tooFew(parts: readonly MemoryPart[], pageSize: number, pools: Pools): S
   const needed = parts.reduce((pages, { bytes }) => pages + Math.ceil(bytes / pageSize), 0);
   const hostNodes = parts[0]?.hostNodes;
   const free = freeOn(pools, pageSize, hostNodes);
-  if (needed <= free) return [];
-  const node = hostNodes?.[0];
   const pool = pools.pools.find((candidate) => candidate.pageSize === pageSize);
+  if (needed <= free + (pool?.onDemand ?? 0)) return [];
+  const node = hostNodes?.[0];
   const total = (node === undefined ? pool?.total : pool?.nodes.get(node)?.total) ?? 0;
   const where = hostNodes === undefined ? '' : ` on host node ${hostNodes.join(',')}`;
   const who = parts.map(({ title }) => title).join(' and ');

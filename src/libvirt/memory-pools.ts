@@ -7,6 +7,8 @@ export interface Pool {
   /** Neither used nor promised to somebody. */
   readonly free: number;
   readonly total: number;
+  /** More that the kernel still makes when they are asked for, if it finds the memory. */
+  readonly onDemand: number;
   readonly nodes: ReadonlyMap<number, { readonly free: number; readonly total: number }>;
 }
 
@@ -50,7 +52,9 @@ export async function readPools(host: Host): Promise<Pools> {
     const promised = await count(host, `${dir}/resv_hugepages`);
     const free = Math.max(0, (await count(host, `${dir}/free_hugepages`)) - promised);
     const total = await count(host, `${dir}/nr_hugepages`);
-    pools.push({ pageSize, free, total, nodes: await nodesOf(host, pageSize, nodes) });
+    const made = await count(host, `${dir}/surplus_hugepages`);
+    const onDemand = Math.max(0, (await count(host, `${dir}/nr_overcommit_hugepages`)) - made);
+    pools.push({ pageSize, free, total, onDemand, nodes: await nodesOf(host, pageSize, nodes) });
   }
   const said = /^Hugepagesize:\s+(\d+) kB$/m.exec((await host.readOptional('/proc/meminfo')) ?? '')?.[1];
   return { pools, defaultPageSize: said === undefined ? 2 * MIB : Number(said) * KIB };

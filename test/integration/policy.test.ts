@@ -62,6 +62,7 @@ describe('libvirt setup on a copy of this system', function () {
       ['wrapper', 'done'],
       ['qemu-conf', 'done'],
       ['apparmor', 'done'],
+      ['hook', 'done'],
     ]);
     assert.ok(steps(second).every((step) => (step as string[])[1] === 'as wanted'));
     assert.deepEqual([wrapper, conf, changes], ['755 0:0', '600 0:0', '700 0:0']);
@@ -138,7 +139,7 @@ describe('libvirt setup on a copy of this system', function () {
       diff "$work/before" "$work/after" && echo as before
     `);
     assert.deepEqual(out, [
-      '3 changes made; vhost-host libvirt setup --undo takes them back',
+      '4 changes made; vhost-host libvirt setup --undo takes them back',
       'a running guest gets the new AppArmor rules when it starts next',
       'exec /opt/vhost-host/native/build/Release/vh-launch "$0" "$@"',
       '1',

@@ -6,7 +6,6 @@ import { Libvirt } from '../../helpers/libvirt/libvirt.js';
 import { skipWithoutLibvirt } from '../../helpers/libvirt/needs.js';
 import { Scope } from '../../helpers/scope.js';
 import type { Switch } from '../../helpers/switch.js';
-import { until } from '../../helpers/until.js';
 
 const deadline = 30_000;
 /** More than any machine that runs this has in hugepages. */
@@ -53,19 +52,49 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     assert.equal(mend, '  vhost-host start');
   });
 
-  it('native mode, no switch is running: the domain waits for it, vm check says so, and it starts with it', async () => {
+  /** What our hook says; libvirt puts it behind its own words, all in one line. */
+  async function hookRefusal(domain: Domain): Promise<string> {
+    // Far less than QEMU would wait for the switch.
+    const { code, stderr } = await libvirt.space.run('virsh', ['start', domain.name], { deadline });
+    assert.equal(code, 1, stderr);
+    const [failed, said = '', ...rest] = stderr.trimEnd().split('\n');
+    assert.match(failed ?? '', /^error: Failed to start domain/);
+    const found = /^error: Hook script execution failed: .* exit status 1: vhost-host: (.*)$/.exec(said);
+    assert.deepEqual([found !== null, rest], [true, []], stderr);
+    assert.equal(existsSync(domain.pidFile), false);
+    return found?.[1] ?? '';
+  }
+
+  it('native mode, no switch is running: virsh start says so at once, and so does vm check', async () => {
     const { code, stdout } = await libvirt.cli('vm', 'check', native.name);
     assert.equal(code, 2);
     assert.match(
       stdout,
       /^native: error socket-unusable: .*\/run\/vhost-host does not exist\n.*mend: vhost-host start/m,
     );
-    const start = libvirt.space.run('virsh', ['start', native.name], { deadline });
-    await until(() => existsSync(native.pidFile), { deadline, what: 'QEMU to be started' });
+    assert.equal(
+      await hookRefusal(native),
+      `native is not started: no switch is running in /run/vhost-host for interface 0 (${native.mac}); ` +
+        'mend: vhost-host start',
+    );
+  });
+
+  it('a domain that is not on our switch starts whether there is one or not', async () => {
+    const foreign = await Domain.define(libvirt, { name: 'foreign', type: 'qemu', mac: '52:54:00:00:02:03' });
+    // More than fits into a pipe: the hook does not read all that libvirt writes to it.
+    await foreign.redefine((await foreign.xml()).replace('kept &amp;', '$& '.repeat(50_000)));
+    const before = await foreign.xml();
+    await libvirt.ok('start', foreign.name);
+    assert.equal(await foreign.state(), 'running');
+    assert.equal(await foreign.xml(), before);
+    assert.ok(await foreign.destroy());
+  });
+
+  it('native mode, the switch runs and has no such port: it gets it back', async () => {
     vswitch = await libvirt.startSwitch();
-    await native.attach('native');
-    assert.equal((await start).code, 0);
-    assert.equal(await native.state(), 'running');
+    assert.deepEqual(await vswitch.ports(), []);
+    await native.boot();
+    await vswitch.portReady('native-hostnet0');
     assert.ok(await native.destroy());
   });
 
@@ -94,11 +123,18 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
       const { code, stdout } = await libvirt.cli('vm', 'check', domain.name);
       assert.equal(code, 2);
       assert.match(stdout, /error hugepages-too-few: the guest needs 536870912 hugepages of 2 MiB, \d+ are free/);
-      const { reason, mend } = await refusal(domain);
       if (domain === native) {
-        // QEMU's own word; vm check has said it better.
-        assert.match(reason, /unable to map backing store for guest RAM: Cannot allocate memory$/);
+        const said = await hookRefusal(domain);
+        assert.match(
+          said,
+          /^native is not started: the guest needs 536870912 hugepages of 2 MiB, \d+ are free; mend: /,
+        );
+        assert.match(
+          said,
+          /; mend: echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages\/hugepages-2048kB\/nr_hugepages$/,
+        );
       } else {
+        const { reason, mend } = await refusal(domain);
         assert.match(reason, /: qemu-wrap: the guest needs 536870912 hugepages of 2M, \d+ are free$/);
         assert.match(mend ?? '', /^ {2}echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages/);
       }
@@ -106,13 +142,16 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     }
   });
 
-  it('memory that is not shared: vm check finds what QEMU takes in silence, and qemu-wrap mends it', async () => {
+  it('memory that is not shared, which QEMU takes in silence: vm check and the hook find it, qemu-wrap mends it', async () => {
     for (const domain of [native, wrapped]) {
       const before = await domain.xml();
       await domain.redefine(before.replace(/<memoryBacking>[^]*<\/memoryBacking>/, ''));
       const { stdout } = await libvirt.cli('vm', 'check', domain.name);
       assert.equal(/error memory-not-shared/.test(stdout), domain === native, stdout);
-      if (domain === wrapped) {
+      if (domain === native) {
+        const said = await hookRefusal(domain);
+        assert.match(said, /memory of the guest is not shared: .*; mend: vhost-host vm attach native$/);
+      } else {
         await domain.boot();
         await vswitch?.portReady('wrapped-hostnet0');
         await domain.destroy();
@@ -127,5 +166,9 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     const { code, stdout } = await libvirt.cli('vm', 'check', native.name);
     assert.equal(code, 2);
     assert.match(stdout, /error socket-unusable: /);
+    assert.match(
+      await hookRefusal(native),
+      /cannot connect to \S+: user libvirt-qemu may not write to it; mend: ls -l /,
+    );
   });
 });

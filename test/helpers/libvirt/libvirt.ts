@@ -1,4 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { HOOK, hookText } from '../../../src/libvirt/hook-step.js';
 import type { Child, Finished } from '../child.js';
 import type { Scope } from '../scope.js';
 import { Switch } from '../switch.js';
@@ -38,6 +40,15 @@ export class Libvirt {
     await writeFile(`${dir}/bin/node`, '');
     await this.space.sh('mount', '--bind', process.execPath, `${dir}/bin/node`);
     await this.configureWrapper();
+    await this.#installHook();
+  }
+
+  /** As `vhost-host libvirt setup` does; libvirtd asks whether there are any only when it starts. */
+  async #installHook(): Promise<void> {
+    const { dir, repo } = this.files;
+    await mkdir(this.path(dirname(HOOK)), { recursive: true });
+    const text = hookText({ node: `${dir}/bin/node`, packageRoot: repo, runDir: '/run/vhost-host' });
+    await writeFile(this.path(HOOK), text, { mode: 0o755 });
   }
 
   /** The path that goes into a domain's `<emulator>`. */

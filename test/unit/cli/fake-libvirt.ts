@@ -21,6 +21,10 @@ export class FakeLibvirt {
   /** What every call ends with, where there is no talking to it. */
   broken: string | undefined;
   installed = true;
+  /** Our hook is in its place. */
+  hook = true;
+  /** What it gives a hook to read. */
+  stdin = '';
   /** What becomes of XML that is defined. */
   lays: (xml: string) => string = (xml) => xml;
 

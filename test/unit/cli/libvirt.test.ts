@@ -7,6 +7,7 @@ import type { Outcome } from './support.js';
 
 const flags = new FlagLedger();
 const CONF = '/etc/libvirt/qemu.conf';
+const HOOK = '/etc/libvirt/hooks/qemu.d/vhost-host';
 const RESTART = 'systemctl restart libvirtd.service';
 
 function system(): MemoryHost {
@@ -30,13 +31,13 @@ describe('libvirt setup on the command line', () => {
     assert.equal(code, 0);
     assert.deepEqual(at.questions, [
       'Change the host so?',
-      `Restart libvirtd so that it reads ${CONF}? (running guests go on running, and libvirt finds them again)`,
+      `Restart libvirtd so that it reads ${CONF} and ${HOOK}? (running guests go on running, and libvirt finds them again)`,
     ]);
     assert.match(err.join('\n'), /^\+ install \/usr\/bin\/qemu-wrap$/m);
     assert.match(err.join('\n'), /^ {4}\+ {4}"\/dev\/usvhost-4"$/m);
     assert.deepEqual(out, [
-      '3 changes made; vhost-host libvirt setup --undo takes them back',
-      `libvirtd reads ${CONF} when it starts (running guests go on running, and libvirt finds them again): ${RESTART}`,
+      '4 changes made; vhost-host libvirt setup --undo takes them back',
+      `libvirtd reads ${CONF} and ${HOOK} when it starts (running guests go on running, and libvirt finds them again): ${RESTART}`,
       'a running guest gets the new AppArmor rules when it starts next',
     ]);
     assert.ok(!memory.ran.includes(RESTART));
@@ -81,7 +82,7 @@ describe('libvirt setup on the command line', () => {
     const steps = json['steps'] as { id: string; state: string; diff: string }[];
     assert.deepEqual(
       steps.map(({ id, state }) => [id, state]),
-      ['wrapper', 'qemu-conf', 'apparmor'].map((id) => [id, 'planned']),
+      ['wrapper', 'qemu-conf', 'apparmor', 'hook'].map((id) => [id, 'planned']),
     );
     assert.ok(steps.every(({ diff }) => diff !== ''));
     assert.deepEqual(memory.tree(), before);

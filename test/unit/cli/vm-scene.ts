@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host.js';
 import type { Host } from '../../../src/host.js';
+import { HOOK } from '../../../src/libvirt/hook-step.js';
 import { withDir } from '../switch/support.js';
 import { FakeLibvirt } from './fake-libvirt.js';
 import { FlagLedger } from './flags.js';
@@ -53,7 +54,11 @@ function fakeHost(libvirt: FakeLibvirt, state: string): Host {
     env: (name) => (name === 'VHOST_HOST_STATE_DIR' ? state : undefined),
     list: (path) => (real(path) ? realHost.list(path) : Promise.resolve([])),
     readOptional: (path) => (real(path) ? realHost.readOptional(path) : Promise.resolve(undefined)),
-    stat: (path) => (path === '/usr/bin/qemu-system-x86_64' ? realHost.stat('/bin/sh') : realHost.stat(path)),
+    read: (path) => (path === '/proc/self/fd/0' ? Promise.resolve(libvirt.stdin) : realHost.read(path)),
+    stat: (path) => {
+      if (path === HOOK) return libvirt.hook ? realHost.stat('/bin/sh') : Promise.resolve(undefined);
+      return path === '/usr/bin/qemu-system-x86_64' ? realHost.stat('/bin/sh') : realHost.stat(path);
+    },
   };
 }
 

@@ -80,6 +80,8 @@ describe('vm check: facts of the host', () => {
       [`${pages}/free_hugepages`]: '7\n',
       [`${pages}/resv_hugepages`]: '3\n',
       [`${pages}/nr_hugepages`]: '9\n',
+      [`${pages}/nr_overcommit_hugepages`]: '5\n',
+      [`${pages}/surplus_hugepages`]: '2\n',
       [`${node}/free_hugepages`]: '5\n',
       [`${node}/nr_hugepages`]: '6\n',
       '/sys/module/apparmor/parameters/enabled': 'Y\n',
@@ -101,7 +103,7 @@ describe('vm check: facts of the host', () => {
     const domain = readDomain(XmlDocument.parse(I686));
     const facts = await gatherFacts(host, domain, { running: false, ports: [], ours, realEmulator: undefined });
     assert.deepEqual(facts.pools.pools, [
-      { pageSize: 2 ** 21, free: 4, total: 9, nodes: new Map([[1, { free: 5, total: 6 }]]) },
+      { pageSize: 2 ** 21, free: 4, total: 9, onDemand: 3, nodes: new Map([[1, { free: 5, total: 6 }]]) },
     ]);
     assert.deepEqual([facts.appArmor, facts.qemuMajor, facts.memoryDir], [true, 8, { path: '/m', filesystem: 'xfs' }]);
     assert.equal(facts.realEmulator.path, '/usr/bin/qemu-system-i386');

@@ -19,6 +19,7 @@ const GOOD: CheckFacts = {
   memoryDir: { path: '/var/lib/libvirt/qemu/ram', filesystem: 'ext2/ext3' },
   ports: [{ name: 'p', socket: '/run/vhost-host/port-p.sock', queues: 1 }],
   ours,
+  hook: true,
 };
 
 const SHARED = "<source type='memfd'/><access mode='shared'/>";
@@ -47,6 +48,7 @@ function domainXml({
   return `<domain type='${type}'><name>d</name><memory unit='MiB'>256</memory><memoryBacking>${backing}</memoryBacking>${more}${devices}</domain>`;
 }
 
+const few = poolsWith(127, 0);
 const found = new Set<string>();
 
 function check(parts: Parts, facts: Partial<CheckFacts> = {}): string[] {
@@ -110,6 +112,12 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
       { pools: poolsWith(127, 0) },
       ['error hugepages-too-few'],
     ],
+    [
+      'hugepages that are made on demand',
+      { backing: `${SHARED}<hugepages/>` },
+      { pools: { ...few, pools: few.pools.map((pool) => ({ ...pool, onDemand: 1 })) } },
+      [],
+    ],
     ['just enough', { backing: `${SHARED}<hugepages/>` }, { pools: poolsWith(128, 0) }, []],
     ['a guest that has them', { backing: `${SHARED}<hugepages/>` }, { pools: poolsWith(0, 0), running: true }, []],
     [
@@ -163,6 +171,8 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
     ['no reconnect', { nic: NIC.replace(/<reconnect[^>]*>/, '') }, {}, ['warning no-reconnect']],
     ["another switch's guest", { nic: NIC.replace(/<reconnect[^>]*>/, '').replace('vhost-host', 'ovs') }, {}, []],
     ['too many queues', { nic: NIC.replace('<model', "<driver queues='2'/><model") }, {}, ['error queues-too-few']],
+    ['no hook', {}, { hook: false }, ['warning hook-missing']],
+    ["no hook for another switch's guest", { nic: NIC.replace('vhost-host', 'ovs') }, { hook: false }, []],
     ['vhost for an emulated guest', { type: 'qemu', nic: WRAPPED }, {}, ['warning vhost-emulated']],
     [
       'vhost for an emulated guest behind the wrapper',

@@ -17,6 +17,7 @@ export function poolsWith(free2M: number, free1G: number): Pools {
     pageSize,
     free,
     total: free,
+    onDemand: 0,
     nodes: new Map([
       [0, { free, total: free }],
       [1, { free: 0, total: 0 }],

@@ -59,7 +59,7 @@ async function refused(memory: MemoryHost, wish: Partial<HostWish> = {}): Promis
 describe('libvirt setup: what is planned', () => {
   it('for vhost-user alone: the wrapper, and not a line of qemu.conf', async () => {
     const memory = debian();
-    deepEqual(await apply(memory), ['wrapper']);
+    deepEqual(await apply(memory), ['wrapper', 'hook']);
     equal(memory.tree()['/usr/bin/qemu-wrap'], `file 755 0:0 ${wrapperText(LAUNCHER)}`);
     deepEqual(await apply(memory), []);
   });
@@ -67,7 +67,8 @@ describe('libvirt setup: what is planned', () => {
   it('with devices, AppArmor and SELinux: all of it, once, and back', async () => {
     const memory = withSelinux(withApparmor(debian())).dir('/var/lib');
     const before = memory.tree();
-    deepEqual(await apply(memory, { devices: ['/dev/usvhost-1'] }), ['wrapper', 'qemu-conf', 'apparmor', 'selinux']);
+    const steps = ['wrapper', 'qemu-conf', 'apparmor', 'selinux', 'hook'];
+    deepEqual(await apply(memory, { devices: ['/dev/usvhost-1'] }), steps);
     match(
       await memory.host.read(LOCAL),
       /^# BEGIN vhost-host .*\n {2}# qemu-wrap.*\n {2}\/usr\/bin\/qemu-wrap rmix,\n/,
@@ -116,7 +117,7 @@ describe('libvirt setup: what is planned', () => {
   it('an image gets AppArmor rules if it has profiles, and no command is run for it', async () => {
     const memory = withSelinux(withApparmor(debian()));
     memory.entries.delete('/sys/module/apparmor/parameters/enabled');
-    deepEqual(await apply(memory, { live: false }), ['wrapper', 'apparmor']);
+    deepEqual(await apply(memory, { live: false }), ['wrapper', 'apparmor', 'hook']);
     deepEqual(
       memory.ran.filter((line) => !line.startsWith('restorecon')),
       [],
@@ -124,14 +125,14 @@ describe('libvirt setup: what is planned', () => {
   });
 
   it('AppArmor: off by flag or by the system', async () => {
-    deepEqual(await apply(withApparmor(debian()), { apparmor: 'off' }), ['wrapper']);
+    deepEqual(await apply(withApparmor(debian()), { apparmor: 'off' }), ['wrapper', 'hook']);
     const off = withApparmor(debian()).file('/sys/module/apparmor/parameters/enabled', 'N\n');
-    deepEqual(await apply(off), ['wrapper']);
+    deepEqual(await apply(off), ['wrapper', 'hook']);
     match(await refused(debian(), { apparmor: 'on' }), /no AppArmor profiles/);
   });
 
   it('SELinux: off by flag or by the system', async () => {
-    deepEqual(await apply(withSelinux(debian()), { selinux: 'off' }), ['wrapper']);
+    deepEqual(await apply(withSelinux(debian()), { selinux: 'off' }), ['wrapper', 'hook']);
     match(await refused(debian(), { selinux: 'on' }), /SELinux is not on/);
     const bare = withSelinux(debian());
     bare.entries.delete('/usr/sbin/checkmodule');

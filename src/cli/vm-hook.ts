@@ -1,0 +1,131 @@
+import { basename, dirname } from 'node:path';
+import type { Command } from 'commander';
+import { VhostHostError, printable } from '../errors.js';
+import { startErrors } from '../libvirt/check.js';
+import { gatherFacts } from '../libvirt/check-facts.js';
+import { readDomain } from '../libvirt/domain.js';
+import type { Domain } from '../libvirt/domain.js';
+import { nicTitle } from '../libvirt/domain-nic.js';
+import type { Nic } from '../libvirt/domain-nic.js';
+import { readProperty } from '../libvirt/domain-properties.js';
+import { REFUSE } from '../libvirt/hook-step.js';
+import { loadSaved } from '../libvirt/saved.js';
+import { XmlDocument } from '../libvirt/xml-document.js';
+import { describeError } from '../log.js';
+import type { ClientOptions } from './client-command.js';
+import { runDirOf } from './client-command.js';
+import type { CliContext } from './context.js';
+import { CheckVerdict } from './exit.js';
+import { PORT_SOCKET, addPorts, hasCode, planPorts, viewSwitch } from './vm-switch.js';
+import type { SwitchView } from './vm-switch.js';
+
+/** There also where libvirtd has a /dev of its own. */
+const STDIN = '/proc/self/fd/0';
+
+/** An interface of the guest that is on our switch, and which switch that is. */
+interface Connection {
+  readonly nic: Nic;
+  readonly socket: string;
+  readonly runDir: string;
+}
+
+/** Sockets that `vm attach` has given the domain, also ones that do not show by their path whose they are. */
+async function attachedSockets({ host }: CliContext, { uuid }: Domain): Promise<readonly string[]> {
+  const saved = uuid === undefined ? undefined : await loadSaved(host, uuid).catch(() => undefined);
+  return (saved?.changes ?? []).flatMap(({ property, after }) => (property === 'source-path' ? (after ?? []) : []));
+}
+
+/** A switch that does not let itself be asked is none to judge by: the guest is left to try. */
+async function look(context: CliContext, runDir: string): Promise<SwitchView | undefined> {
+  try {
+    return await viewSwitch(context, { runDir }, false);
+  } catch (error) {
+    if (!hasCode(error, 'SWITCH_UNREACHABLE')) throw error;
+    context.talk.say(describeError(error).line);
+    return undefined;
+  }
+}
+
+async function connectionsOf(context: CliContext, domain: Domain, options: ClientOptions): Promise<Connection[]> {
+  const attached = await attachedSockets(context, domain);
+  const usualDir = runDirOf(context, options);
+  const usual = await look(context, usualDir);
+  return domain.nics.flatMap((nic): Connection[] => {
+    const { socket } = nic;
+    if (socket === undefined) return [];
+    if (usual?.ours(socket) === true) return [{ nic, socket, runDir: usualDir }];
+    if (!attached.includes(socket)) return [];
+    // Attached to a switch in another run directory, unless the socket is in a place of the user's choice.
+    return [{ nic, socket, runDir: PORT_SOCKET.test(basename(socket)) ? dirname(socket) : usualDir }];
+  });
+}
+
+function noSwitch({ nic, runDir }: Connection, context: CliContext): VhostHostError {
+  const elsewhere = runDir === runDirOf(context, {}) ? '' : ` --run-dir ${runDir}`;
+  return new VhostHostError('SWITCH_NOT_RUNNING', `no switch is running in ${runDir} for ${nicTitle(nic)}`, {
+    hint: `vhost-host start${elsewhere}`,
+  });
+}
+
+/** Makes sure that the switch runs and has the port; one that was lost in a restart is added as attach would. */
+async function provide(context: CliContext, doc: XmlDocument, domain: Domain, connection: Connection): Promise<void> {
+  const { nic, socket, runDir } = connection;
+  const view = await look(context, runDir);
+  // In server mode it is QEMU that listens; the checks tell what comes of that.
+  if (view === undefined || nic.mode === 'server') return;
+  if (view.ports === undefined) throw noSwitch(connection, context);
+  // Attach leaves them on only where the port was to have them.
+  const offloads = readProperty(doc, nic.place, 'host-csum') !== 'off';
+  await addPorts(context, { runDir }, planPorts(domain, [nic], { socket, offloads }, view));
+}
+
+async function check(context: CliContext, domain: Domain, connections: readonly Connection[]): Promise<void> {
+  const { host } = context;
+  const sockets = connections.map(({ socket }) => socket);
+  const facts = await gatherFacts(host, domain, {
+    running: false,
+    ports: [],
+    ours: (socket) => socket !== undefined && sockets.includes(socket),
+    realEmulator: undefined,
+  });
+  // Another switch's sockets are not ours to judge; and a user's own libvirt runs QEMU as that user, not qemu.conf's.
+  const troubles = [...facts.sockets].filter(([socket]) => host.uid() === 0 && sockets.includes(socket));
+  const [found] = startErrors(domain, { ...facts, sockets: new Map(troubles) });
+  if (found !== undefined) throw new VhostHostError('DOMAIN_UNFIT', found.reason, { hint: found.mend });
+}
+
+/** Throws where the guest must not start; one that is not on our switch is none of our business. */
+async function judge(context: CliContext, doc: XmlDocument, domain: Domain, options: ClientOptions): Promise<void> {
+  const connections = await connectionsOf(context, domain, options);
+  if (connections.length === 0) return;
+  for (const connection of connections) await provide(context, doc, domain, connection);
+  await check(context, domain, connections);
+}
+
+/** With these the guest would wait in vain or be cut off; with any other failure, which is ours, it may well do. */
+const REFUSALS = ['SWITCH_NOT_RUNNING', 'PORT_EXISTS', 'PORT_LIMIT', 'PORT_FAILED', 'DOMAIN_UNFIT'] as const;
+
+/** libvirt is waiting for the answer, so it must not be called from here: virsh would wait for us. */
+async function hook(context: CliContext, options: ClientOptions): Promise<void> {
+  const doc = XmlDocument.parse(await context.host.read(STDIN));
+  const domain = readDomain(doc);
+  try {
+    await judge(context, doc, domain, options);
+  } catch (error) {
+    if (!REFUSALS.some((code) => hasCode(error, code))) throw error;
+    const { line, hint } = describeError(error);
+    const mend = hint === undefined ? '' : `; mend: ${hint}`;
+    // One line: libvirt puts it behind words of its own, and into logs.
+    context.talk.say(`vhost-host: ${printable(domain.name)} is not started: ${line}${mend}`);
+    context.talk.answer(REFUSE);
+    throw new CheckVerdict('error');
+  }
+}
+
+/** Called by libvirt's hook (see `hook-step.ts`), not by people. */
+export function addHook(vm: Command, context: CliContext): void {
+  vm.command('hook', { hidden: true })
+    .description('tell whether the guest whose XML comes on standard input may start')
+    .option('--run-dir <dir>', 'directory the switch runs in')
+    .action((options: ClientOptions) => hook(context, options));
+}

@@ -1,0 +1,35 @@
+import type { Action } from '../steps.js';
+
+/** How a system keeps its kernel's command line, with what differs from system to system. */
+export type BootMethod =
+  | {
+      readonly kind: 'bls';
+      readonly entries: readonly string[];
+      readonly envs: readonly string[];
+      readonly zipl: boolean;
+    }
+  | { readonly kind: 'drop-in' }
+  | { readonly kind: 'grub'; readonly commands: readonly (readonly string[])[] }
+  | { readonly kind: 'proxmox' }
+  | { readonly kind: 'kernel-install'; readonly commands: readonly (readonly string[])[] }
+  | { readonly kind: 'rpm-ostree' }
+  | { readonly kind: 'by-hand'; readonly reason: string; readonly style: SnippetStyle };
+
+export type SnippetStyle = 'plain' | 'nix' | 'guix' | 'talos' | 'bottlerocket' | 'bootc';
+
+/** What one method has to do, before it becomes a step. */
+export interface BootDraft {
+  /** In a few words: where the arguments are kept and what takes note of them. */
+  readonly how: string;
+  /** The command line as the next boot will have it, as far as this is known before. */
+  readonly current: string;
+  readonly actions: readonly Action[];
+  readonly diff: string;
+}
+
+/** Writes between commands that make the boot loader take note, which run again after an undo. */
+export function withCommands(actions: readonly Action[], commands: readonly (readonly string[])[]): Action[] {
+  if (actions.length === 0) return [];
+  const undo = commands.toReversed().map((command): Action => ({ kind: 'run', undo: command }));
+  return [...undo, ...actions, ...commands.map((command): Action => ({ kind: 'run', command }))];
+}

@@ -1,0 +1,74 @@
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import type { Host, RunResult } from '../../../src/host.js';
+import { MemoryHost } from '../memory-host.js';
+
+/** Systems as trees of files, `test/golden/boot/NAME/root`; what only has to be there is a line of `programs`. */
+export const ROOT = 'test/golden/boot';
+export const systems = readdirSync(ROOT);
+
+function load(memory: MemoryHost, dir: string, inside: string): void {
+  for (const name of readdirSync(dir)) {
+    const [path, to] = [`${dir}/${name}`, `${inside}/${name}`];
+    if (statSync(path).isDirectory()) load(memory, path, to);
+    else memory.file(to, readFileSync(path, 'utf8'));
+  }
+}
+
+function optional(path: string): string | undefined {
+  return readdirSync(path.slice(0, path.lastIndexOf('/'))).includes(path.slice(path.lastIndexOf('/') + 1))
+    ? readFileSync(path, 'utf8')
+    : undefined;
+}
+
+export interface System {
+  readonly memory: MemoryHost;
+  /** With the commands that keep kernel arguments somewhere else than in files that we write. */
+  readonly host: Host;
+  /** All that undo has to bring back. */
+  state(): unknown;
+}
+
+export function system(name: string): System {
+  const memory = new MemoryHost().dir('/var/lib');
+  load(memory, `${ROOT}/${name}/root`, '');
+  for (const path of (optional(`${ROOT}/${name}/programs`) ?? '').split('\n').filter(Boolean)) memory.file(path, '');
+  let kargs = (optional(`${ROOT}/${name}/kargs`) ?? '').trim();
+  const run: Host['run'] = async (command, args, options) => {
+    const done = await memory.host.run(command, args, options);
+    if (command === 'grub2-editenv') await setEnv(memory, args);
+    if (command !== 'rpm-ostree') return done;
+    kargs = changeKargs(kargs, args.slice(1));
+    return answer(args.length === 1 ? kargs : '');
+  };
+  return { memory, host: { ...memory.host, run }, state: () => ({ kargs: sorted(kargs), ...memory.tree() }) };
+}
+
+const answer = (stdout: string): RunResult => ({ exitCode: 0, stdout, stderr: '' });
+
+/** `rpm-ostree kargs` takes ours back to the end of the line: their order among others may change. */
+const sorted = (kargs: string): string => {
+  const words = kargs.split(' ');
+  const ours = (word: string): boolean => /hugepage|iommu/.test(word);
+  return [...words.filter((word) => !ours(word)), ...words.filter(ours)].join(' ');
+};
+
+/** All deletions first, whatever the order on the command line; an argument that is not there is an error. */
+function changeKargs(kargs: string, options: readonly string[]): string {
+  const words = kargs.split(' ');
+  for (const word of options.filter((text) => text.startsWith('--delete=')).map((text) => text.slice(9))) {
+    const at = words.indexOf(word);
+    if (at < 0) throw new Error(`no argument ${word}`);
+    words.splice(at, 1);
+  }
+  const added = options.filter((text) => text.startsWith('--append=')).map((text) => text.slice(9));
+  return [...words, ...added].join(' ');
+}
+
+/** `grub2-editenv FILE set NAME=VALUE`: the block stays 1024 bytes long. */
+async function setEnv(memory: MemoryHost, [path = '', , setting = '']: readonly string[]): Promise<void> {
+  const name = setting.split('=', 1)[0] ?? '';
+  const lines = (await memory.host.read(path)).split('\n').slice(0, -1);
+  const text = lines.map((line) => (line.startsWith(`${name}=`) ? setting : line)).join('\n') + '\n';
+  const entry = memory.entries.get(path);
+  if (entry !== undefined) entry.text = text.padEnd(1024, '#');
+}
