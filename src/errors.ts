@@ -59,6 +59,11 @@ export class VhostHostError extends Error {
   }
 }
 
+/** Whether it is one of ours, with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is VhostHostError {
+  return error instanceof VhostHostError && codes.includes(error.code);
+}
+
 /** `errno` name of a system error (`ENOENT`), or undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

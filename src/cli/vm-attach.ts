@@ -13,7 +13,7 @@ import { WRAPPER } from '../libvirt/install-wrapper.js';
 import { HOOK, NO_HOOK, isHook } from '../libvirt/hook-step.js';
 import { HUGEPAGE_WISHES } from '../libvirt/memory-plan.js';
 import type { HugepageChoice } from '../libvirt/memory-plan.js';
-import { readPools } from '../libvirt/memory-pools.js';
+import { readPools } from '../hugepage-pools.js';
 import { continueSaved, forgetSaved, loadSaved, storeSaved } from '../libvirt/saved.js';
 import { Virsh } from '../libvirt/virsh.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
@@ -43,6 +43,8 @@ interface Plan {
   readonly domain: Domain;
   readonly draft: Draft;
   readonly ports: readonly PlannedPort[];
+  /** Those of them that the running switch has not; none where no switch runs. */
+  readonly missing: readonly PlannedPort[];
   readonly notes: readonly Note[];
 }
 
@@ -113,6 +115,7 @@ async function plan(context: CliContext, target: Target, options: AttachOptions)
     domain,
     draft,
     ports,
+    missing: view.ports === undefined ? [] : ports.filter(({ existing }) => existing === undefined),
     notes: [
       ...notes,
       ...selected.notes,
@@ -132,8 +135,7 @@ async function carryOut(
   context: CliContext,
   target: Target,
   options: AttachOptions,
-  { mode, domain, draft, ports }: Plan,
-  portsMissing: readonly PlannedPort[],
+  { mode, domain, draft, missing }: Plan,
 ): Promise<void> {
   const { host } = context;
   const before = await loadSaved(host, target.key);
@@ -145,13 +147,13 @@ async function carryOut(
     original: target.text,
     left: null,
     changes: draft.changes,
-    ports: portsMissing.map(({ port }) => port),
+    ports: missing.map(({ port }) => port),
   };
   const saved = continueSaved(before, now);
   await storeSaved(host, target.key, saved);
   let added: string[] = [];
   try {
-    if (portsMissing.length > 0) added = await addPorts(context, options, ports);
+    added = await addPorts(context, options, missing);
     const left = await putInPlace(target, draft.doc.text, draft.changes);
     await storeSaved(host, target.key, { ...saved, left });
   } catch (error) {
@@ -172,17 +174,15 @@ function answerLines(target: Target, { mode, ports, draft }: Plan): string[] {
 async function attach(context: CliContext, name: string | undefined, options: AttachOptions): Promise<void> {
   const target = await openTarget(context, name, options);
   const planned = await plan(context, target, options);
-  const { draft, ports, mode, domain } = planned;
+  const { draft, ports, missing, mode, domain } = planned;
   if (printedOnly(context, options, target, draft.doc.text, planned.notes)) return;
-  const view = await viewSwitch(context, options, true);
-  const missing = view.ports === undefined ? [] : ports.filter(({ existing }) => existing === undefined);
   if (draft.changes.length > 0) {
     const shown = { changes: draft.changes, notes: planned.notes };
     await agree(context, options, target, draft.doc.text, shown, `attach ${target.title} like this?`);
-    await carryOut(context, target, options, planned, missing);
+    await carryOut(context, target, options, planned);
   } else if (missing.length > 0) {
     // The switch was restarted without the port: the domain is right, and its way out is not there.
-    await addPorts(context, options, ports);
+    await addPorts(context, options, missing);
   }
   const answer = {
     domain: domain.name,

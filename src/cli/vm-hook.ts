@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import type { Command } from 'commander';
-import { VhostHostError, printable } from '../errors.js';
+import { VhostHostError, hasCode, printable } from '../errors.js';
 import { startErrors } from '../libvirt/check.js';
 import { gatherFacts } from '../libvirt/check-facts.js';
 import { readDomain } from '../libvirt/domain.js';
@@ -16,7 +16,7 @@ import type { ClientOptions } from './client-command.js';
 import { runDirOf } from './client-command.js';
 import type { CliContext } from './context.js';
 import { CheckVerdict } from './exit.js';
-import { PORT_SOCKET, addPorts, hasCode, planPorts, viewSwitch } from './vm-switch.js';
+import { PORT_SOCKET, addPorts, planPorts, viewSwitch } from './vm-switch.js';
 import type { SwitchView } from './vm-switch.js';
 
 /** There also where libvirtd has a /dev of its own. */
@@ -112,7 +112,7 @@ async function hook(context: CliContext, options: ClientOptions): Promise<void> 
   try {
     await judge(context, doc, domain, options);
   } catch (error) {
-    if (!REFUSALS.some((code) => hasCode(error, code))) throw error;
+    if (!hasCode(error, ...REFUSALS)) throw error;
     const { line, hint } = describeError(error);
     const mend = hint === undefined ? '' : `; mend: ${hint}`;
     // One line: libvirt puts it behind words of its own, and into logs.

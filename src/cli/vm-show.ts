@@ -6,7 +6,7 @@ import { selectNics } from '../libvirt/attach-nics.js';
 import { readDomain } from '../libvirt/domain.js';
 import type { Domain } from '../libvirt/domain.js';
 import { sizeText } from '../libvirt/domain-size.js';
-import { readPools } from '../libvirt/memory-pools.js';
+import { readPools } from '../hugepage-pools.js';
 import { loadSaved } from '../libvirt/saved.js';
 import type { Saved } from '../libvirt/saved.js';
 import { XmlDocument } from '../libvirt/xml-document.js';

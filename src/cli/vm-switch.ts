@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path';
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, hasCode } from '../errors.js';
 import type { Domain } from '../libvirt/domain.js';
 import type { Nic } from '../libvirt/domain-nic.js';
 import { nicTitle } from '../libvirt/domain-nic.js';
@@ -20,10 +20,6 @@ export interface SwitchView {
   /** The switch's configuration file, where ports that outlive a restart stand. */
   readonly config: string | null;
   ours(socket: string | undefined): boolean;
-}
-
-export function hasCode(error: unknown, code: string): boolean {
-  return error instanceof VhostHostError && error.code === code;
 }
 
 /** Of a port in a run directory. */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, hasCode } from '../errors.js';
 import type { QuickHost } from '../quick-host.js';
 import { packageRoot } from '../switch/package.js';
 import { post } from '../switch/quick-call.js';
@@ -34,10 +34,6 @@ function runDirs(host: QuickHost, config: Config): string[] {
 async function isTrusted(host: QuickHost, runDir: string): Promise<boolean> {
   const stat = await host.lstat(runDir);
   return stat?.kind === 'directory' && (stat.uid === host.uid() || stat.uid === 0) && (stat.mode & 0o002) === 0;
-}
-
-function hasCode(error: unknown, ...codes: string[]): error is VhostHostError {
-  return error instanceof VhostHostError && codes.includes(error.code);
 }
 
 /** Who is at work, and by what means. */

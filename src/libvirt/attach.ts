@@ -8,7 +8,7 @@ import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
 import { planMemory } from './memory-plan.js';
 import type { HugepageChoice } from './memory-plan.js';
-import type { Pools } from './memory-pools.js';
+import type { Pools } from '../hugepage-pools.js';
 import type { XmlDocument } from './xml-document.js';
 
 /** From a stock domain to one on our switch, as a list of changes. Pure: touches no host. */

@@ -5,8 +5,8 @@ import { QEMU_CONF, confValue } from './check-conf.js';
 import type { Domain } from './domain.js';
 import type { Nic } from './domain-nic.js';
 import { HOOK, isHook } from './hook-step.js';
-import { readPools } from './memory-pools.js';
-import type { Pools } from './memory-pools.js';
+import { readPools } from '../hugepage-pools.js';
+import type { Pools } from '../hugepage-pools.js';
 
 /** What a check may know of the host; gathered once per domain, so that the checks themselves are pure. */
 export interface CheckFacts {

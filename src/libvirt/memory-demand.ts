@@ -1,7 +1,7 @@
 import { sizeText } from './domain-size.js';
 import type { Domain, HugepageWish, MemoryPart } from './domain.js';
-import { poolDirectory } from './memory-pools.js';
-import type { Pools } from './memory-pools.js';
+import { poolDirectory } from '../hugepage-pools.js';
+import type { Pools } from '../hugepage-pools.js';
 
 /** What keeps a guest from getting its hugepages, and the command that mends it. */
 export interface Shortage {

@@ -4,7 +4,7 @@ import type { Draft } from './attach-change.js';
 import type { Domain } from './domain.js';
 import { GIB, KIB, MIB, sizeText } from './domain-size.js';
 import { fittingPageSize, shortagesOf } from './memory-demand.js';
-import type { Pools } from './memory-pools.js';
+import type { Pools } from '../hugepage-pools.js';
 
 /** Memory that the switch can reach: shared, with a descriptor, in hugepages where there are some. */
 

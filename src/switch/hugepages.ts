@@ -1,36 +1,7 @@
-import { join } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-
-const POOLS = '/sys/kernel/mm/hugepages';
-
-interface Pool {
-  readonly sizeKb: number;
-  readonly total: number;
-  /** Free and not promised to anybody yet. */
-  readonly usable: number;
-  readonly control: string;
-}
-
-async function readNumber(host: Host, path: string): Promise<number> {
-  const value = Number((await host.readOptional(path)) ?? '0');
-  return Number.isSafeInteger(value) ? value : 0;
-}
-
-async function readPools(host: Host): Promise<readonly Pool[]> {
-  const pools: Pool[] = [];
-  for (const name of await host.list(POOLS)) {
-    const sizeKb = /^hugepages-(\d+)kB$/.exec(name)?.[1];
-    if (sizeKb === undefined) continue;
-    const dir = join(POOLS, name);
-    const free = await readNumber(host, join(dir, 'free_hugepages'));
-    const promised = await readNumber(host, join(dir, 'resv_hugepages'));
-    const control = join(dir, 'nr_hugepages');
-    const total = await readNumber(host, control);
-    pools.push({ sizeKb: Number(sizeKb), total, usable: Math.max(0, free - promised), control });
-  }
-  return pools.sort((a, b) => a.sizeKb - b.sizeKb);
-}
+import { poolDirectory, readPools } from '../hugepage-pools.js';
+import type { HugepagePool } from '../hugepage-pools.js';
 
 export interface HugepageChoice {
   readonly use: boolean;
@@ -45,21 +16,22 @@ export async function chooseHugepages(
   memoryMb: number,
 ): Promise<HugepageChoice> {
   if (mode === 'off') return { use: false, reason: 'switched off by the settings' };
-  const pools = await readPools(host);
-  const needed = (pool: Pool): number => Math.ceil((memoryMb * 1024) / pool.sizeKb);
-  if (pools.some((pool) => pool.usable >= needed(pool))) return { use: true, reason: null };
-  const smallest = pools[0];
+  const { pools } = await readPools(host);
+  const needed = ({ pageSize }: HugepagePool): number => Math.ceil((memoryMb * 1024 * 1024) / pageSize);
+  if (pools.some((pool) => pool.free >= needed(pool))) return { use: true, reason: null };
+  const smallest = pools.at(-1);
   const message =
     smallest === undefined
       ? 'this kernel has no hugepages'
-      : `${memoryMb} MiB in hugepages need ${needed(smallest)} pages of ${smallest.sizeKb} kB, ${smallest.usable} are free`;
+      : `${memoryMb} MiB in hugepages need ${needed(smallest)} pages of ${smallest.pageSize / 1024} kB, ${smallest.free} are free`;
   const hint =
     smallest === undefined
       ? 'vhost-host start --hugepages off'
-      : `echo ${smallest.total + needed(smallest) - smallest.usable} > ${smallest.control}`;
+      : `echo ${smallest.total + needed(smallest) - smallest.free} > ${poolDirectory(smallest.pageSize)}/nr_hugepages`;
   if (mode === 'auto') return { use: false, reason: smallest === undefined ? message : `${message}: ${hint}` };
   throw new VhostHostError('HUGEPAGES_TOO_FEW', message, {
     hint,
-    details: smallest === undefined ? {} : { needed: needed(smallest), free: smallest.usable, sizeKb: smallest.sizeKb },
+    details:
+      smallest === undefined ? {} : { needed: needed(smallest), free: smallest.free, sizeKb: smallest.pageSize / 1024 },
   });
 }

@@ -1,6 +1,7 @@
 import { VhostHostError } from '../errors.js';
 import type { Config } from './config-keys.js';
-import type { Facts, HugepagePool, PageCount } from './facts.js';
+import type { HugepagePool, PageCount } from '../hugepage-pools.js';
+import type { Facts } from './facts.js';
 import type { Group } from './group.js';
 import { printSize } from './size.js';
 

@@ -6,7 +6,7 @@ import { selectNics } from '../../../src/libvirt/attach-nics.js';
 import type { Mode } from '../../../src/libvirt/attach-nics.js';
 import { readDomain } from '../../../src/libvirt/domain.js';
 import type { HugepageChoice } from '../../../src/libvirt/memory-plan.js';
-import type { Pools } from '../../../src/libvirt/memory-pools.js';
+import type { Pools } from '../../../src/hugepage-pools.js';
 import { XmlDocument } from '../../../src/libvirt/xml-document.js';
 
 const MIB = 2 ** 20;

@@ -44,8 +44,8 @@ describe('facts about the host', () => {
     });
     const facts = await readFacts(host, []);
     deepEqual(facts.pools, [
-      { pageSize: 1024 * MIB, free: 2, total: 2, nodes: new Map() },
-      { pageSize: 2 * MIB, free: 70, total: 120, nodes: new Map() },
+      { pageSize: 1024 * MIB, free: 2, total: 2, onDemand: 0, nodes: new Map() },
+      { pageSize: 2 * MIB, free: 70, total: 120, onDemand: 0, nodes: new Map() },
     ]);
     equal(facts.defaultPageSize, 1024 * MIB);
   });

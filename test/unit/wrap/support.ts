@@ -1,6 +1,7 @@
 import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import type { Config } from '../../../src/wrap/config-keys.js';
-import type { Facts, HugepagePool } from '../../../src/wrap/facts.js';
+import type { HugepagePool } from '../../../src/hugepage-pools.js';
+import type { Facts } from '../../../src/wrap/facts.js';
 import type { Filesystem } from '../../../src/wrap/mounts.js';
 import { rewrite, survey } from '../../../src/wrap/rewrite.js';
 import type { Rewritten } from '../../../src/wrap/rewrite.js';
@@ -17,7 +18,8 @@ function filesystemOf(path: string): Filesystem {
 
 /** A pool whose pages all lie on node 0, unless `nodes` says how many are free on each. */
 export function poolOf(pageSize: number, free: number, nodes: readonly number[] = [free]): HugepagePool {
-  return { pageSize, free, total: free, nodes: new Map(nodes.map((count, i) => [i, { free: count, total: count }])) };
+  const each = new Map(nodes.map((count, i) => [i, { free: count, total: count }]));
+  return { pageSize, free, total: free, onDemand: 0, nodes: each };
 }
 
 /** A host with these pools, virtualisation, and what `filesystemOf` says about its directories. */
