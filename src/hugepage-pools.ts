@@ -1,4 +1,5 @@
 import type { Host } from './host.js';
+import { KIB, MIB } from './sizes.js';
 
 /** All that the kernel tells of hugepages, read in one place for guests and for the switch itself. */
 
@@ -26,8 +27,6 @@ export interface Pools {
 
 export type PoolsHost = Pick<Host, 'readOptional' | 'list'>;
 
-const KIB = 1024;
-const DEFAULT_PAGE_SIZE = 2 * KIB * KIB;
 const POOLS = '/sys/kernel/mm/hugepages';
 const NODES = '/sys/devices/system/node';
 
@@ -67,5 +66,5 @@ export async function readPools(host: PoolsHost): Promise<Pools> {
     pools.push({ pageSize, free, total, onDemand, nodes: await nodesOf(host, pageSize, nodes) });
   }
   const said = /^Hugepagesize:\s+(\d+) kB$/m.exec((await host.readOptional('/proc/meminfo')) ?? '')?.[1];
-  return { pools, defaultPageSize: said === undefined ? DEFAULT_PAGE_SIZE : Number(said) * KIB };
+  return { pools, defaultPageSize: said === undefined ? 2 * MIB : Number(said) * KIB };
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
 import type { CliContext } from './context.js';
+import { addCheck } from './check.js';
 import { CheckVerdict, errorObject, exitCodeOf } from './exit.js';
 import { addLibvirt } from './libvirt.js';
 import { addMacs } from './macs.js';
@@ -22,8 +23,8 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  for (const add of [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt])
-    add(program, context);
+  const adders = [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt, addCheck];
+  for (const add of adders) add(program, context);
   return program;
 }
 

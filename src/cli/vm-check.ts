@@ -4,6 +4,7 @@ import { checkDomain } from '../libvirt/check.js';
 import type { Finding } from '../libvirt/check.js';
 import { gatherFacts } from '../libvirt/check-facts.js';
 import { readDomain } from '../libvirt/domain.js';
+import type { Domain } from '../libvirt/domain.js';
 import { Virsh } from '../libvirt/virsh.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { readConfig } from '../wrap/config.js';
@@ -22,7 +23,7 @@ interface CheckOptions extends VmOptions {
 }
 
 interface Checked {
-  readonly domain: string;
+  readonly domain: Domain;
   readonly findings: readonly (Finding & { readonly id: string })[];
 }
 
@@ -39,7 +40,7 @@ async function wrappedEmulator({ host }: CliContext): Promise<string | undefined
   );
 }
 
-async function checkTarget(context: CliContext, target: Target, view: SwitchView): Promise<Checked> {
+export async function checkTarget(context: CliContext, target: Target, view: SwitchView): Promise<Checked> {
   const domain = readDomain(XmlDocument.parse(target.text));
   const facts = await gatherFacts(context.host, domain, {
     running: target.running,
@@ -47,13 +48,13 @@ async function checkTarget(context: CliContext, target: Target, view: SwitchView
     ours: (socket) => view.ours(socket),
     realEmulator: await wrappedEmulator(context),
   });
-  return { domain: domain.name, findings: checkDomain(domain, facts) };
+  return { domain, findings: checkDomain(domain, facts) };
 }
 
-function lines({ domain, findings }: Checked): string[] {
-  if (findings.length === 0) return [`${domain}: nothing found`];
+function lines({ domain: { name }, findings }: Checked): string[] {
+  if (findings.length === 0) return [`${name}: nothing found`];
   return findings.flatMap(({ id, level, element, reason, mend }) => [
-    `${domain}: ${level} ${id}: ${reason}`,
+    `${name}: ${level} ${id}: ${reason}`,
     `  ${element}  mend: ${mend}`,
   ]);
 }
@@ -67,7 +68,8 @@ async function check(context: CliContext, name: string | undefined, options: Che
   const checked: Checked[] = [];
   for (const domain of names)
     checked.push(await checkTarget(context, await openTarget(context, domain, options), view));
-  print(context, options, { domains: checked }, () => checked.flatMap(lines));
+  const domains = checked.map(({ domain, findings }) => ({ domain: domain.name, findings }));
+  print(context, options, { domains }, () => checked.flatMap(lines));
   const levels = checked.flatMap(({ findings }) => findings.map(({ level }) => level));
   if (levels.length > 0) throw new CheckVerdict(levels.includes('error') ? 'error' : 'warning');
 }

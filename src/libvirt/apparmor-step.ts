@@ -10,12 +10,8 @@ const ETC = '/etc/apparmor.d';
 const ABSTRACTION = `${ETC}/abstractions/libvirt-qemu`;
 const BLOCK = 'vhost-host';
 
-export async function apparmorIsOn(host: Host): Promise<boolean> {
-  return ((await host.readOptional('/sys/module/apparmor/parameters/enabled')) ?? '').startsWith('Y');
-}
-
 /** What libvirt ships for its guests' profiles; undefined where it does not use AppArmor. */
-export function readAbstraction(host: Host): Promise<string | undefined> {
+export function readAbstraction(host: Pick<Host, 'readOptional'>): Promise<string | undefined> {
   return host.readOptional(ABSTRACTION);
 }
 

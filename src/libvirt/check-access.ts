@@ -2,7 +2,10 @@ import { dirname } from 'node:path';
 import type { FileStat, Host } from '../host.js';
 import { confValue } from './check-conf.js';
 
-/** Whether the user that libvirt runs QEMU as can connect to a socket. */
+/** Whether the user that libvirt runs QEMU as can use a socket or a device. */
+
+type Stats = Pick<Host, 'stat'>;
+type Texts = Pick<Host, 'readOptional'>;
 
 export interface Identity {
   readonly name: string;
@@ -15,7 +18,7 @@ const BUILT_IN = ['libvirt-qemu', 'qemu'];
 
 type Row = readonly string[];
 
-async function table(host: Host, path: string): Promise<Row[]> {
+async function table(host: Texts, path: string): Promise<Row[]> {
   return ((await host.readOptional(path)) ?? '').split('\n').map((line) => line.split(':'));
 }
 
@@ -28,7 +31,7 @@ function lookUp(rows: readonly Row[], name: string): Row | undefined {
 }
 
 /** The user and groups of QEMU: the domain's own label, else qemu.conf, else the distribution's user. */
-export async function qemuIdentity(host: Host, conf: string, label: string | undefined): Promise<Identity> {
+export async function qemuIdentity(host: Texts, conf: string, label: string | undefined): Promise<Identity> {
   const users = await table(host, '/etc/passwd');
   const groups = await table(host, '/etc/group');
   const [labelUser, labelGroup] = label?.split(':') ?? [];
@@ -57,8 +60,8 @@ function above(path: string): string[] {
 const WRITE = 2;
 const SEARCH = 1;
 
-/** Why the socket cannot be used; undefined where it can. */
-export async function socketTrouble(host: Host, path: string, who: Identity): Promise<string | undefined> {
+/** Why the user cannot read and write what stands there; undefined where it can. */
+export async function accessTrouble(host: Stats, path: string, who: Identity): Promise<string | undefined> {
   for (const dir of above(path)) {
     const stat = await host.stat(dir);
     if (stat === undefined) return `${dir} does not exist`;
@@ -66,6 +69,12 @@ export async function socketTrouble(host: Host, path: string, who: Identity): Pr
   }
   const stat = await host.stat(path);
   if (stat === undefined) return 'it does not exist';
-  if (stat.kind !== 'socket') return 'it is no socket';
   return allows(stat, who, WRITE) ? undefined : `user ${who.name} may not write to it`;
+}
+
+/** Why the socket cannot be used; undefined where it can. */
+export async function socketTrouble(host: Stats, path: string, who: Identity): Promise<string | undefined> {
+  const stat = await host.stat(path);
+  if (stat !== undefined && stat.kind !== 'socket') return 'it is no socket';
+  return accessTrouble(host, path, who);
 }

@@ -4,9 +4,10 @@ import { qemuIdentity, socketTrouble } from './check-access.js';
 import { QEMU_CONF, confValue } from './check-conf.js';
 import type { Domain } from './domain.js';
 import type { Nic } from './domain-nic.js';
-import { HOOK, isHook } from './hook-step.js';
+import { apparmorIsOn } from '../confinement.js';
 import { readPools } from '../hugepage-pools.js';
 import type { Pools } from '../hugepage-pools.js';
+import { HOOK, isHook } from './hook-step.js';
 
 /** What a check may know of the host; gathered once per domain, so that the checks themselves are pure. */
 export interface CheckFacts {
@@ -86,7 +87,7 @@ export async function gatherFacts(host: Host, domain: Domain, around: CheckSurro
   return {
     pools: await readPools(host),
     running: around.running,
-    appArmor: ((await host.readOptional('/sys/module/apparmor/parameters/enabled')) ?? '').trim() === 'Y',
+    appArmor: await apparmorIsOn(host),
     emulator: domain.emulator === undefined ? undefined : await host.stat(domain.emulator),
     realEmulator: { path: real, stat: realStat },
     qemuMajor: domain.type === 'qemu' ? await majorOf(host, realStat, real) : undefined,

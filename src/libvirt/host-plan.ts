@@ -1,13 +1,14 @@
+import { apparmorIsOn, selinuxMode } from '../confinement.js';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Step } from '../steps.js';
 import type { PolicyPaths } from './apparmor-rules.js';
-import { apparmorIsOn, apparmorStep, readAbstraction } from './apparmor-step.js';
+import { apparmorStep, readAbstraction } from './apparmor-step.js';
 import { cgroupMountStep } from './cgroup-mount.js';
 import { hookStep } from './hook-step.js';
 import { emulatorCandidates, findFile, refuseUnreachable, wrapperStep } from './install-wrapper.js';
 import { parseVersion, qemuConfStep, refuseLegacy } from './qemu-conf-step.js';
-import { selinuxIsOn, selinuxStep } from './selinux-step.js';
+import { selinuxStep } from './selinux-step.js';
 
 export type Choice = 'auto' | 'on' | 'off';
 
@@ -107,7 +108,7 @@ async function policySteps(host: Host, { apparmor, selinux, live }: HostWish, pa
   else if (apparmor === 'on') {
     throw new VhostHostError('SETUP_REFUSED', 'libvirt has no AppArmor profiles here', { hint: '--apparmor off' });
   }
-  const hasSelinux = live && (await selinuxIsOn(host));
+  const hasSelinux = live && (await selinuxMode(host)) !== 'off';
   if (selinux !== 'off' && hasSelinux) steps.push(await selinuxStep(host, paths));
   else if (selinux === 'on') {
     throw new VhostHostError('SETUP_REFUSED', 'SELinux is not on here', { hint: '--selinux off' });

@@ -1,7 +1,7 @@
-import { sizeText } from './domain-size.js';
 import type { Domain, HugepageWish, MemoryPart } from './domain.js';
 import { poolDirectory } from '../hugepage-pools.js';
 import type { Pools } from '../hugepage-pools.js';
+import { sizeText } from '../sizes.js';
 
 /** What keeps a guest from getting its hugepages, and the command that mends it. */
 export interface Shortage {
@@ -47,6 +47,17 @@ function tooFew(parts: readonly MemoryPart[], pageSize: number, pools: Pools): S
       mend: `echo ${total + needed - free} | sudo tee ${poolDirectory(pageSize, node)}/nr_hugepages`,
     },
   ];
+}
+
+/** How many hugepages of each size the domain takes when it starts. */
+export function pagesOf(domain: Domain, pools: Pools): { readonly pageSize: number; readonly count: number }[] {
+  const counts = new Map<number, number>();
+  for (const part of domain.parts) {
+    const pageSize = pageSizeFor(part, domain.backing.hugepages ?? [], pools);
+    if (pageSize === undefined) continue;
+    counts.set(pageSize, (counts.get(pageSize) ?? 0) + Math.ceil(part.bytes / pageSize));
+  }
+  return [...counts].map(([pageSize, count]) => ({ pageSize, count }));
 }
 
 /** Everything that stands between the domain and the hugepages of `wishes`. */

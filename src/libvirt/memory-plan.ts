@@ -2,9 +2,9 @@ import { VhostHostError } from '../errors.js';
 import { DOMAIN } from './attach-change.js';
 import type { Draft } from './attach-change.js';
 import type { Domain } from './domain.js';
-import { GIB, KIB, MIB, sizeText } from './domain-size.js';
 import { fittingPageSize, shortagesOf } from './memory-demand.js';
 import type { Pools } from '../hugepage-pools.js';
+import { GIB, KIB, MIB, sizeText } from '../sizes.js';
 
 /** Memory that the switch can reach: shared, with a descriptor, in hugepages where there are some. */
 

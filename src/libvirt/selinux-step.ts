@@ -8,10 +8,6 @@ import { MODULE, fileContexts, policySource } from './selinux-policy.js';
 const DIR = '/var/lib/vhost-host/selinux';
 const PATHS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];
 
-export async function selinuxIsOn(host: Host): Promise<boolean> {
-  return (await host.stat('/sys/fs/selinux/enforce')) !== undefined;
-}
-
 async function isInstalled(host: Host): Promise<boolean> {
   const { stdout } = await host.run('semodule', ['--list-modules']);
   return stdout.split('\n').some((line) => line.split(/\s/)[0] === MODULE);

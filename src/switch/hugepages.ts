@@ -2,6 +2,7 @@ import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { poolDirectory, readPools } from '../hugepage-pools.js';
 import type { HugepagePool } from '../hugepage-pools.js';
+import { KIB, MIB } from '../sizes.js';
 
 export interface HugepageChoice {
   readonly use: boolean;
@@ -17,13 +18,13 @@ export async function chooseHugepages(
 ): Promise<HugepageChoice> {
   if (mode === 'off') return { use: false, reason: 'switched off by the settings' };
   const { pools } = await readPools(host);
-  const needed = ({ pageSize }: HugepagePool): number => Math.ceil((memoryMb * 1024 * 1024) / pageSize);
+  const needed = (pool: HugepagePool): number => Math.ceil((memoryMb * MIB) / pool.pageSize);
   if (pools.some((pool) => pool.free >= needed(pool))) return { use: true, reason: null };
   const smallest = pools.at(-1);
   const message =
     smallest === undefined
       ? 'this kernel has no hugepages'
-      : `${memoryMb} MiB in hugepages need ${needed(smallest)} pages of ${smallest.pageSize / 1024} kB, ${smallest.free} are free`;
+      : `${memoryMb} MiB in hugepages need ${needed(smallest)} pages of ${smallest.pageSize / KIB} kB, ${smallest.free} are free`;
   const hint =
     smallest === undefined
       ? 'vhost-host start --hugepages off'
@@ -32,6 +33,6 @@ export async function chooseHugepages(
   throw new VhostHostError('HUGEPAGES_TOO_FEW', message, {
     hint,
     details:
-      smallest === undefined ? {} : { needed: needed(smallest), free: smallest.free, sizeKb: smallest.pageSize / 1024 },
+      smallest === undefined ? {} : { needed: needed(smallest), free: smallest.free, sizeKb: smallest.pageSize / KIB },
   });
 }

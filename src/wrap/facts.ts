@@ -1,7 +1,8 @@
 import { readPools } from '../hugepage-pools.js';
 import type { Pools, PoolsHost } from '../hugepage-pools.js';
 import type { Host } from '../host.js';
-import { filesystemOf, mountOf, parseMounts } from './mounts.js';
+import { mountOf, parseMounts } from '../mounts.js';
+import { filesystemOf } from './mounts.js';
 import type { Filesystem } from './mounts.js';
 
 /** What the rewrite has to know about the host; the only thing it knows besides the command line. */

@@ -3,7 +3,7 @@ import { realHost } from '../../src/host.js';
 import type { FileStat, Host, RunOptions, RunResult } from '../../src/host.js';
 
 interface Entry {
-  kind: 'file' | 'directory' | 'symlink';
+  kind: FileStat['kind'];
   /** Of a link: where it leads. */
   text: string;
   mode: number;
@@ -48,6 +48,13 @@ export class MemoryHost {
     if (this.entries.has(path)) return this;
     this.dir(dirname(path));
     this.entries.set(path, this.entry('directory', '', mode));
+    return this;
+  }
+
+  /** A socket or a device. */
+  special(path: string, kind: 'socket' | 'character', mode = 0o660, owner: { uid?: number; gid?: number } = {}): this {
+    this.dir(dirname(path));
+    this.entries.set(path, { ...this.entry(kind, '', mode), ...owner });
     return this;
   }
 

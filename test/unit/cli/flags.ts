@@ -16,8 +16,10 @@ export class FlagLedger {
 
   /** Declared, not used, and nobody else's. */
   unused(elsewhere: (flag: string) => boolean): string[] {
-    const flags = declared(program()).filter((flag) => !elsewhere(flag));
-    if (flags.length < 10) throw new Error(`only ${flags.length} flags are declared`);
+    const all = declared(program());
+    const flags = all.filter((flag) => !elsewhere(flag));
+    if (all.length < 10 || flags.length === 0)
+      throw new Error(`only ${flags.length} of ${all.length} flags are declared`);
     return flags.filter((flag) => !this.#used.has(flag));
   }
 }

@@ -1,0 +1,113 @@
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { VhostHostError, printable } from '../errors.js';
+import { checkHost } from '../hostsetup/check.js';
+import type { Checked } from '../hostsetup/check.js';
+import { info } from '../hostsetup/check-record.js';
+import type { Surroundings } from '../hostsetup/check-record.js';
+import { readHostFacts } from '../hostsetup/facts.js';
+import { Look } from '../hostsetup/facts-look.js';
+import { rootedHost } from '../rooted-host.js';
+import { surveyDomains } from './check-domains.js';
+import type { DomainSurvey } from './check-domains.js';
+import { viewLibvirt } from './check-libvirt.js';
+import { print, runDirOf } from './client-command.js';
+import type { CliContext } from './context.js';
+import { CheckVerdict } from './exit.js';
+import { withVmOptions } from './vm-options.js';
+import type { VmOptions } from './vm-options.js';
+import { viewSwitch } from './vm-switch.js';
+
+interface HostCheckOptions extends VmOptions {
+  readonly root?: string;
+}
+
+/** Of an image neither its libvirt nor its switch can be asked. */
+const IN_IMAGE: DomainSurvey = { domains: [], trouble: info('below --root only its files are looked at') };
+
+/** The sockets that QEMU connects to; the API's is for the switch's owner alone. */
+async function guestSockets(look: Look, runDir: string): Promise<string[]> {
+  const paths = (await look.list(runDir)).filter((name) => /^(port-.*|wrap)\.sock$/.test(name)).sort();
+  const found: string[] = [];
+  for (const path of paths.map((name) => `${runDir}/${name}`)) {
+    if ((await look.lstat(path))?.kind === 'socket') found.push(path);
+  }
+  return found;
+}
+
+/** Whether a switch runs; undefined where it may not be asked. */
+async function switchRuns(context: CliContext, options: HostCheckOptions): Promise<boolean | undefined> {
+  try {
+    return (await viewSwitch(context, options, false)).ports !== undefined;
+  } catch (failure) {
+    if (failure instanceof VhostHostError && failure.code === 'SWITCH_UNREACHABLE') return undefined;
+    throw failure;
+  }
+}
+
+async function survey(context: CliContext, options: HostCheckOptions, look: Look): Promise<Surroundings> {
+  const runDir = runDirOf(context, options);
+  const live = options.root === undefined;
+  const sockets = await guestSockets(look, runDir);
+  // Asked for only where there is a libvirt: a host without one has no need of virsh.
+  const installed = await viewLibvirt(look, live ? context.host : undefined, sockets, undefined);
+  const asks = live && installed !== undefined;
+  const { domains, trouble } = asks
+    ? await surveyDomains(context, options, await viewSwitch(context, options, true))
+    : IN_IMAGE;
+  const libvirt = installed === undefined ? undefined : { ...installed, trouble };
+  return { libvirt, domains, runDir, switchRuns: live ? await switchRuns(context, options) : undefined, sockets };
+}
+
+function summary(checks: readonly Checked[]): { readonly errors: number; readonly warnings: number } {
+  const count = (state: Checked['state']): number => checks.filter((check) => check.state === state).length;
+  return { errors: count('error'), warnings: count('warning') };
+}
+
+const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** Grouped, in the order of the checks; what comes from files and guests is made safe to print. */
+export function checkLines(checks: readonly Checked[]): string[] {
+  const lines: string[] = [];
+  let group = '';
+  for (const check of checks) {
+    if (check.group !== group) lines.push(...(group === '' ? [] : ['']), check.group);
+    group = check.group;
+    lines.push(`  ${check.state.padEnd(7)}  ${check.title}: ${printable(check.reason)}`);
+    if (check.mend !== undefined) lines.push(`${' '.repeat(11)}mend: ${printable(check.mend)}`);
+  }
+  const { errors, warnings } = summary(checks);
+  const verdict =
+    errors + warnings === 0 ? 'everything is in place' : `${many(errors, 'error')}, ${many(warnings, 'warning')}`;
+  return [...lines, '', verdict];
+}
+
+async function check(context: CliContext, options: HostCheckOptions): Promise<void> {
+  if (options.root !== undefined && options.connect !== undefined) {
+    throw new VhostHostError('USAGE', 'below --root there is no libvirt to connect to', { hint: 'one of the two' });
+  }
+  const { host, cwd } = context;
+  const look = new Look(
+    options.root === undefined ? host : rootedHost(host, await rootOf(context, resolve(cwd, options.root))),
+  );
+  const around = await survey(context, options, look);
+  const checks = checkHost({ host: await readHostFacts(look), around });
+  print(context, options, { checks, ...summary(checks) }, () => checkLines(checks));
+  const { errors, warnings } = summary(checks);
+  if (errors + warnings > 0) throw new CheckVerdict(errors > 0 ? 'error' : 'warning');
+}
+
+/** A root that is not there would look like a host that has nothing. */
+async function rootOf({ host }: CliContext, root: string): Promise<string> {
+  if ((await host.stat(root))?.kind === 'directory') return root;
+  throw new VhostHostError('USAGE', `there is no directory ${root}`, { hint: '--root DIR' });
+}
+
+export function addCheck(program: Command, context: CliContext): void {
+  withVmOptions(
+    program.command('check').description('look whether everything is in place on this host, and change nothing'),
+  )
+    .option('--root <dir>', 'look at the system below this directory, such as a mounted image')
+    .addHelpText('after', '\nExit code: 0 nothing to mend, 1 warnings, 2 errors.')
+    .action((options: HostCheckOptions) => check(context, options));
+}

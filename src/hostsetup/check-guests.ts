@@ -1,0 +1,30 @@
+import { shortOf } from './check-hugepages.js';
+import { info, ok } from './check-record.js';
+import type { Check, Outcome, Subject } from './check-record.js';
+
+/** What `vm check` finds in each domain. */
+
+function guests(subject: Subject): Outcome[] {
+  const { domains, libvirt } = subject.around;
+  if (libvirt === undefined || libvirt.trouble !== undefined) return [];
+  if (domains.length === 0) return [info('no domains are defined')];
+  const short = shortOf(subject);
+  return domains.flatMap(({ name, findings, trouble }) => {
+    if (trouble !== undefined) return [info(`${name} could not be looked at: ${trouble}`)];
+    // Told with the hugepages already, where the whole host has too few.
+    const told = findings.filter(({ id }) => id !== 'hugepages-too-few' || !short.has(name));
+    if (told.length === 0) return [ok(`${name}: nothing found`)];
+    return told.map(({ state, reason, mend }) => ({ state, reason: `${name}: ${reason}`, mend }));
+  });
+}
+
+export const GUEST_CHECKS: readonly Check[] = [
+  {
+    id: 'guests',
+    title: 'domains',
+    group: 'guests',
+    live: true,
+    states: ['ok', 'info', 'warning', 'error'],
+    run: guests,
+  },
+];

@@ -1,0 +1,71 @@
+import { SETUP, info, ok, warning } from './check-record.js';
+import type { Check, Outcome, Subject } from './check-record.js';
+import { relevant } from './facts-boot.js';
+import type { ModuleName } from './facts-modules.js';
+
+/** Modules, the IOMMU, and whether the running kernel is the one that was asked for. */
+
+const PURPOSE: Readonly<Record<ModuleName, string>> = {
+  'vfio-pci': 'hands network cards to the switch',
+  cuse: 'makes /dev/usvhost-N',
+  tun: 'makes taps for guests on a bridge',
+};
+
+/** What to install for a module that the kernel's package does without. */
+function packageFor({ host }: Subject, name: ModuleName): string {
+  const { family } = host.system.distribution;
+  if (family.includes('fedora') || family.includes('rhel'))
+    return `sudo dnf install kernel-modules-extra, then sudo modprobe ${name}`;
+  // The cloud flavour leaves out what the others have.
+  if (family.includes('ubuntu')) return 'sudo apt-get install linux-generic, and a reboot';
+  if (family.includes('debian')) return 'sudo apt-get install linux-image-amd64, and a reboot';
+  return `a kernel with the module ${name}`;
+}
+
+function module(name: ModuleName): Check {
+  const run = (subject: Subject): Outcome[] => {
+    const state = subject.host.modules.get(name) ?? 'unknown';
+    const purpose = PURPOSE[name];
+    if (state === 'loaded' || state === 'built-in') return [ok(`${state}; it ${purpose}`)];
+    if (state === 'available') return [info(`not loaded; it ${purpose}`, `sudo modprobe ${name}`)];
+    if (state === 'unknown') return [info(`not loaded, and this kernel's modules are not here; it ${purpose}`)];
+    return [warning(`this kernel has no such module; it ${purpose}`, packageFor(subject, name))];
+  };
+  const states = ['ok', 'info', 'warning'] as const;
+  return { id: `module-${name}`, title: `module ${name}`, group: 'kernel', live: true, states, run };
+}
+
+function iommu({ host }: Subject): Outcome[] {
+  const { groups, inFirmware } = host.iommu;
+  if (groups > 0) return [ok(`on, with ${groups} groups`)];
+  const asked = relevant(host.system.arguments).filter((word) => /iommu=/.test(word) && !/=off$/.test(word));
+  if (asked.length > 0) {
+    return [warning(`off in spite of ${asked.join(' ')}`, 'switch VT-d or AMD-Vi on in the firmware settings')];
+  }
+  const why = inFirmware ? 'off' : 'none';
+  return [info(`${why}; only a network card bound to vfio-pci needs one`, ...(inFirmware ? [SETUP] : []))];
+}
+
+function reboot({ host }: Subject): Outcome[] {
+  if (host.boot === undefined) return [];
+  const now = relevant(host.system.arguments).join(' ');
+  const next = host.boot.arguments.join(' ');
+  if (now === next) return [ok(`the kernel runs with what ${host.boot.source} says`)];
+  const said = (text: string): string => (text === '' ? 'none of the arguments for hugepages and the IOMMU' : text);
+  return [warning(`the next boot has ${said(next)} (${host.boot.source}); now ${said(now)}`, 'sudo reboot')];
+}
+
+export const KERNEL_CHECKS: readonly Check[] = [
+  {
+    id: 'reboot-pending',
+    title: 'kernel arguments at work',
+    group: 'kernel',
+    live: true,
+    states: ['ok', 'warning'],
+    run: reboot,
+  },
+  module('vfio-pci'),
+  module('cuse'),
+  module('tun'),
+  { id: 'iommu', title: 'IOMMU', group: 'kernel', live: true, states: ['ok', 'info', 'warning'], run: iommu },
+];

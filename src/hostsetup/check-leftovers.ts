@@ -1,0 +1,40 @@
+import { MIB, sizeText } from '../sizes.js';
+import { info, ok, warning } from './check-record.js';
+import type { Check, Outcome, Subject } from './check-record.js';
+
+/** What is in nobody's use any more, and in somebody's way. */
+
+/** For a shell, whatever stands in a name. */
+function quoted(path: string): string {
+  return /^[\w./+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function sockets({ around }: Subject): Outcome[] {
+  const { switchRuns, sockets: found, runDir } = around;
+  if (switchRuns === true) return [ok(`a switch runs in ${runDir}`)];
+  if (switchRuns === undefined) return [info(`the switch in ${runDir} may not be asked`, 'sudo vhost-host check')];
+  if (found.length === 0) return [ok(`no switch runs in ${runDir}, and none left sockets`)];
+  const reason = `${found.length} left in ${runDir} by a switch that is gone: guests get no connection there`;
+  return [warning(reason, `vhost-host start --run-dir ${quoted(runDir)}`)];
+}
+
+function files({ host }: Subject): Outcome[] {
+  const { files: found, uncertain } = host.leftovers;
+  if (found.length === 0) return [ok('none')];
+  const bytes = found.reduce((sum, file) => sum + file.bytes, 0);
+  const some = found.slice(0, 3).map(({ path }) => quoted(path));
+  const more = found.length > some.length ? `, and ${found.length - some.length} more` : '';
+  const reason = `${sizeText(Math.max(MIB, Math.floor(bytes / MIB) * MIB))} in ${some.join(' ')}${more}`;
+  if (uncertain) return [info(`${reason}: whether they are in use cannot be told`, 'sudo vhost-host check')];
+  return [
+    warning(`${reason}: no process has them mapped`, `sudo rm ${found.map(({ path }) => quoted(path)).join(' ')}`),
+  ];
+}
+
+const group = 'leftovers';
+const states = ['ok', 'info', 'warning'] as const;
+
+export const LEFTOVER_CHECKS: readonly Check[] = [
+  { id: 'leftover-sockets', title: 'sockets', group, live: true, states, run: sockets },
+  { id: 'leftover-hugepages', title: 'hugepage files', group, live: true, states, run: files },
+];

@@ -1,0 +1,36 @@
+import { GUEST_CHECKS } from './check-guests.js';
+import { HUGEPAGE_CHECKS } from './check-hugepages.js';
+import { KERNEL_CHECKS } from './check-kernel.js';
+import { LEFTOVER_CHECKS } from './check-leftovers.js';
+import { LIBVIRT_CHECKS } from './check-libvirt.js';
+import { MOUNT_CHECKS } from './check-mounts.js';
+import { NIC_CHECKS } from './check-nics.js';
+import type { Check, Outcome, Subject } from './check-record.js';
+import { SYSTEM_CHECKS } from './check-system.js';
+
+/** In the order in which they are told. */
+export const CHECKS: readonly Check[] = [
+  ...SYSTEM_CHECKS,
+  ...HUGEPAGE_CHECKS,
+  ...MOUNT_CHECKS,
+  ...KERNEL_CHECKS,
+  ...NIC_CHECKS,
+  ...LIBVIRT_CHECKS,
+  ...GUEST_CHECKS,
+  ...LEFTOVER_CHECKS,
+];
+
+export interface Checked extends Outcome {
+  readonly id: string;
+  readonly title: string;
+  readonly group: string;
+}
+
+/** What all checks come to. One that has nothing to look at is left out. */
+export function checkHost(subject: Subject): Checked[] {
+  const live = subject.host.system.kernel !== undefined;
+  return CHECKS.filter((check) => live || !check.live).flatMap((check) => {
+    const { id, title, group } = check;
+    return check.run(subject).map((outcome) => ({ id, title, group, ...outcome }));
+  });
+}

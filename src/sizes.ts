@@ -1,0 +1,17 @@
+/** Sizes of memory, in bytes. */
+
+export const KIB = 2 ** 10;
+export const MIB = 2 ** 20;
+export const GIB = 2 ** 30;
+
+/** For people: `2 MiB`, `1 GiB`. */
+export function sizeText(bytes: number): string {
+  for (const [unit, factor] of [
+    ['GiB', GIB],
+    ['MiB', MIB],
+    ['KiB', KIB],
+  ] as const) {
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor} ${unit}`;
+  }
+  return `${bytes} bytes`;
+}
