@@ -1,31 +1,19 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { frame } from '../helpers/frames.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { tempDir } from '../helpers/paths.js';
-import { Scope } from '../helpers/scope.js';
 import { Switch, vhostHost } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 import { RecordingGuest } from '../helpers/virtio-user.js';
 import type { RigOptions } from '../helpers/virtio-user.js';
+import { freshScope } from '../helpers/fresh-scope.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' };
 const nobody = { uid: 65534, gid: 65534 };
 
 describe('the switch as a daemon', function () {
   this.timeout(90_000);
-  let noLeaks: () => Promise<void>;
-  let scope: Scope;
-
-  beforeEach(async () => {
-    noLeaks = await watchForLeaks();
-    scope = new Scope();
-  });
-
-  afterEach(async () => {
-    await scope.close();
-    await noLeaks();
-  });
+  const scope = freshScope();
 
   /** Two guests exchange a few frames: the switch does its work. */
   async function assertForwards(vswitch: Switch, options: RigOptions = {}): Promise<void> {
@@ -33,7 +21,7 @@ describe('the switch as a daemon', function () {
       Array.from({ length: 40 }, (_, seed) => frame({ to, from, length: 60 + seed * 30, seed }));
     const start = async (name: 'a' | 'b', frames: Buffer[]): Promise<RecordingGuest> => {
       const { socket } = await vswitch.addPort(name);
-      const guest = await RecordingGuest.start(scope, { socket, mac: macs[name] }, frames, options);
+      const guest = await RecordingGuest.start(scope(), { socket, mac: macs[name] }, frames, options);
       await vswitch.portReady(name);
       await guest.go();
       return guest;
@@ -46,28 +34,28 @@ describe('the switch as a daemon', function () {
   }
 
   it('starts, forwards, and leaves nothing but its log when it is stopped', async () => {
-    const vswitch = await Switch.launch(scope);
+    const vswitch = await Switch.launch(scope());
     await assertForwards(vswitch);
     await vswitch.stop();
     assert.deepEqual(readdirSync(vswitch.runDir), ['switch.log']);
   });
 
   it('starts anew after it was killed, and clears up after the dead one', async () => {
-    const first = await Switch.launch(scope);
+    const first = await Switch.launch(scope());
     const { pid } = await first.status();
     const { socket } = await first.addPort('left-behind');
     process.kill(pid, 'SIGKILL');
     await until(() => !existsSync(`/proc/${pid}`), { deadline: 10_000, what: 'the killed switch to be gone' });
     assert.ok(existsSync(socket), 'a killed switch cannot clear up');
 
-    const second = await Switch.launch(scope, { runDir: first.runDir });
+    const second = await Switch.launch(scope(), { runDir: first.runDir });
     assert.ok(!existsSync(socket), 'the next one does');
     assert.deepEqual(await second.ports(), []);
     await assertForwards(second);
   });
 
   it('refuses a second start beside a running one, which goes on', async () => {
-    const vswitch = await Switch.launch(scope);
+    const vswitch = await Switch.launch(scope());
     const { pid } = await vswitch.status();
     const { code, stderr } = await vswitch.cli('start');
     assert.equal(code, 1);
@@ -78,14 +66,14 @@ describe('the switch as a daemon', function () {
 
   it('runs for a user without any rights, with guests of that user', async function () {
     if (process.getuid?.() !== 0) this.skip(); // Then every other test shows it.
-    const home = await tempDir(scope, nobody);
+    const home = await tempDir(scope(), nobody);
     const options = { user: nobody, env: { XDG_RUNTIME_DIR: home, HOME: home } };
     const runDir = `${home}/vhost-host`;
     // No --run-dir: it must find the user's own.
-    const { code, stderr } = await vhostHost(scope, ['start'], options);
+    const { code, stderr } = await vhostHost(scope(), ['start'], options);
     assert.equal(code, 0, stderr);
-    const vswitch = Switch.at(scope, runDir, options);
-    scope.defer('the switch', () => vswitch.stop());
+    const vswitch = Switch.at(scope(), runDir, options);
+    scope().defer('the switch', () => vswitch.stop());
     assert.equal((await vswitch.status()).runDir, runDir);
     assert.equal((await vswitch.status()).hugepages, false);
     await assertForwards(vswitch, { user: nobody });

@@ -1,31 +1,19 @@
 import assert from 'node:assert/strict';
 import { runToEnd } from '../helpers/child.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { root } from '../helpers/paths.js';
-import { Scope } from '../helpers/scope.js';
 import type { Report } from '../bench/report.js';
 import { figures } from '../bench/report.js';
+import { freshScope } from '../helpers/fresh-scope.js';
 
 describe('the bench', function () {
   this.timeout(150_000);
-  let noLeaks: () => Promise<void>;
-  let scope: Scope;
-
-  beforeEach(async () => {
-    noLeaks = await watchForLeaks();
-    scope = new Scope();
-  });
-
-  afterEach(async () => {
-    await scope.close();
-    await noLeaks();
-  });
+  const scope = freshScope();
 
   it('measures, finds every frame again, and leaves nothing', async () => {
     // Without what it would change on the machine. What it measures beside other tests is nobody's concern.
     const args = ['--quick', '--json', '--no-ovs', '--no-hugepages'];
     const { code, stdout, stderr } = await runToEnd(
-      scope,
+      scope(),
       process.execPath,
       [`${root}build/test/bench/main.js`, ...args],
       {

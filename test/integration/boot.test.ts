@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { runToEnd } from '../helpers/child.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { root, tempDir } from '../helpers/paths.js';
-import { Scope } from '../helpers/scope.js';
+import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
 
 /**
  * A Debian below `$system`: this machine's programs on a disk of its own, because GRUB asks what disk the root file
@@ -42,28 +41,12 @@ const UNIT = 'default_hugepagesz=1G hugepagesz=1G hugepages=4';
 
 describe("kernel arguments with Debian's own update-grub", function () {
   this.timeout(120_000);
-  let noLeaks: () => Promise<void>;
-  let scope: Scope;
-
-  beforeEach(async function () {
-    if (process.getuid?.() !== 0) {
-      process.stderr.write('skipped: a mount namespace needs root\n');
-      this.skip();
-    }
-    noLeaks = await watchForLeaks();
-    scope = new Scope();
-  });
-
-  afterEach(async () => {
-    // Undefined where the test was skipped.
-    await (scope as Scope | undefined)?.close();
-    await (noLeaks as (() => Promise<void>) | undefined)?.();
-  });
+  const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<string[]> {
-    const work = await tempDir(scope);
+    const work = await tempDir(scope());
     const args = ['--mount', '--propagation', 'private', 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root];
-    const { code, stdout, stderr } = await runToEnd(scope, 'unshare', [...args, process.execPath], {
+    const { code, stdout, stderr } = await runToEnd(scope(), 'unshare', [...args, process.execPath], {
       deadline: 90_000,
     });
     assert.equal(code, 0, stderr);

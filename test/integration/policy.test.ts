@@ -3,10 +3,9 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileContexts, policySource } from '../../src/libvirt/selinux-policy.js';
 import { runToEnd } from '../helpers/child.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { tempDir } from '../helpers/paths.js';
 import { inPrivateSystem } from '../helpers/private-system.js';
-import { Scope } from '../helpers/scope.js';
+import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
 
 const PARSE = 'apparmor_parser --skip-kernel-load --skip-cache';
 const TEMPLATE = '/etc/apparmor.d/libvirt/TEMPLATE.qemu';
@@ -14,26 +13,10 @@ const RULE = '/usr/bin/qemu-wrap rmix,';
 
 describe('libvirt setup on a copy of this system', function () {
   this.timeout(90_000);
-  let noLeaks: () => Promise<void>;
-  let scope: Scope;
-
-  beforeEach(async function () {
-    if (process.getuid?.() !== 0) {
-      process.stderr.write('skipped: a mount namespace needs root\n');
-      this.skip();
-    }
-    noLeaks = await watchForLeaks();
-    scope = new Scope();
-  });
-
-  afterEach(async () => {
-    // Undefined where the test was skipped.
-    await (scope as Scope | undefined)?.close();
-    await (noLeaks as (() => Promise<void>) | undefined)?.();
-  });
+  const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<{ out: string[]; err: string }> {
-    const { code, stdout, stderr } = await inPrivateSystem(scope, script);
+    const { code, stdout, stderr } = await inPrivateSystem(scope(), script);
     assert.equal(code, 0, stderr);
     return { out: stdout.trimEnd().split('\n'), err: stderr };
   }
@@ -151,8 +134,7 @@ describe('libvirt setup on a copy of this system', function () {
 });
 
 describe("SELinux's own tools", () => {
-  const scope = new Scope();
-  after(() => scope.close());
+  const scope = freshScope();
 
   const paths = {
     wrapper: '/usr/bin/qemu-wrap',
@@ -165,10 +147,10 @@ describe("SELinux's own tools", () => {
   };
 
   async function compile(source: string): Promise<{ code: number | null; stderr: string; dir: string }> {
-    const dir = await tempDir(scope);
+    const dir = await tempDir(scope());
     await writeFile(join(dir, 'vhost_host.te'), source);
     await writeFile(join(dir, 'vhost_host.fc'), fileContexts(paths));
-    const { code, stderr } = await runToEnd(scope, 'checkmodule', [
+    const { code, stderr } = await runToEnd(scope(), 'checkmodule', [
       '-M',
       '-m',
       '-o',
@@ -189,7 +171,7 @@ describe("SELinux's own tools", () => {
       '-f',
       join(dir, 'vhost_host.fc'),
     ];
-    const packed = await runToEnd(scope, 'semodule_package', args);
+    const packed = await runToEnd(scope(), 'semodule_package', args);
     assert.equal(packed.code, 0, packed.stderr);
   });
 

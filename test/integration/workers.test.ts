@@ -1,29 +1,17 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { watchForLeaks } from '../helpers/leaks.js';
-import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { Testpmd } from '../helpers/testpmd.js';
 import { until } from '../helpers/until.js';
 import { CountingGuest } from '../helpers/virtio-user.js';
+import { freshScope } from '../helpers/fresh-scope.js';
 
 const macs = ['02:00:00:00:00:0a', '02:00:00:00:00:0b', '02:00:00:00:00:0c', '02:00:00:00:00:0d'];
 const names = ['a', 'b', 'c', 'd'];
 
 describe('workers', function () {
   this.timeout(60_000);
-  let noLeaks: () => Promise<void>;
-  let scope: Scope;
-
-  beforeEach(async () => {
-    noLeaks = await watchForLeaks();
-    scope = new Scope();
-  });
-
-  afterEach(async () => {
-    await scope.close();
-    await noLeaks();
-  });
+  const scope = freshScope();
 
   /** CPU seconds that a process has used. */
   async function cpuSeconds(pid: number): Promise<number> {
@@ -34,11 +22,11 @@ describe('workers', function () {
   }
 
   it('sleep while four connected guests are silent, and wake for the first frame', async () => {
-    const vswitch = await Switch.start(scope);
+    const vswitch = await Switch.start(scope());
     const nics = [];
     for (const [i, name] of names.entries())
       nics.push({ socket: (await vswitch.addPort(name)).socket, mac: macs[i] ?? '' });
-    const guest = await CountingGuest.start(scope, nics);
+    const guest = await CountingGuest.start(scope(), nics);
     for (const name of names) await vswitch.portReady(name);
     const { pid } = await vswitch.status();
     // A share of what passes meanwhile, so the machine's speed does not matter. Right after the guests came up there
@@ -55,7 +43,7 @@ describe('workers', function () {
 
   it('share the queues, and are spread anew under traffic without losing count', async () => {
     // Both anywhere: what is tested is who polls what, not how fast.
-    const vswitch = await Switch.start(scope, { args: ['--workers', '0,1', '--rx-retry', '0'] });
+    const vswitch = await Switch.start(scope(), { args: ['--workers', '0,1', '--rx-retry', '0'] });
     // Pairs of one worker each: a and c were made for it, b and d go.
     for (const name of names) await vswitch.addPort(name, 2);
     const pollers = async (): Promise<number[]> =>
@@ -65,7 +53,7 @@ describe('workers', function () {
     const device = async (index: number): Promise<string> =>
       `net_virtio_user${index},mac=${macs[index]},path=${(await vswitch.port(names[index] ?? '')).socket},queues=2,cq=1`;
     const args = ['--forward-mode=mac', `--eth-peer=0,${macs[1]}`, `--eth-peer=1,${macs[0]}`, '--rxq=2', '--txq=2'];
-    const testpmd = await Testpmd.start(scope, { vdevs: [await device(0), await device(1)], args });
+    const testpmd = await Testpmd.start(scope(), { vdevs: [await device(0), await device(1)], args });
     for (const name of ['a', 'b']) await vswitch.portReady(name);
     await testpmd.command('start tx_first 4');
     const packets = async (): Promise<number> => (await vswitch.counters('a')).rxPackets;
