@@ -11,8 +11,10 @@ type Name = (typeof names)[number];
 const megabytes = 8;
 /** An Ethernet frame of an MTU of 1500, with a VLAN tag. */
 const largestFrame = 1518;
-/** Of the segments sent; a guest that finds no buffer at the other end loses some, which is TCP's everyday life. */
+/** Of the segments sent, beyond those that found the receiver's ring full, which is TCP's everyday life. */
 const fewRetransmissions = 0.02;
+/** A segment that is lost is sent again, and perhaps once more where its acknowledgement comes late. */
+const againPerLoss = 2;
 
 const number = (name: Name): number => names.indexOf(name) + 1;
 const ipv4 = (name: Name, net = 0): string => `10.9.${net}.${number(name)}`;
@@ -107,7 +109,11 @@ describe('offloads between Linux guests, on and off', function () {
     assert.equal(b.tx.drops['tx_bad_offload'], 0);
     const segments = (b.tcp['OutSegs'] ?? NaN) - (a.tcp['OutSegs'] ?? NaN);
     const again = (b.tcp['RetransSegs'] ?? NaN) - (a.tcp['RetransSegs'] ?? NaN);
-    assert.ok(again <= segments * fewRetransmissions, `${again} of ${segments} segments were sent again`);
+    const lost = (b.rx.drops['rx_ring_full'] ?? NaN) - (a.rx.drops['rx_ring_full'] ?? NaN);
+    assert.ok(
+      again <= segments * fewRetransmissions + lost * againPerLoss,
+      `${again} of ${segments} segments were sent again, ${lost} were lost at a full ring`,
+    );
     return {
       sent: (b.tx.txBytes - a.tx.txBytes) / (b.tx.txPackets - a.tx.txPackets),
       got: (b.rx.rxBytes - a.rx.rxBytes) / (b.rx.rxPackets - a.rx.rxPackets),
