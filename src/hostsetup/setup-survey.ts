@@ -1,4 +1,5 @@
 import { MIB, sizeText, sizeWord } from '../sizes.js';
+import type { BootMethod } from './boot-method.js';
 import type { HostFacts } from './facts.js';
 import { demandOf, pageSizes } from './setup-choices.js';
 
@@ -11,15 +12,25 @@ function hugepages({ pools, mounts }: HostFacts): string {
   return `${said.join(', ') || 'none'}; mounted: ${where.join(', ') || 'nowhere'}`;
 }
 
+const BOOT: Readonly<Record<BootMethod['kind'], string>> = {
+  bls: 'in the boot entries (BLS)',
+  'drop-in': 'in /etc/default/grub.d, by update-grub',
+  grub: 'in /etc/default/grub, by grub-mkconfig',
+  proxmox: 'by proxmox-boot-tool',
+  'kernel-install': 'in /etc/kernel/cmdline, by kernel-install',
+  'rpm-ostree': 'by rpm-ostree kargs',
+  'by-hand': 'not for us to edit',
+};
+
 /** What the wizard has found out, before its first question. */
-export function surveyLines(facts: HostFacts, how: string, domains: readonly number[] | undefined): string[] {
+export function surveyLines(facts: HostFacts, boot: BootMethod, domains: readonly number[] | undefined): string[] {
   const { system, iommu, nics, modules } = facts;
   const { total, available } = system.memory;
   const nodes = system.nodes.length > 1 ? `, ${system.nodes.length} NUMA nodes` : '';
   const has = [...modules].filter(([, state]) => state === 'loaded' || state === 'built-in').map(([name]) => name);
   const lines: [string, string][] = [
     ['system', `${system.distribution.title}${system.kernel === undefined ? '' : `, kernel ${system.kernel}`}`],
-    ['kernel arguments', how],
+    ['kernel arguments', BOOT[boot.kind]],
     ...(total > 0 ? [['memory', `${inMib(available)} of ${inMib(total)} available${nodes}`] as [string, string]] : []),
     ['page sizes', pageSizes(facts).map(sizeText).join(', ') || 'none'],
     ['hugepages', hugepages(facts)],
