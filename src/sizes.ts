@@ -15,3 +15,9 @@ export function sizeText(bytes: number): string {
   }
   return `${bytes} bytes`;
 }
+
+/** For programs: `2M`, `1G`, as options of mount and of the kernel take it. */
+export function shortSize(bytes: number): string {
+  if (bytes % GIB === 0) return `${bytes / GIB}G`;
+  return bytes % MIB === 0 ? `${bytes / MIB}M` : `${bytes / KIB}K`;
+}
