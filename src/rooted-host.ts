@@ -25,6 +25,7 @@ export function rootedHost(host: Host, root: string): Host {
     read: async (path) => host.read(await outer(path)),
     readOptional: async (path) => host.readOptional(await outer(path)),
     write: async (path, text, mode) => host.write(await outer(path), text, mode),
+    writeInPlace: async (path, text) => host.writeInPlace(await outer(path), text),
     list: async (path) => host.list(await outer(path)),
     stat: async (path) => host.stat(await outer(path)),
     lstat: async (path) => host.lstat(await outerEntry(path)),

@@ -16,8 +16,8 @@ export function sizeText(bytes: number): string {
   return `${bytes} bytes`;
 }
 
-/** As the kernel and mount options take it: `2M`, `1G`. */
-export function sizeWord(bytes: number): string {
+/** For programs: `2M`, `1G`, as options of mount and of the kernel take it. */
+export function shortSize(bytes: number): string {
   if (bytes > 0 && bytes % GIB === 0) return `${bytes / GIB}G`;
   return bytes > 0 && bytes % MIB === 0 ? `${bytes / MIB}M` : `${bytes / KIB}K`;
 }

@@ -91,6 +91,7 @@ export function applyPlan(context: CliContext, host: Host, steps: readonly Step[
     what,
     undoHint: `vhost-host ${what} --undo`,
     around: (step, work) => context.talk.step(step.title, work),
+    remark: (_, line) => context.talk.say(line),
   });
 }
 

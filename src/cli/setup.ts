@@ -12,6 +12,7 @@ import type { SetupPlan } from '../hostsetup/setup-plan.js';
 import { choose } from '../hostsetup/setup-questions.js';
 import { surveyLines } from '../hostsetup/setup-survey.js';
 import type { Settings } from '../hostsetup/setup-wish.js';
+import { findSystemd } from '../hostsetup/systemd.js';
 import { isDone } from '../steps.js';
 import { packageRoot } from '../switch/package.js';
 import { runChange, runUndo } from './change-command.js';
@@ -35,8 +36,7 @@ interface Findings {
 
 async function look(host: Host, options: SetupOptions): Promise<Findings> {
   const facts = await readHostFacts(new Look(host));
-  const manager = options.root === undefined ? '/run/systemd/system' : '/usr/lib/systemd/systemd';
-  const systemd = (await host.stat(manager)) !== undefined;
+  const { present: systemd } = await findSystemd(host);
   // Of an image no libvirt runs, and an answer of ours that is told needs none.
   if (options.root !== undefined || options.guestMemory !== undefined) {
     return { facts, domains: undefined, notes: [], systemd };

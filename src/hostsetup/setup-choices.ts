@@ -1,7 +1,6 @@
 import { VhostHostError } from '../errors.js';
-import { GIB, MIB, sizeText, sizeWord } from '../sizes.js';
+import { GIB, MIB, shortSize, sizeText } from '../sizes.js';
 import type { HostFacts } from './facts.js';
-import type { NicFacts } from './facts-nics.js';
 
 /** What `setup` has to be told, be it by flags, by answers, or by leaving it at the proposals. */
 export interface Choices {
@@ -73,13 +72,8 @@ export function hasSwitchPages(facts: HostFacts): boolean {
 export function wrongPageSize(facts: HostFacts, pageSize: number): string | undefined {
   const sizes = pageSizes(facts);
   if (sizes.includes(pageSize)) return undefined;
-  const has = sizes.map(sizeWord).join(', ') || 'none';
+  const has = sizes.map(shortSize).join(', ') || 'none';
   return `no pages of ${sizeText(pageSize)} here: the kernel and the processor have ${has}`;
-}
-
-export function nicAt(facts: HostFacts, address: string): NicFacts | undefined {
-  const full = /^[0-9a-f]{2}:/i.test(address) ? `0000:${address}` : address;
-  return facts.nics.find((nic) => nic.address === full.toLowerCase());
 }
 
 /** Refuses what this host cannot have, before anything is planned. */
@@ -91,16 +85,4 @@ export function checkChoices(facts: HostFacts, choices: Choices): void {
       hint: '--switch-pages 0',
     });
   }
-  const total = facts.system.memory.total;
-  const bytes = choices.guestMemory + choices.switchPages * SWITCH_PAGE;
-  if (total === 0 || bytes + floorOf(total) <= total) return;
-  const said = `${sizeText(bytes)} for guests and switch of ${sizeText(Math.floor(total / MIB) * MIB)}`;
-  throw new VhostHostError('SETUP_REFUSED', `${said} leaves the host too little to start with`, {
-    hint: `--guest-memory ${sizeWord(Math.max(0, Math.floor((total - floorOf(total)) / GIB) * GIB))}, or less`,
-  });
-}
-
-/** What a host keeps for itself whatever guests need: a starved one does not boot. */
-function floorOf(total: number): number {
-  return Math.min(GIB, total / 4);
 }

@@ -1,4 +1,6 @@
+import { hasCode } from '../errors.js';
 import type { Host } from '../host.js';
+import { sizeText } from '../sizes.js';
 import { isDone } from '../steps.js';
 import type { Step } from '../steps.js';
 import type { HostFacts } from './facts.js';
@@ -12,11 +14,12 @@ import { planNic } from './nic-plan.js';
 import { planPackages } from './packages-plan.js';
 import type { Need } from './packages-plan.js';
 import type { PartPlan } from './plan-part.js';
+import { defaultFloor, refuseAtStart } from './pools-floor.js';
 import { planPools } from './pools-plan.js';
 import { planService } from './service-plan.js';
 import type { Choices } from './setup-choices.js';
 import { atBoot, kernelWishOf, mountWishesOf, pagesOf, poolWishesOf } from './setup-wish.js';
-import type { Settings } from './setup-wish.js';
+import type { Settings, SizedPages } from './setup-wish.js';
 
 /** All parts of `vhost-host setup`, in the order in which they are done. */
 
@@ -46,8 +49,8 @@ export async function planSetup(
     await packages(host, choices, settings),
     await modules(host, choices, settings),
     kernel ?? NOTHING,
-    await pools(host, choices, settings, reboot),
-    await planMounts(host, { mounts: mountWishesOf(pagesOf(choices), settings.qemuGid), now: settings.now }),
+    await pools(host, facts, choices, settings, reboot),
+    await mounts(host, facts, choices, settings),
     await nic(host, facts, choices, settings),
     await service(host, choices, settings),
   ];
@@ -83,11 +86,47 @@ async function awaited(host: Host, wish: KernelWish, kernel: KernelPlan | undefi
 }
 
 /** Large pages are tried for once, and are there after the reboot in any case. */
-function pools(host: Host, choices: Choices, settings: Settings, reboot: string | undefined): Promise<PartPlan> {
+async function pools(
+  host: Host,
+  facts: HostFacts,
+  choices: Choices,
+  settings: Settings,
+  reboot: string | undefined,
+): Promise<PartPlan> {
+  const { now, nodes } = settings;
   const pages = pagesOf(choices);
-  const byKernel = atBoot(pages);
-  if (byKernel && reboot !== undefined) return Promise.resolve(NOTHING);
-  return planPools(host, { pools: poolWishesOf(pages, settings.nodes), now: settings.now, persist: !byKernel });
+  if (!atBoot(pages)) return planPools(host, { pools: poolWishesOf(pages, nodes), now, persist: true });
+  const { total } = facts.system.memory;
+  if (total > 0) refuseAtStart(poolWishesOf(pages, nodes), facts.pools, total, defaultFloor(total));
+  if (!now || reboot !== undefined) return NOTHING;
+  const parts: PartPlan[] = [];
+  for (const wish of pages) parts.push(await tryNow(host, facts, wish, nodes));
+  return { steps: parts.flatMap(({ steps }) => steps), notes: parts.flatMap(({ notes }) => notes) };
+}
+
+/** What is not to be had now is reserved at the next boot all the same. */
+async function tryNow(host: Host, facts: HostFacts, wish: SizedPages, nodes: readonly number[]): Promise<PartPlan> {
+  const size = sizeText(wish.pageSize);
+  if (!hasPool(facts, wish.pageSize)) return { steps: [], notes: [`pages of ${size} are there after a reboot only`] };
+  try {
+    return await planPools(host, { pools: poolWishesOf([wish], nodes), now: true, persist: false });
+  } catch (error) {
+    if (!hasCode(error, 'SETUP_REFUSED') || error.details['floorBytes'] === undefined) throw error;
+    return { steps: [], notes: [`pages of ${size} come with the next boot, and not now: ${error.message}`] };
+  }
+}
+
+function hasPool(facts: HostFacts, pageSize: number): boolean {
+  return facts.pools.pools.some((pool) => pool.pageSize === pageSize);
+}
+
+/** Of a size that the running kernel was not told of there can be no mount before it is. */
+async function mounts(host: Host, facts: HostFacts, choices: Choices, settings: Settings): Promise<PartPlan> {
+  const wishes = mountWishesOf(pagesOf(choices), settings.qemuGid);
+  const [there, later] = [true, false].map((has) => wishes.filter(({ pageSize }) => hasPool(facts, pageSize) === has));
+  const first = await planMounts(host, { mounts: there ?? [], now: settings.now });
+  const second = await planMounts(host, { mounts: later ?? [], now: false });
+  return { steps: [...first.steps, ...second.steps], notes: [...first.notes, ...second.notes] };
 }
 
 function nic(host: Host, facts: HostFacts, { nic: address }: Choices, settings: Settings): Promise<PartPlan> {

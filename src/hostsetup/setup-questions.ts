@@ -1,4 +1,4 @@
-import { readSize, sizeText, sizeWord } from '../sizes.js';
+import { readSize, sizeText, shortSize } from '../sizes.js';
 import type { HostFacts } from './facts.js';
 import type { NicFacts } from './facts-nics.js';
 import type { Ask, Question } from './prompts.js';
@@ -41,7 +41,7 @@ const ITEMS: readonly [
     question: (_, proposed) => ({
       kind: 'text',
       message: 'Memory for guests',
-      proposal: sizeWord(proposed.guestMemory),
+      proposal: shortSize(proposed.guestMemory),
       wrong: wrongSize,
     }),
     read: (answer) => readSize(answer) ?? 0,
@@ -49,9 +49,9 @@ const ITEMS: readonly [
   {
     key: 'pageSize',
     question: (facts, proposed, { guestMemory }) => {
-      const choices = pageSizes(facts).map((size) => ({ value: sizeWord(size), label: sizeText(size) }));
+      const choices = pageSizes(facts).map((size) => ({ value: shortSize(size), label: sizeText(size) }));
       if (guestMemory === 0 || choices.length < 2) return undefined;
-      return { kind: 'choice', message: "Pages of guests' memory", proposal: sizeWord(proposed.pageSize), choices };
+      return { kind: 'choice', message: "Pages of guests' memory", proposal: shortSize(proposed.pageSize), choices };
     },
     read: (answer) => readSize(answer) ?? 0,
   },

@@ -1,4 +1,4 @@
-import { MIB, sizeText, sizeWord } from '../sizes.js';
+import { MIB, sizeText, shortSize } from '../sizes.js';
 import type { BootMethod } from './boot-method.js';
 import type { HostFacts } from './facts.js';
 import { demandOf, pageSizes } from './setup-choices.js';
@@ -8,7 +8,7 @@ const inMib = (bytes: number): string => sizeText(Math.floor(bytes / MIB) * MIB)
 function hugepages({ pools, mounts }: HostFacts): string {
   const there = pools.pools.filter(({ total }) => total > 0);
   const said = there.map(({ pageSize, total, free }) => `${total} of ${sizeText(pageSize)} (${free} free)`);
-  const where = mounts.mounted.map(({ path, pageSize }) => `${path} (${sizeWord(pageSize)})`);
+  const where = mounts.mounted.map(({ path, pageSize }) => `${path} (${shortSize(pageSize)})`);
   return `${said.join(', ') || 'none'}; mounted: ${where.join(', ') || 'nowhere'}`;
 }
 

@@ -1,4 +1,4 @@
-import { GIB, sizeWord } from '../sizes.js';
+import { GIB, shortSize } from '../sizes.js';
 import type { HostFacts } from './facts.js';
 import type { KernelWish } from './kernel-wish.js';
 import type { MountWish } from './mounts-plan.js';
@@ -65,8 +65,8 @@ function hugepagesOf(pages: readonly SizedPages[], nodes: readonly number[]): Ke
           .map((share) => `${share.node}:${share.count}`)
           .join(',');
   return {
-    defaultSize: sizeWord(first.pageSize),
-    pools: pages.map(({ pageSize, count }) => ({ size: sizeWord(pageSize), count: countOf(count) })),
+    defaultSize: shortSize(first.pageSize),
+    pools: pages.map(({ pageSize, count }) => ({ size: shortSize(pageSize), count: countOf(count) })),
   };
 }
 
