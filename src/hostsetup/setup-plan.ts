@@ -76,7 +76,8 @@ async function packages(host: Host, choices: Choices, settings: Settings): Promi
 
 function modules(host: Host, { nic: card }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {
   const vfio = card !== undefined && nicDriver === 'vfio-pci';
-  return planModules(host, { modules: [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])], now });
+  const names = [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])];
+  return names.length === 0 ? Promise.resolve(NOTHING) : planModules(host, { modules: names, now });
 }
 
 /** undefined where the boot loader is not set up yet, or the kernel runs with what it says. */
@@ -100,16 +101,27 @@ async function pools(
   if (total > 0) refuseAtStart(poolWishesOf(pages, nodes), facts.pools, total, defaultFloor(total));
   if (!now || reboot !== undefined) return NOTHING;
   const parts: PartPlan[] = [];
-  for (const wish of pages) parts.push(await tryNow(host, facts, wish, nodes));
+  let floor = defaultFloor(total);
+  for (const wish of pages) {
+    const part = await tryNow(host, facts, wish, nodes, floor);
+    parts.push(part);
+    if (!part.steps.every(isDone)) floor += wish.count * wish.pageSize;
+  }
   return { steps: parts.flatMap(({ steps }) => steps), notes: parts.flatMap(({ notes }) => notes) };
 }
 
 /** What is not to be had now is reserved at the next boot all the same. */
-async function tryNow(host: Host, facts: HostFacts, wish: SizedPages, nodes: readonly number[]): Promise<PartPlan> {
+async function tryNow(
+  host: Host,
+  facts: HostFacts,
+  wish: SizedPages,
+  nodes: readonly number[],
+  floorBytes: number,
+): Promise<PartPlan> {
   const size = sizeText(wish.pageSize);
   if (!hasPool(facts, wish.pageSize)) return { steps: [], notes: [`pages of ${size} are there after a reboot only`] };
   try {
-    return await planPools(host, { pools: poolWishesOf([wish], nodes), now: true, persist: false });
+    return await planPools(host, { pools: poolWishesOf([wish], nodes), floorBytes, now: true, persist: false });
   } catch (error) {
     if (!hasCode(error, 'SETUP_REFUSED') || error.details['floorBytes'] === undefined) throw error;
     return { steps: [], notes: [`pages of ${size} come with the next boot, and not now: ${error.message}`] };
