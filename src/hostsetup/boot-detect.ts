@@ -2,6 +2,7 @@ import type { Host } from '../host.js';
 import { DEFAULT_GRUB } from './boot-grub.js';
 import { CMDLINE } from './boot-cmdline.js';
 import type { BootMethod, SnippetStyle } from './boot-method.js';
+import { findProgram } from './find-program.js';
 
 export const ENTRIES = '/boot/loader/entries';
 
@@ -19,13 +20,6 @@ const DECLARATIVE: Readonly<Record<string, SnippetStyle>> = {
 };
 
 const has = async (host: BootHost, path: string): Promise<boolean> => (await host.stat(path)) !== undefined;
-
-async function findProgram(host: BootHost, ...names: readonly string[]): Promise<string | undefined> {
-  for (const name of names) {
-    for (const dir of ['/usr/sbin', '/usr/bin', '/sbin', '/bin']) if (await has(host, `${dir}/${name}`)) return name;
-  }
-  return undefined;
-}
 
 /** Looks at files only, so that an image of a system is judged like a running one. The most particular first. */
 export async function detectBoot(host: BootHost): Promise<BootMethod> {

@@ -17,6 +17,7 @@ import type { PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart } from './pools-floor.js';
 import { planPools } from './pools-plan.js';
 import { planService } from './service-plan.js';
+import { UNIT_PATH } from './service-unit.js';
 import type { Choices } from './setup-choices.js';
 import { atBoot, kernelWishOf, mountWishesOf, pagesOf, poolWishesOf } from './setup-wish.js';
 import type { Settings, SizedPages } from './setup-wish.js';
@@ -51,7 +52,7 @@ export async function planSetup(
     kernel ?? NOTHING,
     await pools(host, facts, choices, settings, reboot),
     await mounts(host, facts, choices, settings),
-    await nic(host, facts, choices, settings),
+    await nic(host, choices, settings, wish),
     await service(host, choices, settings),
   ];
   return {
@@ -74,10 +75,10 @@ async function packages(host: Host, choices: Choices, settings: Settings): Promi
   return { steps: [], notes: [...missing, ...notes] };
 }
 
-function modules(host: Host, { nic: card }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {
+function modules(host: Host, { nic: card, install }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {
   const vfio = card !== undefined && nicDriver === 'vfio-pci';
   const names = [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])];
-  return names.length === 0 ? Promise.resolve(NOTHING) : planModules(host, { modules: names, now });
+  return names.length === 0 ? Promise.resolve(NOTHING) : planModules(host, { modules: names, now, coming: install && cuse ? ['cuse'] : [] });
 }
 
 /** undefined where the boot loader is not set up yet, or the kernel runs with what it says. */
@@ -141,15 +142,18 @@ async function mounts(host: Host, facts: HostFacts, choices: Choices, settings: 
   return { steps: [...first.steps, ...second.steps], notes: [...first.notes, ...second.notes] };
 }
 
-function nic(host: Host, facts: HostFacts, { nic: address }: Choices, settings: Settings): Promise<PartPlan> {
+function nic(
+  host: Host,
+  { nic: address }: Choices,
+  { nicDriver: driver, forceNic: force, now }: Settings,
+  wish: KernelWish | undefined,
+): Promise<PartPlan> {
   if (address === undefined) return Promise.resolve(NOTHING);
-  const { nicDriver: driver, forceNic: force } = settings;
-  // Without an IOMMU it can be bound at the next boot only, which brings one.
-  const now = settings.now && (driver !== 'vfio-pci' || facts.iommu.groups > 0);
-  return planNic(host, { address, driver, force, now });
+  return planNic(host, { address, driver, force, now, iommuComing: wish?.iommu !== undefined });
 }
 
-function service(host: Host, { boot }: Choices, { binary, config, now }: Settings): Promise<PartPlan> {
-  if (!boot) return Promise.resolve(NOTHING);
-  return planService(host, { start: boot, binary, ...(config === undefined ? {} : { config }), now });
+/** A unit that an earlier run has left is told, too, that the switch shall not start at boot. */
+async function service(host: Host, { boot }: Choices, { binary, config }: Settings): Promise<PartPlan> {
+  if (!boot && (await host.stat(UNIT_PATH)) === undefined) return NOTHING;
+  return planService(host, { start: boot, binary, ...(config === undefined ? {} : { config }) });
 }
