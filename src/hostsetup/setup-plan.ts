@@ -12,7 +12,7 @@ import { planModules } from './modules-plan.js';
 import { planMounts } from './mounts-plan.js';
 import { planNic } from './nic-plan.js';
 import { planPackages } from './packages-plan.js';
-import type { Need } from './packages-plan.js';
+import type { Need } from './package-names.js';
 import type { PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart } from './pools-floor.js';
 import { planPools } from './pools-plan.js';
