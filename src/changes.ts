@@ -45,7 +45,7 @@ export const changeSchema = z.discriminatedUnion('kind', [
     unused: z.string().nullable(),
     promised: z.string().nullable(),
   }),
-  z.object({ ...base, kind: z.literal('mount'), path: z.string(), type: z.string() }),
+  z.object({ ...base, kind: z.literal('mount'), path: z.string(), type: z.string(), before: z.string().nullable() }),
 ]);
 
 export type Change = z.infer<typeof changeSchema>;
@@ -81,7 +81,7 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
     case 'directory':
       return (await missing(host, action.path)).map((path) => ({ ...origin, kind: 'directory', path }));
     case 'mount':
-      return [{ ...origin, kind: 'mount', path: action.path, type: action.type }];
+      return [{ ...origin, kind: 'mount', path: action.path, type: action.type, before: action.replaces ?? null }];
     case 'set': {
       const { path, value: wanted, raise } = action;
       const [before, boot] = [await readValue(host, path), await bootId(host)];

@@ -13,14 +13,25 @@ export async function mountedAt(host: Pick<Host, 'readOptional'>, path: string):
   return parseMounts((await host.readOptional('/proc/mounts')) ?? '').findLast((mount) => mount.path === path);
 }
 
-export async function mount(host: Host, { path, type, options }: MountAction): Promise<void> {
-  await runOrFail(host, ['mount', '-t', type, '-o', options, type, path]);
+const mountCommand = (path: string, type: string, options: string): string[] => {
+  return ['mount', '-t', type, '-o', options, type, path];
+};
+
+export async function mount(host: Host, { path, type, options, replaces }: MountAction): Promise<void> {
+  // Another size of pages cannot be given to a mount that is there.
+  if (replaces !== undefined && (await mountedAt(host, path))?.options === replaces) {
+    await runOrFail(host, ['umount', path]);
+  }
+  await runOrFail(host, mountCommand(path, type, options));
   const got = await mountedAt(host, path);
   if (got?.type === type) return;
   throw new VhostHostError('CHANGE_FAILED', `mount ended well, but ${path} is ${got ? `a ${got.type}` : 'no mount'}`);
 }
 
-/** Nothing where it is not mounted (any more). One that is in use stays, and the error says so. */
-export async function unmount(host: Host, { path, type }: MountChange): Promise<void> {
-  if ((await mountedAt(host, path))?.type === type) await runOrFail(host, ['umount', path]);
+/** Does only what is left to do, wherever it was stopped. One that is in use stays, and the error says so. */
+export async function unmount(host: Host, { path, type, before }: MountChange): Promise<void> {
+  const there = await mountedAt(host, path);
+  if (there?.options === before) return;
+  if (there?.type === type) await runOrFail(host, ['umount', path]);
+  if (before !== null) await runOrFail(host, mountCommand(path, type, before));
 }

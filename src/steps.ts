@@ -61,6 +61,8 @@ export interface MountAction {
   readonly path: string;
   readonly type: string;
   readonly options: string;
+  /** Options of the mount of the same type that is there now and goes for it, in the kernel's own words. */
+  readonly replaces?: string;
 }
 
 export type Action = WriteFile | RunCommand | TouchFile | MakeDirectory | SetValue | MountAction;

@@ -76,7 +76,7 @@ function describe(change: Change): string {
     case 'value':
       return `set ${change.path} back to ${change.before}`;
     case 'mount':
-      return `unmount ${change.path}`;
+      return change.before === null ? `unmount ${change.path}` : `mount ${change.path} with ${change.before} again`;
     case 'run':
       return [...change.makes.map((path) => `remove ${path}`), change.undo?.join(' ') ?? ''].filter(Boolean).join(', ');
   }
