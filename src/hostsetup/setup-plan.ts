@@ -1,4 +1,5 @@
 import { hasCode } from '../errors.js';
+import { foreseenHost } from '../foreseen-host.js';
 import type { Host } from '../host.js';
 import { sizeText } from '../sizes.js';
 import { isDone } from '../steps.js';
@@ -133,13 +134,20 @@ function hasPool(facts: HostFacts, pageSize: number): boolean {
   return facts.pools.pools.some((pool) => pool.pageSize === pageSize);
 }
 
-/** Of a size that the running kernel was not told of there can be no mount before it is. */
-async function mounts(host: Host, facts: HostFacts, choices: Choices, settings: Settings): Promise<PartPlan> {
-  const wishes = mountWishesOf(pagesOf(choices), settings.qemuGid);
-  const [there, later] = [true, false].map((has) => wishes.filter(({ pageSize }) => hasPool(facts, pageSize) === has));
-  const first = await planMounts(host, { mounts: there ?? [], now: settings.now });
-  const second = await planMounts(host, { mounts: later ?? [], now: false });
-  return { steps: [...first.steps, ...second.steps], notes: [...first.notes, ...second.notes] };
+/**
+ * One after the other, for they may stand in the same fstab. Of a size that the running kernel was not told of there
+ * can be no mount before it is.
+ */
+async function mounts(host: Host, facts: HostFacts, choices: Choices, { now, qemuGid }: Settings): Promise<PartPlan> {
+  const steps: Step[] = [];
+  const notes = new Set<string>();
+  for (const wish of mountWishesOf(pagesOf(choices), qemuGid)) {
+    const there = now && hasPool(facts, wish.pageSize);
+    const part = await planMounts(await foreseenHost(host, steps), { mounts: [wish], now: there });
+    steps.push(...part.steps);
+    for (const note of part.notes) notes.add(note);
+  }
+  return { steps, notes: [...notes] };
 }
 
 function nic(
