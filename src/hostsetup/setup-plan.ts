@@ -70,10 +70,10 @@ function needsOf({ nic: card }: Choices, { cuse }: Settings): Need[] {
 
 /** Named in any case, installed on request. */
 async function packages(host: Host, choices: Choices, settings: Settings): Promise<PartPlan> {
-  const { steps, notes } = await planPackages(host, { needs: needsOf(choices, settings) });
-  if (choices.install) return { steps, notes };
-  const missing = steps.filter((step) => !isDone(step)).map(({ wanted }) => `${wanted}: --install does it`);
-  return { steps: [], notes: [...missing, ...notes] };
+  const plan = await planPackages(host, { needs: needsOf(choices, settings) });
+  const missing = plan.steps.filter((step) => !isDone(step));
+  if (choices.install || missing.length === 0) return plan;
+  return { steps: [], notes: missing.map(({ current, wanted }) => `${current}; --install installs ${wanted}`) };
 }
 
 function modules(host: Host, { nic: card, install }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {

@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { CHANGES_DIR } from '../../../src/journal.js';
+import { GIB, MIB } from '../../../src/sizes.js';
+import { livePool, withMounts } from '../hostsetup/kernel-fake.js';
 import { debian12, image, rhel9, withNic, withPool, GIB_KB } from '../hostsetup/systems.js';
 import type { MemoryHost } from '../memory-host.js';
 import { FakeLibvirt } from './fake-libvirt.js';
@@ -9,26 +11,38 @@ import type { Outcome } from './support.js';
 
 const flags = new FlagLedger();
 const DROP_IN = '/etc/default/grub.d/95-vhost-host.cfg';
+const SERVICE = 'vhost-host.service';
 const BINARY = '/opt/vhost-host/bin/vhost-host';
 
 const XML = (name: string, mib: number): string =>
   `<domain type='kvm'><name>${name}</name><memory unit='MiB'>${mib}</memory><devices/></domain>`;
 
-/** A Debian that could be set up, with the programs that this takes. */
+/** A system that could be set up: with the programs that this takes, and a kernel that gives pages. */
 function prepared(memory: MemoryHost): MemoryHost {
   withPool(memory, { sizeKb: GIB_KB, total: 0, nodes: [0] });
   for (const program of ['node', 'qemu-system-x86_64', 'libvirtd', 'virsh'])
     memory.file(`/usr/bin/${program}`, '', 0o755);
   memory.file('/usr/sbin/update-grub', '', 0o755).file('/etc/default/grub', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n');
+  memory.file('/usr/lib/systemd/systemd', '', 0o755).dir('/dev').dir('/mnt');
   memory.file(BINARY, '', 0o755).file('/etc/group', 'kvm:x:107:\n').dir('/run/systemd/system').dir('/var/lib');
+  const nodes = [...memory.entries.keys()].flatMap((path) => /node(\d+)\/meminfo$/.exec(path)?.[1] ?? []).map(Number);
+  for (const pageSize of [GIB, 2 * MIB]) livePool(memory, { pageSize, nodes });
+  memory.dir('/etc/systemd/system/local-fs.target.wants').dir('/etc/systemd/system/multi-user.target.wants');
   return memory.file('/etc/fstab', '# none\n');
 }
 
-/** The fake commands do what the real ones would be seen by. */
+/** Its commands do what the real ones would be seen by. */
 function desk(memory: MemoryHost, libvirt = new FakeLibvirt()): Desk {
-  const run: FakeLibvirt['run'] = (command, args, options) =>
-    command === 'virsh' ? libvirt.run(command, args, options) : memory.host.run(command, args, options);
-  return Object.assign(new Desk(), { fakeHost: { ...memory.host, run } });
+  const live = withMounts(memory);
+  const wants = `/etc/systemd/system/multi-user.target.wants/${SERVICE}`;
+  const run: FakeLibvirt['run'] = async (command, args, options) => {
+    if (command === 'virsh') return libvirt.run(command, args, options);
+    if (command !== 'systemctl' || !args.includes(SERVICE)) return live.run(command, args, options);
+    if (args[0] === 'enable') memory.link(wants, `/etc/systemd/system/${SERVICE}`);
+    if (args[0] === 'disable') memory.entries.delete(wants);
+    return memory.host.run(command, args, options);
+  };
+  return Object.assign(new Desk(), { fakeHost: { ...live, run } });
 }
 
 /** With a terminal: what is chosen, then whether the plan is agreed to. */
@@ -210,8 +224,8 @@ describe('setup on the command line: for programs', () => {
     memory.entries.delete('/usr/bin/qemu-system-x86_64');
     const named = await json(desk(memory), '--dry-run', ...ALL);
     assert.deepEqual(states(named)['packages'], undefined);
-    assert.match(named.notes.join('\n'), /^missing: QEMU .*--install/m);
-    const planned = await json(desk(memory), '--dry-run', '--install', ...ALL);
+    assert.match(named.notes.join('\n'), /^missing: QEMU; --install installs qemu-system-x86$/m);
+    const planned = await json(desk(memory), '--dry-run', ...ALL, '--install');
     assert.equal(states(planned)['packages'], 'planned');
   });
 
