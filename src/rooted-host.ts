@@ -41,6 +41,27 @@ export function rootedHost(host: Host, root: string): Host {
   };
 }
 
+/** What only a running system has. */
+const RUNNING = /^\/(proc|sys|run)(\/|$)/;
+
+/**
+ * An image does not run, also where /proc and /sys are mounted in it so that its own programs work: what stands there
+ * is told by the kernel of the system that it is mounted on.
+ */
+export function offlineHost(host: Host): Host {
+  const look =
+    <T>(ask: (path: string) => Promise<T>, none: T) =>
+    (path: string): Promise<T> =>
+      RUNNING.test(path) ? Promise.resolve(none) : ask(path);
+  return {
+    ...host,
+    readOptional: look(host.readOptional, undefined),
+    list: look(host.list, []),
+    stat: look(host.stat, undefined),
+    lstat: look(host.lstat, undefined),
+  };
+}
+
 /** Without the slash at its end, so that `/` works like any other. */
 async function realRoot(host: Host, root: string): Promise<string> {
   const real = await host.realpath(root);

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-import { rootedHost } from '../rooted-host.js';
+import { offlineHost, rootedHost } from '../rooted-host.js';
 import { parseCpuList } from '../switch/cpulist.js';
 import type { CliContext } from './context.js';
 
@@ -24,6 +24,6 @@ export function parseNumbers(text: string, like: string): readonly number[] {
 export async function hostBelow({ host, cwd }: CliContext, root: string | undefined): Promise<Host> {
   if (root === undefined) return host;
   const path = resolve(cwd, root);
-  if ((await host.stat(path))?.kind === 'directory') return rootedHost(host, path);
+  if ((await host.stat(path))?.kind === 'directory') return offlineHost(rootedHost(host, path));
   throw new VhostHostError('USAGE', `there is no directory ${root}`, { hint: '--root DIR' });
 }

@@ -6,6 +6,7 @@ import type { Action, Step } from '../steps.js';
 import { groupStep, memlockStep } from './service-group.js';
 import { ENABLED_LINK, UNIT_NAME, UNIT_PATH, unitText } from './service-unit.js';
 import type { PartPlan } from './plan-part.js';
+import { findSystemd } from './systemd.js';
 
 export interface ServiceWish {
   /** Whether the switch is started at every boot. */
@@ -18,12 +19,10 @@ export interface ServiceWish {
   readonly config?: string;
 }
 
-const SYSTEMD = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'];
-
 /** Looks, and changes nothing. The switch itself is not started: that is for the next boot, or for the user to say. */
 export async function planService(host: Host, wish: ServiceWish): Promise<PartPlan> {
   const { steps, notes } = await groupPart(host, wish);
-  if (!(await hasSystemd(host))) {
+  if (!(await findSystemd(host)).present) {
     const note = `there is no systemd here to start the switch at boot: let this system's own way run ${wish.binary} start`;
     return { steps, notes: wish.start ? [...notes, note] : notes };
   }
@@ -40,11 +39,6 @@ async function groupPart(host: Host, { group, config }: ServiceWish): Promise<Pa
   const found = await groupStep(host, group, config);
   const memlock = await memlockStep(host, found.name);
   return { steps: [...found.steps, ...memlock], notes: found.notes };
-}
-
-async function hasSystemd(host: Host): Promise<boolean> {
-  const found = await Promise.all(SYSTEMD.map((path) => host.stat(path)));
-  return found.some((stat) => stat !== undefined);
 }
 
 /** A service that cannot start is found out here, and not at the next boot. */
@@ -67,7 +61,7 @@ async function refuseBroken(host: Host, { binary, config }: ServiceWish): Promis
 async function serviceStep(host: Host, { start, binary, config }: ServiceWish): Promise<Step> {
   const before = await host.stat(UNIT_PATH);
   const enabled = (await host.lstat(ENABLED_LINK)) !== undefined;
-  const running = (await host.stat('/run/systemd/system')) !== undefined;
+  const { running } = await findSystemd(host);
   const { actions, diff } = await planWrites(host, [
     { kind: 'write', path: UNIT_PATH, text: unitText({ binary, config }), mode: 0o644, uid: 0, gid: 0 },
   ]);

@@ -41,7 +41,7 @@ const ITEMS: readonly [
     question: (_, proposed) => ({
       kind: 'text',
       message: 'Memory for guests',
-      proposal: shortSize(proposed.guestMemory),
+      proposal: proposed.guestMemory === 0 ? '0' : shortSize(proposed.guestMemory),
       wrong: wrongSize,
     }),
     read: (answer) => readSize(answer) ?? 0,

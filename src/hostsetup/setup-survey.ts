@@ -12,14 +12,13 @@ function hugepages({ pools, mounts }: HostFacts): string {
   return `${said.join(', ') || 'none'}; mounted: ${where.join(', ') || 'nowhere'}`;
 }
 
-const BOOT: Readonly<Record<BootMethod['kind'], string>> = {
+const BOOT: Readonly<Record<Exclude<BootMethod['kind'], 'by-hand'>, string>> = {
   bls: 'in the boot entries (BLS)',
   'drop-in': 'in /etc/default/grub.d, by update-grub',
   grub: 'in /etc/default/grub, by grub-mkconfig',
   proxmox: 'by proxmox-boot-tool',
   'kernel-install': 'in /etc/kernel/cmdline, by kernel-install',
   'rpm-ostree': 'by rpm-ostree kargs',
-  'by-hand': 'not for us to edit',
 };
 
 /** What the wizard has found out, before its first question. */
@@ -30,14 +29,14 @@ export function surveyLines(facts: HostFacts, boot: BootMethod, domains: readonl
   const has = [...modules].filter(([, state]) => state === 'loaded' || state === 'built-in').map(([name]) => name);
   const lines: [string, string][] = [
     ['system', `${system.distribution.title}${system.kernel === undefined ? '' : `, kernel ${system.kernel}`}`],
-    ['kernel arguments', BOOT[boot.kind]],
+    ['kernel arguments', boot.kind === 'by-hand' ? boot.reason : BOOT[boot.kind]],
     ...(total > 0 ? [['memory', `${inMib(available)} of ${inMib(total)} available${nodes}`] as [string, string]] : []),
     ['page sizes', pageSizes(facts).map(sizeText).join(', ') || 'none'],
     ['hugepages', hugepages(facts)],
     ['modules', has.join(', ') || 'none of those that matter'],
     ['IOMMU', iommu.groups > 0 ? `${iommu.groups} groups` : iommu.inFirmware ? 'off' : 'none'],
     ['network cards', nics.map(({ address, interfaces }) => [address, ...interfaces].join(' ')).join(', ') || 'none'],
-    ['libvirt', domains === undefined ? 'not asked' : `${domains.length} domains, ${sizeText(demandOf(domains))} together`],
+    ['libvirt', domains === undefined ? 'no domains known' : `${domains.length} domains, ${sizeText(demandOf(domains))} together`],
   ];
   return lines.map(([name, value]) => `${name}: ${value}`);
 }

@@ -13,7 +13,8 @@ cd "$system"
 mkdir -p proc dev sys tmp usr boot/grub etc/default/grub.d var/lib
 for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$dir"; done
 mount --rbind /usr usr
-mount --rbind /dev dev
+mount -t tmpfs none dev
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/loop* dev/
 mount -t proc none proc
 cp -a /etc/grub.d /etc/os-release /etc/passwd /etc/group etc/
 cp /usr/share/grub/default/grub etc/default/grub

@@ -14,10 +14,15 @@ work=$1 repo=$2 node=$3
 mount -t tmpfs none "$work"
 `;
 
+/** With a process namespace too: whatever is left running in there ends with the first process. */
+const NAMESPACES = '--mount --propagation private --pid --fork --kill-child --mount-proc'.split(' ');
+
 export async function startInPrivateNamespace(scope: Scope, script: string): Promise<Child> {
   const work = await tempDir(scope);
-  const args = ['--mount', '--propagation', 'private', 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root];
-  return Child.start(scope, 'a script in a mount namespace', 'unshare', [...args, process.execPath]);
+  const args = [...NAMESPACES, 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root, process.execPath];
+  // Told to end, unshare waits for its child all the same.
+  const quit = (child: Child): void => child.signal('SIGKILL');
+  return Child.start(scope, 'a script in a mount namespace', 'unshare', args, { quit });
 }
 
 export async function runInPrivateNamespace(scope: Scope, script: string, deadline: number): Promise<Finished> {

@@ -1,4 +1,4 @@
-"""pty.py COLUMNS ROWS COMMAND...: runs the command on a terminal of its own of that size.
+"""terminal.py COLUMNS ROWS COMMAND...: runs the command on a terminal of its own of that size.
 
 What comes in on stdin is typed, what the terminal shows goes to stdout; ends as the command does. When stdin
 ends the terminal is hung up.
