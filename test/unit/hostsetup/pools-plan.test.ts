@@ -198,7 +198,7 @@ describe('pools: what is refused', () => {
     memory.file(`${pool}/nr_hugepages`, '300\n').file(`${pool}/free_hugepages`, '300\n');
     error = await failure('CHANGED_SINCE', takeBack(memory.host));
     match(error.message, /nr_hugepages is 300 by now, neither 256 as it was left nor 0 as it was: nothing was undone$/);
-    equal(total(memory), 300);
+    equal(total(memory, 2048, node(0)), 300);
   });
 
   it('but after a reboot the number belongs to nobody any more', async () => {
