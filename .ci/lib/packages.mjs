@@ -36,6 +36,9 @@ const groups = {
     checkpolicy: 'checkmodule compiles the SELinux module',
     'semodule-utils': 'semodule_package packs it',
   },
+  systemd: {
+    systemd: 'systemd itself, and systemd-tmpfiles, to try what is written for them; nothing of it is started',
+  },
   boot: {
     'grub-common': 'grub-mkconfig, which the tests run on a system of their own',
     'grub2-common': 'update-grub',

@@ -4,10 +4,12 @@ import type { Host } from '../host.js';
 import { readPools } from '../hugepage-pools.js';
 import { pageSizeOption, parseMounts } from '../mounts.js';
 import { shortSize, sizeText } from '../sizes.js';
+import { readSnapshot } from '../steps.js';
 import type { Action, Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readHugetlbMounts } from './facts-mounts.js';
 import type { MountFacts } from './facts-mounts.js';
+import { FSTAB } from './fstab.js';
 import { fitRights, optionsOf, rightsIn } from './mount-options.js';
 import { keep } from './mounts-kept.js';
 import { checkMount, mountNow } from './mounts-now.js';
@@ -43,6 +45,7 @@ export async function planMounts(host: Host, { mounts, now }: MountsWish): Promi
   const { pools, defaultPageSize } = await readPools(look);
   const facts = await readHugetlbMounts(look, defaultPageSize);
   const systemd = await findSystemd(host);
+  let fstab = await readSnapshot(host, FSTAB);
   const plan: MountsPlan = { steps: [], notes: [] };
   for (const wish of mounts) {
     refuseUnfit(wish, now ? pools.map(({ pageSize }) => pageSize) : [wish.pageSize]);
@@ -51,7 +54,8 @@ export async function planMounts(host: Host, { mounts, now }: MountsWish): Promi
       plan.steps.push(doneStep(wish, elsewhere));
       continue;
     }
-    const kept = await keep(host, look, wish, systemd, defaultPageSize);
+    const kept = await keep({ host, look, systemd, defaultSize: defaultPageSize, fstab }, wish);
+    fstab = kept.fstab;
     const mounting = now ? await mountNow(host, wish, defaultPageSize) : undefined;
     plan.steps.push(mountStep(wish, kept, mounting, defaultPageSize));
   }

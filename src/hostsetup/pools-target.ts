@@ -75,8 +75,8 @@ function onNode(wish: PoolWish, pool: HugepagePool, node: number): Growth {
 }
 
 /**
- * By node where there are several, so that undo gives back to each what was taken from it. `more` is what other
- * wishes add to the same pool before.
+ * By node, so that undo gives back to each what was taken from it, and always by the same file, which only a kernel
+ * without NUMA does not have. `more` is what other wishes add to the same pool before.
  */
 function onHost(
   wish: PoolWish,
@@ -88,7 +88,7 @@ function onHost(
   const missing = wish.count - total;
   if (missing <= 0) return { wish, current: pool.total, targets: [] };
   const useful = nodes.filter(({ node, total }) => total > 0 && pool.nodes.has(node));
-  if (useful.length < 2) {
+  if (useful.length === 0) {
     const target = { directory: poolDirectory(pool.pageSize), node: undefined, current: total, wanted: wish.count };
     return { wish, current: pool.total, targets: [target] };
   }

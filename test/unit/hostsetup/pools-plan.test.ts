@@ -49,7 +49,7 @@ describe('pools: grown in the running kernel', () => {
         ['hugepages-1G', '0 × 1G', '2 × 1G'],
       ],
     );
-    const path = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
+    const path = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
     equal(steps[0]?.diff, `${path}: 40 -> 256\n`);
     deepEqual(await carryOut(memory.host, () => plan(memory, wishes)), {
       done: ['hugepages-2M', 'hugepages-1G'],
@@ -190,14 +190,15 @@ describe('pools: what is refused', () => {
   it('an undo that would take pages in use, or numbers of somebody else', async () => {
     const memory = machine();
     await carryOut(memory.host, () => plan(memory, [SMALL]));
-    const pool = '/sys/kernel/mm/hugepages/hugepages-2048kB';
-    memory.file(`${pool}/free_hugepages`, '200\n').file(`${pool}/resv_hugepages`, '4\n');
+    const pool = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB';
+    const promised = '/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages';
+    memory.file(`${pool}/free_hugepages`, '200\n').file(promised, '4\n');
     let error = await failure('CHANGED_SINCE', takeBack(memory.host));
     equal(error.message, `${pool}/nr_hugepages cannot go back to 0, because 60 of 256 are in use: nothing was undone`);
     memory.file(`${pool}/nr_hugepages`, '300\n').file(`${pool}/free_hugepages`, '300\n');
     error = await failure('CHANGED_SINCE', takeBack(memory.host));
     match(error.message, /nr_hugepages is 300 by now, neither 256 as it was left nor 0 as it was: nothing was undone$/);
-    equal(total(memory), 300);
+    equal(total(memory, 2048, node(0)), 300);
   });
 
   it('but after a reboot the number belongs to nobody any more', async () => {
