@@ -1,4 +1,4 @@
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Step } from '../steps.js';
 import { Look } from './facts-look.js';
@@ -62,7 +62,7 @@ function parseAddress(text: string): string {
   const [, domain = '0000', rest] =
     /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/.exec(text.toLowerCase()) ?? [];
   if (rest !== undefined) return `${domain}:${rest}`;
-  throw new VhostHostError('USAGE', `"${text}" is no PCI address such as 0000:03:00.0`, { hint: LIST });
+  throw new VhostHostError('USAGE', `"${printable(text)}" is no PCI address such as 0000:03:00.0`, { hint: LIST });
 }
 
 const LIST = 'vhost-host check lists the network cards';

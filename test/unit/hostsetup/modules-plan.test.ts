@@ -30,7 +30,10 @@ describe('setup: kernel modules', () => {
     deepEqual(commandsOf({ steps, notes }), [LOAD]);
     await applyOnce(memory, plan);
     match(await memory.host.read(MODULES_LOAD), /^# .*\nvfio-pci\ncuse\n$/);
-    deepEqual(await undoAll(memory), [`remove ${MODULES_LOAD}`, 'remove the directory /etc/modules-load.d if it is empty']);
+    deepEqual(await undoAll(memory), [
+      `remove ${MODULES_LOAD}`,
+      'remove the directory /etc/modules-load.d if it is empty',
+    ]);
     equal(await memory.host.stat('/etc/modules-load.d'), undefined);
   });
 
@@ -66,7 +69,10 @@ describe('setup: kernel modules', () => {
   });
 
   it('that a package of the same plan brings are loaded after it', async () => {
-    const memory = debian12().file('/lib/modules/6.1.0-18-amd64/modules.dep', 'kernel/drivers/vfio/pci/vfio-pci.ko.xz:\n');
+    const memory = debian12().file(
+      '/lib/modules/6.1.0-18-amd64/modules.dep',
+      'kernel/drivers/vfio/pci/vfio-pci.ko.xz:\n',
+    );
     const wish = { modules: ['cuse'], now: true } as const;
     deepEqual(commandsOf(await planModules(memory.host, wish)), []);
     deepEqual(commandsOf(await planModules(memory.host, { ...wish, coming: ['cuse'] })), ['modprobe -a cuse']);

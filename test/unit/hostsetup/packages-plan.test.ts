@@ -88,7 +88,10 @@ describe('setup: packages', () => {
     const boot = { '/run/ostree-booted': '', '/usr/bin/rpm-ostree': '', '/usr/bin/dnf': '' };
     const cases: [MemoryHost, RegExp][] = [
       [system({ ...boot, '/etc/os-release': 'ID=fedora\n' }), /: rpm-ostree install qemu-kvm libvirt-daemon-kvm /],
-      [system({ '/run/ostree-booted': '', '/usr/bin/bootc': '', '/usr/bin/dnf': '' }), /\nRUN dnf install -y qemu-kvm /],
+      [
+        system({ '/run/ostree-booted': '', '/usr/bin/bootc': '', '/usr/bin/dnf': '' }),
+        /\nRUN dnf install -y qemu-kvm /,
+      ],
       [
         image().file('/usr/sbin/transactional-update', '').file('/usr/bin/zypper', ''),
         /: transactional-update pkg install qemu-\w+ libvirt-daemon-qemu /,
