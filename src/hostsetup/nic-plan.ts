@@ -41,19 +41,16 @@ export async function planNic(host: Host, wish: NicWish): Promise<PartPlan> {
       notes: [`${address}: ${nic.driver} shares its card with the switch, and is not to be replaced`],
     };
   }
-  const notes: string[] = [];
   const group = await iommuGroupOf(look, address);
+  const claims = [...(nic.driver === wish.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(wish, group)];
+  if (claims.length > 0 && wish.force !== true) throw inUse(nic, claims);
+  const notes = claims.length === 0 ? [] : [`${titleOf(nic)} is taken all the same, with ${claims.join(', ')}`];
   const noIommu = group === undefined && (await noIommuMode(look));
-  if (wish.driver === 'vfio-pci' && group === undefined && !noIommu && wish.iommuComing !== true) {
-    throw await withoutIommu(look, address);
-  }
+  const waits = wish.driver === 'vfio-pci' && group === undefined && !noIommu;
+  if (waits && wish.iommuComing !== true) throw await withoutIommu(look, address);
   if (noIommu || (wish.driver === 'uio_pci_generic' && group === undefined)) {
     notes.push(`${address}: no IOMMU holds it back, so whoever runs the switch can make it write to any memory`);
   }
-  const claims = [...(nic.driver === wish.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(wish, group)];
-  if (claims.length > 0 && wish.force !== true) throw inUse(nic, claims);
-  if (claims.length > 0) notes.push(`${titleOf(nic)} is taken all the same, with ${claims.join(', ')}`);
-  const waits = wish.driver === 'vfio-pci' && group === undefined && !noIommu;
   return { steps: [await stepOf(host, { ...wish, address, now: wish.now && !waits }, nic)], notes };
 }
 
