@@ -112,11 +112,9 @@ describe('setup: its parts on this system', function () {
     }
     const driver = realpathSync(`/sys/bus/pci/devices/${nic.address}/driver`);
     for (const wanted of ['vfio-pci', 'uio_pci_generic'] as const) {
-      const error = await planNic(realHost, { address: nic.address, driver: wanted, now: true }).catch(String);
-      assert.match(
-        String(error),
-        new RegExp(`is in use: the address [\\d.]+/\\d+ on ${name}, .*the default route on ${name}`),
-      );
+      await assert.rejects(planNic(realHost, { address: nic.address, driver: wanted, now: true }), {
+        message: new RegExp(`is in use: the address [\\d.]+/\\d+ on ${name}, .*the default route on ${name}`),
+      });
     }
     assert.equal(realpathSync(`/sys/bus/pci/devices/${nic.address}/driver`), driver);
   });
