@@ -1,4 +1,4 @@
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Step } from '../steps.js';
 import { Look } from './facts-look.js';
@@ -41,19 +41,16 @@ export async function planNic(host: Host, wish: NicWish): Promise<PartPlan> {
       notes: [`${address}: ${nic.driver} shares its card with the switch, and is not to be replaced`],
     };
   }
-  const notes: string[] = [];
   const group = await iommuGroupOf(look, address);
+  const claims = [...(nic.driver === wish.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(wish, group)];
+  if (claims.length > 0 && wish.force !== true) throw inUse(nic, claims);
+  const notes = claims.length === 0 ? [] : [`${titleOf(nic)} is taken all the same, with ${claims.join(', ')}`];
   const noIommu = group === undefined && (await noIommuMode(look));
-  if (wish.driver === 'vfio-pci' && group === undefined && !noIommu && wish.iommuComing !== true) {
-    throw await withoutIommu(look, address);
-  }
+  const waits = wish.driver === 'vfio-pci' && group === undefined && !noIommu;
+  if (waits && wish.iommuComing !== true) throw await withoutIommu(look, address);
   if (noIommu || (wish.driver === 'uio_pci_generic' && group === undefined)) {
     notes.push(`${address}: no IOMMU holds it back, so whoever runs the switch can make it write to any memory`);
   }
-  const claims = [...(nic.driver === wish.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(wish, group)];
-  if (claims.length > 0 && wish.force !== true) throw inUse(nic, claims);
-  if (claims.length > 0) notes.push(`${titleOf(nic)} is taken all the same, with ${claims.join(', ')}`);
-  const waits = wish.driver === 'vfio-pci' && group === undefined && !noIommu;
   return { steps: [await stepOf(host, { ...wish, address, now: wish.now && !waits }, nic)], notes };
 }
 
@@ -62,7 +59,7 @@ function parseAddress(text: string): string {
   const [, domain = '0000', rest] =
     /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/.exec(text.toLowerCase()) ?? [];
   if (rest !== undefined) return `${domain}:${rest}`;
-  throw new VhostHostError('USAGE', `"${text}" is no PCI address such as 0000:03:00.0`, { hint: LIST });
+  throw new VhostHostError('USAGE', `"${printable(text)}" is no PCI address such as 0000:03:00.0`, { hint: LIST });
 }
 
 const LIST = 'vhost-host check lists the network cards';
@@ -92,7 +89,7 @@ function groupClaims({ driver }: NicWish, group: IommuGroup | undefined): string
 
 function inUse(nic: NicFacts, claims: readonly string[]): VhostHostError {
   return new VhostHostError('SETUP_REFUSED', `${titleOf(nic)} is in use: ${claims.join(', ')}`, {
-    hint: `choose another card (${LIST}), or --force`,
+    hint: `choose another card (${LIST}), or --force-nic`,
     details: { address: nic.address, claims },
   });
 }

@@ -1,4 +1,4 @@
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { planWrites } from '../steps.js';
 import type { Step } from '../steps.js';
@@ -18,7 +18,7 @@ export interface GroupPart extends PartPlan {
 export async function groupStep(host: Host, group: string | undefined, config: string | undefined): Promise<GroupPart> {
   const name = group ?? DEFAULT_GROUP;
   if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(name)) {
-    throw new VhostHostError('USAGE', `"${name}" is no name for a group`, { hint: 'such as kvm' });
+    throw new VhostHostError('USAGE', `"${printable(name)}" is no name for a group`, { hint: 'such as kvm' });
   }
   const notes = name === DEFAULT_GROUP ? [] : await configNotes(host, name, config ?? DEFAULT_CONFIG);
   const there = (await groupNames(host)).includes(name);
