@@ -36,16 +36,13 @@ const groups = {
     checkpolicy: 'checkmodule compiles the SELinux module',
     'semodule-utils': 'semodule_package packs it',
   },
-  systemd: {
-    systemd: 'systemd itself, and systemd-tmpfiles, to try what is written for them; nothing of it is started',
-  },
   boot: {
     'grub-common': 'grub-mkconfig, which the tests run on a system of their own',
     'grub2-common': 'update-grub',
     e2fsprogs: "that system's file system",
   },
   setup: {
-    systemd: 'systemd-analyze reads the unit of the switch',
+    systemd: 'systemd-analyze and systemd-tmpfiles try what is written for them; nothing of it is started',
     udev: 'udevadm reads the rule for a network card',
     iproute2: 'ip tells the addresses of a network card',
   },
