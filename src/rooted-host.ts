@@ -49,16 +49,14 @@ const RUNNING = /^\/(proc|sys|run)(\/|$)/;
  * is told by the kernel of the system that it is mounted on.
  */
 export function offlineHost(host: Host): Host {
-  const look =
-    <T>(ask: (path: string) => Promise<T>, none: T) =>
-    (path: string): Promise<T> =>
-      RUNNING.test(path) ? Promise.resolve(none) : ask(path);
+  const look = <T>(path: string, ask: () => Promise<T>, none: T): Promise<T> =>
+    RUNNING.test(path) ? Promise.resolve(none) : ask();
   return {
     ...host,
-    readOptional: look(host.readOptional, undefined),
-    list: look(host.list, []),
-    stat: look(host.stat, undefined),
-    lstat: look(host.lstat, undefined),
+    readOptional: (path) => look(path, () => host.readOptional(path), undefined),
+    list: (path) => look(path, () => host.list(path), []),
+    stat: (path) => look(path, () => host.stat(path), undefined),
+    lstat: (path) => look(path, () => host.lstat(path), undefined),
   };
 }
 

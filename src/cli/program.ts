@@ -24,7 +24,19 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  const adders = [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt, addSetup, addCheck];
+  const adders = [
+    addStart,
+    addStatus,
+    addPorts,
+    addMacs,
+    addStats,
+    addSpread,
+    addStop,
+    addVm,
+    addLibvirt,
+    addSetup,
+    addCheck,
+  ];
   for (const add of adders) add(program, context);
   return program;
 }

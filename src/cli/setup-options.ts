@@ -69,10 +69,23 @@ export function toldOf(facts: HostFacts, options: SetupOptions): Told {
 
 export function withSetupOptions(command: Command): Command {
   return command
-    .option('--guest-memory <size>', "memory for guests (default: that of libvirt's domains, in whole gigabytes)", parseBytes)
-    .option('--page-size <size>', 'pages that it is made of, 1G or 2M (default: 1G where it suits all domains)', parseBytes)
+    .option(
+      '--guest-memory <size>',
+      "memory for guests (default: that of libvirt's domains, in whole gigabytes)",
+      parseBytes,
+    )
+    .option(
+      '--page-size <size>',
+      'pages that it is made of, 1G or 2M (default: 1G where it suits all domains)',
+      parseBytes,
+    )
     .option('--switch-pages <n>', 'pages of 2M for the switch (default: 256)', parsePages)
-    .option('--nodes <list>', 'NUMA nodes to take the pages from, such as 0-1 (default: as the kernel spreads them)', (text: string) => parseNumbers(text, 'node numbers such as 0 or 0-1'), [])
+    .option(
+      '--nodes <list>',
+      'NUMA nodes to take the pages from, such as 0-1 (default: as the kernel spreads them)',
+      (text: string) => parseNumbers(text, 'node numbers such as 0 or 0-1'),
+      [],
+    )
     .option('--nic <card>', 'network card for the switch: its PCI address or interface, or none (default: none)')
     .addOption(
       new Option('--nic-driver <name>', 'driver that hands the card over')

@@ -103,7 +103,9 @@ const describe = (choices: Choices): object => ({ ...choices, nic: choices.nic ?
 async function undo(command: ChangeCommand): Promise<void> {
   await runUndo(command, (plan) =>
     Promise.resolve(
-      plan.some(({ change }) => change.step === 'kernel-arguments') ? ['the kernel keeps its arguments until a reboot'] : [],
+      plan.some(({ change }) => change.step === 'kernel-arguments')
+        ? ['the kernel keeps its arguments until a reboot']
+        : [],
     ),
   );
 }

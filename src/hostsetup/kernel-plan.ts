@@ -51,7 +51,12 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
     tuned === undefined
       ? []
       : [`tuned's profile ${tuned.profile} adds arguments of its own, which stay: ${tuned.args}`];
-  return { method: method.kind, steps: [stepOf(wish, method, { ...draft, actions: await actionsOf(host, wish, method, draft) })], byHand: undefined, notes };
+  return {
+    method: method.kind,
+    steps: [stepOf(wish, method, { ...draft, actions: await actionsOf(host, wish, method, draft) })],
+    byHand: undefined,
+    notes,
+  };
 }
 
 type Editable = Exclude<BootMethod, { kind: 'by-hand' }>;

@@ -65,7 +65,12 @@ export async function planSetup(
 }
 
 function needsOf({ nic: card }: Choices, { cuse }: Settings): Need[] {
-  return ['qemu', 'libvirt', ...(card === undefined ? [] : (['driverctl'] as const)), ...(cuse ? (['cuse'] as const) : [])];
+  return [
+    'qemu',
+    'libvirt',
+    ...(card === undefined ? [] : (['driverctl'] as const)),
+    ...(cuse ? (['cuse'] as const) : []),
+  ];
 }
 
 /** Named in any case, installed on request. */
@@ -79,7 +84,9 @@ async function packages(host: Host, choices: Choices, settings: Settings): Promi
 function modules(host: Host, { nic: card, install }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {
   const vfio = card !== undefined && nicDriver === 'vfio-pci';
   const names = [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])];
-  return names.length === 0 ? Promise.resolve(NOTHING) : planModules(host, { modules: names, now, coming: install && cuse ? ['cuse'] : [] });
+  return names.length === 0
+    ? Promise.resolve(NOTHING)
+    : planModules(host, { modules: names, now, coming: install && cuse ? ['cuse'] : [] });
 }
 
 /** undefined where the boot loader is not set up yet, or the kernel runs with what it says. */

@@ -12,8 +12,8 @@ export type Told = Partial<Choices> & { readonly nic?: string | undefined };
 interface Item<K extends keyof Choices> {
   readonly key: K;
   /** undefined where there is nothing to choose. */
-  question(facts: HostFacts, proposed: Choices, so: Choices): Question | undefined;
-  read(answer: string): Choices[K];
+  readonly question: (facts: HostFacts, proposed: Choices, so: Choices) => Question | undefined;
+  readonly read: (answer: string) => Choices[K];
 }
 
 const NONE = 'none';
@@ -29,13 +29,7 @@ function nicLabel({ address, interfaces, driver, vmdq }: NicFacts): string {
   return [address, ...interfaces, driver ?? 'no driver', pools].join(' ');
 }
 
-const ITEMS: readonly [
-  Item<'guestMemory'>,
-  Item<'pageSize'>,
-  Item<'switchPages'>,
-  Item<'nic'>,
-  Item<'boot'>,
-] = [
+const ITEMS: readonly [Item<'guestMemory'>, Item<'pageSize'>, Item<'switchPages'>, Item<'nic'>, Item<'boot'>] = [
   {
     key: 'guestMemory',
     question: (_, proposed) => ({

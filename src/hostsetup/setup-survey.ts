@@ -36,7 +36,10 @@ export function surveyLines(facts: HostFacts, boot: BootMethod, domains: readonl
     ['modules', has.join(', ') || 'none of those that matter'],
     ['IOMMU', iommu.groups > 0 ? `${iommu.groups} groups` : iommu.inFirmware ? 'off' : 'none'],
     ['network cards', nics.map(({ address, interfaces }) => [address, ...interfaces].join(' ')).join(', ') || 'none'],
-    ['libvirt', domains === undefined ? 'no domains known' : `${domains.length} domains, ${sizeText(demandOf(domains))} together`],
+    [
+      'libvirt',
+      domains === undefined ? 'no domains known' : `${domains.length} domains, ${sizeText(demandOf(domains))} together`,
+    ],
   ];
   return lines.map(([name, value]) => `${name}: ${value}`);
 }

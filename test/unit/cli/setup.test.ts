@@ -1,150 +1,10 @@
 import { strict as assert } from 'node:assert';
 import { CHANGES_DIR } from '../../../src/journal.js';
-import { GIB, MIB } from '../../../src/sizes.js';
-import { livePool, withMounts } from '../hostsetup/kernel-fake.js';
-import { debian12, image, rhel9, withNic, withPool, GIB_KB } from '../hostsetup/systems.js';
-import type { MemoryHost } from '../memory-host.js';
+import { debian12, image, rhel9, withNic } from '../hostsetup/systems.js';
 import { FakeLibvirt } from './fake-libvirt.js';
-import { FlagLedger } from './flags.js';
-import { Desk, parse } from './support.js';
-import type { Outcome } from './support.js';
+import { ALL, asked, desk, flags, json, prepared, setup, states } from './setup-scene.js';
 
-const flags = new FlagLedger();
 const DROP_IN = '/etc/default/grub.d/95-vhost-host.cfg';
-const SERVICE = 'vhost-host.service';
-const BINARY = '/opt/vhost-host/bin/vhost-host';
-
-const XML = (name: string, mib: number): string =>
-  `<domain type='kvm'><name>${name}</name><memory unit='MiB'>${mib}</memory><devices/></domain>`;
-
-/** A system that could be set up: with the programs that this takes, and a kernel that gives pages. */
-function prepared(memory: MemoryHost): MemoryHost {
-  withPool(memory, { sizeKb: GIB_KB, total: 0, nodes: [0] });
-  for (const program of ['node', 'qemu-system-x86_64', 'libvirtd', 'virsh'])
-    memory.file(`/usr/bin/${program}`, '', 0o755);
-  memory.file('/usr/sbin/update-grub', '', 0o755).file('/etc/default/grub', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n');
-  memory.file('/usr/lib/systemd/systemd', '', 0o755).dir('/dev').dir('/mnt');
-  memory.file(BINARY, '', 0o755).file('/etc/group', 'kvm:x:107:\n').dir('/run/systemd/system').dir('/var/lib');
-  const nodes = [...memory.entries.keys()].flatMap((path) => /node(\d+)\/meminfo$/.exec(path)?.[1] ?? []).map(Number);
-  for (const pageSize of [GIB, 2 * MIB]) livePool(memory, { pageSize, nodes });
-  memory.dir('/etc/systemd/system/local-fs.target.wants').dir('/etc/systemd/system/multi-user.target.wants');
-  return memory.file('/etc/fstab', '# none\n');
-}
-
-/** Its commands do what the real ones would be seen by. */
-function desk(memory: MemoryHost, libvirt = new FakeLibvirt()): Desk {
-  const live = withMounts(memory);
-  const wants = `/etc/systemd/system/multi-user.target.wants/${SERVICE}`;
-  const run: FakeLibvirt['run'] = async (command, args, options) => {
-    if (command === 'virsh') return libvirt.run(command, args, options);
-    if (command !== 'systemctl' || !args.includes(SERVICE)) return live.run(command, args, options);
-    if (args[0] === 'enable') memory.link(wants, `/etc/systemd/system/${SERVICE}`);
-    if (args[0] === 'disable') memory.entries.delete(wants);
-    return memory.host.run(command, args, options);
-  };
-  return Object.assign(new Desk(), { fakeHost: { ...live, run } });
-}
-
-/** With a terminal: what is chosen, then whether the plan is agreed to. */
-const asked = (at: Desk, replies: string[], answers: boolean[] = []): Desk => Object.assign(at, { replies, answers });
-
-const setup = (at: Desk, ...args: string[]): Promise<Outcome> =>
-  flags.run(at, 'setup', '--package-root', '/opt/vhost-host', ...args);
-
-interface Json {
-  readonly changed: boolean;
-  readonly choices: Record<string, unknown>;
-  readonly steps: readonly { id: string; state: string; diff: string; wanted: string }[];
-  readonly notes: readonly string[];
-  readonly byHand: unknown;
-  readonly awaits: readonly string[];
-}
-
-async function json(at: Desk, ...args: string[]): Promise<Json & { code: number }> {
-  const { code, out } = await setup(at, '--json', ...args);
-  assert.equal(out.length, 1, out.join('\n'));
-  return { ...(parse(out[0]) as unknown as Json), code };
-}
-
-const states = ({ steps }: Json): Record<string, string> =>
-  Object.fromEntries(steps.map(({ id, state }) => [id, state]));
-
-const ALL = ['--guest-memory', '2G', '--page-size', '1G', '--switch-pages', '16', '--nic', 'none', '--boot'];
-
-describe('setup on the command line: the wizard', () => {
-  it('tells what it found, asks, proposes the memory of the domains, shows, asks again, does', async () => {
-    const libvirt = new FakeLibvirt();
-    for (const name of ['web', 'db']) libvirt.add(name, XML(name, 1024));
-    const at = asked(desk(prepared(debian12()), libvirt), ['', '1G', '20', 'yes'], [true]);
-    const { code, out, err } = await setup(at);
-    assert.equal(code, 0, err.join('\n'));
-    assert.deepEqual(at.questions, [
-      'Memory for guests [2G]',
-      "Pages of guests' memory [1G]",
-      '2 MB pages for the switch [256]',
-      'Start the switch at every boot? [yes]',
-      'Change the host so?',
-    ]);
-    const said = err.join('\n');
-    assert.match(said, /^system: Debian GNU\/Linux 12 \(bookworm\), kernel 6\.1\.0-18-amd64$/m);
-    assert.match(said, /^kernel arguments: in \/etc\/default\/grub\.d, by update-grub$/m);
-    assert.match(said, /^libvirt: 2 domains, 2 GiB together$/m);
-    assert.match(said, /^ {4}\+GRUB_CMDLINE_LINUX=.*hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=20"$/m);
-    assert.match(out[0] ?? '', /^\d changes made; vhost-host setup --undo takes them back$/);
-    assert.match(out.join('\n'), /^a reboot brings the kernel with default_hugepagesz=1G /m);
-  });
-
-  it('a card is offered with driver, VMDQ and what the host would lose; one in use cannot be chosen', async () => {
-    const memory = prepared(rhel9());
-    const at = asked(desk(memory), ['0', '0', '^C']);
-    const context = at.context([], []);
-    const shown: string[] = [];
-    const spy = Object.assign(new Desk(), { fakeHost: at.fakeHost, answers: [], replies: ['0', '0', '^C'] });
-    const ask = spy.context.bind(spy);
-    spy.context = (out, err) => ({
-      ...ask(out, err),
-      ask: (question) => {
-        if (question.kind === 'choice')
-          shown.push(...question.choices.map(({ label, barred = '' }) => `${label} | ${barred}`));
-        return context.ask(question);
-      },
-    });
-    assert.equal((await setup(spy)).code, 1);
-    assert.deepEqual(shown.slice(0, 3), [
-      'none: guests talk to each other | ',
-      '0000:03:00.0 ens3f0 ixgbe VMDQ | ',
-      '0000:03:00.1 vfio-pci VMDQ unknown | ',
-    ]);
-    assert.match(shown[3] ?? '', /^0000:04:00\.0 eno1 igb VMDQ \| .* on br0/);
-  });
-
-  for (const [when, replies] of Object.entries({
-    'the first question': ['^C'],
-    'the last one': ['2G', '2M', '16', '^C'],
-  })) {
-    it(`Ctrl-C at ${when} changes nothing and says so`, async () => {
-      const memory = prepared(debian12());
-      const before = memory.tree();
-      const { code, out, err } = await setup(asked(desk(memory), replies));
-      assert.deepEqual([code, out, err.at(-1)], [1, [], 'cancelled: nothing was changed']);
-      assert.deepEqual(memory.tree(), before);
-    });
-  }
-
-  it('a no to the plan changes nothing and says so', async () => {
-    const memory = prepared(debian12());
-    const before = memory.tree();
-    const { code, err } = await setup(asked(desk(memory), [], [false]), ...ALL, '--no-install');
-    assert.deepEqual([code, err.at(-1)], [1, 'cancelled: nothing was changed']);
-    assert.deepEqual(memory.tree(), before);
-  });
-
-  it('every question has a flag that answers it', async () => {
-    const at = asked(desk(prepared(debian12())), [], [true]);
-    assert.equal((await setup(at, ...ALL)).code, 0);
-    assert.deepEqual(at.questions, ['Change the host so?']);
-  });
-});
 
 describe('setup on the command line: for programs', () => {
   it('--yes takes the proposals; done twice it changes nothing; --undo leaves everything as it was', async () => {
@@ -198,6 +58,24 @@ describe('setup on the command line: for programs', () => {
     assert.equal(states(plan)['hugepages-at-start'], 'planned');
   });
 
+  it('without systemd both mounts stand in the one fstab', async () => {
+    const memory = prepared(debian12());
+    memory.entries.delete('/run/systemd/system');
+    const before = memory.tree();
+    assert.equal((await json(desk(memory), '--yes', ...ALL)).code, 0);
+    const lines = (await memory.host.read('/etc/fstab')).split('\n').filter((line) => line.startsWith('hugetlbfs '));
+    assert.deepEqual(
+      lines.map((line) => line.split(/\s+/).slice(1, 4)),
+      [
+        ['/dev/hugepages', 'hugetlbfs', 'pagesize=1G,nofail'],
+        ['/mnt/huge', 'hugetlbfs', 'pagesize=2M,nofail'],
+      ],
+    );
+    assert.equal((await json(desk(memory), '--yes', ...ALL)).changed, false);
+    assert.equal((await setup(desk(memory), '--undo', '--yes')).code, 0);
+    assert.deepEqual(memory.tree(), before);
+  });
+
   it('large pages that are not to be had now are no reason to do without the rest', async () => {
     const memory = prepared(debian12());
     memory.file('/proc/meminfo', 'MemTotal: 16777216 kB\nMemAvailable: 3000000 kB\nHugepagesize: 2048 kB\n');
@@ -233,7 +111,15 @@ describe('setup on the command line: for programs', () => {
     const memory = prepared(rhel9()).file('/etc/vhost-host/switch.json', '{}').dir('/sys/kernel/iommu_groups/7');
     withNic(memory, { address: '0000:03:00.0', id: '8086:10fb', driver: 'ixgbe', interfaces: ['ens3f0'], node: 1 });
     const card = ['--nic', 'ens3f0', '--nic-driver', 'uio_pci_generic', '--force-nic'];
-    const more = ['--nodes', '0-1', '--cuse', '--config', '/etc/vhost-host/switch.json', '--connect', 'qemu:///session'];
+    const more = [
+      '--nodes',
+      '0-1',
+      '--cuse',
+      '--config',
+      '/etc/vhost-host/switch.json',
+      '--connect',
+      'qemu:///session',
+    ];
     const plan = await json(desk(memory), '--dry-run', '--switch-pages', '1024', '--page-size', '2M', ...card, ...more);
     assert.equal(plan.choices['nic'], '0000:03:00.0');
     assert.deepEqual(
@@ -250,14 +136,18 @@ describe('setup on the command line: for programs', () => {
   it('--root prepares an image: nothing of the running system is touched or asked', async () => {
     const libvirt = new FakeLibvirt();
     const memory = debian12();
-    for (const [path, entry] of prepared(image()).entries) memory.entries.set(path === '/' ? '/img' : `/img${path}`, entry);
+    for (const [path, entry] of prepared(image()).entries)
+      memory.entries.set(path === '/' ? '/img' : `/img${path}`, entry);
     for (const path of [...memory.entries.keys()]) if (/^\/img\/(sys|run)\b/.test(path)) memory.entries.delete(path);
     const before = memory.tree();
     const args = ['--root', '/img', '--guest-memory', '1G', '--page-size', '1G', '--no-boot'];
     const done = await json(desk(memory, libvirt), ...args, '--yes');
     assert.equal(done.code, 0, JSON.stringify(done));
     const changed = Object.entries(memory.tree()).filter(([path, text]) => before[path] !== text);
-    assert.deepEqual(changed.filter(([path]) => !path.startsWith('/img')), []);
+    assert.deepEqual(
+      changed.filter(([path]) => !path.startsWith('/img')),
+      [],
+    );
     assert.ok(changed.some(([path]) => path === `/img${DROP_IN}`));
     assert.ok(changed.some(([path]) => path.startsWith(`/img${CHANGES_DIR}/`)));
     assert.deepEqual(libvirt.calls, []);

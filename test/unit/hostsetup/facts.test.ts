@@ -206,8 +206,7 @@ describe('what facts are read out of', () => {
     );
   });
 
-  it('kernel command lines: blanks between quotes', () => {
-  });
+  it('kernel command lines: blanks between quotes', () => {});
 
   it('pairs of sizes and numbers: by position, by node, for the default', () => {
     const pairs = (line: string): unknown => bootPairs(line.split(' '), 2 * MIB).map((p) => [p.pageSize, p.pages]);

@@ -87,7 +87,7 @@ describe('setup: the switch as a service', () => {
   });
 
   it('without systemd there is a note, and no unit', async () => {
-    const memory = machine();
+    const memory = machine({ running: false });
     memory.entries.delete('/usr/lib/systemd/systemd');
     const { steps, notes } = await plan(memory);
     deepEqual(

@@ -5,13 +5,7 @@ import type { HostFacts } from '../../../src/hostsetup/facts.js';
 import { Look } from '../../../src/hostsetup/facts-look.js';
 import { checkChoices, propose } from '../../../src/hostsetup/setup-choices.js';
 import type { Choices } from '../../../src/hostsetup/setup-choices.js';
-import {
-  kernelWishOf,
-  mountWishesOf,
-  pagesOf,
-  poolWishesOf,
-  shareOut,
-} from '../../../src/hostsetup/setup-wish.js';
+import { kernelWishOf, mountWishesOf, pagesOf, poolWishesOf, shareOut } from '../../../src/hostsetup/setup-wish.js';
 import type { Settings } from '../../../src/hostsetup/setup-wish.js';
 import { GIB, MIB, readSize, shortSize } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
@@ -71,7 +65,10 @@ describe('setup: what is proposed', () => {
     assert.throws(() => checkChoices(host, { ...CHOICES, pageSize: 16 * MIB }), wrong);
     checkChoices(host, { ...CHOICES, pageSize: 16 * MIB, guestMemory: 0 });
     const other = await facts(withoutSmall());
-    assert.throws(() => checkChoices(other, { ...CHOICES, guestMemory: 0 }), { code: 'USAGE', message: /--switch-pages/ });
+    assert.throws(() => checkChoices(other, { ...CHOICES, guestMemory: 0 }), {
+      code: 'USAGE',
+      message: /--switch-pages/,
+    });
     assert.equal(propose(other, { domains: [], systemd: true }).switchPages, 0);
   });
 });
