@@ -66,10 +66,11 @@ export async function planMounts(host: Host, { mounts, now }: MountsWish): Promi
 }
 
 function refuseUnfit({ path, pageSize }: MountWish, known: readonly number[]): void {
+  // Quotes, backslashes and percent signs mean something of their own in units.
   // eslint-disable-next-line no-control-regex
-  const plain =
-    posix.isAbsolute(path) && posix.normalize(path) === path && !/[\u0000-\u001f"'%$\\]|.\/$|^\/$/.test(path);
-  if (!plain) {
+  const strange = /[\u0000-\u001f"'%$\\]/.test(path);
+  const plain = posix.isAbsolute(path) && posix.normalize(path) === path && path !== '/' && !path.endsWith('/');
+  if (strange || !plain) {
     throw new VhostHostError('USAGE', `${JSON.stringify(path)} is no path for a mount`, {
       hint: 'an absolute path such as /mnt/huge',
     });
