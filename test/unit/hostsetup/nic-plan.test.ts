@@ -130,10 +130,22 @@ describe('setup: a network card for the switch', () => {
     const memory = machine();
     memory.entries.delete(`${DEVICE}/iommu_group`);
     const { steps, notes } = await plan(memory, { iommuComing: true, address: '03:00.0' });
-    deepEqual([commandsOf({ steps, notes }), steps[0]?.needsReboot], [[], true]);
+    deepEqual([commandsOf({ steps, notes }), steps[0]?.needsReboot], [['udevadm control --reload'], true]);
     await cycle(memory, () => plan(memory, { iommuComing: true }));
     equal((await plan(machine(), { now: false })).steps[0]?.needsReboot, true);
   });
+
+  for (const program of ['driverctl', 'nothing']) {
+    it(`taken by a boot is given back by undo, with ${program} installed`, async () => {
+      const memory = withUdev(machine()).file(`/usr/sbin/${program}`, '');
+      memory.commands.set(`driverctl unset-override ${CARD}`, drivenBy(memory, 'ixgbe'));
+      const before = memory.tree();
+      await applyOnce(memory, () => plan(memory, { now: false }));
+      drivenBy(memory, 'vfio-pci')();
+      await undoAll(memory);
+      deepEqual(memory.tree(), before);
+    });
+  }
 
   it('of an image is not looked at', async () => {
     const memory = image();
