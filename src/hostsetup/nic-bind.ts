@@ -15,8 +15,8 @@ export interface Binding {
   readonly driver: string;
   /** Who has the card now; undefined where nobody has. */
   readonly present: string | undefined;
-  /** Whether it changes hands at once. */
-  readonly now: boolean;
+  /** When it changes hands; `never`: it has already, or nothing runs that could take it back. */
+  readonly moves: 'now' | 'at boot' | 'never';
 }
 
 export interface BindDraft {
@@ -32,13 +32,16 @@ export async function draftBinding(host: Host, binding: Binding): Promise<BindDr
 }
 
 /** What `driverctl set-override` keeps, and its own rule for udev reads. */
-async function draftDriverctl(host: Host, { address, driver, now }: Binding): Promise<BindDraft> {
+async function draftDriverctl(host: Host, { address, driver, moves }: Binding): Promise<BindDraft> {
   const path = `/etc/driverctl.d/pci-${address}`;
   const had = (await host.stat(path)) !== undefined;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text: `${driver}\n` }]);
   const load = ['driverctl', 'load-override', address];
   const giveBack = had ? load : ['driverctl', 'unset-override', address];
-  return { how: 'driverctl', actions: now ? followedBy(actions, load, giveBack) : actions, diff };
+  const how = 'driverctl';
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const undone: Action = { kind: 'run', undo: giveBack };
+  return { how, actions: moves === 'now' ? followedBy(actions, load, giveBack) : [undone, ...actions], diff };
 }
 
 const BEFORE = '# Driver before: ';
@@ -47,7 +50,7 @@ const NOBODY = 'none';
 /** Before 80-drivers.rules, which loads the kernel's own driver. */
 export const rulePath = (address: string): string => `/etc/udev/rules.d/60-vhost-host-${address}.rules`;
 
-async function draftUdev(host: Host, { address, driver, present, now }: Binding): Promise<BindDraft> {
+async function draftUdev(host: Host, { address, driver, present, moves }: Binding): Promise<BindDraft> {
   const path = rulePath(address);
   const old = await host.readOptional(path);
   // Once the card is ours, only the rule still knows whose it was.
@@ -55,10 +58,13 @@ async function draftUdev(host: Host, { address, driver, present, now }: Binding)
   const text = ruleText(address, driver, before);
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text }]);
   const how = 'a udev rule';
-  if (!now) return { how, actions, diff };
-  const reload = ['udevadm', 'control', '--reload'];
-  const bind: Action = { kind: 'run', command: trigger('add', address), undo: trigger('offline', address) };
-  return { how, actions: [...followedBy(actions, reload), bind], diff };
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const bind: Action = {
+    kind: 'run',
+    ...(moves === 'now' ? { command: trigger('add', address) } : {}),
+    undo: trigger('offline', address),
+  };
+  return { how, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind], diff };
 }
 
 function beforeOf(rule: string | undefined): string | undefined {

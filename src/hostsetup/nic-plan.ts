@@ -108,7 +108,8 @@ async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Pro
   const { address, driver } = wish;
   const bound = nic?.driver === driver;
   const now = wish.now && !bound;
-  const { how, actions, diff } = await draftBinding(host, { address, driver, present: nic?.driver, now });
+  const moves = now ? 'now' : bound || nic === undefined ? 'never' : 'at boot';
+  const { how, actions, diff } = await draftBinding(host, { address, driver, present: nic?.driver, moves });
   return {
     id: `nic-${address}`,
     title: `network card ${address}: ${driver}, kept by ${how}`,

@@ -4,7 +4,7 @@ import { planNic } from '../../../src/hostsetup/nic-plan.js';
 import type { NicWish } from '../../../src/hostsetup/nic-plan.js';
 import { ruleText, rulePath } from '../../../src/hostsetup/nic-bind.js';
 import { Journal } from '../../../src/journal.js';
-import { planUndo, undoOne } from '../../../src/undo.js';
+import { planUndo } from '../../../src/undo.js';
 import { MemoryHost } from '../memory-host.js';
 import { OPTIONS, WHAT, undoAll } from '../steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
@@ -108,10 +108,7 @@ describe('setup: a network card for the switch', () => {
     memory.file(rulePath(CARD), '# mine\n');
     const failure = await refusalOf(Journal.list(memory.host, WHAT).then((list) => planUndo(memory.host, list, [])));
     equal(failure.code, 'CHANGED_SINCE');
-    const leave = [rulePath(CARD)];
-    for (const one of await planUndo(memory.host, await Journal.list(memory.host, WHAT), leave)) {
-      await undoOne(memory.host, one, leave);
-    }
+    await undoAll(memory, [rulePath(CARD)]);
     equal(await memory.host.read(rulePath(CARD)), '# mine\n');
   });
 
@@ -130,10 +127,22 @@ describe('setup: a network card for the switch', () => {
     const memory = machine();
     memory.entries.delete(`${DEVICE}/iommu_group`);
     const { steps, notes } = await plan(memory, { iommuComing: true, address: '03:00.0' });
-    deepEqual([commandsOf({ steps, notes }), steps[0]?.needsReboot], [[], true]);
+    deepEqual([commandsOf({ steps, notes }), steps[0]?.needsReboot], [['udevadm control --reload'], true]);
     await cycle(memory, () => plan(memory, { iommuComing: true }));
     equal((await plan(machine(), { now: false })).steps[0]?.needsReboot, true);
   });
+
+  for (const program of ['driverctl', 'nothing']) {
+    it(`taken by a boot is given back by undo, with ${program} installed`, async () => {
+      const memory = withUdev(machine()).file(`/usr/sbin/${program}`, '');
+      memory.commands.set(`driverctl unset-override ${CARD}`, drivenBy(memory, 'ixgbe'));
+      const before = memory.tree();
+      await applyOnce(memory, () => plan(memory, { now: false }));
+      drivenBy(memory, 'vfio-pci')();
+      await undoAll(memory);
+      deepEqual(memory.tree(), before);
+    });
+  }
 
   it('of an image is not looked at', async () => {
     const memory = image();
