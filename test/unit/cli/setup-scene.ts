@@ -46,7 +46,8 @@ export function desk(memory: MemoryHost, libvirt = new FakeLibvirt()): Desk {
 }
 
 /** With a terminal: what is chosen, then whether the plan is agreed to. */
-export const asked = (at: Desk, replies: string[], answers: boolean[] = []): Desk => Object.assign(at, { replies, answers });
+export const asked = (at: Desk, replies: string[], answers: boolean[] = []): Desk =>
+  Object.assign(at, { replies, answers });
 
 export const setup = (at: Desk, ...args: string[]): Promise<Outcome> =>
   flags.run(at, 'setup', '--package-root', '/opt/vhost-host', ...args);
