@@ -29,7 +29,8 @@ everything() {
   cat ${POOLS}/*/nr_hugepages
 }
 same() { everything > "$work/after"; diff "$work/before" "$work/after" && echo as before; }
-begin() { chroot "$system" update-grub 2>/dev/null; everything > "$work/before"; }
+begin() { everything > "$work/before"; }
+menu() { chroot "$system" update-grub 2>/dev/null; }
 large="--guest-memory 1G --page-size 1G --switch-pages $more --nic none --no-boot"
 small="--guest-memory 0 --switch-pages $more --nic none --no-boot"
 `;
@@ -59,6 +60,7 @@ describe('vhost-host setup on a system of its own', function () {
 
   it('does it, tells what awaits a reboot, does nothing the second time, and undo leaves no trace', async () => {
     const { out } = await run(`
+      menu
       begin
       vh setup $large --yes --json
       linux | head -1
@@ -94,6 +96,7 @@ describe('vhost-host setup on a system of its own', function () {
   it('an image: kernel arguments and units are written, and nothing of the running system is touched', async () => {
     const { out } = await run(`
       mkdir -p usr/lib etc/systemd/system
+      menu
       begin
       image="--root $system --package-root /opt/vhost-host --guest-memory 2G --page-size 1G --no-boot"
       vh_outside() { "$node" "$repo/build/src/cli/main.js" setup "$@"; }
@@ -119,6 +122,7 @@ describe('vhost-host setup on a system of its own', function () {
 
   it('killed on the way, it is resumed by doing it again, or undone', async () => {
     const { out } = await run(`
+      menu
       begin
       mkfifo "$work/reached" tmp/never
       mkdir tmp/pipes && mount --bind "$work" tmp/pipes
@@ -172,6 +176,7 @@ describe('vhost-host setup on a system of its own', function () {
 
   it('a read-only file system, and a command that fails: what was done before is taken back', async () => {
     const { out, err } = await run(`
+      menu
       begin
       mount --bind var var && mount -o remount,ro,bind var
       vh setup $small --yes || echo "exit $?"
