@@ -8,7 +8,7 @@ const big = '/sys/kernel/mm/hugepages/hugepages-1048576kB';
 
 /**
  * A systemd of its own, as the first process of namespaces of its own, that starts nothing but a script and ends with
- * it. What it would set in /proc/sys is the machine's, so that is read-only; of the control groups it has a part.
+ * it. What it would set in /proc/sys is the machine's, so that is read-only; of the control groups it sees a part, once they are mounted anew.
  */
 const BOOT = `
 set -e
@@ -50,9 +50,11 @@ StandardOutput=file:$work/out
 StandardError=file:$work/err
 END
 export container=other
-unshare --pid --fork --kill-child --mount-proc --cgroup --ipc --uts --net sh -c '
+unshare --pid --fork --kill-child --mount-proc --cgroup --ipc --uts --net sh -e -c '
   mount --bind /proc/sys /proc/sys
   mount -o remount,bind,ro /proc/sys
+  umount /sys/fs/cgroup
+  mount -t cgroup2 none /sys/fs/cgroup
   exec /lib/systemd/systemd --system --unit=test.service --log-target=null --show-status=false' || failed=$?
 cat "$work/out"
 [ -z "$failed" ] || { cat "$work/err" >&2; exit "$failed"; }
