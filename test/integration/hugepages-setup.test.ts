@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
-import { runToEnd } from '../helpers/child.js';
 import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
-import { root, tempDir } from '../helpers/paths.js';
+import { guardPools } from '../helpers/hugepages.js';
+import { runInPrivateNamespace } from '../helpers/private-namespace.js';
 
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
@@ -18,9 +17,6 @@ const nodePages = (): number =>
  * it: /etc and /var/lib below layers, /mnt and systemd's run directory empty.
  */
 const PREPARE = `
-set -e
-work=$1 repo=$2 node=$3
-mount -t tmpfs none "$work"
 for dir in etc var/lib; do
   mkdir -p "$work/$dir/upper" "$work/$dir/work"
   mount -t overlay none -o "lowerdir=/$dir,upperdir=$work/$dir/upper,workdir=$work/$dir/work" "/$dir"
@@ -40,19 +36,9 @@ describe("hugepages: this kernel's pools and mounts", function () {
 
   /** Whatever happens, the pools are as they were. */
   async function run(script: string): Promise<string[]> {
-    const taken = [2048, 1048576]
-      .filter((kb) => existsSync(pool(kb)))
-      .map((kb) => {
-        const before = pages(kb);
-        const forget = scope().defer(`${kb} kB pages`, () => writeFile(pool(kb), String(before)));
-        return () => pages(kb) === before && forget();
-      });
-    const work = await tempDir(scope());
-    const args = ['--mount', '--propagation', 'private', 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root];
-    const { code, stdout, stderr } = await runToEnd(scope(), 'unshare', [...args, process.execPath], {
-      deadline: 45_000,
-    });
-    for (const check of taken) check();
+    const settled = await guardPools(scope());
+    const { code, stdout, stderr } = await runInPrivateNamespace(scope(), `${PREPARE}\n${script}`, 45_000);
+    await settled();
     assert.equal(code, 0, `${stderr}${stdout}`);
     return stdout.trimEnd().split('\n');
   }

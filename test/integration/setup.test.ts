@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { DEBIAN } from '../helpers/debian-system.js';
 import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
+import { guardPools } from '../helpers/hugepages.js';
 import { runInPrivateNamespace, startInPrivateNamespace } from '../helpers/private-namespace.js';
 import { KEY, TERMINAL, Typist, plain } from '../helpers/terminal.js';
 import { within } from '../helpers/until.js';
@@ -53,7 +54,9 @@ describe('vhost-host setup on a system of its own', function () {
   const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<{ out: string[]; err: string }> {
+    const settled = await guardPools(scope());
     const { code, stdout, stderr } = await runInPrivateNamespace(scope(), `${LIVE}\n${script}`, 100_000);
+    await settled();
     assert.equal(code, 0, stdout + stderr);
     return { out: stdout.trimEnd().split('\n'), err: stderr };
   }
@@ -204,6 +207,7 @@ describe('vhost-host setup on a system of its own', function () {
 
   it('the wizard on a narrow terminal: questions are answered, the plan is agreed to, and done', async () => {
     const pages = Number(await readFile(SMALL, 'utf8')) + 8;
+    const settled = await guardPools(scope());
     const child = await startInPrivateNamespace(
       scope(),
       `${LIVE}
@@ -219,6 +223,7 @@ describe('vhost-host setup on a system of its own', function () {
     await typist.answer(/Network card for the switch/, KEY.enter);
     await typist.answer(/Change the host so\?/, `y${KEY.enter}`);
     const { code } = await within(child.ended, { deadline: 60_000, what: 'the end of the wizard' });
+    await settled();
     const shown = plain(child.stdout);
     assert.equal(code, 0, shown + child.stderr);
     assert.match(shown, /^system: /m);
