@@ -12,6 +12,8 @@ export interface ApplyOptions {
   readonly undoHint: string;
   /** Shows progress around the work of one step. */
   readonly around: (step: Step, work: () => Promise<void>) => Promise<void>;
+  /** Told once a step is done that came out as less than was wanted. */
+  readonly remark?: (step: Step, line: string) => void;
 }
 
 /**
@@ -31,6 +33,8 @@ export async function applySteps(host: Host, steps: readonly Step[], options: Ap
       throw failure(step, done, journal, options, error);
     }
     done.push(step.id);
+    const line = await step.remark?.(host);
+    if (line !== undefined) options.remark?.(step, line);
   }
   return done;
 }
@@ -38,8 +42,7 @@ export async function applySteps(host: Host, steps: readonly Step[], options: Ap
 async function applyStep(host: Host, step: Step, journal: Journal): Promise<void> {
   for (const action of step.actions) {
     await journal.record(...(await changesOf(host, action, { step: step.id, title: step.title })));
-    await perform(host, action);
-    if (action.kind === 'run') await journal.settle();
+    await journal.settle(await perform(host, action));
   }
   const wrong = await step.verify?.(host);
   if (wrong !== undefined) throw new VhostHostError('CHANGE_FAILED', wrong);

@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { VhostHostError, messageOf, printable } from './errors.js';
+import { VhostHostError, messageOf } from './errors.js';
 import type { Host } from './host.js';
+import { bootId, raiseOrSet, readValue } from './kernel-value.js';
+import { mount } from './mounting.js';
+import { runOrFail } from './run-or-fail.js';
 import { readSnapshot, resultOf, rights } from './steps.js';
 import type { Action, Snapshot } from './steps.js';
 
@@ -29,9 +32,25 @@ export const changeSchema = z.discriminatedUnion('kind', [
     /** Set before the command runs: whoever finds it set cannot know how far the command came. */
     begun: z.boolean(),
   }),
+  z.object({
+    ...base,
+    kind: z.literal('value'),
+    path: z.string(),
+    before: z.string(),
+    wanted: z.string(),
+    /** What was read back; null while it is being written. */
+    after: z.string().nullable(),
+    /** Which start of the system it was: the next one knows nothing of it. */
+    boot: z.string(),
+    unused: z.string().nullable(),
+    promised: z.string().nullable(),
+  }),
+  z.object({ ...base, kind: z.literal('mount'), path: z.string(), type: z.string(), before: z.string().nullable() }),
 ]);
 
 export type Change = z.infer<typeof changeSchema>;
+export type ValueChange = Extract<Change, { kind: 'value' }>;
+export type MountChange = Extract<Change, { kind: 'mount' }>;
 export type FileChange = Extract<Change, { kind: 'file' }>;
 
 export interface Origin {
@@ -43,14 +62,14 @@ export function hashOf(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-/** The directories above a file that do not exist yet, the outermost first. */
-async function missingAbove(host: Host, path: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (let dir = dirname(path); dir !== dirname(dir); dir = dirname(dir)) {
+/** The directory and those above it that do not exist yet, the outermost first. */
+async function missing(host: Host, directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (let dir = directory; dir !== dirname(dir); dir = dirname(dir)) {
     if ((await host.stat(dir)) !== undefined) break;
-    missing.unshift(dir);
+    found.unshift(dir);
   }
-  return missing;
+  return found;
 }
 
 /** What is going to be different after the action: to be taken down before it is done. */
@@ -59,6 +78,16 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
   switch (action.kind) {
     case 'touch':
       return [];
+    case 'directory':
+      return (await missing(host, action.path)).map((path) => ({ ...origin, kind: 'directory', path }));
+    case 'mount':
+      return [{ ...origin, kind: 'mount', path: action.path, type: action.type, before: action.replaces ?? null }];
+    case 'set': {
+      const { path, value: wanted, raise } = action;
+      const [before, boot] = [await readValue(host, path), await bootId(host)];
+      const { unused = null, promised = null } = raise ?? {};
+      return [{ ...origin, kind: 'value', path, before, wanted, after: null, boot, unused, promised }];
+    }
     case 'run': {
       const { undo = null, makes = [] } = action;
       // Nothing to take back, nothing to remember.
@@ -70,7 +99,7 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
       const path = (await host.realpath(action.path)) ?? action.path;
       const before = (await readSnapshot(host, path)) ?? null;
       const { text, mode, uid, gid } = resultOf(action, before ?? undefined);
-      const dirs = await missingAbove(host, path);
+      const dirs = await missing(host, dirname(path));
       return [
         ...dirs.map((dir): Change => ({ ...origin, kind: 'directory', path: dir })),
         { ...origin, kind: 'file', path, before, after: { hash: hashOf(text), mode, uid, gid } },
@@ -79,34 +108,33 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
   }
 }
 
-/** Does it, and reads files back. */
-export async function perform(host: Host, action: Action): Promise<void> {
+/** Does it, and reads files and values back; returns the value. */
+export async function perform(host: Host, action: Action): Promise<string | undefined> {
   switch (action.kind) {
     case 'touch': {
       const stat = await host.stat(action.path);
       // Setting the mode it has changes nothing but the time of the last change.
       if (stat !== undefined) await host.chmod(action.path, stat.mode);
-      return;
+      return undefined;
     }
+    case 'directory':
+      await host.mkdir(action.path, 0o755);
+      return undefined;
+    case 'set':
+      return raiseOrSet(host, action);
+    case 'mount':
+      await mount(host, action);
+      return undefined;
     case 'run':
       if (action.command !== undefined) await runOrFail(host, action.command);
-      return;
+      return undefined;
     case 'write': {
       const wanted = resultOf(action, await readSnapshot(host, action.path));
       await host.mkdir(dirname(action.path), 0o755);
       await putFile(host, action.path, wanted);
+      return undefined;
     }
   }
-}
-
-export async function runOrFail(host: Host, argv: readonly string[]): Promise<void> {
-  const [command = '', ...args] = argv;
-  const { exitCode, stderr, stdout } = await host.run(command, args);
-  if (exitCode === 0) return;
-  const said = printable(stderr !== '' ? stderr : stdout);
-  throw new VhostHostError('COMMAND_FAILED', `${argv.join(' ')} failed (exit code ${exitCode})${said && `: ${said}`}`, {
-    details: { argv, exitCode },
-  });
 }
 
 /** Writes a file with mode and owner, and compares what is there then with what was wanted. */

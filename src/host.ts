@@ -49,6 +49,8 @@ export interface Host {
   readOptional(path: string): Promise<string | undefined>;
   /** Replaces the file as a whole (temporary file, fsync, rename); mode applies to a new file. */
   write(path: string, text: string, mode?: number): Promise<void>;
+  /** Writes into a file that is there, by one call of the kernel: for files of sysfs and /proc. */
+  writeInPlace(path: string, text: string): Promise<void>;
   list(path: string): Promise<readonly string[]>;
   stat(path: string): Promise<FileStat | undefined>;
   /** Like `stat`, but tells of a symbolic link itself: for whoever must not be led elsewhere. */
@@ -167,6 +169,15 @@ async function keepOwner(file: fs.FileHandle, old: Stats): Promise<void> {
   }
 }
 
+async function writeInPlace(path: string, text: string): Promise<void> {
+  const file = await fs.open(path, fs.constants.O_WRONLY);
+  try {
+    await file.write(text);
+  } finally {
+    await file.close();
+  }
+}
+
 /** Plainly first: of a read-only file system Node's recursive mkdir says that the parent is missing. */
 async function mkdir(path: string, mode: number): Promise<void> {
   try {
@@ -193,6 +204,7 @@ export const realHost: Host = {
   read: (path) => fs.readFile(path, 'utf8'),
   readOptional: (path) => orUndefined(fs.readFile(path, 'utf8')),
   write,
+  writeInPlace,
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],
   stat: (path) => describe(fs.stat(path)),
   lstat: (path) => describe(fs.lstat(path)),

@@ -69,17 +69,18 @@ export class Journal {
     await this.save({ ...this.run, changes: [...this.run.changes, ...changes] });
   }
 
-  /** Notes that the command recorded last came to a good end. */
-  async settle(): Promise<void> {
+  /** Notes that the action recorded last came to a good end, and the value that was read back then. */
+  async settle(value: string | undefined): Promise<void> {
     const last = this.run.changes.at(-1);
     if (last?.kind === 'run') await this.mark(last, false);
+    if (last?.kind === 'value' && value !== undefined) await this.exchange(last, { ...last, after: value });
   }
 
   /** Notes whether a command may be half done, or half undone; returns the change as it stands now. */
   async mark<T extends Change>(change: T, begun: boolean): Promise<T> {
     if (change.kind !== 'run' || change.begun === begun) return change;
     const marked = { ...change, begun };
-    await this.save({ ...this.run, changes: this.run.changes.map((other) => (other === change ? marked : other)) });
+    await this.exchange(change, marked);
     return marked;
   }
 
@@ -89,6 +90,10 @@ export class Journal {
     if (this.run.changes.length > 0) return;
     await this.host.unlink(this.path);
     await removeDirs(this.host, dirname(this.path));
+  }
+
+  private exchange(change: Change, by: Change): Promise<void> {
+    return this.save({ ...this.run, changes: this.run.changes.map((other) => (other === change ? by : other)) });
   }
 
   private async save(run: Run): Promise<void> {

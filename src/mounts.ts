@@ -22,9 +22,9 @@ export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefin
   return above.reduce<Mount | undefined>((best, m) => (best && best.path.length > m.path.length ? best : m), undefined);
 }
 
-/** The `pagesize=` of a hugetlbfs as the kernel reads it: what stands behind the unit counts for nothing. */
+/** The last `pagesize=` of a hugetlbfs as the kernel reads it: what stands behind the unit counts for nothing. */
 export function pageSizeOption(options: string): number | undefined {
-  const [, digits, unit] = /(?:^|,)pagesize=(\d+)([kmgt]?)/i.exec(options) ?? [];
+  const [, digits, unit] = [...options.matchAll(/(?:^|,)pagesize=(\d+)([kmgtKMGT]?)/g)].at(-1) ?? [];
   if (digits === undefined) return undefined;
   return Number(digits) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf((unit ?? '').toLowerCase());
 }

@@ -25,6 +25,7 @@ export function rootedHost(host: Host, root: string): Host {
     read: async (path) => host.read(await outer(path)),
     readOptional: async (path) => host.readOptional(await outer(path)),
     write: async (path, text, mode) => host.write(await outer(path), text, mode),
+    writeInPlace: async (path, text) => host.writeInPlace(await outer(path), text),
     list: async (path) => host.list(await outer(path)),
     stat: async (path) => host.stat(await outer(path)),
     lstat: async (path) => host.lstat(await outerEntry(path)),
@@ -37,6 +38,25 @@ export function rootedHost(host: Host, root: string): Host {
       const real = await host.realpath(await outer(path));
       return real === undefined ? undefined : real.slice((await realRoot(host, root)).length) || '/';
     },
+  };
+}
+
+/** What only a running system has. */
+const RUNNING = /^\/(proc|sys|run)(\/|$)/;
+
+/**
+ * An image does not run, also where /proc and /sys are mounted in it so that its own programs work: what stands there
+ * is told by the kernel of the system that it is mounted on.
+ */
+export function offlineHost(host: Host): Host {
+  const look = <T>(path: string, ask: () => Promise<T>, none: T): Promise<T> =>
+    RUNNING.test(path) ? Promise.resolve(none) : ask();
+  return {
+    ...host,
+    readOptional: (path) => look(path, () => host.readOptional(path), undefined),
+    list: (path) => look(path, () => host.list(path), []),
+    stat: (path) => look(path, () => host.stat(path), undefined),
+    lstat: (path) => look(path, () => host.lstat(path), undefined),
   };
 }
 

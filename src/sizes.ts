@@ -15,3 +15,17 @@ export function sizeText(bytes: number): string {
   }
   return `${bytes} bytes`;
 }
+
+/** For programs: `2M`, `1G`, as options of mount and of the kernel take it. */
+export function shortSize(bytes: number): string {
+  if (bytes > 0 && bytes % GIB === 0) return `${bytes / GIB}G`;
+  return bytes > 0 && bytes % MIB === 0 ? `${bytes / MIB}M` : `${bytes / KIB}K`;
+}
+
+/** `8G`, `1.5GiB`, `512M` as people write it, in bytes; undefined for anything else, a bare number as well. */
+export function readSize(text: string): number | undefined {
+  const [, number, unit = ''] = /^(\d+(?:\.\d+)?) ?([kmgt])(?:i?b)?$/i.exec(text.trim()) ?? [];
+  if (number === undefined) return text.trim() === '0' ? 0 : undefined;
+  const bytes = Math.round(Number(number) * KIB ** ('kmgt'.indexOf(unit.toLowerCase()) + 1));
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}

@@ -31,7 +31,41 @@ export interface TouchFile {
   readonly path: string;
 }
 
-export type Action = WriteFile | RunCommand | TouchFile;
+/** A directory as a place for something; ones that are missing above it are made too. Undone where it is empty. */
+export interface MakeDirectory {
+  readonly kind: 'directory';
+  readonly path: string;
+}
+
+/** A value of the running kernel (sysfs, /proc/sys), written in place and read back. */
+export interface SetValue {
+  readonly kind: 'set';
+  readonly path: string;
+  readonly value: string;
+  /** It is a number that is only ever raised, and the kernel may give less: what it gave is kept. */
+  readonly raise?: Raise;
+}
+
+export interface Raise {
+  /** Something to write, once, where it gave less, before it is asked again. */
+  readonly retryAfter: { readonly path: string; readonly value: string };
+  /** Where the kernel tells how many of them nobody uses; undo does not take others. */
+  readonly unused: string;
+  /** How many of the unused are promised to somebody. */
+  readonly promised: string;
+}
+
+/** A file system mounted, such as `hugetlbfs`, in the running system only. */
+export interface MountAction {
+  readonly kind: 'mount';
+  readonly path: string;
+  readonly type: string;
+  readonly options: string;
+  /** Options of the mount of the same type that is there now and goes for it, in the kernel's own words. */
+  readonly replaces?: string;
+}
+
+export type Action = WriteFile | RunCommand | TouchFile | MakeDirectory | SetValue | MountAction;
 
 export interface Step {
   /** Stable name, for scripts and for `--leave`. */
@@ -47,6 +81,8 @@ export interface Step {
   readonly needsReboot: boolean;
   /** What is wrong afterwards, beyond the files, which are read back in any case. */
   verify?(host: Host): Promise<string | undefined>;
+  /** What the user should hear although the step is done, such as that the kernel gave less than was wanted. */
+  remark?(host: Host): Promise<string | undefined>;
 }
 
 export function isDone(step: Step): boolean {

@@ -1,8 +1,11 @@
-import { hashOf, putFile, runOrFail } from './changes.js';
+import { hashOf, putFile } from './changes.js';
 import type { Change, FileChange } from './changes.js';
 import { VhostHostError, messageOf } from './errors.js';
 import type { Host } from './host.js';
 import type { Journal } from './journal.js';
+import { foreseeValue, revertValue } from './kernel-value.js';
+import { unmount } from './mounting.js';
+import { runOrFail } from './run-or-fail.js';
 import { fileDiff, readSnapshot, sameFile } from './steps.js';
 import type { Snapshot } from './steps.js';
 
@@ -25,13 +28,19 @@ export async function planUndo(host: Host, journals: readonly Journal[], leave: 
   const conflicts: string[] = [];
   // A file may have been changed by several runs: what an older one finds is what the newer one leaves.
   const files = new Map<string, Snapshot | undefined>();
+  const values = new Map<string, string>();
   for (const journal of journals) {
     for (const change of [...journal.changes].reverse()) {
       if (isLeft(change, leave)) {
         plan.push({ journal, change, line: `keep ${nameOf(change)} as it is`, diff: '' });
         continue;
       }
-      const diff = change.kind === 'file' ? await foresee(host, change, files, conflicts) : '';
+      const diff =
+        change.kind === 'file'
+          ? await foresee(host, change, files, conflicts)
+          : change.kind === 'value'
+            ? await foreseeValue(host, change, values, conflicts)
+            : '';
       plan.push({ journal, change, line: describe(change), diff });
     }
   }
@@ -64,6 +73,10 @@ function describe(change: Change): string {
       return `remove the directory ${change.path} if it is empty`;
     case 'file':
       return change.before === null ? `remove ${change.path}` : `put back ${change.path}`;
+    case 'value':
+      return `set ${change.path} back to ${change.before}`;
+    case 'mount':
+      return change.before === null ? `unmount ${change.path}` : `mount ${change.path} with ${change.before} again`;
     case 'run':
       return [...change.makes.map((path) => `remove ${path}`), change.undo?.join(' ') ?? ''].filter(Boolean).join(', ');
   }
@@ -138,6 +151,12 @@ async function revert(host: Host, change: Change): Promise<void> {
       else await putFile(host, change.path, before);
       return;
     }
+    case 'value':
+      await revertValue(host, change);
+      return;
+    case 'mount':
+      await unmount(host, change);
+      return;
     case 'run':
       await revertCommand(host, change);
   }

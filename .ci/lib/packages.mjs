@@ -41,6 +41,11 @@ const groups = {
     'grub2-common': 'update-grub',
     e2fsprogs: "that system's file system",
   },
+  setup: {
+    systemd: 'systemd-analyze and systemd-tmpfiles try what is written for them; nothing of it is started',
+    udev: 'udevadm reads the rule for a network card',
+    iproute2: 'ip tells the addresses of a network card',
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },

@@ -67,13 +67,14 @@ export function undoLines(plan: readonly Undoing[]): string[] {
 /** Asks, or insists on `--yes` where nobody can be asked. */
 export async function agree(
   context: CliContext,
-  { yes }: ChangeFlags,
+  { yes, json }: ChangeFlags,
   question: string,
   command: string,
 ): Promise<void> {
   if (yes === true) return;
-  if (!context.interactive) {
-    throw new VhostHostError('USAGE', 'there is no terminal to ask on, and nothing was changed', {
+  if (!context.interactive || json === true) {
+    const why = context.interactive ? '--json asks nothing' : 'there is no terminal to ask on';
+    throw new VhostHostError('USAGE', `${why}, and nothing was changed`, {
       hint: `${command} --yes (or --dry-run to look only)`,
     });
   }
@@ -90,6 +91,7 @@ export function applyPlan(context: CliContext, host: Host, steps: readonly Step[
     what,
     undoHint: `vhost-host ${what} --undo`,
     around: (step, work) => context.talk.step(step.title, work),
+    remark: (_, line) => context.talk.say(line),
   });
 }
 

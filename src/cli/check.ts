@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
 import { checkHost } from '../hostsetup/check.js';
@@ -7,13 +6,13 @@ import { info } from '../hostsetup/check-record.js';
 import type { Surroundings } from '../hostsetup/check-record.js';
 import { readHostFacts } from '../hostsetup/facts.js';
 import { Look } from '../hostsetup/facts-look.js';
-import { rootedHost } from '../rooted-host.js';
 import { surveyDomains } from './check-domains.js';
 import type { DomainSurvey } from './check-domains.js';
 import { viewLibvirt } from './check-libvirt.js';
 import { print, runDirOf } from './client-command.js';
 import type { CliContext } from './context.js';
 import { CheckVerdict } from './exit.js';
+import { hostBelow } from './parse.js';
 import { withVmOptions } from './vm-options.js';
 import type { VmOptions } from './vm-options.js';
 import { viewSwitch } from './vm-switch.js';
@@ -86,21 +85,12 @@ async function check(context: CliContext, options: HostCheckOptions): Promise<vo
   if (options.root !== undefined && options.connect !== undefined) {
     throw new VhostHostError('USAGE', 'below --root there is no libvirt to connect to', { hint: 'one of the two' });
   }
-  const { host, cwd } = context;
-  const look = new Look(
-    options.root === undefined ? host : rootedHost(host, await rootOf(context, resolve(cwd, options.root))),
-  );
+  const look = new Look(await hostBelow(context, options.root));
   const around = await survey(context, options, look);
   const checks = checkHost({ host: await readHostFacts(look), around });
   print(context, options, { checks, ...summary(checks) }, () => checkLines(checks));
   const { errors, warnings } = summary(checks);
   if (errors + warnings > 0) throw new CheckVerdict(errors > 0 ? 'error' : 'warning');
-}
-
-/** A root that is not there would look like a host that has nothing. */
-async function rootOf({ host }: CliContext, root: string): Promise<string> {
-  if ((await host.stat(root))?.kind === 'directory') return root;
-  throw new VhostHostError('USAGE', `there is no directory ${root}`, { hint: '--root DIR' });
 }
 
 export function addCheck(program: Command, context: CliContext): void {

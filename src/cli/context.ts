@@ -1,3 +1,4 @@
+import type { Ask } from '../hostsetup/prompts.js';
 import type { Host } from '../host.js';
 import type { Talk } from '../log.js';
 import type { Clock } from '../switch/clock.js';
@@ -18,6 +19,8 @@ export interface CliContext {
   readonly interactive: boolean;
   /** Asks on the terminal; only where `interactive`. No is the default, and Ctrl-C is a no. */
   confirm(question: string): Promise<boolean>;
+  /** Asks what is to be chosen; only where `interactive`. Ctrl-C ends the command with nothing changed. */
+  ask: Ask;
   /** Deferred: only a daemon needs the addon. */
   loadBinding(): NativeBinding;
   onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): void;

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { VhostHostError } from '../errors.js';
@@ -10,16 +9,16 @@ import type { Choice, HostWish } from '../libvirt/host-plan.js';
 import { HOOK } from '../libvirt/hook-step.js';
 import { WRAPPER } from '../libvirt/install-wrapper.js';
 import { QEMU_CONF } from '../libvirt/qemu-conf-step.js';
-import { rootedHost } from '../rooted-host.js';
-import { isDone } from '../steps.js';
 import type { Step } from '../steps.js';
-import { parseCpuList } from '../switch/cpulist.js';
 import { packageRoot } from '../switch/package.js';
 import { readConfig } from '../wrap/config.js';
 import type { ConfigFile } from '../wrap/config.js';
-import { agree, applyPlan, planLines, planUndoOf, reportOf, requireRoot, undoLines, undoPlan } from './changes.js';
+import { runChange, runUndo } from './change-command.js';
+import type { ChangeCommand } from './change-command.js';
+import { requireRoot } from './changes.js';
 import type { ChangeFlags } from './changes.js';
 import type { CliContext } from './context.js';
+import { hostBelow, parseNumbers, parsePath } from './parse.js';
 
 const WHAT = 'libvirt setup';
 const WRAP_CONFIG = '/etc/vhost-host/qemu-wrap.json';
@@ -42,20 +41,9 @@ interface SetupOptions extends ChangeFlags {
   readonly leave: readonly string[];
 }
 
-function parseDevices(text: string): readonly number[] {
-  const result = parseCpuList(text);
-  if ('cpus' in result) return result.cpus;
-  throw new InvalidArgumentError('numbers such as 1 or 1-4.');
-}
-
 function parseBasename(text: string): string {
   if (/^[A-Za-z][\w.-]{0,62}$/.test(text)) return text;
   throw new InvalidArgumentError('a name such as usvhost.');
-}
-
-function parsePath(text: string): string {
-  if (text.startsWith('/')) return resolve(text);
-  throw new InvalidArgumentError('an absolute path.');
 }
 
 /** qemu-wrap's own settings: the guests' rules have to fit what it is going to do. */
@@ -80,54 +68,17 @@ function wishOf(options: SetupOptions, config: ConfigFile['all']): HostWish {
   };
 }
 
-/** What the user is told, and what `--json` gives, once all is done or looked at. */
-interface Answer {
-  readonly changed: boolean;
-  readonly lines: readonly string[];
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-
-function give(context: CliContext, options: SetupOptions, { changed, lines, fields }: Answer): void {
-  if (options.json === true) context.talk.answer(JSON.stringify({ changed, ...fields }));
-  else for (const line of lines) context.talk.answer(line);
-}
-
-/** The plan is the answer of a dry run, and talk where it is there to be agreed to. */
-function show(context: CliContext, options: SetupOptions, lines: readonly string[]): void {
-  if (options.json === true) return;
-  for (const line of lines)
-    if (options.dryRun === true) context.talk.answer(line);
-    else context.talk.say(line);
-}
-
-async function setUp(context: CliContext, host: Host, options: SetupOptions): Promise<void> {
+async function setUp(command: ChangeCommand, options: SetupOptions): Promise<void> {
+  const { context, host } = command;
   const steps = await planHost(host, wishOf(options, await wrapConfig(host)));
-  const reports = (done: readonly string[]): unknown => steps.map((step) => reportOf(step, done));
-  show(context, options, planLines(steps));
-  if (options.dryRun === true) {
-    give(context, options, { changed: false, lines: [], fields: { steps: reports([]) } });
-    return;
-  }
-  if (steps.every(isDone)) {
-    give(context, options, { changed: false, lines: ['nothing to do'], fields: { steps: reports([]), awaits: [] } });
-    return;
-  }
-  await agree(context, options, 'Change the host so?', COMMAND);
   const hadHook = (await host.stat(HOOK)) !== undefined;
-  const done = await applyPlan(context, host, steps, WHAT);
-  const unread = [
-    ...(done.includes('qemu-conf') ? [QEMU_CONF] : []),
-    // A hook that it knows it reads anew each time.
-    ...(done.includes('hook') && !hadHook ? [HOOK] : []),
-  ];
-  const awaits = [...(await afterStartFiles(context, host, options, unread)), ...later(steps, done)];
-  give(context, options, {
-    changed: true,
-    lines: [
-      `${done.length} ${done.length === 1 ? 'change' : 'changes'} made; ${COMMAND} --undo takes them back`,
-      ...awaits,
-    ],
-    fields: { steps: reports(done), awaits },
+  await runChange(command, { steps }, async (done) => {
+    const unread = [
+      ...(done.includes('qemu-conf') ? [QEMU_CONF] : []),
+      // A hook that it knows it reads anew each time.
+      ...(done.includes('hook') && !hadHook ? [HOOK] : []),
+    ];
+    return [...(await afterStartFiles(context, host, options, unread)), ...later(steps, done)];
   });
 }
 
@@ -166,20 +117,11 @@ async function wantsRestart(
   return context.confirm(`Restart ${daemon.name} so that it reads ${files}? (${GUESTS_GO_ON})`);
 }
 
-async function undo(context: CliContext, host: Host, options: SetupOptions): Promise<void> {
-  const plan = await planUndoOf(host, WHAT, options.leave);
-  const undone = plan.map(({ line, diff }) => ({ line, diff }));
-  show(context, options, undoLines(plan));
-  if (options.dryRun === true || plan.length === 0) {
-    const lines = plan.length === 0 ? ['nothing to undo'] : [];
-    give(context, options, { changed: false, lines, fields: { undo: undone } });
-    return;
-  }
-  await agree(context, options, 'Take these changes back?', `${COMMAND} --undo`);
-  await undoPlan(context, host, plan, options.leave);
-  const touched = plan.some(({ change }) => change.kind === 'file' && change.path === QEMU_CONF);
-  const awaits = await afterStartFiles(context, host, options, touched ? [QEMU_CONF] : []);
-  give(context, options, { changed: true, lines: ['all taken back', ...awaits], fields: { undo: undone, awaits } });
+async function undo(command: ChangeCommand, options: SetupOptions): Promise<void> {
+  await runUndo(command, (plan) => {
+    const touched = plan.some(({ change }) => change.kind === 'file' && change.path === QEMU_CONF);
+    return afterStartFiles(command.context, command.host, options, touched ? [QEMU_CONF] : []);
+  });
 }
 
 async function run(context: CliContext, options: SetupOptions): Promise<void> {
@@ -187,9 +129,9 @@ async function run(context: CliContext, options: SetupOptions): Promise<void> {
   if (options.leave.length > 0 && options.undo !== true) {
     throw new VhostHostError('USAGE', '--leave goes with --undo', { hint: `${COMMAND} --help` });
   }
-  const root = options.root === undefined ? undefined : resolve(context.cwd, options.root);
-  const host = root === undefined ? context.host : rootedHost(context.host, root);
-  await (options.undo === true ? undo(context, host, options) : setUp(context, host, options));
+  const host = await hostBelow(context, options.root);
+  const command: ChangeCommand = { context, host, what: WHAT, flags: options };
+  await (options.undo === true ? undo(command, options) : setUp(command, options));
 }
 
 function policyOption(flag: string, what: string): Option {
@@ -206,7 +148,7 @@ export function addLibvirt(program: Command, context: CliContext): void {
     .option(
       '--devices <list>',
       'numbers of cuse devices that guests may use, such as 1-4 (default: none)',
-      parseDevices,
+      (text: string) => parseNumbers(text, 'numbers such as 1 or 1-4'),
     )
     .option('--dev-basename <name>', 'name of cuse devices before the number', parseBasename, 'usvhost')
     .option(

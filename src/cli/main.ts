@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { confirm } from '../hostsetup/prompts.js';
+import { ask, confirm } from '../hostsetup/prompts.js';
 import { realHost } from '../host.js';
 import { makeTalk } from '../log.js';
 import { loadBinding } from '../switch/binding.js';
@@ -20,6 +20,7 @@ const context: CliContext = {
   cwd: process.cwd(),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   confirm,
+  ask,
   loadBinding: () => loadBinding(realHost),
   onSignal: (signal, handler) => void process.on(signal, handler),
   makeFilesPrivate: () => void process.umask(0o077),

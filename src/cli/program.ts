@@ -9,6 +9,7 @@ import { addPorts } from './ports.js';
 import { addStart } from './start.js';
 import { addStats } from './stats.js';
 import { addStatus } from './status.js';
+import { addSetup } from './setup.js';
 import { addSpread } from './spread.js';
 import { addStop } from './stop.js';
 import { addVm } from './vm.js';
@@ -23,7 +24,19 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  const adders = [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt, addCheck];
+  const adders = [
+    addStart,
+    addStatus,
+    addPorts,
+    addMacs,
+    addStats,
+    addSpread,
+    addStop,
+    addVm,
+    addLibvirt,
+    addSetup,
+    addCheck,
+  ];
   for (const add of adders) add(program, context);
   return program;
 }

@@ -4,15 +4,27 @@ import type { KernelWish } from './kernel-wish.js';
 
 const SECTION = /^### BEGIN \/etc\/grub\.d\/10_linux\S* ###$([^]*?)^### END /gm;
 
+/** A `linux` line of a menu entry. */
+export interface LinuxLine {
+  readonly image: string;
+  readonly args: string;
+}
+
+/** All of them, whoever has written them. */
+export function linuxLines(config: string): LinuxLine[] {
+  const found = config.matchAll(/^\s*linux(?:16|efi)?[ \t]+(\S+)[ \t]*(.*)$/gm);
+  return [...found].map(([, image = '', args = '']) => ({ image, args }));
+}
+
 /** The command lines that the boot loader's configuration has for this system's own kernels. */
-export function linuxLines(config: string): string[] {
+function ownLines(config: string): string[] {
   const own = [...config.matchAll(SECTION)].map((found) => found[1] ?? '').join('\n');
-  return [...own.matchAll(/^\s*linux(?:16|efi)?[ \t]+\S+[ \t]*(.*)$/gm)].map((found) => found[1] ?? '');
+  return linuxLines(own).map(({ args }) => args);
 }
 
 /** What is wrong with it; a configuration without any kernel says nothing. */
 export async function checkGrubConfig(host: Host, wish: KernelWish, path: string): Promise<string | undefined> {
-  const lines = linuxLines((await host.readOptional(path)) ?? '');
+  const lines = ownLines((await host.readOptional(path)) ?? '');
   const wrong = lines.find((line) => !fulfils(line, wish));
   if (wrong === undefined) return undefined;
   const has = ownArgs(wrong, wish).join(' ') || 'none of the arguments';

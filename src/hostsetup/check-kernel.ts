@@ -1,6 +1,6 @@
 import { SETUP, info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
-import { relevant } from './facts-boot.js';
+import { relevant } from './boot-next.js';
 import type { ModuleName } from './facts-modules.js';
 
 /** Modules, the IOMMU, and whether the running kernel is the one that was asked for. */
@@ -38,7 +38,7 @@ function module(name: ModuleName): Check {
 function iommu({ host }: Subject): Outcome[] {
   const { groups, inFirmware } = host.iommu;
   if (groups > 0) return [ok(`on, with ${groups} groups`)];
-  const asked = relevant(host.system.arguments).filter((word) => /iommu=/.test(word) && !/=off$/.test(word));
+  const asked = relevant(host.system.arguments.join(' ')).filter((word) => /iommu=/.test(word) && !/=off$/.test(word));
   if (asked.length > 0) {
     return [warning(`off in spite of ${asked.join(' ')}`, 'switch VT-d or AMD-Vi on in the firmware settings')];
   }
@@ -48,7 +48,7 @@ function iommu({ host }: Subject): Outcome[] {
 
 function reboot({ host }: Subject): Outcome[] {
   if (host.boot === undefined) return [];
-  const now = relevant(host.system.arguments).join(' ');
+  const now = relevant(host.system.arguments.join(' ')).join(' ');
   const next = host.boot.arguments.join(' ');
   if (now === next) return [ok(`the kernel runs with what ${host.boot.source} says`)];
   const said = (text: string): string => (text === '' ? 'none of the arguments for hugepages and the IOMMU' : text);

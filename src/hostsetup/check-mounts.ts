@@ -1,14 +1,8 @@
-import { KIB, GIB, MIB, sizeText } from '../sizes.js';
+import { shortSize, sizeText } from '../sizes.js';
 import { SETUP, error, info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
 
 /** hugetlbfs: mounted for each size in use, and again after a reboot, with the right size. */
-
-/** As `pagesize=` takes it. */
-function option(bytes: number): string {
-  if (bytes % GIB === 0) return `${bytes / GIB}G`;
-  return bytes % MIB === 0 ? `${bytes / MIB}M` : `${bytes / KIB}K`;
-}
 
 /** libvirt wants a mount of the size that a domain asks for; qemu-wrap and memfd do without. */
 function mounted({ host, around }: Subject): Outcome[] {
@@ -18,8 +12,9 @@ function mounted({ host, around }: Subject): Outcome[] {
     const size = sizeText(pageSize);
     const places = host.mounts.mounted.filter((mount) => mount.pageSize === pageSize).map(({ path }) => path);
     if (places.length > 0) return ok(`${size} at ${places.join(', ')}`);
-    const directory = pageSize === host.pools.defaultPageSize ? '/dev/hugepages' : `/dev/hugepages-${option(pageSize)}`;
-    const mend = `sudo mkdir -p ${directory} && sudo mount -t hugetlbfs -o pagesize=${option(pageSize)} none ${directory}`;
+    const directory =
+      pageSize === host.pools.defaultPageSize ? '/dev/hugepages' : `/dev/hugepages-${shortSize(pageSize)}`;
+    const mend = `sudo mkdir -p ${directory} && sudo mount -t hugetlbfs -o pagesize=${shortSize(pageSize)} none ${directory}`;
     const reason = `no hugetlbfs of ${size} is mounted`;
     return asked.has(pageSize) ? error(`${reason}, and libvirt needs one for its guests`, mend) : warning(reason, mend);
   });
@@ -52,7 +47,7 @@ function right({ host }: Subject): Outcome[] {
     const same = later.some((mount) => mount.path !== path && mount.pageSize === pageSize);
     const without = pools.find((pool) => pool.total > 0 && !later.some((mount) => mount.pageSize === pool.pageSize));
     if (same && without !== undefined && source === '/etc/fstab') {
-      const size = option(without.pageSize);
+      const size = shortSize(without.pageSize);
       return [warning(`${line}, as another mount has; those of ${size} have none: pagesize=${size} was meant?`, edit)];
     }
     return [ok(line)];

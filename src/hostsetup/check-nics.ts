@@ -34,7 +34,7 @@ function vfio({ host }: Subject): Outcome[] {
     .map((nic) =>
       host.iommu.groups > 0
         ? ok(`${nic.address} is in an IOMMU group`)
-        : error(`${nic.address} is bound to vfio-pci, and there is no IOMMU`, SETUP),
+        : error(`${nic.address} is bound to vfio-pci, and there is no IOMMU`, `${SETUP} --nic ${nic.address}`),
     );
 }
 

@@ -1,3 +1,5 @@
+import { poolDirectory } from '../hugepage-pools.js';
+import type { HugepagePool } from '../hugepage-pools.js';
 import { MIB, sizeText } from '../sizes.js';
 import { info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
@@ -15,13 +17,17 @@ const FLOOR = 512 * MIB;
 
 const inMib = (bytes: number): string => sizeText(Math.floor(bytes / MIB) * MIB);
 
+/** Gives back what nobody uses. */
+function shrinkCommand({ pageSize, total, free }: HugepagePool): string {
+  return `echo ${total - free} | sudo tee ${poolDirectory(pageSize)}/nr_hugepages`;
+}
+
 function freeMemory({ host }: Subject): Outcome[] {
   const { total, available } = host.system.memory;
   if (total === 0) return [];
   const said = `${inMib(available)} of ${inMib(total)} available`;
   const spare = host.pools.pools.find(({ free }) => free > 0);
-  const mend =
-    spare === undefined ? 'ps -eo rss,comm --sort=-rss | head' : 'sudo vhost-host setup, with fewer hugepages';
+  const mend = spare === undefined ? 'ps -eo rss,comm --sort=-rss | head' : shrinkCommand(spare);
   return [available < FLOOR ? warning(`${said}: the host itself may starve`, mend) : ok(said)];
 }
 

@@ -1,4 +1,5 @@
 import type { Look } from './facts-look.js';
+import { kernelArgs } from './kernel-args.js';
 
 /** The system: which distribution and kernel, what its processor can do, and how much memory is left. */
 
@@ -25,6 +26,8 @@ export interface SystemFacts {
   readonly arguments: readonly string[];
   /** Flags of the processor; empty where the architecture has none. */
   readonly cpuFlags: ReadonlySet<string>;
+  /** Whose IOMMU the processor has; undefined where it does not say, and on other architectures. */
+  readonly cpuVendor: 'intel' | 'amd' | undefined;
   readonly memory: { readonly total: number; readonly available: number };
   readonly nodes: readonly NodeMemory[];
 }
@@ -67,19 +70,23 @@ async function readNodes(look: Look): Promise<NodeMemory[]> {
   return nodes.sort((a, b) => a.node - b.node);
 }
 
-/** Words of a kernel command line; blanks between quotes are part of a word. */
-export function splitArguments(line: string): string[] {
-  return line.match(/(?:"[^"]*"|[^\s"])+/g) ?? [];
-}
+const VENDORS: Readonly<Record<string, SystemFacts['cpuVendor']>> = {
+  GenuineIntel: 'intel',
+  AuthenticAMD: 'amd',
+  HygonGenuine: 'amd',
+};
 
 export async function readSystem(look: Look): Promise<SystemFacts> {
   const meminfo = await look.text('/proc/meminfo');
-  const flags = /^flags\s*:\s*(.*)$/m.exec(await look.text('/proc/cpuinfo'))?.[1] ?? '';
+  const cpu = await look.text('/proc/cpuinfo');
+  const flags = /^flags\s*:\s*(.*)$/m.exec(cpu)?.[1] ?? '';
+  const vendor = /^vendor_id\s*:\s*(\S+)/m.exec(cpu)?.[1] ?? '';
   return {
     distribution: await readDistribution(look),
     kernel: (await look.text('/proc/sys/kernel/osrelease')) || undefined,
-    arguments: splitArguments(await look.text('/proc/cmdline')),
+    arguments: kernelArgs(await look.text('/proc/cmdline')).map(({ text }) => text),
     cpuFlags: new Set(flags.split(/\s+/).filter((flag) => flag !== '')),
+    cpuVendor: VENDORS[vendor],
     memory: { total: memoryField(meminfo, 'MemTotal'), available: memoryField(meminfo, 'MemAvailable') },
     nodes: await readNodes(look),
   };

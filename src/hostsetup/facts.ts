@@ -2,8 +2,8 @@ import { apparmorIsOn, selinuxMode } from '../confinement.js';
 import type { SelinuxMode } from '../confinement.js';
 import { readPools } from '../hugepage-pools.js';
 import type { Pools } from '../hugepage-pools.js';
-import { readBoot } from './facts-boot.js';
-import type { BootFacts } from './facts-boot.js';
+import { readNextBoot } from './boot-next.js';
+import type { NextBoot } from './boot-next.js';
 import { readLeftovers } from './facts-leftovers.js';
 import type { LeftoverFacts } from './facts-leftovers.js';
 import type { Look } from './facts-look.js';
@@ -22,7 +22,7 @@ export interface HostFacts {
   readonly pools: Pools;
   readonly mounts: MountFacts;
   /** undefined where it cannot be told. */
-  readonly boot: BootFacts | undefined;
+  readonly boot: NextBoot | undefined;
   readonly modules: ReadonlyMap<ModuleName, ModuleState>;
   readonly iommu: IommuFacts;
   readonly nics: readonly NicFacts[];
@@ -42,7 +42,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     system,
     pools,
     mounts,
-    boot: await readBoot(look, system.kernel),
+    boot: await readNextBoot(look, system.kernel),
     modules: await readModules(look, system.kernel),
     iommu: await readIommu(look),
     nics: await readNics(look),

@@ -1,5 +1,5 @@
 import type { Host } from '../host.js';
-import type { Step } from '../steps.js';
+import type { Action, Step } from '../steps.js';
 import { checkEnvs, draftBls } from './boot-bls.js';
 import { draftKernelInstall } from './boot-cmdline.js';
 import { snippetOf } from './boot-declarative.js';
@@ -51,7 +51,12 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
     tuned === undefined
       ? []
       : [`tuned's profile ${tuned.profile} adds arguments of its own, which stay: ${tuned.args}`];
-  return { method: method.kind, steps: [stepOf(wish, method, draft)], byHand: undefined, notes };
+  return {
+    method: method.kind,
+    steps: [stepOf(wish, method, { ...draft, actions: await actionsOf(host, wish, method, draft) })],
+    byHand: undefined,
+    notes,
+  };
 }
 
 type Editable = Exclude<BootMethod, { kind: 'by-hand' }>;
@@ -72,6 +77,19 @@ async function draftOf(host: Host, wish: KernelWish, method: Editable): Promise<
     case 'rpm-ostree':
       return draftRpmOstree(host, wish);
   }
+}
+
+/** Where all files say it already, but a run was cut off before the boot loader took note, it does so now. */
+async function actionsOf(
+  host: Host,
+  wish: KernelWish,
+  method: Editable,
+  { actions }: BootDraft,
+): Promise<readonly Action[]> {
+  if (actions.length > 0 || (method.kind !== 'drop-in' && method.kind !== 'grub')) return actions;
+  if ((await readBack(host, wish, method)) === undefined) return [];
+  const commands = method.kind === 'grub' ? method.commands : [['update-grub']];
+  return commands.map((command) => ({ kind: 'run', command }));
 }
 
 function stepOf(wish: KernelWish, method: Editable, { how, current, actions, diff }: BootDraft): Step {

@@ -1,4 +1,4 @@
-import { runOrFail } from '../changes.js';
+import { runOrFail } from '../run-or-fail.js';
 import type { Host } from '../host.js';
 
 /** The daemon that reads qemu.conf: libvirtd, or virtqemud where libvirt runs as one daemon per driver. */

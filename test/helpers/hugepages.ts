@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import type { Scope } from './scope.js';
 
 const pool = '/sys/kernel/mm/hugepages/hugepages-2048kB';
@@ -43,4 +43,25 @@ export async function reserveHugepages(scope: Scope, wantedMb: number): Promise<
   } catch (error) {
     return String(error);
   }
+}
+
+const POOLS = '/sys/kernel/mm/hugepages';
+
+/**
+ * For tests of what changes pools: whatever becomes of them, every pool is as it is now when the scope closes. The
+ * returned function is for the end of a test that went well: it leaves pools alone that are so already.
+ */
+export async function guardPools(scope: Scope): Promise<() => Promise<void>> {
+  const size = async (path: string): Promise<string> => (await readFile(path, 'utf8')).trim();
+  const guards: (() => Promise<void>)[] = [];
+  for (const path of (await readdir(POOLS)).map((name) => `${POOLS}/${name}/nr_hugepages`)) {
+    const before = await size(path);
+    const forget = scope.defer(path, () => writeFile(path, before));
+    guards.push(async () => {
+      if ((await size(path)) === before) forget();
+    });
+  }
+  return async () => {
+    for (const check of guards) await check();
+  };
 }

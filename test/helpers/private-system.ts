@@ -1,6 +1,5 @@
-import { runToEnd } from './child.js';
 import type { Finished } from './child.js';
-import { root, tempDir } from './paths.js';
+import { runInPrivateNamespace } from './private-namespace.js';
 import type { Scope } from './scope.js';
 
 /**
@@ -9,9 +8,6 @@ import type { Scope } from './scope.js';
  * /opt/vhost-host, and all of it is gone with the last process.
  */
 const PREPARE = `
-set -e
-work=$1 repo=$2 node=$3
-mount -t tmpfs none "$work"
 for dir in usr/bin usr/local etc var/lib opt; do
   mkdir -p "$work/$dir/upper" "$work/$dir/work"
   mount -t overlay none -o "lowerdir=/$dir,upperdir=$work/$dir/upper,workdir=$work/$dir/work" "/$dir"
@@ -33,8 +29,6 @@ state() {
 }
 `;
 
-export async function inPrivateSystem(scope: Scope, script: string): Promise<Finished> {
-  const work = await tempDir(scope);
-  const args = ['--mount', '--propagation', 'private', 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root];
-  return runToEnd(scope, 'unshare', [...args, process.execPath], { deadline: 60_000 });
+export function inPrivateSystem(scope: Scope, script: string): Promise<Finished> {
+  return runInPrivateNamespace(scope, `${PREPARE}\n${script}`, 60_000);
 }

@@ -1,39 +1,10 @@
 import assert from 'node:assert/strict';
-import { runToEnd } from '../helpers/child.js';
-import { root, tempDir } from '../helpers/paths.js';
+import { DEBIAN } from '../helpers/debian-system.js';
 import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
+import { runInPrivateNamespace } from '../helpers/private-namespace.js';
 
-/**
- * A Debian below `$system`: this machine's programs on a disk of its own, because GRUB asks what disk the root file
- * system is on. All of it is gone with the mount namespace; the loop device goes with its mount.
- */
-const PREPARE = `
-set -e
-work=$1 repo=$2 node=$3
-mount -t tmpfs none "$work"
-system=$work/system
-mkdir "$system"
-truncate -s 64M "$work/disk"
-mkfs.ext4 -q "$work/disk"
-mount -o loop "$work/disk" "$system"
-cd "$system"
-mkdir -p proc dev sys tmp usr boot/grub etc/default/grub.d var/lib
-for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$dir"; done
-mount --rbind /usr usr
-mount --rbind /dev dev
-mount -t proc none proc
-cp -a /etc/grub.d /etc/os-release /etc/passwd /etc/group etc/
-cp /usr/share/grub/default/grub etc/default/grub
-# GRUB gives a system whose disk is a file no kernels.
-echo GRUB_DEVICE=/dev/vda1 > etc/default/grub.d/00-disk.cfg
-echo kernel > boot/vmlinuz-6.1.0-1-amd64
-echo initrd > boot/initrd.img-6.1.0-1-amd64
+const PREPARE = `${DEBIAN}
 args() { "$node" "$repo/build/test/helpers/kernel-arguments.js" "$system" "$@"; }
-linux() { sed -n 's/^[[:space:]]*linux[[:space:]]*[^ ]* root=[^ ]* //p' boot/grub/grub.cfg | sed 's/ *$//'; }
-state() {
-  find etc boot var -printf '%p %m %U:%G %l\\n' | sort
-  find etc boot var -type f -exec sha256sum {} + | sort
-}
 update() { chroot "$system" update-grub 2>/dev/null; }
 `;
 
@@ -44,11 +15,7 @@ describe("kernel arguments with Debian's own update-grub", function () {
   const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<string[]> {
-    const work = await tempDir(scope());
-    const args = ['--mount', '--propagation', 'private', 'sh', '-c', `${PREPARE}\n${script}`, 'sh', work, root];
-    const { code, stdout, stderr } = await runToEnd(scope(), 'unshare', [...args, process.execPath], {
-      deadline: 90_000,
-    });
+    const { code, stdout, stderr } = await runInPrivateNamespace(scope(), `${PREPARE}\n${script}`, 90_000);
     assert.equal(code, 0, stderr);
     return stdout.trimEnd().split('\n');
   }

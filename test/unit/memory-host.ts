@@ -27,6 +27,8 @@ export class MemoryHost {
   readonly commands = new Map<string, Answer>();
   /** Every command that was run, in order. */
   readonly ran: string[] = [];
+  /** Files of the kernel that make something of what is written to them: what they hold after. */
+  readonly values = new Map<string, (text: string) => string>();
   effects = 0;
   failAt: number | undefined;
   late = false;
@@ -89,6 +91,7 @@ export class MemoryHost {
       lstat: (path) => this.look(() => this.statOf(path)),
       realpath: (path) => this.look(() => (this.entries.has(this.follow(path)) ? this.follow(path) : undefined)),
       write: (path, text, mode) => this.effect(() => this.write(this.follow(path), text, mode)),
+      writeInPlace: (path, text) => this.effect(() => this.writeInPlace(this.follow(path), text)),
       mkdir: (path, mode) =>
         this.entries.has(path) ? Promise.resolve() : this.effect(() => void this.dir(path, mode)),
       chown: (path, uid, gid) => this.effect(() => void Object.assign(at(path), { uid, gid })),
@@ -124,6 +127,13 @@ export class MemoryHost {
     if (this.entries.get(dirname(path))?.kind !== 'directory') throw errno('ENOENT', path);
     if (old === undefined) this.entries.set(path, this.entry('file', text, mode ?? 0o644));
     else Object.assign(old, { text, mode: mode ?? old.mode, ctimeMs: ++this.clock });
+  }
+
+  private writeInPlace(path: string, text: string): void {
+    const entry = this.entries.get(path);
+    if (entry === undefined) throw errno('ENOENT', path);
+    const take = this.values.get(path);
+    entry.text = `${take === undefined ? text : take(text)}\n`;
   }
 
   private rmdir(path: string): boolean {

@@ -40,3 +40,11 @@ function declared(command: Command, path: readonly string[] = []): string[] {
   const own = command.options.map(({ long }) => [...path, long].join(' '));
   return [...own, ...command.commands.flatMap((child) => declared(child, [...path, child.name()]))];
 }
+
+/** Why a command line that a text tells people to type is none of ours; undefined where it is one. */
+export function mistakeIn(words: readonly string[]): string | undefined {
+  const { command, path } = leaf(program(), words);
+  if (path.length === 0 || command.commands.length > 0) return `no subcommand: ${words.join(' ')}`;
+  const flags = words.filter((word) => word.startsWith('--'));
+  return flags.find((flag) => !command.options.some(({ long }) => long === flag));
+}

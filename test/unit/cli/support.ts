@@ -1,3 +1,4 @@
+import { VhostHostError } from '../../../src/errors.js';
 import { realHost } from '../../../src/host.js';
 import type { DetachedChild, Host } from '../../../src/host.js';
 import { describeError } from '../../../src/log.js';
@@ -25,6 +26,8 @@ export class Desk {
   /** What the user answers, question by question; none: there is no terminal. */
   answers: boolean[] | undefined;
   readonly questions: string[] = [];
+  /** What the user chooses, question by question; the empty word takes the proposal. */
+  replies: string[] = [];
   /** In place of the real system. */
   fakeHost: Host | undefined;
   spawn: Spawn = () => Promise.reject(new Error('nothing may be started here'));
@@ -60,6 +63,13 @@ export class Desk {
         this.questions.push(question);
         const answer = this.answers?.shift();
         return answer === undefined ? Promise.reject(new Error(`not expected: ${question}`)) : Promise.resolve(answer);
+      },
+      ask: (question) => {
+        this.questions.push(`${question.message} [${question.proposal}]`);
+        const reply = this.replies.shift();
+        if (reply === undefined) return Promise.reject(new Error(`not expected: ${question.message}`));
+        if (reply === '^C') return Promise.reject(new VhostHostError('CANCELLED', 'cancelled: nothing was changed'));
+        return Promise.resolve(reply === '' ? question.proposal : reply);
       },
       loadBinding: () => {
         this.loads++;

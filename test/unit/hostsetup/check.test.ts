@@ -4,6 +4,7 @@ import type { Checked } from '../../../src/hostsetup/check.js';
 import { Look } from '../../../src/hostsetup/facts-look.js';
 import { readHostFacts } from '../../../src/hostsetup/facts.js';
 import { MIB } from '../../../src/sizes.js';
+import { mistakeIn } from '../cli/flags.js';
 import { MemoryHost } from '../memory-host.js';
 import { AROUND_CASES } from './check-cases-around.js';
 import { HOST_CASES } from './check-cases-host.js';
@@ -20,6 +21,8 @@ async function check({ on = debian12(), around, libvirt, facts }: Case): Promise
   for (const { id, state, reason, mend } of checked) {
     seen.add(`${id} ${state}`);
     assert.ok(reason !== '' && mend !== '');
+    for (const [, call = ''] of (mend ?? '').matchAll(/\bvhost-host ([^;|&]*)/g))
+      assert.equal(mistakeIn(call.trim().split(' ')), undefined, mend);
     if (state === 'warning' || state === 'error') assert.ok(mend !== undefined, `${id} says nothing to mend it`);
   }
   return checked;

@@ -1,0 +1,146 @@
+import { posix } from 'node:path';
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { readPools } from '../hugepage-pools.js';
+import { pageSizeOption, parseMounts } from '../mounts.js';
+import { shortSize, sizeText } from '../sizes.js';
+import { readSnapshot } from '../steps.js';
+import type { Action, Step } from '../steps.js';
+import { Look } from './facts-look.js';
+import { readHugetlbMounts } from './facts-mounts.js';
+import type { MountFacts } from './facts-mounts.js';
+import { FSTAB } from './fstab.js';
+import { fitRights, optionsOf, rightsIn } from './mount-options.js';
+import { keep } from './mounts-kept.js';
+import { checkMount, mountNow } from './mounts-now.js';
+import { findSystemd } from './systemd.js';
+
+/** Mounts of hugetlbfs: now, and again at each start of the system. */
+
+export interface MountWish {
+  readonly path: string;
+  /** Bytes. */
+  readonly pageSize: number;
+  /** User id; left as it is where it is not named, which for a new mount means root. */
+  readonly owner?: number;
+  readonly gid?: number;
+  /** Permission bits of the mount's top directory. */
+  readonly mode?: number;
+}
+
+export interface MountsWish {
+  readonly mounts: readonly MountWish[];
+  /** Mount in the running system. */
+  readonly now: boolean;
+}
+
+export interface MountsPlan {
+  readonly steps: Step[];
+  readonly notes: string[];
+}
+
+/** Looks, and changes nothing. SETUP_REFUSED where the path is something else's. */
+export async function planMounts(host: Host, { mounts, now }: MountsWish): Promise<MountsPlan> {
+  const look = new Look(host);
+  const { pools, defaultPageSize } = await readPools(look);
+  const facts = await readHugetlbMounts(look, defaultPageSize);
+  const systemd = await findSystemd(host);
+  let fstab = await readSnapshot(host, FSTAB);
+  const plan: MountsPlan = { steps: [], notes: [] };
+  for (const wish of mounts) {
+    refuseUnfit(wish, now ? pools.map(({ pageSize }) => pageSize) : [wish.pageSize]);
+    const elsewhere = await findElsewhere(host, wish, mounts, facts, now);
+    if (elsewhere !== undefined) {
+      plan.steps.push(doneStep(wish, elsewhere));
+      continue;
+    }
+    const kept = await keep({ host, look, systemd, defaultSize: defaultPageSize, fstab }, wish);
+    fstab = kept.fstab;
+    const mounting = now ? await mountNow(host, wish, defaultPageSize) : undefined;
+    plan.steps.push(mountStep(wish, kept, mounting, defaultPageSize));
+  }
+  if (now && plan.steps.some(({ actions }) => actions.some(({ kind }) => kind === 'mount'))) {
+    plan.notes.push('libvirt looks for hugetlbfs mounts when its daemon starts: restart it (running guests go on)');
+  }
+  return plan;
+}
+
+function refuseUnfit({ path, pageSize }: MountWish, known: readonly number[]): void {
+  // Quotes, backslashes and percent signs mean something of their own in units.
+  // eslint-disable-next-line no-control-regex
+  const strange = /[\u0000-\u001f"'%$\\]/.test(path);
+  const plain = posix.isAbsolute(path) && posix.normalize(path) === path && path !== '/' && !path.endsWith('/');
+  if (strange || !plain) {
+    throw new VhostHostError('USAGE', `${JSON.stringify(path)} is no path for a mount`, {
+      hint: 'an absolute path such as /mnt/huge',
+    });
+  }
+  if (known.includes(pageSize)) return;
+  const sizes = known.map(sizeText).join(', ') || 'none';
+  throw new VhostHostError(
+    'SETUP_REFUSED',
+    `this kernel has no hugepages of ${sizeText(pageSize)} (it has: ${sizes})`,
+    {
+      hint: 'ls /sys/kernel/mm/hugepages',
+      details: { pageSize },
+    },
+  );
+}
+
+/** Another place with the same pages and rights, mounted at each start, that no other wish makes something else of. */
+async function findElsewhere(
+  host: Host,
+  wish: MountWish,
+  all: readonly MountWish[],
+  { kept }: MountFacts,
+  now: boolean,
+): Promise<string | undefined> {
+  const mounted = parseMounts((await host.readOptional('/proc/mounts')) ?? '');
+  for (const { path, pageSize, options, source } of kept) {
+    if (pageSize !== wish.pageSize || path === wish.path || all.some((other) => other.path === path)) continue;
+    if (!fitRights(wish, rightsIn(options))) continue;
+    if (!now) return `${path} by ${source}`;
+    const there = mounted.findLast((mount) => mount.path === path);
+    const stat = await host.stat(path);
+    const right = there?.type === 'hugetlbfs' && pageSizeOption(there.options) === pageSize;
+    if (right && stat !== undefined && fitRights(wish, stat)) return `${path} by ${source}`;
+  }
+  return undefined;
+}
+
+function base(wish: MountWish): Pick<Step, 'id' | 'title' | 'why' | 'wanted' | 'needsReboot'> {
+  const size = shortSize(wish.pageSize);
+  return {
+    id: `hugetlbfs:${wish.path}`,
+    title: `hugetlbfs of ${size} at ${wish.path}`,
+    why: `programs that want pages of ${size} by a file find them in such a mount, libvirt among them`,
+    wanted: `${wish.path} with ${optionsOf(wish)}, at each start`,
+    needsReboot: false,
+  };
+}
+
+function doneStep(wish: MountWish, elsewhere: string): Step {
+  return { ...base(wish), current: elsewhere, diff: '', actions: [] };
+}
+
+function lineOf(action: Action): string {
+  if (action.kind !== 'mount') return '';
+  return `${action.path}: ${action.replaces ?? 'not mounted'} -> ${action.options}\n`;
+}
+
+function mountStep(
+  wish: MountWish,
+  kept: Awaited<ReturnType<typeof keep>>,
+  mounting: Awaited<ReturnType<typeof mountNow>> | undefined,
+  defaultSize: number,
+): Step {
+  const now = mounting?.actions ?? [];
+  const state = kept.actions.length > 0 ? 'not at each start' : `at each start by ${kept.where}`;
+  return {
+    ...base(wish),
+    current: mounting === undefined ? state : `${mounting.current}; ${state}`,
+    diff: kept.diff + now.map(lineOf).join(''),
+    actions: [...kept.actions, ...now],
+    verify: async (host) => (mounting === undefined ? undefined : checkMount(host, wish, defaultSize)),
+  };
+}

@@ -1,0 +1,32 @@
+import type { Host } from '../host.js';
+
+/** Whether systemd starts this system, and how it writes paths as names of units. */
+
+export interface Systemd {
+  /** It will read what is written for it. */
+  readonly present: boolean;
+  /** It can be told right now. */
+  readonly running: boolean;
+}
+
+/** A system that runs says by what it was started (sd_booted(3)); an image, only what is installed in it. */
+export async function findSystemd(host: Pick<Host, 'stat'>): Promise<Systemd> {
+  const there = async (path: string): Promise<boolean> => (await host.stat(path)) !== undefined;
+  const running = await there('/run/systemd/system');
+  if (running) return { present: true, running };
+  const live = await there('/proc/sys/kernel/osrelease');
+  const installed = (await there('/usr/lib/systemd/systemd')) || (await there('/lib/systemd/systemd'));
+  return { present: !live && installed, running };
+}
+
+/** `/mnt/huge` -> `mnt-huge.mount`, as `systemd-escape --path --suffix=mount` has it. */
+export function mountUnitName(path: string): string {
+  const inner = path.replace(/^\/+|\/+$/g, '').replace(/\/+/g, '/');
+  const escaped = [...Buffer.from(inner)].map((byte, i) => {
+    const letter = String.fromCharCode(byte);
+    if (letter === '/') return '-';
+    const plain = /[A-Za-z0-9:_.]/.test(letter) && !(letter === '.' && i === 0);
+    return plain ? letter : `\\x${byte.toString(16).padStart(2, '0')}`;
+  });
+  return `${escaped.join('')}.mount`;
+}
