@@ -76,23 +76,15 @@ export function writeAll(descriptor: number, text: string): void {
   for (let at = 0; at < bytes.length;) at += patiently(() => fs.writeSync(descriptor, bytes, at));
 }
 
-/** Waits for exactly so many bytes. */
-export function readExactly(descriptor: number, length: number): Buffer {
-  const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length;) {
-    const got = patiently(() => fs.readSync(descriptor, bytes, at, length - at, null));
+/** Waits for bytes until `parse` can make something of all that have come; fails where they end before that. */
+export function readUntil<T>(descriptor: number, parse: (bytes: Buffer) => T | undefined): T {
+  let bytes = Buffer.allocUnsafe(4096);
+  for (let length = 0; ;) {
+    if (length === bytes.length) bytes = Buffer.concat([bytes], 2 * length);
+    const got = patiently(() => fs.readSync(descriptor, bytes, length, bytes.length - length, null));
     if (got === 0) throw new Error(`descriptor ${descriptor} ended early`);
-    at += got;
-  }
-  return bytes;
-}
-
-/** Waits for a line, and reads nothing behind it. */
-export function readLine(descriptor: number): string {
-  let line = '';
-  for (;;) {
-    const letter = readExactly(descriptor, 1).toString('latin1');
-    if (letter === '\n') return line;
-    line += letter;
+    length += got;
+    const parsed = parse(bytes.subarray(0, length));
+    if (parsed !== undefined) return parsed;
   }
 }

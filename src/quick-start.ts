@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { Script } from 'node:vm';
 
 /**
@@ -10,8 +9,8 @@ import { Script } from 'node:vm';
 
 export interface Program {
   readonly script: Script;
-  /** Gives it what a module has. */
-  run(): void;
+  /** Gives it what a module has; `require` is that of a module beside it. */
+  run(require: NodeJS.Require): void;
 }
 
 function readOptional(path: string): Buffer | undefined {
@@ -26,14 +25,14 @@ function readOptional(path: string): Buffer | undefined {
 export function load(path: string): Program {
   const filename = `${path}.js`;
   // A function of the variables that a CommonJS module sees.
-  const source = `(function(require,__filename){${readFileSync(filename, 'latin1')}\n})`;
+  const source = `(function(require,__filename){${readFileSync(filename, 'utf8')}\n})`;
   const cachedData = readOptional(`${path}.code`);
   const script = new Script(source, { filename, ...(cachedData === undefined ? {} : { cachedData }) });
   return {
     script,
-    run() {
+    run(require) {
       const body = script.runInThisContext() as (require: NodeJS.Require, filename: string) => void;
-      body(createRequire(filename), filename);
+      body(require, filename);
     },
   };
 }

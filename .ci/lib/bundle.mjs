@@ -11,6 +11,15 @@ import { root, runLogged } from './task.mjs';
  */
 const dir = join(root, 'build/bundle/cli');
 
+/** As in native/launch/plan.c: V8 refuses code that it made under other flags. */
+const nodeFlags = [
+  '--jitless',
+  '--no-expose-wasm',
+  '--no-rehash-snapshot',
+  '--v8-pool-size=1',
+  '--preserve-symlinks-main',
+];
+
 const common = {
   absWorkingDir: root,
   outdir: dir,
@@ -26,6 +35,9 @@ const common = {
   logLevel: 'warning',
   // Code that was compiled ahead cannot contain import().
   supported: { 'dynamic-import': false },
+  // Only made when it is asked for: Node's URLs cost more than reading the host's hugepages.
+  define: { 'import.meta.url': 'bundle.url' },
+  banner: { js: "'use strict';const bundle={get url(){return require('node:url').pathToFileURL(__filename).href}};" },
 };
 
 /** What is imported on first use only becomes a file of its own; the planner hardly ever gets there. */
@@ -54,9 +66,9 @@ export async function bundle() {
     entryPoints: ['src/cli/wrap-plan.ts'],
     outExtension: { '.js': '.js' },
     plugins: [apart(lazy)],
-    define: { 'import.meta.url': 'bundleUrl' },
-    banner: { js: "const bundleUrl=require('node:url').pathToFileURL(__filename).href;" },
   });
   await build({ ...common, entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) } });
-  await runLogged('bundle', process.execPath, ['.ci/lib/compile-planner.mjs', dir], { input: launcherSays });
+  await runLogged('bundle', process.execPath, [...nodeFlags, '.ci/lib/compile-planner.mjs', dir], {
+    input: launcherSays,
+  });
 }

@@ -1,6 +1,7 @@
 // Plans one guest of libvirt's as qemu-wrap does, and keeps the code that V8 made for it: `node compile-planner.mjs DIR`.
 // A process of its own, because the planner uses its process's arguments, stdin and stdout; `launcherSays` is for stdin.
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -29,7 +30,7 @@ async function compile(dir) {
   process.on('exit', (code) => {
     if (code === 0) writeFileSync(`${path}.code`, program.script.createCachedData());
   });
-  program.run();
+  program.run(createRequire(`${path}.js`));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await compile(process.argv[2]);

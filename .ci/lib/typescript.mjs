@@ -17,7 +17,9 @@ function pruneOrphans() {
 /** Compiles src/ and test/ into build/, and bundles what must start fast, when any source has changed. */
 export async function ensureTypeScript() {
   const sources = ['src', 'test'].flatMap((dir) => filesBelow(dir)).filter((file) => file.endsWith('.ts'));
-  const print = fingerprint([...sources, 'tsconfig.json', 'package-lock.json', '.ci/lib/bundle.mjs']);
+  const means = ['tsconfig.json', 'package-lock.json', '.ci/lib/bundle.mjs', '.ci/lib/compile-planner.mjs'];
+  // Code that was compiled ahead is good for one version of Node.
+  const print = fingerprint([...sources, ...means], process.version);
   if (isCurrent('typescript', print, ['build/src', 'build/test', 'build/bundle'])) return;
   say('- compiling TypeScript');
   pruneOrphans();

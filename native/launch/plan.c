@@ -15,6 +15,8 @@
 #define PLANNER "build/bundle/cli/wrap-start.cjs"
 /* src/wrap/plan.ts describes the format. */
 #define MAGIC "vhost-host plan 1"
+/* How the plan ends. */
+#define END "\0."
 /* Far above what the kernel takes for a command line. */
 #define MAX_PLAN (16 * 1024 * 1024)
 
@@ -24,35 +26,70 @@ struct answer {
 	size_t length;
 };
 
+/*
+ * For Node. Without its compilers a program this short is done sooner, and no memory is both writable and
+ * executable, which SELinux does not let QEMU's processes have. Strings keep the hashes that they have in
+ * Node's own image: to hash them all anew, against whoever makes keys that collide, takes longer than the
+ * planning, and a guest that is slow to start harms nobody but who wrote its arguments. The code that is
+ * made at build time is made with the same (.ci/lib/bundle.mjs).
+ */
+static const char *const node_flags[] = {"--jitless", "--no-expose-wasm", "--no-rehash-snapshot",
+	"--v8-pool-size=1", "--preserve-symlinks-main"};
+#define NODE_FLAGS (sizeof(node_flags) / sizeof(*node_flags))
+
 static char **planner_args(const struct call *call, char *node)
 {
-	char **args = grow(NULL, (call->count + 6) * sizeof(*args));
+	char **args = grow(NULL, (call->count + NODE_FLAGS + 6) * sizeof(*args));
+	char **own = args + NODE_FLAGS + 1;
 	const char *config = call->config.state == CONFIG_NONE ? "" : call->config.path;
 
 	args[0] = node;
-	args[1] = package_file(PLANNER);
-	if (access(args[1], R_OK) != 0)
-		fail("npm install && npm run build", "%s is not there", args[1]);
-	args[2] = (char *)call->mode;
-	args[3] = call->emulator ? call->emulator : "";
-	args[4] = (char *)config;
-	memcpy(args + 5, call->args, (call->count + 1) * sizeof(*args));
+	memcpy(args + 1, node_flags, sizeof(node_flags));
+	own[0] = package_file(PLANNER);
+	if (access(own[0], R_OK) != 0)
+		fail("npm install && npm run build", "%s is not there", own[0]);
+	own[1] = (char *)call->mode;
+	own[2] = call->emulator ? call->emulator : "";
+	own[3] = (char *)config;
+	memcpy(own + 4, call->args, (call->count + 1) * sizeof(*args));
 	return args;
+}
+
+/*
+ * Variables for Node are somebody's wish for programs of his own: options that a planner is not made for,
+ * modules to be loaded first, certificates that take longer to read than the plan to make.
+ */
+static void forget_node_variables(void)
+{
+	for (char **entry = environ; *entry;) {
+		char *name = strncmp(*entry, "NODE_", 5) == 0 ? strndup(*entry, strcspn(*entry, "=")) : NULL;
+
+		if (name && unsetenv(name) == 0)
+			entry = environ;
+		else
+			entry++;
+		free(name);
+	}
+}
+
+/* `args` as planner_args() makes them. */
+static _Noreturn void exec_planner(char **args)
+{
+	forget_node_variables();
+	execv(args[0], args);
+	fail(NULL, "%s cannot be started: %s", args[0], strerror(errno));
 }
 
 _Noreturn void become_planner(const struct call *call)
 {
-	char *node = find_node();
-
-	execv(node, planner_args(call, node));
-	fail(NULL, "%s cannot be started: %s", node, strerror(errno));
+	exec_planner(planner_args(call, find_node()));
 }
 
 /*
  * The planner's stdin and stdout are its line to this process, and of the descriptors meant for QEMU it
  * sees none but stderr: nothing it does, and no switch it starts, can hold or disturb one.
  */
-static _Noreturn void child(char *node, char **args, pid_t parent, int line)
+static _Noreturn void child(char **args, pid_t parent, int line)
 {
 	/* Whatever ends the launcher ends the planner; asked again, since the launcher may be gone already.
 	 */
@@ -62,8 +99,7 @@ static _Noreturn void child(char *node, char **args, pid_t parent, int line)
 	if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
 		_exit(1);
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-	execv(node, args);
-	fail(NULL, "%s cannot be started: %s", node, strerror(errno));
+	exec_planner(args);
 }
 
 /* Above the standard three, which may be closed, and gone at exec: QEMU must not find a line of ours. */
@@ -98,7 +134,17 @@ static bool serve_errand(struct answer *answer, int fd)
 	return true;
 }
 
-static struct answer read_answer(int fd)
+/* Nothing but the end of a plan is a field of one point. */
+static bool is_whole_plan(const struct answer *answer)
+{
+	size_t length = answer->length;
+
+	return length > sizeof(MAGIC) && memcmp(answer->text, MAGIC, sizeof(MAGIC)) == 0 &&
+	       memcmp(answer->text + length - sizeof(END), END, sizeof(END)) == 0;
+}
+
+/* What the planner says until it is done; `*whole` tells whether that is a plan up to its end. */
+static struct answer read_answer(int fd, bool *whole)
 {
 	struct answer answer = {0};
 	size_t room = 0;
@@ -124,22 +170,39 @@ static struct answer read_answer(int fd)
 		answer.length += (size_t)got;
 		while (serve_errand(&answer, fd))
 			;
+		*whole = is_whole_plan(&answer);
+		if (*whole)
+			return answer;
 	}
 }
 
-/* Ends this process the way the planner ended, unless that was well. */
-static void expect_success(pid_t pid)
+static int wait_for(pid_t pid)
 {
 	int status;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			fail(NULL, "the planner is gone: %s", strerror(errno));
+	return status;
+}
+
+/* Ends this process the way the planner ended, unless that was well. */
+static void expect_success(pid_t pid)
+{
+	int status = wait_for(pid);
+
 	if (WIFSIGNALED(status))
 		fail(NULL, "the planner was ended by signal %d", WTERMSIG(status));
 	/* It has said itself what is wrong. */
 	if (WEXITSTATUS(status) != 0)
 		exit(1);
+}
+
+/* A plan up to its end is the last that it says; Node takes its time to tidy up after itself. */
+static void end_planner(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	wait_for(pid);
 }
 
 static struct answer ask_planner(const struct call *call)
@@ -149,6 +212,7 @@ static struct answer ask_planner(const struct call *call)
 	char **args = planner_args(call, node);
 	pid_t parent = getpid();
 	struct answer answer;
+	bool whole = false;
 	int ends[2];
 	pid_t pid;
 
@@ -162,14 +226,17 @@ static struct answer ask_planner(const struct call *call)
 	if (pid < 0)
 		fail(NULL, "the planner cannot be started: %s", strerror(errno));
 	if (pid == 0)
-		child(node, args, parent, ends[1]);
+		child(args, parent, ends[1]);
 	close(ends[1]);
-	answer = read_answer(ends[0]);
+	answer = read_answer(ends[0], &whole);
 	close(ends[0]);
-	expect_success(pid);
+	if (whole)
+		end_planner(pid);
+	else
+		expect_success(pid);
 	/* QEMU must find the signals as we found them. */
 	sigaction(SIGCHLD, &old, NULL);
-	free(args[1]);
+	free(args[NODE_FLAGS + 1]);
 	free(args);
 	free(node);
 	return answer;

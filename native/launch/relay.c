@@ -110,14 +110,16 @@ static int exchange(const char *path, const char *text, char *bytes, size_t *len
 
 void relay(int planner, const char *path, const char *text)
 {
-	char *bytes = grow(NULL, MAX_BYTES);
 	char head[32];
+	char *answer = grow(NULL, sizeof(head) + MAX_BYTES);
+	char *bytes = answer + sizeof(head);
 	size_t length = 0;
 	int error = exchange(path, text, bytes, &length);
 	int used = snprintf(head, sizeof(head), "%d %zu\n", error, error ? 0 : length);
 
-	/* A planner that does not listen any more is found out by how it ends. */
-	if (send_all(planner, head, (size_t)used))
-		send_all(planner, bytes, error ? 0 : length);
-	free(bytes);
+	/* In one piece: the planner, woken once, finds all of it. */
+	memcpy(bytes - used, head, (size_t)used);
+	/* One that does not listen any more is found out by how it ends. */
+	send_all(planner, bytes - used, (size_t)used + (error ? 0 : length));
+	free(answer);
 }

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { VhostHostError, hasCode } from '../errors.js';
 import type { QuickHost } from '../quick-host.js';
-import { packageRoot } from '../switch/package.js';
 import { post } from '../switch/quick-call.js';
 import type { Exchange } from '../switch/quick-call.js';
 import {
@@ -98,6 +97,7 @@ async function claimWhenStarted(parts: Parts, runDir: string, claim: Claim): Pro
 
 async function startAndClaim(parts: Parts, runDir: string, claim: Claim): Promise<string> {
   const { host, say } = parts;
+  const { packageRoot } = await import('../switch/package.js');
   const main = join(packageRoot, 'build', 'src', 'cli', 'main.js');
   const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
   try {

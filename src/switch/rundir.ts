@@ -36,6 +36,11 @@ export function portSocketPath(runDir: string, name: string): string {
   return join(runDir, `port-${name}.sock`);
 }
 
+/** Whether a file of that name in a run directory can only be a port's socket. */
+export function isPortSocketName(name: string): boolean {
+  return /^port-.+\.sock$/.test(name);
+}
+
 export function lockPath(runDir: string): string {
   return join(runDir, 'lock');
 }
@@ -44,7 +49,7 @@ export function logPath(runDir: string): string {
   return join(runDir, 'switch.log');
 }
 
-/** The list of port sockets, so that a later switch can clear up after one that was killed. */
+/** The list of port sockets elsewhere, so that a later switch can clear up after one that was killed. */
 export function socketRecordPath(runDir: string): string {
   return join(runDir, 'sockets');
 }

@@ -1,8 +1,9 @@
+import { basename, dirname, join } from 'node:path';
 import { printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { probeSocket } from './probe.js';
 import type { SocketState } from './probe.js';
-import { apiSocketPath, claimSocketPath, socketRecordPath } from './rundir.js';
+import { apiSocketPath, claimSocketPath, isPortSocketName, socketRecordPath } from './rundir.js';
 
 /**
  * Socket files that a switch leaves behind when it is killed, and the rule for taking them away:
@@ -39,8 +40,9 @@ function parseRecord(text: string): readonly string[] {
 }
 
 /**
- * The ports' sockets, written down before each is made, so that the next switch knows which of them
- * were ours. Used only by the holder of the run directory's lock.
+ * The ports' sockets. Those in the run directory are known by their names, which spares a guest that starts the
+ * wait for a file to be written; others are written down before each is made, so that the next switch knows
+ * which of them were ours. Used only by the holder of the run directory's lock.
  */
 export class SocketRecord {
   readonly #host: Host;
@@ -56,21 +58,23 @@ export class SocketRecord {
 
   async add(path: string): Promise<void> {
     this.#paths.add(path);
-    await this.#save();
+    if (this.#isElsewhere(path)) await this.#save();
   }
 
   async remove(path: string): Promise<void> {
     this.#paths.delete(path);
-    await this.#save();
+    if (this.#isElsewhere(path)) await this.#save();
   }
 
   /** Takes away what a dead switch left, one line about each. */
   async clearLeftovers(say: (line: string) => void): Promise<void> {
     const recorded = parseRecord((await this.#host.readOptional(this.#file)) ?? '[]');
-    for (const path of [apiSocketPath(this.#runDir), claimSocketPath(this.#runDir), ...recorded]) {
+    const named = (await this.#host.list(this.#runDir)).filter(isPortSocketName);
+    const ports = new Set([...named.map((name) => join(this.#runDir, name)), ...recorded]);
+    for (const path of [apiSocketPath(this.#runDir), claimSocketPath(this.#runDir), ...ports]) {
       const result = await clearDeadSocket(this.#host, path);
       if (result === 'removed') say(`removed ${printable(path)}, left by a switch that was killed`);
-      if (result === 'alive' && recorded.includes(path)) say(`left ${printable(path)} alone: somebody listens on it`);
+      if (result === 'alive' && ports.has(path)) say(`left ${printable(path)} alone: somebody listens on it`);
     }
     await this.#host.unlink(this.#file);
   }
@@ -82,8 +86,13 @@ export class SocketRecord {
     await this.#host.unlink(this.#file);
   }
 
+  #isElsewhere(path: string): boolean {
+    return dirname(path) !== this.#runDir || !isPortSocketName(basename(path));
+  }
+
   async #save(): Promise<void> {
-    if (this.#paths.size === 0) await this.#host.unlink(this.#file);
-    else await this.#host.write(this.#file, `${JSON.stringify([...this.#paths])}\n`, 0o600);
+    const elsewhere = [...this.#paths].filter((path) => this.#isElsewhere(path));
+    if (elsewhere.length === 0) await this.#host.unlink(this.#file);
+    else await this.#host.write(this.#file, `${JSON.stringify(elsewhere)}\n`, 0o600);
   }
 }

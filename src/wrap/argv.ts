@@ -53,10 +53,17 @@ export function valueOf(item: Item): string {
   return item.args[1]?.text ?? '';
 }
 
+/** Items and groups never change, and rule after rule asks for the same ones. */
+const groups = new WeakMap<Item, Group>();
+
 /** The value of an option taken apart. */
 export function groupOf(item: Item): Group {
+  const known = groups.get(item);
+  if (known !== undefined) return known;
   try {
-    return parseGroup(valueOf(item), IMPLIED_KEYS[item.name ?? '']);
+    const group = parseGroup(valueOf(item), IMPLIED_KEYS[item.name ?? '']);
+    groups.set(item, group);
+    return group;
   } catch (error) {
     throw new VhostHostError('ARGV_INVALID', `the JSON of "-${item.name ?? ''} ${valueOf(item)}" cannot be read`, {
       cause: error,

@@ -7,28 +7,27 @@ interface Member {
   readonly value: unknown;
 }
 
-/** End of the string that opens at `start`, just after its closing quote. */
-function stringEnd(text: string, start: number): number {
-  let i = start + 1;
-  while (text[i] !== '"') i += text[i] === '\\' ? 2 : 1;
-  return i + 1;
+/** A string, or what tells how deep a value lies and where it ends. */
+const TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],]/g;
+
+/** The first token at or after `start`, and where it ends. */
+function nextToken(text: string, start: number): { readonly token: string; readonly end: number } {
+  TOKEN.lastIndex = start;
+  const token = TOKEN.exec(text)?.[0] ?? '';
+  return { token, end: token === '' ? text.length : TOKEN.lastIndex };
 }
 
 /** End of the member's value that starts at or after `start`: the comma or brace that follows, at depth 0. */
 function valueEnd(text: string, start: number): number {
   let depth = 0;
-  for (let i = start; i < text.length;) {
-    const c = text[i];
-    if (c === '"') {
-      i = stringEnd(text, i);
-      continue;
-    }
-    if (depth === 0 && (c === ',' || c === '}')) return i;
-    if (c === '{' || c === '[') depth++;
-    if (c === '}' || c === ']') depth--;
-    i++;
+  for (let at = start; ;) {
+    const { token, end } = nextToken(text, at);
+    if (token === '') return end;
+    if (depth === 0 && (token === ',' || token === '}')) return end - 1;
+    if (token === '{' || token === '[') depth++;
+    if (token === '}' || token === ']') depth--;
+    at = end;
   }
-  return text.length;
 }
 
 /** A scalar as QEMU writes it on a command line. */
@@ -56,7 +55,7 @@ export class JsonGroup implements Group {
     const gaps: string[] = [];
     let at = 0;
     for (let open = text.indexOf('"', at); open >= 0; open = text.indexOf('"', at)) {
-      const keyEnd = stringEnd(text, open);
+      const keyEnd = nextToken(text, open).end;
       const end = open + text.slice(open, valueEnd(text, keyEnd)).trimEnd().length;
       const key = JSON.parse(text.slice(open, keyEnd)) as string;
       gaps.push(text.slice(at, open));

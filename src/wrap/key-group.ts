@@ -11,14 +11,13 @@ interface Entry {
 function splitCommas(text: string): string[] {
   const parts: string[] = [];
   let start = 0;
-  for (let i = 0; i < text.length; i++) {
-    if (text[i] !== ',') continue;
-    if (text[i + 1] === ',') {
-      i++;
-      continue;
+  for (let comma = text.indexOf(','); comma >= 0;) {
+    const doubled = text[comma + 1] === ',';
+    if (!doubled) {
+      parts.push(text.slice(start, comma));
+      start = comma + 1;
     }
-    parts.push(text.slice(start, i));
-    start = i + 1;
+    comma = text.indexOf(',', comma + (doubled ? 2 : 1));
   }
   parts.push(text.slice(start));
   return parts;

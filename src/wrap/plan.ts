@@ -30,3 +30,11 @@ export function printPlan(rewritten: Rewritten): string {
 export function printErrand(socket: string, text: string): string {
   return `q${socket}\0${text}\0`;
 }
+
+/** What the launcher brings back; undefined while not all of it has come. */
+export function parseReturn(bytes: Buffer): { readonly errno: number; readonly answer: string } | undefined {
+  const end = bytes.indexOf('\n');
+  if (end < 0) return undefined;
+  const [errno = NaN, length = NaN] = bytes.toString('latin1', 0, end).split(' ').map(Number);
+  return bytes.length < end + 1 + length ? undefined : { errno, answer: bytes.toString('utf8', end + 1) };
+}

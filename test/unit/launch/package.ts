@@ -43,6 +43,18 @@ export function textsOf({ report }: Outcome): string[] {
   return (report?.args ?? []).map((arg) => arg.toString());
 }
 
+/** A guest that has to be planned. */
+export const GUEST = '-netdev tap,id=h1,vhost=on,vhostfd=30 -device virtio-net-pci,netdev=h1 -m 64'.split(' ');
+
+/** A dead process that init has not collected yet does not count. */
+export function isAlive(pid: string): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 const FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-g'];
 
 function compile(flags: readonly string[], sources: readonly string[], output: string): void {

@@ -32,7 +32,7 @@ describe('sockets a dead switch left', () => {
       assert.ok((await lstat(join(dir, 's'))).isSocket());
     }));
 
-  it("the API's and the recorded ones go, inside the run directory and out of it; nothing else does", () =>
+  it("the API's, the ports' and the recorded ones go, inside the run directory and out of it; nothing else does", () =>
     withDir(async (dir) => {
       const outside = join(dir, 'outside.sock');
       const run = join(dir, 'run');
@@ -41,7 +41,7 @@ describe('sockets a dead switch left', () => {
       const others = [join(run, 'other.sock'), join(dir, 'unrecorded.sock')];
       for (const path of [...leftovers, ...others]) await leaveDeadSocket(path);
       await writeFile(join(run, 'port-x.sock'), 'no socket');
-      const record = [portSocketPath(run, 'a'), outside, join(run, 'port-x.sock'), 'relative', 7];
+      const record = [outside, join(run, 'port-x.sock'), 'relative', 7];
       await writeFile(socketRecordPath(run), JSON.stringify(record));
       const said: string[] = [];
       await new SocketRecord(realHost, run).clearLeftovers((line) => said.push(line));
@@ -71,14 +71,23 @@ describe('sockets a dead switch left', () => {
       assert.deepEqual(await readdir(dir), []);
     }));
 
-  it('the record holds what is open, and is gone when nothing is', () =>
+  it('the record holds what is open elsewhere, and is gone when nothing is', () =>
     withDir(async (dir) => {
       const record = new SocketRecord(realHost, dir);
-      await record.add('/a');
-      await record.add('/b');
-      assert.deepEqual(JSON.parse(await readFile(socketRecordPath(dir), 'utf8')), ['/a', '/b']);
-      await record.remove('/a');
-      await record.remove('/b');
+      const [below, own] = [join(dir, 'sub', 'port-b.sock'), join(dir, 'own.sock')];
+      for (const path of ['/a', below, portSocketPath(dir, 'c'), own]) await record.add(path);
+      assert.deepEqual(JSON.parse(await readFile(socketRecordPath(dir), 'utf8')), ['/a', below, own]);
+      for (const path of ['/a', below, own]) await record.remove(path);
+      assert.deepEqual(await readdir(dir), []);
+    }));
+
+  it("a port's socket in the run directory is known by its name, and goes with the switch", () =>
+    withDir(async (dir) => {
+      const record = new SocketRecord(realHost, dir);
+      await record.add(portSocketPath(dir, 'a'));
+      assert.deepEqual(await readdir(dir), []);
+      await leaveDeadSocket(portSocketPath(dir, 'a'));
+      await record.close();
       assert.deepEqual(await readdir(dir), []);
     }));
 });

@@ -2,7 +2,7 @@ import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import { explain, explainText, quote } from '../../../src/wrap/explain.js';
 import { launch } from '../../../src/wrap/launch.js';
-import { printPlan } from '../../../src/wrap/plan.js';
+import { parseReturn, printPlan } from '../../../src/wrap/plan.js';
 import type { Claim } from '../../../src/wrap/rewrite.js';
 
 const bareHost = {
@@ -72,6 +72,13 @@ describe('launch', () => {
       ['k0', 'k1', 'k2', 'k4'],
     );
     equal(fields.filter((field) => field.startsWith('a')).length, 8);
+  });
+
+  it('takes what the launcher brings only when all of it has come', () => {
+    const bytes = Buffer.from('0 5\nab\u00e9\n');
+    for (let length = 0; length < bytes.length; length++) equal(parseReturn(bytes.subarray(0, length)), undefined);
+    deepEqual(parseReturn(bytes), { errno: 0, answer: 'ab\u00e9\n' });
+    deepEqual(parseReturn(Buffer.from('111 0\n')), { errno: 111, answer: '' });
   });
 
   it('explains in words that a shell takes back', async () => {
