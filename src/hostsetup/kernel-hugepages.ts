@@ -43,7 +43,7 @@ export function pageBytes(size: string): number | undefined {
 }
 
 /** What the line asks for; `implicit` is the size of pages where it names none. */
-function readUnit(line: string, implicit: string): Unit {
+export function hugepageUnit(line: string, implicit: string): Unit {
   const args = kernelArgs(line).filter(isHugepageArg);
   const defaultSize = args.findLast(({ name }) => name === 'default_hugepagesz')?.value;
   const pools: Pool[] = [];
@@ -87,7 +87,7 @@ function print({ defaultSize, pools }: Unit): string[] {
 /** The line with these pools. One that has them already, however written, stays as it is. */
 export function setHugepages(line: string, wish: HugepageWish, implicit: string): string {
   refuseOdd(wish);
-  const unit = readUnit(line, implicit);
+  const unit = hugepageUnit(line, implicit);
   const wanted = merge(unit, wish);
   if (meaning(unit) === meaning(wanted)) return line;
   return replaceArgs(line, isHugepageArg, print(wanted));

@@ -14,6 +14,7 @@ import { fitRights, optionsOf, rightsIn } from './mount-options.js';
 import { keep } from './mounts-kept.js';
 import { checkMount, mountNow } from './mounts-now.js';
 import { findSystemd } from './systemd.js';
+import type { PartPlan } from './plan-part.js';
 
 /** Mounts of hugetlbfs: now, and again at each start of the system. */
 
@@ -34,19 +35,14 @@ export interface MountsWish {
   readonly now: boolean;
 }
 
-export interface MountsPlan {
-  readonly steps: Step[];
-  readonly notes: string[];
-}
-
 /** Looks, and changes nothing. SETUP_REFUSED where the path is something else's. */
-export async function planMounts(host: Host, { mounts, now }: MountsWish): Promise<MountsPlan> {
+export async function planMounts(host: Host, { mounts, now }: MountsWish): Promise<PartPlan> {
   const look = new Look(host);
   const { pools, defaultPageSize } = await readPools(look);
   const facts = await readHugetlbMounts(look, defaultPageSize);
   const systemd = await findSystemd(host);
   let fstab = await readSnapshot(host, FSTAB);
-  const plan: MountsPlan = { steps: [], notes: [] };
+  const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
   for (const wish of mounts) {
     refuseUnfit(wish, now ? pools.map(({ pageSize }) => pageSize) : [wish.pageSize]);
     const elsewhere = await findElsewhere(host, wish, mounts, facts, now);

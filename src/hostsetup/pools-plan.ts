@@ -5,6 +5,7 @@ import { shortSize } from '../sizes.js';
 import type { SetValue, Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readSystem } from './facts-system.js';
+import type { PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart, refuseBelowFloor } from './pools-floor.js';
 import { planPersistence } from './pools-persist.js';
 import { growthOf, poolText } from './pools-target.js';
@@ -37,18 +38,13 @@ export interface PoolsWish {
   readonly persist: boolean;
 }
 
-export interface PoolsPlan {
-  readonly steps: Step[];
-  readonly notes: string[];
-}
-
 /** Looks, and changes nothing. SETUP_REFUSED where a size or node is not there, or too little memory would be left. */
-export async function planPools(host: Host, wish: PoolsWish): Promise<PoolsPlan> {
+export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan> {
   const look = new Look(host);
   const pools = await readPools(look);
   const { memory, nodes } = await readSystem(look);
   const floor = wish.floorBytes ?? defaultFloor(memory.total);
-  const plan: PoolsPlan = { steps: [], notes: [] };
+  const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
   if (wish.now) {
     const growths = growthOf(wish.pools, pools, nodes);
     refuseBelowFloor(growths, memory.available, floor);

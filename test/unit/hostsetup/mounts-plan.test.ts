@@ -1,7 +1,8 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import type { Host } from '../../../src/host.js';
 import { planMounts } from '../../../src/hostsetup/mounts-plan.js';
-import type { MountWish, MountsPlan } from '../../../src/hostsetup/mounts-plan.js';
+import type { MountWish } from '../../../src/hostsetup/mounts-plan.js';
+import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
 import { rootedHost } from '../../../src/rooted-host.js';
 import { GIB, MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
@@ -31,10 +32,10 @@ function systemd(): MemoryHost {
   return memory.file('/proc/mounts', 'hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n');
 }
 
-const plan = (host: Host, mounts: readonly MountWish[], now = true): Promise<MountsPlan> =>
+const plan = (host: Host, mounts: readonly MountWish[], now = true): Promise<PartPlan> =>
   planMounts(host, { mounts, now });
 
-async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<MountsPlan> {
+async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<PartPlan> {
   const host = withMounts(memory);
   const before = stateOf(memory);
   const planned = await plan(host, mounts);

@@ -1,7 +1,8 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import fc from 'fast-check';
 import { POOLS_CONF, editPoolsConf } from '../../../src/hostsetup/pools-persist.js';
-import type { PoolWish, PoolsPlan } from '../../../src/hostsetup/pools-plan.js';
+import type { PoolWish } from '../../../src/hostsetup/pools-plan.js';
+import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
 import { spread } from '../../../src/hostsetup/pools-target.js';
 import { GIB, KIB, MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
@@ -17,7 +18,7 @@ describe('pools: broken at every effect', () => {
       const fresh = (): MemoryHost => machine().dir('/run/systemd/system').dir('/etc/tmpfiles.d');
       const whole = fresh();
       const all =
-        (memory: MemoryHost): (() => Promise<PoolsPlan>) =>
+        (memory: MemoryHost): (() => Promise<PartPlan>) =>
         () =>
           plan(memory, wishes, { persist: true });
       await carryOut(whole.host, all(whole));
@@ -38,7 +39,7 @@ describe('pools: broken at every effect', () => {
 
 describe('pools: at each start', () => {
   const systemd = (): MemoryHost => machine().dir('/run/systemd/system').dir('/etc/tmpfiles.d');
-  const later = (memory: MemoryHost, ...pools: PoolWish[]): Promise<PoolsPlan> =>
+  const later = (memory: MemoryHost, ...pools: PoolWish[]): Promise<PartPlan> =>
     plan(memory, pools, { now: false, persist: true });
 
   it('by tmpfiles.d, per size and node; other lines stay, and it is done once', async () => {

@@ -1,5 +1,6 @@
 import { planPools } from '../../../src/hostsetup/pools-plan.js';
-import type { PoolWish, PoolsPlan } from '../../../src/hostsetup/pools-plan.js';
+import type { PoolWish } from '../../../src/hostsetup/pools-plan.js';
+import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
 import { GIB, MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { livePool } from './kernel-fake.js';
@@ -7,7 +8,7 @@ import { GIB_KB, debian12, withNode, withPool } from './systems.js';
 
 /** Machines for the pools' tests, and the wish of most of them. */
 export const SMALL: PoolWish = { pageSize: 2 * MIB, count: 256 };
-export const plan = (memory: MemoryHost, pools: readonly PoolWish[], more: object = {}): Promise<PoolsPlan> =>
+export const plan = (memory: MemoryHost, pools: readonly PoolWish[], more: object = {}): Promise<PartPlan> =>
   planPools(memory.host, { pools, now: true, persist: false, ...more });
 export const total = (memory: MemoryHost, sizeKb = 2048, where = '/sys/kernel/mm'): number =>
   Number(memory.entries.get(`${where}/hugepages/hugepages-${sizeKb}kB/nr_hugepages`)?.text);
