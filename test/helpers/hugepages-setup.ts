@@ -1,20 +1,17 @@
-import { applySteps } from '../../src/apply.js';
 import { planMounts } from '../../src/hostsetup/mounts-plan.js';
 import type { MountsWish } from '../../src/hostsetup/mounts-plan.js';
 import { planPools } from '../../src/hostsetup/pools-plan.js';
 import type { PoolsWish } from '../../src/hostsetup/pools-plan.js';
 import { messageOf } from '../../src/errors.js';
 import { realHost } from '../../src/host.js';
-import { Journal } from '../../src/journal.js';
 import type { Step } from '../../src/steps.js';
-import { planUndo, undoOne } from '../../src/undo.js';
+import { doSteps, undoSteps } from './steps.js';
 
 /**
  * `hugepages-setup.js pools|mounts WISH` or `hugepages-setup.js undo`: pools and mounts of this very system, as a
  * program, because only a process can be in a mount namespace. Prints one line of JSON: steps done, remarks, notes.
  */
 const [, , verb, wish = '{}'] = process.argv;
-const what = 'test';
 
 async function planned(): Promise<{ readonly steps: readonly Step[]; readonly notes: readonly string[] }> {
   if (verb === 'pools') return planPools(realHost, JSON.parse(wish) as PoolsWish);
@@ -25,18 +22,12 @@ async function set(): Promise<unknown> {
   const { steps, notes } = await planned();
   const remarks: string[] = [];
   const remark = (_: Step, line: string): void => void remarks.push(line);
-  const done = await applySteps(realHost, steps, { what, undoHint: '', around: (_, work) => work(), remark });
+  const done = await doSteps(realHost, steps, remark);
   return { done, remarks, notes };
 }
 
-async function undo(): Promise<unknown> {
-  const plan = await planUndo(realHost, await Journal.list(realHost, what), []);
-  for (const undoing of plan) await undoOne(realHost, undoing, []);
-  return plan.map(({ line }) => line);
-}
-
 try {
-  process.stdout.write(`${JSON.stringify(await (verb === 'undo' ? undo() : set()))}\n`);
+  process.stdout.write(`${JSON.stringify(await (verb === 'undo' ? undoSteps(realHost) : set()))}\n`);
 } catch (error) {
   process.stdout.write(`${JSON.stringify({ error: messageOf(error) })}\n`);
 }

@@ -1,9 +1,7 @@
-import { applySteps } from '../../src/apply.js';
 import { planKernelArguments } from '../../src/hostsetup/kernel-plan.js';
 import { realHost } from '../../src/host.js';
-import { Journal } from '../../src/journal.js';
 import { rootedHost } from '../../src/rooted-host.js';
-import { planUndo, undoOne } from '../../src/undo.js';
+import { doSteps, undoSteps } from './steps.js';
 
 /**
  * `kernel-arguments.js ROOT set|undo [PAGES]`: the kernel arguments of the system below ROOT, as a program, because
@@ -11,23 +9,16 @@ import { planUndo, undoOne } from '../../src/undo.js';
  */
 const [root = '', verb, pages = '4'] = process.argv.slice(2);
 const host = rootedHost(realHost, root);
-const what = 'test';
 
 async function set(): Promise<string[]> {
   const wish = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: Number(pages) }] } };
   const { steps, byHand } = await planKernelArguments(host, wish);
   if (byHand !== undefined) return [`by hand: ${byHand.reason}`];
-  return applySteps(host, steps, { what, undoHint: '', around: (_, work) => work() });
-}
-
-async function undo(): Promise<string[]> {
-  const plan = await planUndo(host, await Journal.list(host, what), []);
-  for (const undoing of plan) await undoOne(host, undoing, []);
-  return plan.map(({ line }) => line);
+  return doSteps(host, steps);
 }
 
 try {
-  process.stdout.write(`${JSON.stringify(await (verb === 'set' ? set() : undo()))}\n`);
+  process.stdout.write(`${JSON.stringify(await (verb === 'set' ? set() : undoSteps(host)))}\n`);
 } catch (error) {
   process.stdout.write(`${String(error)}\n`);
   process.exitCode = 1;

@@ -1,17 +1,13 @@
 import assert from 'node:assert/strict';
-import { applySteps } from '../../src/apply.js';
 import type { Host } from '../../src/host.js';
 import { planNic } from '../../src/hostsetup/nic-plan.js';
 import type { NicWish } from '../../src/hostsetup/nic-plan.js';
-import { Journal } from '../../src/journal.js';
-import { planUndo, undoOne } from '../../src/undo.js';
 import { guestHost } from '../helpers/guest-host.js';
 import type { Guest } from '../helpers/guest.js';
 import { watchForLeaks } from '../helpers/leaks.js';
 import { Scope } from '../helpers/scope.js';
+import { doSteps, undoSteps } from '../helpers/steps.js';
 import { CARD, bootUdevGuest } from '../helpers/udev-guest.js';
-
-const what = 'test';
 
 describe('setup: a real network card, in a guest with a real udev', function () {
   this.timeout(120_000);
@@ -36,11 +32,7 @@ describe('setup: a real network card, in a guest with a real udev', function () 
 
   async function set(wanted: NicWish['driver'], now = true): Promise<string[]> {
     const { steps } = await planNic(host, { address: CARD, driver: wanted, now });
-    return applySteps(host, steps, { what, undoHint: '', around: (_, work) => work() });
-  }
-
-  async function undo(): Promise<void> {
-    for (const undoing of await planUndo(host, await Journal.list(host, what), [])) await undoOne(host, undoing, []);
+    return doSteps(host, steps);
   }
 
   it('goes to vfio-pci at once, and back to its own driver', async () => {
@@ -48,7 +40,7 @@ describe('setup: a real network card, in a guest with a real udev', function () 
     assert.deepEqual(await set('vfio-pci'), [`nic-${CARD}`]);
     assert.deepEqual([await driver(), await interfaces()], ['vfio-pci', 'lo']);
     assert.deepEqual(await set('vfio-pci'), []);
-    await undo();
+    await undoSteps(host);
     assert.deepEqual([await driver(), await interfaces()], ['virtio-pci', 'eth0\nlo']);
     assert.equal((await guest.run('find /etc/udev/rules.d /var/lib -type f | grep .')).status, 1);
   });
@@ -59,7 +51,7 @@ describe('setup: a real network card, in a guest with a real udev', function () 
     // What systemd does at boot for all devices that were there before udev.
     await guest.sh('udevadm control --reload && udevadm trigger --type=devices --action=add --settle');
     assert.equal(await driver(), 'uio_pci_generic');
-    await undo();
+    await undoSteps(host);
     assert.equal(await driver(), 'virtio-pci');
   });
 

@@ -1,8 +1,7 @@
 import { applySteps } from '../../src/apply.js';
-import { Journal } from '../../src/journal.js';
 import { followedBy, planWrites } from '../../src/steps.js';
 import type { Action, Step, WriteFile } from '../../src/steps.js';
-import { planUndo, undoOne } from '../../src/undo.js';
+import { undoSteps } from '../helpers/steps.js';
 import { MemoryHost } from './memory-host.js';
 
 export const WHAT = 'test';
@@ -12,11 +11,8 @@ export function step(id: string, actions: readonly Action[], more: Partial<Step>
   return { id, title: id, why: '', current: '', wanted: '', diff: '', needsReboot: false, actions, ...more };
 }
 
-export async function undoAll(memory: MemoryHost, leave: readonly string[] = []): Promise<string[]> {
-  const plan = await planUndo(memory.host, await Journal.list(memory.host, WHAT), leave);
-  for (const undoing of plan) await undoOne(memory.host, undoing, leave);
-  return plan.map(({ line }) => line);
-}
+export const undoAll = ({ host }: MemoryHost, leave: readonly string[] = []): Promise<string[]> =>
+  undoSteps(host, leave);
 
 /** A host on which `make` and `unmake` add and remove a word, as `semodule -i` and `-r` do. */
 export function machine(): MemoryHost {

@@ -5,9 +5,8 @@ import { VhostHostError } from '../../../src/errors.js';
 import { planKernelArguments } from '../../../src/hostsetup/kernel-plan.js';
 import type { KernelPlan } from '../../../src/hostsetup/kernel-plan.js';
 import type { KernelWish } from '../../../src/hostsetup/kernel-wish.js';
-import { Journal } from '../../../src/journal.js';
-import { planUndo, undoOne } from '../../../src/undo.js';
-import { OPTIONS, WHAT } from '../steps-support.js';
+import { doSteps, undoSteps } from '../../helpers/steps.js';
+import { OPTIONS } from '../steps-support.js';
 import { ROOT, system, systems } from './boot-support.js';
 import type { System } from './boot-support.js';
 
@@ -40,11 +39,9 @@ function render({ method, steps, byHand, notes }: KernelPlan): string {
 }
 
 const apply = async ({ host }: System, wish: KernelWish): Promise<string[]> =>
-  applySteps(host, (await planKernelArguments(host, wish)).steps, OPTIONS);
+  doSteps(host, (await planKernelArguments(host, wish)).steps);
 
-async function undo({ host }: System): Promise<void> {
-  for (const undoing of await planUndo(host, await Journal.list(host, WHAT), [])) await undoOne(host, undoing, []);
-}
+const undo = ({ host }: System): Promise<string[]> => undoSteps(host);
 
 describe('kernel arguments: real systems', () => {
   for (const name of systems) {

@@ -8,7 +8,8 @@ import { GIB, MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 import { withMounts } from './kernel-fake.js';
-import { carryOut, open, stateOf, takeBack } from './plan-support.js';
+import { carryOut, open, stateOf } from './plan-support.js';
+import { undoSteps } from '../../helpers/steps.js';
 import { GIB_KB, debian12, image, withPool } from './systems.js';
 
 const HUGE: MountWish = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };
@@ -42,7 +43,7 @@ async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Prom
   await carryOut(host, () => Promise.resolve(planned));
   deepEqual(open(await plan(host, mounts)), [], 'planned again');
   const after = stateOf(memory);
-  await takeBack(host);
+  await undoSteps(host);
   deepEqual(stateOf(memory), before);
   await carryOut(host, () => plan(host, mounts));
   deepEqual(stateOf(memory), after);
@@ -135,7 +136,7 @@ describe('mounts: with systemd', () => {
     deepEqual(done, ['hugetlbfs:/srv/huge']);
     deepEqual(memory.ran, ['systemctl enable srv-huge.mount']);
     deepEqual(open(await plan(host, wishes, false)), []);
-    await takeBack(host);
+    await undoSteps(host);
     // Directories of units were not there before, and of what systemctl makes nothing is left.
     memory.entries.delete('/etc/systemd/system/local-fs.target.wants');
     deepEqual(stateOf(memory), before);
@@ -199,11 +200,11 @@ describe('mounts: what is refused', () => {
     const host = withMounts(memory, busy);
     await carryOut(host, () => plan(host, [HUGE]));
     busy.add('/mnt/huge');
-    const error = await failure('CHANGE_FAILED', takeBack(host));
+    const error = await failure('CHANGE_FAILED', undoSteps(host));
     match(error.message, /^unmount \/mnt\/huge: .*: umount: \/mnt\/huge: target is busy\./);
     equal(memory.entries.has(UNIT), true);
     busy.clear();
-    await takeBack(host);
+    await undoSteps(host);
     deepEqual(stateOf(memory), before);
   });
 
@@ -215,7 +216,7 @@ describe('mounts: what is refused', () => {
       carryOut(nothing, () => plan(nothing, [HUGE])),
     );
     match(error.message, /mount ended well, but \/mnt\/huge is no mount$/);
-    await takeBack(nothing);
+    await undoSteps(nothing);
     const odd = withMounts(memory);
     const host: Host = {
       ...odd,
@@ -253,7 +254,7 @@ describe('mounts: broken at every effect', () => {
           memory.failAt = undefined;
           if (finish) await carryOut(host, () => plan(host, wishes));
           if (finish) deepEqual(open(await plan(host, wishes)), []);
-          await takeBack(host);
+          await undoSteps(host);
           deepEqual(stateOf(memory), before, `broken at ${failAt}`);
         }
       }

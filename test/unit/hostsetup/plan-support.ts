@@ -3,12 +3,11 @@ import { applySteps } from '../../../src/apply.js';
 import { VhostHostError } from '../../../src/errors.js';
 import type { Host } from '../../../src/host.js';
 import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
-import { Journal } from '../../../src/journal.js';
 import { isDone } from '../../../src/steps.js';
 import type { Step } from '../../../src/steps.js';
-import { planUndo, undoOne } from '../../../src/undo.js';
+import { doSteps } from '../../helpers/steps.js';
 import type { MemoryHost } from '../memory-host.js';
-import { OPTIONS, WHAT, undoAll } from '../steps-support.js';
+import { OPTIONS, undoAll } from '../steps-support.js';
 
 /** A part of setup from plan to undo, on a host in memory. */
 
@@ -57,14 +56,8 @@ export async function carryOut(
   plan: () => Promise<{ readonly steps: readonly Step[] }>,
 ): Promise<{ readonly done: readonly string[]; readonly remarks: readonly string[] }> {
   const remarks: string[] = [];
-  const options = { ...OPTIONS, remark: (_: Step, line: string) => void remarks.push(line) };
-  return { done: await applySteps(host, (await plan()).steps, options), remarks };
-}
-
-export async function takeBack(host: Host): Promise<string[]> {
-  const plan = await planUndo(host, await Journal.list(host, WHAT), []);
-  for (const undoing of plan) await undoOne(host, undoing, []);
-  return plan.map(({ line }) => line);
+  const done = await doSteps(host, (await plan()).steps, (_, line) => void remarks.push(line));
+  return { done, remarks };
 }
 
 /** Steps that would change something. */

@@ -7,7 +7,8 @@ import { spread } from '../../../src/hostsetup/pools-target.js';
 import { GIB, KIB, MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
-import { carryOut, open, stateOf, takeBack } from './plan-support.js';
+import { carryOut, open, stateOf } from './plan-support.js';
+import { undoSteps } from '../../helpers/steps.js';
 import { SMALL, machine, plan, total } from './pools-scene.js';
 import { image } from './systems.js';
 
@@ -30,7 +31,7 @@ describe('pools: broken at every effect', () => {
         await failure('CHANGE_FAILED', carryOut(memory.host, all(memory)));
         memory.failAt = undefined;
         if (failAt % 2 === 0) await carryOut(memory.host, all(memory));
-        await takeBack(memory.host);
+        await undoSteps(memory.host);
         deepEqual(stateOf(memory), before, `broken at ${failAt}`);
       }
     });
@@ -54,7 +55,7 @@ describe('pools: at each start', () => {
     ]);
     deepEqual(open(await later(memory, SMALL)), []);
     equal(total(memory), 0);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
 

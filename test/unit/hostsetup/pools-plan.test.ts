@@ -4,7 +4,8 @@ import { GIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 import { livePool } from './kernel-fake.js';
-import { carryOut, open, stateOf, takeBack } from './plan-support.js';
+import { carryOut, open, stateOf } from './plan-support.js';
+import { undoSteps } from '../../helpers/steps.js';
 import { SMALL, machine, node, plan, total, twoNodes } from './pools-scene.js';
 import { GIB_KB, debian12, withMemory, withPool } from './systems.js';
 
@@ -30,7 +31,7 @@ describe('pools: grown in the running kernel', () => {
     });
     deepEqual([total(memory), total(memory, GIB_KB)], [256, 2]);
     deepEqual(open(await plan(memory, wishes)), []);
-    const lines = await takeBack(memory.host);
+    const lines = await undoSteps(memory.host);
     equal(lines[1], `set ${path} back to 40`);
     deepEqual(stateOf(memory), before);
   });
@@ -56,7 +57,7 @@ describe('pools: grown in the running kernel', () => {
     await carryOut(memory.host, () => plan(memory, wishes));
     deepEqual([total(memory, 2048, node(0)), total(memory, 2048, node(1)), total(memory)], [8, 16, 24]);
     deepEqual(open(await plan(memory, wishes)), []);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
 
@@ -65,7 +66,7 @@ describe('pools: grown in the running kernel', () => {
     const before = stateOf(memory);
     await carryOut(memory.host, () => plan(memory, [{ ...SMALL, count: 28 }]));
     deepEqual([total(memory, 2048, node(0)), total(memory, 2048, node(1))], [18, 10]);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
 
@@ -94,7 +95,7 @@ describe('pools: where the kernel gives less', () => {
       /^wanted 3 × 1G on node 1, got 2: .*compacted; run it again .* kernel arguments and reboot$/,
     );
     deepEqual(open(await plan(memory, [wish])), ['hugepages-1G-node1']);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
 
@@ -109,7 +110,7 @@ describe('pools: where the kernel gives less', () => {
     const memory = twoNodes(0);
     const { remarks } = await carryOut(memory.host, () => plan(memory, [wish]));
     match(remarks[0] ?? '', /, got 0:/);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
   });
 
   it('a file system that is read-only is told, with the file', async () => {
@@ -120,7 +121,7 @@ describe('pools: where the kernel gives less', () => {
       carryOut(host, () => plan(memory, [SMALL])),
     );
     match(error.message, /^hugepages-2M failed: \/sys\/\S+2048kB\/nr_hugepages does not take 256: EROFS/);
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     equal(total(memory), 0);
   });
 });
@@ -166,10 +167,10 @@ describe('pools: what is refused', () => {
     const pool = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB';
     const promised = '/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages';
     memory.file(`${pool}/free_hugepages`, '200\n').file(promised, '4\n');
-    let error = await failure('CHANGED_SINCE', takeBack(memory.host));
+    let error = await failure('CHANGED_SINCE', undoSteps(memory.host));
     equal(error.message, `${pool}/nr_hugepages cannot go back to 0, because 60 of 256 are in use: nothing was undone`);
     memory.file(`${pool}/nr_hugepages`, '300\n').file(`${pool}/free_hugepages`, '300\n');
-    error = await failure('CHANGED_SINCE', takeBack(memory.host));
+    error = await failure('CHANGED_SINCE', undoSteps(memory.host));
     match(error.message, /nr_hugepages is 300 by now, neither 256 as it was left nor 0 as it was: nothing was undone$/);
     equal(total(memory, 2048, node(0)), 300);
   });
@@ -179,7 +180,7 @@ describe('pools: what is refused', () => {
     await carryOut(memory.host, () => plan(memory, [SMALL]));
     memory.file('/proc/sys/kernel/random/boot_id', 'two\n');
     await memory.host.writeInPlace('/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages', '300');
-    await takeBack(memory.host);
+    await undoSteps(memory.host);
     equal(total(memory), 300);
   });
 });

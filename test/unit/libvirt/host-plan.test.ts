@@ -1,6 +1,4 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { applySteps } from '../../../src/apply.js';
-import { Journal } from '../../../src/journal.js';
 import { apparmorPath, apparmorRules } from '../../../src/libvirt/apparmor-rules.js';
 import { rulesFile } from '../../../src/libvirt/apparmor-step.js';
 import { findDaemon } from '../../../src/libvirt/daemon.js';
@@ -10,7 +8,7 @@ import { wrapperText } from '../../../src/libvirt/install-wrapper.js';
 import { refuseLegacy } from '../../../src/libvirt/qemu-conf-step.js';
 import { fileContexts } from '../../../src/libvirt/selinux-policy.js';
 import type { Step } from '../../../src/steps.js';
-import { planUndo, undoOne } from '../../../src/undo.js';
+import { doSteps, undoSteps } from '../../helpers/steps.js';
 import { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 import { ABSTRACTION, LAUNCHER, LOCAL, PACKAGE, QEMU, debian, withApparmor, withSelinux } from './support.js';
@@ -27,7 +25,6 @@ const WISH: HostWish = {
   packageRoot: PACKAGE,
   live: true,
 };
-const OPTIONS = { what: 't', undoHint: '', around: (_: Step, work: () => Promise<void>) => work() };
 const PATHS = {
   wrapper: WISH.wrapper,
   launcher: LAUNCHER,
@@ -42,13 +39,10 @@ const plan = (memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<Step[]>
   planHost(memory.host, { ...WISH, ...wish });
 
 async function apply(memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<string[]> {
-  return applySteps(memory.host, await plan(memory, wish), OPTIONS);
+  return doSteps(memory.host, await plan(memory, wish));
 }
 
-async function undo(memory: MemoryHost): Promise<void> {
-  for (const one of await planUndo(memory.host, await Journal.list(memory.host, 't'), []))
-    await undoOne(memory.host, one, []);
-}
+const undo = (memory: MemoryHost): Promise<string[]> => undoSteps(memory.host);
 
 async function refused(memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<string> {
   const error = await failure('SETUP_REFUSED', plan(memory, wish));
