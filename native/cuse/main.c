@@ -1,6 +1,6 @@
 /*
  * vh-cuse SOCKET: the supervisor of the devices /dev/<basename>-N (supervisor.h), with its line at SOCKET. Writes
- * "ready" on its standard output once it listens, and what happens on its standard error.
+ * "ready" on descriptor 3 once it listens, and what happens on its standard error.
  */
 #include "supervisor.h"
 
@@ -22,6 +22,8 @@
 /* How often it is looked whether a device that shall go was closed. */
 #define SWEEP_MS 200
 #define LINE_BYTES 512
+/* Where its starter waits for a line. */
+#define READY_FD 3
 
 static struct vh_cuse_supervisor supervisor;
 
@@ -157,8 +159,8 @@ int main(int argc, char **argv)
 	if (error != 0)
 		fail("the bridge", -error);
 	listener = listen_at(argv[1]);
-	printf("ready\n");
-	fclose(stdout);
+	dprintf(READY_FD, "ready\n");
+	close(READY_FD);
 	while (!vh_cuse_supervisor_done(&supervisor)) {
 		struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
 

@@ -36,6 +36,11 @@ export function portSocketPath(runDir: string, name: string): string {
   return join(runDir, `port-${name}.sock`);
 }
 
+/** The line to the process that keeps the devices. */
+export function bridgeSocketPath(runDir: string): string {
+  return join(runDir, 'cuse.sock');
+}
+
 export function lockPath(runDir: string): string {
   return join(runDir, 'lock');
 }
