@@ -265,9 +265,6 @@ static void send_ping(void)
 
 static void on_arp(const uint8_t *f)
 {
-	static const uint8_t nobody[6];
-
-	(void)nobody;
 	if (f[41] != me || f[38] != 10)
 		return;
 	if (f[21] == 1)
@@ -373,4 +370,5 @@ __asm__(".section .multiboot, \"a\"\n"
 	".section .bss\n"
 	".align 16\n"
 	".skip 16384\n"
-	"stack_top:\n");
+	"stack_top:\n"
+	".text\n");
