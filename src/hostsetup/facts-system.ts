@@ -25,6 +25,8 @@ export interface SystemFacts {
   readonly arguments: readonly string[];
   /** Flags of the processor; empty where the architecture has none. */
   readonly cpuFlags: ReadonlySet<string>;
+  /** Who may look into whose processes (kernel.yama.ptrace_scope); 3: nobody into any. */
+  readonly ptraceScope: number;
   readonly memory: { readonly total: number; readonly available: number };
   readonly nodes: readonly NodeMemory[];
 }
@@ -80,6 +82,7 @@ export async function readSystem(look: Look): Promise<SystemFacts> {
     kernel: (await look.text('/proc/sys/kernel/osrelease')) || undefined,
     arguments: splitArguments(await look.text('/proc/cmdline')),
     cpuFlags: new Set(flags.split(/\s+/).filter((flag) => flag !== '')),
+    ptraceScope: Number((await look.text('/proc/sys/kernel/yama/ptrace_scope')).trim() || 0),
     memory: { total: memoryField(meminfo, 'MemTotal'), available: memoryField(meminfo, 'MemAvailable') },
     nodes: await readNodes(look),
   };
