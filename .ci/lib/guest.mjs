@@ -31,9 +31,27 @@ async function ensurePingGuest() {
   const print = fingerprint([...files, ...sources]);
   if (isCurrent('ping-guest', print, [output])) return;
   mkdirSync(join(root, 'build/ping-guest'), { recursive: true });
-  const bare = ['-m32', '-march=i686', '-ffreestanding', '-fno-pie', '-fno-stack-protector', '-fno-asynchronous-unwind-tables'];
+  const bare = [
+    '-m32',
+    '-march=i686',
+    '-ffreestanding',
+    '-fno-pie',
+    '-fno-stack-protector',
+    '-fno-asynchronous-unwind-tables',
+  ];
   const link = ['-nostdlib', '-static', '-no-pie', '-Wl,--build-id=none', '-Wl,-T', files[1]];
-  await runLogged('guest', 'gcc', ['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', ...bare, ...link, files[0], '-o', output]);
+  await runLogged('guest', 'gcc', [
+    '-std=gnu11',
+    '-Os',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    ...bare,
+    ...link,
+    files[0],
+    '-o',
+    output,
+  ]);
   record('ping-guest', print);
 }
 

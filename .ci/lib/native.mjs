@@ -20,6 +20,12 @@ export async function buildNative({ rebuild = false } = {}) {
       'apt-get install --no-install-recommends libdpdk-dev pkg-config',
     );
   }
+  if ((await ask('pkg-config', ['--exists', 'fuse3'])) === undefined) {
+    throw new TaskError(
+      'pkg-config finds no fuse3 (libfuse 3, with its headers)',
+      'apt-get install --no-install-recommends libfuse3-dev',
+    );
+  }
   const gyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js');
   if (!existsSync(gyp)) throw new TaskError('node-gyp is not installed', 'npm ci');
   const dpdk = (await ask('pkg-config', ['--modversion', 'libdpdk'])).trim();

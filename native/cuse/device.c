@@ -166,7 +166,8 @@ static void resume(struct vh_cuse_device *d)
 {
 	struct fuse_in_header *request = pending(d->slot);
 
-	if (atomic_load(&d->slot->state) == VH_CUSE_READY && (request->len == 0 || request->opcode != CUSE_INIT))
+	if (atomic_load(&d->slot->state) == VH_CUSE_READY &&
+		(request->len == 0 || request->opcode != CUSE_INIT))
 		show_init(d);
 	if (request->len == 0)
 		return;
@@ -174,8 +175,7 @@ static void resume(struct vh_cuse_device *d)
 		process(d, request->len);
 		return;
 	}
-	struct fuse_out_header failed = {
-		.len = sizeof(failed), .error = -EIO, .unique = request->unique};
+	struct fuse_out_header failed = {.len = sizeof(failed), .error = -EIO, .unique = request->unique};
 
 	d->world.say(&d->real, "a request (%u) ended the bridge twice and is given up", request->opcode);
 	if (write(d->fd, &failed, sizeof(failed)) < 0)
@@ -192,8 +192,7 @@ static void *serve(void *self)
 	while (!fuse_session_exited(d->session)) {
 		struct fuse_buf buf = {.mem = d->slot->request};
 		bool mending = d->link.socket < 0 && vh_cuse_link_wanted(&d->link);
-		struct pollfd p[] = {{.fd = d->fd, .events = POLLIN},
-			{.fd = d->wake, .events = POLLIN},
+		struct pollfd p[] = {{.fd = d->fd, .events = POLLIN}, {.fd = d->wake, .events = POLLIN},
 			{.fd = d->link.socket, .events = POLLIN}};
 		int n;
 

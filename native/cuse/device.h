@@ -3,12 +3,12 @@
  *
  * Theory of operation
  *   A thread per device waits for the kernel and for the back end. A request is read into the slot, worked on
- * and answered before the next one, so there is at most one that a crash leaves open; the next process takes it
- * up again, once, and then answers that it failed.
- *   ioctls are unrestricted: SET_MEM_TABLE's number says 8 bytes and means more. So each comes twice (and that
- * one three times): first without data, and we tell the kernel what to copy.
- *   A client that is killed waits for the answer to its release. It is given first; what there is to clean up
- * comes after it, and nothing here waits longer than for one answer of the back end (wire.h).
+ * and answered before the next one, so there is at most one that a crash leaves open; the next process takes
+ * it up again, once, and then answers that it failed. ioctls are unrestricted: SET_MEM_TABLE's number says 8
+ * bytes and means more. So each comes twice (and that one three times): first without data, and we tell the
+ * kernel what to copy. A client that is killed waits for the answer to its release. It is given first; what
+ * there is to clean up comes after it, and nothing here waits longer than for one answer of the back end
+ * (wire.h).
  */
 #ifndef VH_CUSE_DEVICE_H
 #define VH_CUSE_DEVICE_H

@@ -114,12 +114,13 @@ static int take_events(struct vh_cuse_link *l, const struct vh_cuse_ring *r, str
 }
 
 /* The ring is set up and enabled. */
-static int tell_ring(struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring,
-	const struct events *e)
+static int tell_ring(
+	struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring, const struct events *e)
 {
 	const struct vh_cuse_ring *r = &c->ring[ring];
 	uint32_t index = 2 * c->pair + ring;
-	struct vh_cuse_msg addr = {.request = VH_CUSE_SET_VRING_ADDR, .size = sizeof(addr.addr), .addr = r->addr};
+	struct vh_cuse_msg addr = {
+		.request = VH_CUSE_SET_VRING_ADDR, .size = sizeof(addr.addr), .addr = r->addr};
 	int error;
 
 	addr.addr.index = index;
@@ -231,8 +232,8 @@ static void find_position(struct vh_cuse_link *l, struct vh_cuse_ring *r)
 {
 	uint16_t used;
 
-	if (l->world->peek(l->world->self, l->port->process, r->addr.used_user_addr + 2, &used, sizeof(used)) ==
-		0)
+	if (l->world->peek(
+		    l->world->self, l->port->process, r->addr.used_user_addr + 2, &used, sizeof(used)) == 0)
 		r->base = used;
 }
 
@@ -386,8 +387,8 @@ void vh_cuse_link_stop(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 
 	r->running = false;
 	l->started &= ~(1U << index);
-	if (told && vh_cuse_tell_state(l, VH_CUSE_SET_VRING_ENABLE, index, 0) == 0 && vh_cuse_tell(l, &m, NULL, 0, true) == 0 &&
-		m.state.num <= UINT16_MAX)
+	if (told && vh_cuse_tell_state(l, VH_CUSE_SET_VRING_ENABLE, index, 0) == 0 &&
+		vh_cuse_tell(l, &m, NULL, 0, true) == 0 && m.state.num <= UINT16_MAX)
 		r->base = m.state.num;
 	else
 		find_position(l, r);
@@ -407,7 +408,8 @@ int vh_cuse_link_memory(struct vh_cuse_link *l)
 	return 0;
 }
 
-int vh_cuse_link_event(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd)
+int vh_cuse_link_event(
+	struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd)
 {
 	const struct vh_cuse_world *w = l->world;
 	uint32_t index = 2 * c->pair + ring;

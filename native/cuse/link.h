@@ -1,9 +1,10 @@
 /*
  * The link: one vhost-user connection for a guest, and what the back end was told over it.
  *
- * A link is down, or up. Whatever goes wrong with the back end (it ends, does not answer in time, refuses) takes
- * it down and is no error of the client's: vh_cuse_link_mend() tells the back end everything again once it is
- * back, from struct vh_cuse_port alone. Only what is wrong with the client's own words is returned to it.
+ * A link is down, or up. Whatever goes wrong with the back end (it ends, does not answer in time, refuses)
+ * takes it down and is no error of the client's: vh_cuse_link_mend() tells the back end everything again once
+ * it is back, from struct vh_cuse_port alone. Only what is wrong with the client's own words is returned to
+ * it.
  *
  * A ring that runs while the link is down has its position in guest memory: with a split ring, the used index
  * says how far the back end came. (That is why packed rings are not offered: theirs would be lost.)
@@ -16,7 +17,7 @@
 struct vh_cuse_link {
 	const struct vh_cuse_world *world;
 	struct vh_cuse_port *port;
-	int socket;	       /* -1: down */
+	int socket; /* -1: down */
 	bool features_said;
 	uint64_t features;
 	uint32_t parts; /* of guest memory that the back end has; 0: none yet */
@@ -56,7 +57,8 @@ void vh_cuse_link_stop(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 int vh_cuse_link_memory(struct vh_cuse_link *l);
 
 /* A running ring has a new call or kick descriptor. Return: 0 or a negative errno as above. */
-int vh_cuse_link_event(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd);
+int vh_cuse_link_event(
+	struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd);
 
 /* What a client is offered: bits of linux/vhost.h and of virtio-net. */
 uint64_t vh_cuse_link_offer(const struct vh_cuse_port *port);

@@ -1,6 +1,6 @@
 /*
- * vh-cuse SOCKET: the supervisor of the devices /dev/<basename>-N (supervisor.h), with its line at SOCKET. Writes
- * "ready" on descriptor 3 once it listens, and what happens on its standard error.
+ * vh-cuse SOCKET: the supervisor of the devices /dev/<basename>-N (supervisor.h), with its line at SOCKET.
+ * Writes "ready" on descriptor 3 once it listens, and what happens on its standard error.
  */
 #include "supervisor.h"
 
@@ -52,7 +52,8 @@ static bool parse_wish(const char *text, struct vh_cuse_wish *w)
 {
 	int end = 0;
 
-	if (sscanf(text, "%63[A-Za-z0-9._-] %" SCNo32 " %d %d %n", w->name, &w->mode, &w->uid, &w->gid, &end) != 4 ||
+	if (sscanf(text, "%63[A-Za-z0-9._-] %" SCNo32 " %d %d %n", w->name, &w->mode, &w->uid, &w->gid,
+		    &end) != 4 ||
 		end == 0 || w->name[0] == '.' || w->mode > 0777)
 		return false;
 	if (text[end] != '/' || strlen(text + end) >= sizeof(w->socket))

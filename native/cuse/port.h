@@ -2,8 +2,8 @@
  * A port as its guest sees it through /dev/<basename>-N: the state behind the ioctls of linux/vhost.h.
  *
  * Theory of operation
- *   The kernel's vhost-net has one open file per queue pair; vhost-user has one connection for all of them. So
- * every open is a client, clients of one process are one guest, and the guest has one link (link.h) to the
+ *   The kernel's vhost-net has one open file per queue pair; vhost-user has one connection for all of them.
+ * So every open is a client, clients of one process are one guest, and the guest has one link (link.h) to the
  * port's own socket. An ioctl is written down here first; the back end hears of a ring when its client starts
  * it (NET_SET_BACKEND with a descriptor), all at once, and gives its position back when it is stopped. So a
  * back end that is away costs the client nothing: what was written down is told again when it is back.
@@ -42,9 +42,9 @@ struct vh_cuse_ring {
 	uint32_t size; /* entries; 0: not said yet */
 	uint32_t base; /* next available entry */
 	struct vhost_vring_addr addr;
-	bool placed;	     /* addr was said */
-	bool running;	     /* between NET_SET_BACKEND(fd) and NET_SET_BACKEND(-1) */
-	int32_t call, kick;  /* the client's own descriptor numbers; -1: none */
+	bool placed;	    /* addr was said */
+	bool running;	    /* between NET_SET_BACKEND(fd) and NET_SET_BACKEND(-1) */
+	int32_t call, kick; /* the client's own descriptor numbers; -1: none */
 };
 
 struct vh_cuse_client {
@@ -79,14 +79,15 @@ struct vh_cuse_world {
 	void *self;
 	/* Return: a socket with the port's back end, or a negative errno. */
 	int (*connect)(void *self);
-	/* A copy of descriptor `fd` of the process, checked to be an eventfd. Return: it, or a negative errno. */
+	/* A copy of descriptor `fd` of the process, checked to be an eventfd. Return: it, or a negative
+	 * errno. */
 	int (*take_event)(void *self, pid_t process, int fd);
 	/* Whether the process has this descriptor. Return: 0 or a negative errno. */
 	int (*has_fd)(void *self, pid_t process, int fd);
 	/*
 	 * Finds the files behind the n regions, skips those that are not shared, and opens the rest.
-	 * Return: how many parts[] and fds[] (the caller's to close) were filled, at most VH_CUSE_SHARED and at
-	 * least 1, or a negative errno.
+	 * Return: how many parts[] and fds[] (the caller's to close) were filled, at most VH_CUSE_SHARED and
+	 * at least 1, or a negative errno.
 	 */
 	int (*find_memory)(void *self, pid_t process, const struct vhost_memory_region *regions, uint32_t n,
 		struct vh_cuse_part *parts, int *fds);

@@ -2,10 +2,10 @@
  * What /proc tells about a client: its process, and the files behind its memory.
  *
  * Memory is given to the back end as files, opened anew and read-write, with the rights of this process. So a
- * client must not get more than it has itself: a range counts only where the client has it mapped `rw-s`, which
- * the kernel allows for files that were opened for writing. A private or read-only mapping is skipped. Since the
- * client may change its mappings while we look, device and inode of what was opened are compared with what maps
- * said, and maps is read a second time; both must agree.
+ * client must not get more than it has itself: a range counts only where the client has it mapped `rw-s`,
+ * which the kernel allows for files that were opened for writing. A private or read-only mapping is skipped.
+ * Since the client may change its mappings while we look, device and inode of what was opened are compared
+ * with what maps said, and maps is read a second time; both must agree.
  *
  * `root` is where proc is mounted ("/proc"; a test has recorded ones).
  */
@@ -34,13 +34,14 @@ struct vh_cuse_mapped {
 int vh_cuse_proc_find(const char *root, pid_t process, const struct vhost_memory_region *regions, uint32_t n,
 	struct vh_cuse_mapped *found);
 
-/* Gets a copy of a process's descriptor (pidfd_getfd(2), or a test's own). Return: it, or a negative errno. */
+/* Gets a copy of a process's descriptor (pidfd_getfd(2), or a test's own). Return: it, or a negative errno.
+ */
 typedef int vh_cuse_take_fd(pid_t process, int fd);
 
 /*
- * Finds and opens. Return: the number of parts and of descriptors (the caller's to close), or a negative errno:
- * -EFAULT where nothing is shared, -EAGAIN where the client changed it meanwhile, -EACCES where a file cannot be
- * had.
+ * Finds and opens. Return: the number of parts and of descriptors (the caller's to close), or a negative
+ * errno: -EFAULT where nothing is shared, -EAGAIN where the client changed it meanwhile, -EACCES where a file
+ * cannot be had.
  */
 int vh_cuse_proc_open(const char *root, pid_t process, vh_cuse_take_fd *take,
 	const struct vhost_memory_region *regions, uint32_t n, struct vh_cuse_part *parts, int *fds);

@@ -11,7 +11,8 @@ bool vh_cuse_ring_size(uint32_t entries)
 
 bool vh_cuse_ring_aligned(const struct vhost_vring_addr *addr)
 {
-	return addr->desc_user_addr % 16 == 0 && addr->avail_user_addr % 2 == 0 && addr->used_user_addr % 4 == 0;
+	return addr->desc_user_addr % 16 == 0 && addr->avail_user_addr % 2 == 0 &&
+	       addr->used_user_addr % 4 == 0;
 }
 
 static bool within(uint64_t at, uint64_t size, const struct vh_cuse_part *parts, uint32_t n)
@@ -25,8 +26,8 @@ static bool within(uint64_t at, uint64_t size, const struct vh_cuse_part *parts,
 	return false;
 }
 
-bool vh_cuse_ring_within(const struct vh_cuse_ring *r, uint64_t features, const struct vh_cuse_part *parts,
-	uint32_t n)
+bool vh_cuse_ring_within(
+	const struct vh_cuse_ring *r, uint64_t features, const struct vh_cuse_part *parts, uint32_t n)
 {
 	/* Flags and index, the entries, and the other side's event index behind them. */
 	uint64_t ends = 4 + ((features & F_EVENT_IDX) != 0 ? 2 : 0);
@@ -49,7 +50,8 @@ static bool overlap(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
 int vh_cuse_check_regions(const struct vhost_memory_region *r, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		if (wraps(r[i].guest_phys_addr, r[i].memory_size) || wraps(r[i].userspace_addr, r[i].memory_size))
+		if (wraps(r[i].guest_phys_addr, r[i].memory_size) ||
+			wraps(r[i].userspace_addr, r[i].memory_size))
 			return -EINVAL;
 		for (uint32_t k = 0; k < i; k++)
 			if (overlap(r[i].guest_phys_addr, r[i].memory_size, r[k].guest_phys_addr,

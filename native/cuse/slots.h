@@ -1,9 +1,9 @@
 /*
  * What the bridge knows, in memory that the supervisor makes and every bridge process shares with it.
  *
- * A bridge may end at any instruction. Its successor finds here which devices there are, what their guests have
- * said (struct vh_cuse_port), and the request that was being worked on: read from /dev/cuse and not answered,
- * it would leave its client waiting for ever.
+ * A bridge may end at any instruction. Its successor finds here which devices there are, what their guests
+ * have said (struct vh_cuse_port), and the request that was being worked on: read from /dev/cuse and not
+ * answered, it would leave its client waiting for ever.
  *
  * Owners: the supervisor writes what describes a device, before the bridge hears of it; the device's thread
  * writes the rest.
@@ -30,8 +30,8 @@ enum vh_cuse_slot_state {
 };
 
 struct vh_cuse_slot {
-	_Atomic uint32_t state; /* enum vh_cuse_slot_state */
-	_Atomic uint32_t opens; /* clients, for the supervisor to see */
+	_Atomic uint32_t state;	 /* enum vh_cuse_slot_state */
+	_Atomic uint32_t opens;	 /* clients, for the supervisor to see */
 	char name[VH_CUSE_NAME]; /* without /dev/ */
 	char socket[VH_CUSE_SOCKET];
 	bool retiring; /* goes with its last client; the supervisor's own */

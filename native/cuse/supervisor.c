@@ -73,7 +73,8 @@ static _Noreturn void become_bridge(struct vh_cuse_supervisor *s, int line, pid_
 	prctl(PR_SET_NAME, "vh-cuse-bridge");
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	/* The devices come over the line, so that a device that is removed is not held by what was inherited. */
+	/* The devices come over the line, so that a device that is removed is not held by what was inherited.
+	 */
 	for (uint32_t i = 0; i < VH_CUSE_DEVICES; i++)
 		if (s->fd[i] >= 0)
 			close(s->fd[i]);
@@ -166,7 +167,8 @@ static dev_t kernel_number(const char *name)
 	return makedev(major, minor);
 }
 
-/* The node, once it is there and the kernel says that it is this device. Return: an O_PATH descriptor or -1. */
+/* The node, once it is there and the kernel says that it is this device. Return: an O_PATH descriptor or -1.
+ */
 static int find_node(const char *name)
 {
 	char path[128];
@@ -207,8 +209,9 @@ static const char *await_node(const struct vh_cuse_slot *slot, const struct vh_c
 	}
 	if (node < 0)
 		return why("/dev/", w->name,
-			atomic_load(&slot->state) == VH_CUSE_ENDED ? "the name is taken by another device"
-								     : "the kernel made the device, but no node in /dev");
+			atomic_load(&slot->state) == VH_CUSE_ENDED
+				? "the kernel makes no more such devices"
+				: "the kernel made the device, but no node in /dev");
 	trouble = open_to(w, node);
 	close(node);
 	return trouble;
@@ -221,7 +224,8 @@ static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct v
 	int fd = open("/dev/cuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return why("/dev/cuse", "", errno == ENOENT ? "it is not there (modprobe cuse)" : strerror(errno));
+		return why("/dev/cuse", "",
+			errno == ENOENT ? "it is not there (modprobe cuse)" : strerror(errno));
 	if (kernel_number(w->name) != 0) {
 		close(fd);
 		return why("/dev/", w->name, "the name is taken by another device");

@@ -1,10 +1,10 @@
 /*
  * The supervisor: what must not end as long as a guest uses a device.
  *
- * A device is there as long as somebody has its descriptor of /dev/cuse open, and QEMU aborts when it is gone.
- * So a process that does nothing else holds these descriptors and the devices' state (slots.h); all that could
- * fail is done by the bridge, its child (bridge.h), and where that ends another one goes on. The switch is
- * neither's parent: it may end and come back, and finds the supervisor by its socket.
+ * A device is there as long as somebody has its descriptor of /dev/cuse open, and QEMU aborts when it is
+ * gone. So a process that does nothing else holds these descriptors and the devices' state (slots.h); all
+ * that could fail is done by the bridge, its child (bridge.h), and where that ends another one goes on. The
+ * switch is neither's parent: it may end and come back, and finds the supervisor by its socket.
  *
  * The line (main.c): a UNIX stream socket that only its owner may use. One line asks, one or more answer.
  *   add NAME MODE UID GID SOCKET   makes /dev/NAME for the port behind SOCKET, or finds it there: ok

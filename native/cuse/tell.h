@@ -10,7 +10,8 @@
 /* From a loss to the first try to connect again. */
 #define VH_CUSE_FIRST_WAIT_MS 100
 
-/* Sends a message with n descriptors; waits for its answer (over *msg), or for the acknowledgement of others. */
+/* Sends a message with n descriptors; waits for its answer (over *msg), or for the acknowledgement of others.
+ */
 int vh_cuse_tell(struct vh_cuse_link *l, struct vh_cuse_msg *msg, const int *fds, uint32_t n, bool answered);
 int vh_cuse_tell_u64(struct vh_cuse_link *l, uint32_t request, uint64_t value);
 int vh_cuse_tell_state(struct vh_cuse_link *l, uint32_t request, uint32_t index, uint32_t num);

@@ -145,8 +145,8 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t pro
 		return -EBUSY;
 	}
 	error = vh_cuse_link_up(l);
-	/* The switch may be away for a moment; but a device that it never told anything about cannot answer, and
-	 * one that has another front end must not. */
+	/* The switch may be away for a moment; but a device that it never told anything about cannot answer,
+	 * and one that has another front end must not. */
 	if (error != 0 && (!p->known || error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT)) {
 		w->say(w->self, "process %d is refused: the switch's port %s (%s)", (int)process,
 			error == -ECONNRESET || error == -EPIPE ? "has another guest" : "does not answer",
@@ -240,7 +240,8 @@ static int set_addr(struct vh_cuse_ring *r, const struct vhost_vring_addr *addr)
 	return 0;
 }
 
-static int set_event(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd)
+static int set_event(
+	struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring, uint32_t request, int fd)
 {
 	struct vh_cuse_ring *r = &c->ring[ring];
 	int error;
@@ -304,7 +305,8 @@ static int ring_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t
 	case VHOST_NET_SET_BACKEND:
 		return set_backend(l, c, ring, file->fd);
 	default:
-		/* SET_VRING_ERR, which no back end uses, and the time to poll, which the switch knows best. */
+		/* SET_VRING_ERR, which no back end uses, and the time to poll, which the switch knows best.
+		 */
 		return 0;
 	}
 }
@@ -316,7 +318,8 @@ int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t proces
 
 	if (command == VHOST_SET_OWNER)
 		return set_owner(l, c, process);
-	/* Descriptors and addresses are those of the process that said SET_OWNER, and mean nothing in another. */
+	/* Descriptors and addresses are those of the process that said SET_OWNER, and mean nothing in
+	 * another. */
 	if (!c->owner || process != l->port->process)
 		return -EPERM;
 	switch (command) {

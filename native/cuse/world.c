@@ -56,7 +56,8 @@ static int checked(void *self, pid_t process, int fd, int copy)
 {
 	if (copy == -EPERM)
 		do_say(self,
-			"descriptor %d of process %d cannot be taken: not allowed (CAP_SYS_PTRACE is needed, and "
+			"descriptor %d of process %d cannot be taken: not allowed (CAP_SYS_PTRACE is needed, "
+			"and "
 			"kernel.yama.ptrace_scope below 3)",
 			fd, (int)process);
 	return copy;
@@ -94,7 +95,8 @@ static int do_find_memory(void *self, pid_t process, const struct vhost_memory_r
 	if (count == -EFAULT)
 		do_say(self, "process %d: its guest's memory is not shared (share=on)", (int)process);
 	else if (count < 0)
-		do_say(self, "process %d: its guest's memory cannot be opened: %s", (int)process, strerror(-count));
+		do_say(self, "process %d: its guest's memory cannot be opened: %s", (int)process,
+			strerror(-count));
 	return count;
 }
 

@@ -1,6 +1,7 @@
 /*
- * libFuzzer target over native/cuse: clients of a device say what the input says, to a back end that comes and
- * goes. The switch's gate judges what arrives there (../test/cuse/rig.h): it must never have a reason to refuse.
+ * libFuzzer target over native/cuse: clients of a device say what the input says, to a back end that comes
+ * and goes. The switch's gate judges what arrives there (../test/cuse/rig.h): it must never have a reason to
+ * refuse.
  *
  * The input is a small program. A step opens, releases, lets time pass, changes the back end's mood, or is an
  * ioctl: one that QEMU uses or any number, of one of three clients or of another process, with an argument of
@@ -73,10 +74,11 @@ static void fill(struct input *in, uint32_t command, void *to, uint32_t n)
 
 static void step_ioctl(struct input *in)
 {
-	static const uint32_t known[] = {VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_GET_FEATURES, VHOST_SET_FEATURES,
-		VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE,
-		VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK, VHOST_SET_VRING_ERR,
-		VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND, VHOST_SET_VRING_BUSYLOOP_TIMEOUT};
+	static const uint32_t known[] = {VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_GET_FEATURES,
+		VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
+		VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK,
+		VHOST_SET_VRING_ERR, VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND,
+		VHOST_SET_VRING_BUSYLOOP_TIMEOUT};
 	uint8_t which = in_u8(in), who = in_u8(in);
 	uint32_t command = which < 250 ? known[which % (sizeof(known) / sizeof(known[0]))] : in_u32(in);
 	struct vhost_memory head = {.nregions = in_u8(in) < 240 ? who % 5 : number(in)};

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 /*
- * Whether the kernel says that this number is a device made with CUSE: whoever serves another one would be given
- * the guest's memory by QEMU.
+ * Whether the kernel says that this number is a device made with CUSE: whoever serves another one would be
+ * given the guest's memory by QEMU.
  */
 static bool is_cuse(dev_t number)
 {

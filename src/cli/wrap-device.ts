@@ -18,7 +18,9 @@ function unusable(device: string, error: unknown): VhostHostError {
   const index = /-(\d+)$/.exec(device)?.[1];
   const listed = ['ENOENT', 'EPERM'].includes(errno) && index !== undefined;
   return new VhostHostError('DEVICE_UNUSABLE', `${device} cannot be opened: ${WHY[errno] ?? messageOf(error)}`, {
-    hint: listed ? `vhost-host check; below libvirt: sudo vhost-host libvirt setup --devices ${index}` : 'vhost-host check',
+    hint: listed
+      ? `vhost-host check; below libvirt: sudo vhost-host libvirt setup --devices ${index}`
+      : 'vhost-host check',
     cause: error,
     details: { device, errno },
   });

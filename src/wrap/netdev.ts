@@ -84,12 +84,7 @@ export function freeId(command: Command, option: string, wanted: string): string
 }
 
 /** tap with vhost becomes a vhost-user netdev of the same id, with its socket in front of it. */
-export function toVhostUser(
-  command: Command,
-  reason: Reason,
-  ways: ReadonlyMap<string, Way>,
-  reconnect: number,
-): void {
+export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<string, Way>, reconnect: number): void {
   for (const item of vhostNetdevs(command)) {
     let group = groupOf(item);
     const id = group.get('id') ?? '';
@@ -115,7 +110,10 @@ export function toDevice(command: Command, reason: Reason, ways: ReadonlyMap<str
     const way = ways.get(group.get('id') ?? '');
     if (way === undefined || !('device' in way)) continue;
     const key = way.fds.includes(':') ? 'vhostfds' : 'vhostfd';
-    group = group.remove(key === 'vhostfd' ? 'vhostfds' : 'vhostfd').set('vhost', true).set(key, way.fds);
+    group = group
+      .remove(key === 'vhostfd' ? 'vhostfds' : 'vhostfd')
+      .set('vhost', true)
+      .set(key, way.fds);
     command.replace(reason, item, [withValue(item, group)]);
   }
 }

@@ -58,7 +58,8 @@ describe('a guest on /dev/usvhost-1', function () {
     }
     dir = await tempDir(scope);
     config = `${dir}/switch.json`;
-    const ports = [{ name: 'asking-hostnet1', transports: ['cuse'] }, { name: 'answering-hostnet1' }];
+    const wide = { name: 'wide-hostnet1', transports: ['user', 'cuse'], queues: 2, devIndex: 7 };
+    const ports = [{ name: 'asking-hostnet1', transports: ['cuse'] }, { name: 'answering-hostnet1' }, wide];
     writeFileSync(config, JSON.stringify({ ports }));
     await startSwitch();
     const { runDir } = vswitch;
@@ -85,6 +86,19 @@ describe('a guest on /dev/usvhost-1', function () {
     assert.notEqual(other.process.end?.code, 0);
     assert.match(said(), new RegExp(`is refused: the guest of process ${asking.process.pid} is here`));
     await asking.replies(2, SLOW);
+  });
+
+  it('may have several queues, each with the device open for itself', async () => {
+    const env = { VHOST_HOST_WRAP_TRANSPORT: 'cuse' };
+    const { runDir } = vswitch;
+    const wide = await PingGuest.start(scope, { name: 'wide', me: 4, ask: 2, runDir, queues: 2, env });
+    await wide.replies(2, SLOW);
+    assert.equal(opened(wide.process.pid).filter((path) => path === '/dev/usvhost-7').length, 2);
+    await wide.process.kill();
+    await until(async () => (await vswitch.port('wide-hostnet1')).state === 'waiting', {
+      deadline: SLOW,
+      what: 'its port to be free',
+    });
   });
 
   it('goes on after stop and cont, and after a reset', async () => {

@@ -9,6 +9,8 @@ export interface PingGuestOptions {
   /** Whom it pings, over and over: 10.0.0.ASK. */
   readonly ask?: number;
   readonly runDir: string;
+  /** Queue pairs of its card, of which it uses the first. */
+  readonly queues?: number;
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments of QEMU. */
   readonly args?: readonly string[];
@@ -18,13 +20,13 @@ export interface PingGuestOptions {
 export class PingGuest {
   private constructor(readonly process: Child) {}
 
-  static async start(scope: Scope, { name, me, ask, runDir, env, args = [] }: PingGuestOptions): Promise<PingGuest> {
+  static async start(scope: Scope, { name, me, ask, runDir, queues, env, args = [] }: PingGuestOptions): Promise<PingGuest> {
     const bare = ['-no-user-config', '-nodefaults', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'];
     const mac = `52:54:00:00:00:${String(me).padStart(2, '0')}`;
     const command = [
       ...['-name', name, '-machine', 'pc,accel=tcg', '-m', '64', ...bare],
-      ...['-netdev', 'tap,id=hostnet1,vhost=on'],
-      ...['-device', `virtio-net-pci,netdev=hostnet1,id=net1,mac=${mac}`],
+      ...['-netdev', `tap,id=hostnet1,vhost=on${queues === undefined ? '' : `,queues=${queues}`}`],
+      ...['-device', `virtio-net-pci,netdev=hostnet1,id=net1,mac=${mac}${queues === undefined ? '' : ',mq=on'}`],
       ...['-kernel', `${root}build/ping-guest/guest.elf`, '-append', `me=${me} ask=${ask ?? 0}`],
       ...args,
     ];

@@ -24,10 +24,8 @@ static bool hear(int fd, struct vh_vhu_msg *m, int *fds, uint32_t *n)
 		char room[CMSG_SPACE(VH_VHU_MAX_FDS * sizeof(int))];
 	} control;
 	struct iovec v = {.iov_base = m, .iov_len = VH_VHU_HEADER};
-	struct msghdr h = {.msg_iov = &v,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control)};
+	struct msghdr h = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 
 	if (recvmsg(fd, &h, MSG_WAITALL | MSG_CMSG_CLOEXEC) != (ssize_t)VH_VHU_HEADER)
 		return false;
@@ -266,8 +264,10 @@ struct vhost_vring_addr rig_addr(const struct rig *r, uint32_t pair, uint32_t ri
 {
 	uint64_t at = (uintptr_t)r->memory + 0x10000 * (2 * pair + ring + 1);
 
-	return (struct vhost_vring_addr){
-		.index = ring, .desc_user_addr = at, .avail_user_addr = at + 0x4000, .used_user_addr = at + 0x8000};
+	return (struct vhost_vring_addr){.index = ring,
+		.desc_user_addr = at,
+		.avail_user_addr = at + 0x4000,
+		.used_user_addr = at + 0x8000};
 }
 
 uint16_t *rig_used(const struct rig *r, uint32_t pair, uint32_t ring)

@@ -17,7 +17,7 @@
 #define RIG_MEMORY (8U << 20)
 #define RIG_GPA 0x100000000ULL
 #define RIG_FEATURES                                                                                         \
-	(1ULL << 0 | 1ULL << 11 | 1ULL << 12 | 1ULL << 15 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27 |            \
+	(1ULL << 0 | 1ULL << 11 | 1ULL << 12 | 1ULL << 15 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27 |           \
 		1ULL << 28 | 1ULL << 29 | 1ULL << 30 | 1ULL << 32 | 1ULL << 34)
 /* What the tests' clients take. */
 #define RIG_TAKEN (1ULL << 15 | 1ULL << 28 | 1ULL << 32)

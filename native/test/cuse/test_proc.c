@@ -60,7 +60,8 @@ static void tree(void)
 void test_proc_numbers(void)
 {
 	tree();
-	put("status", "Name:\tTgid: 7\\nCPU 0/KVM\nUmask:\t0002\nState:\tS (sleeping)\nTgid:\t4700\nNgid:\t0\n");
+	put("status",
+		"Name:\tTgid: 7\\nCPU 0/KVM\nUmask:\t0002\nState:\tS (sleeping)\nTgid:\t4700\nNgid:\t0\n");
 	REQUIRE_EQ(vh_cuse_proc_group(root, PID), 4700);
 	put("status", "Name:\tqemu\nTgid:\t0\n");
 	REQUIRE_EQ(vh_cuse_proc_group(root, PID), -ESRCH);
@@ -75,7 +76,8 @@ void test_proc_numbers(void)
 	REQUIRE_EQ(vh_cuse_proc_birth(root, PID + 1), 0);
 }
 
-/* As QEMU's looks with a memfd of 4 GiB, a module of memory in a deleted file of a hugetlbfs, and the rest. */
+/* As QEMU's looks with a memfd of 4 GiB, a module of memory in a deleted file of a hugetlbfs, and the rest.
+ */
 static const char recorded[] =
 	"555555554000-555555900000 r--p 00000000 fe:01 1053 /usr/bin/qemu-system-x86_64\n"
 	"5555574e8000-555558a00000 rw-p 00000000 00:00 0 [heap]\n"
@@ -97,11 +99,11 @@ static int find(struct vh_cuse_mapped *found, uint32_t n, const struct vhost_mem
 void test_proc_regions(void)
 {
 	struct vhost_memory_region r[] = {
-		{0, 0xa0000, 0x7f0100000000, 0},	       /* from the beginning */
-		{0x100000, 3 * GIB, 0x7f0100100000, 0},	       /* across three mappings */
-		{4 * GIB, GIB, 0x7f01c0000000, 0},	       /* up to the end */
-		{8 * GIB, GIB, 0x7f0000000000, 0},	       /* the module */
-		{0xfe000000, 0x10000, 0x7f0200000000, 0},      /* QEMU's own */
+		{0, 0xa0000, 0x7f0100000000, 0},	  /* from the beginning */
+		{0x100000, 3 * GIB, 0x7f0100100000, 0},	  /* across three mappings */
+		{4 * GIB, GIB, 0x7f01c0000000, 0},	  /* up to the end */
+		{8 * GIB, GIB, 0x7f0000000000, 0},	  /* the module */
+		{0xfe000000, 0x10000, 0x7f0200000000, 0}, /* QEMU's own */
 		{0xfd000000, 0x1000, 0x555555554000, 0},
 	};
 	struct vh_cuse_mapped found[VH_CUSE_SHARED];
@@ -124,12 +126,12 @@ void test_proc_regions(void)
 void test_proc_hostile(void)
 {
 	static const struct vhost_memory_region bad[] = {
-		{0, 0x100000, 0x7f0200400000, 0},	    /* only read: opened anew it could be written */
-		{0, 0x100000, 0x7f0200600000, 0},	    /* private */
-		{0, 0x20000, 0x7f01ffff0000, 0},	    /* runs out of shared memory */
-		{0, 0x20000, 0x7f00ffff0000, 0},	    /* runs into it */
-		{0, 2 * GIB, 0x7f0000000000, 0},	    /* a hole behind it */
-		{0, 0x1000, 0x1000, 0},			    /* nothing there */
+		{0, 0x100000, 0x7f0200400000, 0}, /* only read: opened anew it could be written */
+		{0, 0x100000, 0x7f0200600000, 0}, /* private */
+		{0, 0x20000, 0x7f01ffff0000, 0},  /* runs out of shared memory */
+		{0, 0x20000, 0x7f00ffff0000, 0},  /* runs into it */
+		{0, 2 * GIB, 0x7f0000000000, 0},  /* a hole behind it */
+		{0, 0x1000, 0x1000, 0},		  /* nothing there */
 		{0, UINT64_MAX - 0x7f0100000000, 0x7f0100000000, 0},
 		{0, 0x1000, UINT64_MAX - 0xfff, 0},
 	};
@@ -155,7 +157,8 @@ void test_proc_hostile(void)
 	REQUIRE_EQ(find(found, 1, &(struct vhost_memory_region){0, 0x200000, 0x10200000, 0}), 0);
 	REQUIRE_EQ(find(found, 1, &(struct vhost_memory_region){0, 0x200000, 0x10300000, 0}), 0);
 	/* Lines that are none. */
-	put("maps", "\nrw-s\n10000000-10100000 rw-s\nzz-yy rw-s 0 0:1 5\n10100000-10000000 rw-s 0 00:01 5 x\n");
+	put("maps",
+		"\nrw-s\n10000000-10100000 rw-s\nzz-yy rw-s 0 0:1 5\n10100000-10000000 rw-s 0 00:01 5 x\n");
 	REQUIRE_EQ(find(found, 1, &(struct vhost_memory_region){0, 0x1000, 0x10000000, 0}), 0);
 }
 

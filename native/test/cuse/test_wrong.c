@@ -171,7 +171,7 @@ void test_memory_changes(void)
 	REQUIRE(plugged != MAP_FAILED && private != MAP_FAILED);
 	t.region[0] = (struct vhost_memory_region){0, RIG_MEMORY, (uintptr_t)r->memory, 0};
 	t.region[1] = (struct vhost_memory_region){RIG_GPA, 0x10000, (uintptr_t)plugged, 0};
-	t.region[2] = (struct vhost_memory_region){2 * RIG_GPA, 0x10000, (uintptr_t)private, 0};
+	t.region[2] = (struct vhost_memory_region){2 * RIG_GPA, 0x10000, (uintptr_t) private, 0};
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_MEM_TABLE, &t, NULL), 0);
 	REQUIRE_EQ(rig_last(r, VH_CUSE_SET_MEM_TABLE).msg.memory.n, 2);
 	REQUIRE_EQ(rig_last(r, VH_CUSE_SET_MEM_TABLE).fds, 2);
@@ -197,8 +197,9 @@ void test_memory_changes(void)
 
 void test_back_end_troubles(void)
 {
-	static const uint32_t requests[] = {VH_CUSE_SET_FEATURES, VH_CUSE_SET_MEM_TABLE, VH_CUSE_SET_VRING_NUM,
-		VH_CUSE_SET_VRING_ADDR, VH_CUSE_SET_VRING_KICK, VH_CUSE_SET_VRING_ENABLE};
+	static const uint32_t requests[] = {VH_CUSE_SET_FEATURES, VH_CUSE_SET_MEM_TABLE,
+		VH_CUSE_SET_VRING_NUM, VH_CUSE_SET_VRING_ADDR, VH_CUSE_SET_VRING_KICK,
+		VH_CUSE_SET_VRING_ENABLE};
 	struct rig *r = &rig;
 
 	/* Whatever it refuses, the client never hears of it, and all comes well once it does not. */
@@ -241,10 +242,11 @@ static uint32_t any_fd(struct rig *r)
 /* Half the time something sensible. */
 static void any_ioctl(struct rig *r, uint64_t client)
 {
-	static const uint32_t commands[] = {VHOST_SET_OWNER, VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_SET_VRING_NUM,
-		VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK,
-		VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND, VHOST_SET_VRING_ERR};
-	uint32_t ring = rng_below(&test_rng, 16) == 0 ? (uint32_t)rng_next(&test_rng) : rng_below(&test_rng, 2);
+	static const uint32_t commands[] = {VHOST_SET_OWNER, VHOST_SET_OWNER, VHOST_RESET_OWNER,
+		VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_CALL,
+		VHOST_SET_VRING_KICK, VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND, VHOST_SET_VRING_ERR};
+	uint32_t ring =
+		rng_below(&test_rng, 16) == 0 ? (uint32_t)rng_next(&test_rng) : rng_below(&test_rng, 2);
 	uint32_t command = commands[rng_below(&test_rng, sizeof(commands) / sizeof(commands[0]))];
 	struct vhost_vring_addr addr = rig_addr(r, rng_below(&test_rng, 4), ring % 2);
 
@@ -259,7 +261,8 @@ static void any_ioctl(struct rig *r, uint64_t client)
 		rig_ioctl(r, client, VHOST_SET_VRING_ADDR, &addr, NULL);
 		break;
 	case 2:
-		rig_u64(r, client, VHOST_SET_FEATURES, rng_below(&test_rng, 4) ? RIG_TAKEN : rng_next(&test_rng));
+		rig_u64(r, client, VHOST_SET_FEATURES,
+			rng_below(&test_rng, 4) ? RIG_TAKEN : rng_next(&test_rng));
 		break;
 	case 3:
 		rig_state(r, client, VHOST_SET_VRING_NUM, ring, 1U << rng_below(&test_rng, 18));

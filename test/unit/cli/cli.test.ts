@@ -203,7 +203,11 @@ describe('the command line: mistakes', () => {
     ['a word too many', ['status', 'x'], /^too many arguments/],
     ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
     ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
-    ['a transport that is none', ['ports', 'add', 'a', '--transports', 'usb'], /It must be user, cuse, or user,cuse\.$/],
+    [
+      'a transport that is none',
+      ['ports', 'add', 'a', '--transports', 'usb'],
+      /It must be user, cuse, or user,cuse\.$/,
+    ],
     ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
     ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
     ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
