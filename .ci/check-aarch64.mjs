@@ -7,7 +7,13 @@ import { main, root, runLogged, say } from './lib/task.mjs';
 
 const home = join(root, 'build/aarch64-headers');
 const packages = ['libc6-dev', 'linux-libc-dev', 'libdpdk-dev', 'libfuse3-dev'];
-const dirs = ['usr/include', 'usr/include/fuse3', 'usr/include/aarch64-linux-gnu', 'usr/include/dpdk', 'usr/include/aarch64-linux-gnu/dpdk'];
+const dirs = [
+  'usr/include',
+  'usr/include/fuse3',
+  'usr/include/aarch64-linux-gnu',
+  'usr/include/dpdk',
+  'usr/include/aarch64-linux-gnu/dpdk',
+];
 /** Code, and not only its grammar: inline assembly is looked at by the assembler. */
 const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-S', '-o', '/dev/null'];
 

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,6 +18,8 @@
 
 /* The kernel makes the device and devtmpfs its node within this time. */
 #define NODE_MS 5000
+/* A bridge obeys within this time: more than a device's thread ever waits for the switch. */
+#define OBEY_SECONDS 10
 /* A bridge that ends sooner after its start than this is followed a little later, not at once. */
 #define SHORT_LIFE_MS 1000
 
@@ -57,10 +60,13 @@ static bool order(struct vh_cuse_supervisor *s, const struct vh_cuse_order *o, i
 		m.msg_control = &control;
 		m.msg_controllen = CMSG_SPACE(sizeof(int));
 	}
-	/* A bridge that ends meanwhile ends the line. */
-	if (sendmsg(s->line, &m, MSG_NOSIGNAL) != (ssize_t)sizeof(*o) || recv(s->line, &failed, 1, 0) != 1)
-		return false;
-	return failed == 0;
+	/* A bridge that ends meanwhile ends the line; one that hangs in some device is of no use to the
+	 * others. */
+	if (sendmsg(s->line, &m, MSG_NOSIGNAL) == (ssize_t)sizeof(*o) && recv(s->line, &failed, 1, 0) == 1)
+		return failed == 0;
+	if (s->bridge > 0)
+		kill(s->bridge, SIGKILL);
+	return false;
 }
 
 static _Noreturn void become_bridge(struct vh_cuse_supervisor *s, int line, pid_t parent)
@@ -83,6 +89,7 @@ static _Noreturn void become_bridge(struct vh_cuse_supervisor *s, int line, pid_
 
 static int start_bridge(struct vh_cuse_supervisor *s)
 {
+	const struct timeval patience = {.tv_sec = OBEY_SECONDS};
 	pid_t parent = getpid();
 	int ends[2];
 
@@ -94,6 +101,7 @@ static int start_bridge(struct vh_cuse_supervisor *s)
 		become_bridge(s, ends[1], parent);
 	}
 	close(ends[1]);
+	setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 	s->line = ends[0];
 	s->born = now_ms();
 	return s->bridge < 0 ? -errno : 0;

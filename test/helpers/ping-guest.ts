@@ -20,7 +20,10 @@ export interface PingGuestOptions {
 export class PingGuest {
   private constructor(readonly process: Child) {}
 
-  static async start(scope: Scope, { name, me, ask, runDir, queues, env, args = [] }: PingGuestOptions): Promise<PingGuest> {
+  static async start(
+    scope: Scope,
+    { name, me, ask, runDir, queues, env, args = [] }: PingGuestOptions,
+  ): Promise<PingGuest> {
     const bare = ['-no-user-config', '-nodefaults', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'];
     const mac = `52:54:00:00:00:${String(me).padStart(2, '0')}`;
     const command = [
