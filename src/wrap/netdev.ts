@@ -103,6 +103,15 @@ export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<
   }
 }
 
+/** QEMU takes several descriptors of a device only beside several of a tap that somebody else has made. */
+function tapWithoutDescriptors(id: string): VhostHostError {
+  const what = `netdev "${id}" asks for several queues of a tap that QEMU makes itself`;
+  return new VhostHostError('ARGV_INVALID', `${what}, which it can do with vhost-user only, not with a device`, {
+    hint: 'set "transport" to "user", drop queues=, or hand the tap over with fds=, as libvirt does',
+    details: { netdev: id },
+  });
+}
+
 /** tap with vhost stays one, with descriptors of its port's device in the place of those for /dev/vhost-net. */
 export function toDevice(command: Command, reason: Reason, ways: ReadonlyMap<string, Way>): void {
   for (const item of vhostNetdevs(command)) {
@@ -110,6 +119,7 @@ export function toDevice(command: Command, reason: Reason, ways: ReadonlyMap<str
     const way = ways.get(group.get('id') ?? '');
     if (way === undefined || !('device' in way)) continue;
     const key = way.fds.includes(':') ? 'vhostfds' : 'vhostfd';
+    if (key === 'vhostfds' && group.get('fds') === undefined) throw tapWithoutDescriptors(group.get('id') ?? '');
     group = group
       .remove(key === 'vhostfd' ? 'vhostfds' : 'vhostfd')
       .set('vhost', true)

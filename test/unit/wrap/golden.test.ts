@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { VhostHostError } from '../../../src/errors.js';
 import { OPTIONS_RULE, RULES } from '../../../src/wrap/rules.js';
@@ -87,7 +87,7 @@ describe('golden calls', () => {
       text: '{"type":"tap","fds":"31:33","vhost":true,"vhostfds":"50:51","id":"h1"}',
       close: [34, 35],
     });
-    deepEqual(netdevOf('tap,id=h1,queues=3,vhost=on').text, 'tap,id=h1,queues=3,vhost=on,vhostfds=50:51:52');
+    throws(() => netdevOf('tap,id=h1,queues=3,vhost=on'), { code: 'ARGV_INVALID', message: /several queues of a tap/ });
   });
 
   it('all 40 recorded calls are here', () => {
