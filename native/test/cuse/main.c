@@ -2,6 +2,7 @@
 #include "../check.h"
 #include "tests.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,16 @@
 #include <unistd.h>
 
 #define LIMIT_SECONDS 120
+
+char test_dir[64];
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
 
 static const struct {
 	const char *name;
@@ -27,6 +38,9 @@ static bool passes(void (*run)(void), uint64_t seed)
 	pid_t pid;
 
 	fflush(NULL);
+	strcpy(test_dir, "/tmp/vhost-host-test-XXXXXX");
+	if (mkdtemp(test_dir) == NULL)
+		return false;
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -35,7 +49,10 @@ static bool passes(void (*run)(void), uint64_t seed)
 		run();
 		exit(0);
 	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (pid > 0)
+		waitpid(pid, &status, 0);
+	nftw(test_dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 static bool chosen(const char *name, char *const names[])

@@ -5,10 +5,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,20 +16,7 @@
 #define PID 4711
 #define GIB (1ULL << 30)
 
-static char root[] = "/tmp/vhost-host-proc-XXXXXX";
-
-static int unlink_one(const char *path, const struct stat *st, int type, struct FTW *walk)
-{
-	(void)st;
-	(void)type;
-	(void)walk;
-	return remove(path);
-}
-
-static void clear(void)
-{
-	nftw(root, unlink_one, 16, FTW_DEPTH | FTW_PHYS);
-}
+static const char *const root = test_dir;
 
 static void put(const char *name, const char *text)
 {
@@ -47,8 +32,6 @@ static void tree(void)
 {
 	char path[300];
 
-	REQUIRE(mkdtemp(root) != NULL);
-	atexit(clear);
 	snprintf(path, sizeof(path), "%s/%d", root, PID);
 	REQUIRE(mkdir(path, 0700) == 0);
 	snprintf(path, sizeof(path), "%s/%d/map_files", root, PID);

@@ -23,6 +23,9 @@
 	X(proc_files)                                                                                        \
 	X(proc_real)
 
+/* An empty directory of the running test; its parent clears it away, however the test ends. */
+extern char test_dir[];
+
 #define VH_CUSE_DECLARE(name) void test_##name(void);
 VH_CUSE_TESTS(VH_CUSE_DECLARE)
 #undef VH_CUSE_DECLARE
