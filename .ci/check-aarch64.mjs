@@ -5,9 +5,15 @@ import { fetchHeaders } from './lib/headers.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main, root, runLogged, say } from './lib/task.mjs';
 
-const home = join(root, 'build/aarch64');
-const packages = ['libc6-dev', 'linux-libc-dev', 'libdpdk-dev'];
-const dirs = ['usr/include', 'usr/include/aarch64-linux-gnu', 'usr/include/dpdk', 'usr/include/aarch64-linux-gnu/dpdk'];
+const home = join(root, 'build/aarch64-headers');
+const packages = ['libc6-dev', 'linux-libc-dev', 'libdpdk-dev', 'libfuse3-dev'];
+const dirs = [
+  'usr/include',
+  'usr/include/fuse3',
+  'usr/include/aarch64-linux-gnu',
+  'usr/include/dpdk',
+  'usr/include/aarch64-linux-gnu/dpdk',
+];
 /** Code, and not only its grammar: inline assembly is looked at by the assembler. */
 const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-S', '-o', '/dev/null'];
 
@@ -16,7 +22,7 @@ await main('check-aarch64', async () => {
   await fetchHeaders('aarch64', { home, suite: 'bookworm', packages, architecture: 'arm64', what });
   const config = join(home, dirs.at(-1), 'rte_config.h');
   const common = ['--target=aarch64-linux-gnu', ...flags, ...dirs.map((dir) => `-isystem${join(home, dir)}`)];
-  const sources = ['native/core', 'native/dpdk', 'native/launch'].flatMap((dir) =>
+  const sources = ['native/core', 'native/dpdk', 'native/launch', 'native/cuse'].flatMap((dir) =>
     filesBelow(dir, []).filter((file) => file.endsWith('.c')),
   );
   for (const source of sources) {

@@ -10,6 +10,11 @@ const maxLines = 600;
 const forbidden = [
   { dir: 'native/core/', header: /^(node_api|js_native_api|uv|rte_)/, why: 'the core knows neither Node nor DPDK' },
   { dir: 'native/dpdk/', header: /^(node_api|js_native_api|uv)/, why: 'only the addon knows Node' },
+  {
+    dir: 'native/cuse/',
+    header: /^(node_api|js_native_api|uv|rte_|\.\.\/)/,
+    why: 'the bridge is a program of its own: libc and libfuse3',
+  },
   { dir: 'native/addon/', header: /^rte_/, why: 'the addon reaches DPDK through native/dpdk only' },
 ];
 

@@ -29,6 +29,13 @@
       "target_name": "vh-launch",
       "type": "executable",
       "sources": ["<!@(ls launch/*.c)"]
+    },
+    {
+      "target_name": "vh-cuse",
+      "type": "executable",
+      "sources": ["<!@(ls cuse/*.c)"],
+      "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags fuse3)"],
+      "libraries": ["<!@(pkg-config --libs fuse3)", "-pthread"]
     }
   ],
   "conditions": [

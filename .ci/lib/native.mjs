@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { filesBelow, fingerprint, isCurrent, record } from './stamp.mjs';
 import { TaskError, ask, root, runLogged, say } from './task.mjs';
 
-/** What the build leaves: the addon, and the launcher that becomes QEMU. */
-const outputs = ['native/build/Release/vhost_host.node', 'native/build/Release/vh-launch'];
+/** What the build leaves: the addon, the launcher that becomes QEMU, and the bridge of /dev/usvhost-N. */
+const outputs = ['vhost_host.node', 'vh-launch', 'vh-cuse'].map((name) => `native/build/Release/${name}`);
 
 /** Headers that came with this very Node; without them node-gyp fetches them. */
 function headersOption() {
@@ -18,6 +18,12 @@ export async function buildNative({ rebuild = false } = {}) {
     throw new TaskError(
       'pkg-config finds no libdpdk (DPDK 22.11 or newer, with its headers)',
       'apt-get install --no-install-recommends libdpdk-dev pkg-config',
+    );
+  }
+  if ((await ask('pkg-config', ['--exists', 'fuse3'])) === undefined) {
+    throw new TaskError(
+      'pkg-config finds no fuse3 (libfuse 3, with its headers)',
+      'apt-get install --no-install-recommends libfuse3-dev',
     );
   }
   const gyp = join(root, 'node_modules/node-gyp/bin/node-gyp.js');

@@ -6,6 +6,7 @@ const groups = {
     'build-essential': 'C compiler and make',
     'pkg-config': 'finds DPDK',
     'libdpdk-dev': 'DPDK, which the switch is built on',
+    'libfuse3-dev': "the kernel's protocol for /dev/usvhost-N",
     python3: 'node-gyp runs on it',
   },
   run: {

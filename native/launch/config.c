@@ -20,7 +20,7 @@
  * Keys that change nothing for a call without a vhost netdev. Any other sends every call to the planner:
  * "options" and "hugepagesForAll", and what is misspelt.
  */
-static const char *const quiet_keys[] = {"emulator", "runDir", "autostart", "transport", "deviceBaseName",
+static const char *const quiet_keys[] = {"emulator", "runDir", "autostart", "transport", "device",
 	"reconnect", "hugepages", "hugetlbfsDir", "vhostOptions"};
 
 /* The variables that stand for the other two. */

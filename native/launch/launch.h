@@ -66,6 +66,9 @@ char *package_file(const char *path);
 /* Sends `text` to the UNIX socket at `path`, and what comes back (or an errno) to the planner. */
 void relay(int planner, const char *path, const char *text);
 
+/* Opens a device of the cuse bridge for QEMU, and sends its number (or an errno) to the planner. */
+void open_device(int planner, const char *path);
+
 /* Replaces this process by the emulator. */
 _Noreturn void become(const struct call *call, char **args);
 /* Runs the planner and does what it says: becomes the emulator, or ends with the planner's failure. */

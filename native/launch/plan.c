@@ -114,21 +114,24 @@ static int move_up(int fd)
 }
 
 /*
- * `q<path>` and the field after it ask for an errand before the plan. Does the first one that is there in
- * full, and forgets it; false where there is none.
+ * `q<path>` or `o<path>` and the field after it ask for an errand before the plan. Does the first one that is
+ * there in full, and forgets it; false where there is none.
  */
 static bool serve_errand(struct answer *answer, int fd)
 {
 	const char *end = answer->text + answer->length;
 	const char *text, *rest;
 
-	if (answer->length == 0 || answer->text[0] != 'q')
+	if (answer->length == 0 || (answer->text[0] != 'q' && answer->text[0] != 'o'))
 		return false;
 	text = memchr(answer->text, '\0', answer->length);
 	rest = text ? memchr(text + 1, '\0', (size_t)(end - text - 1)) : NULL;
 	if (!rest)
 		return false;
-	relay(fd, answer->text + 1, text + 1);
+	if (answer->text[0] == 'q')
+		relay(fd, answer->text + 1, text + 1);
+	else
+		open_device(fd, answer->text + 1);
 	answer->length = (size_t)(end - rest - 1);
 	memmove(answer->text, rest + 1, answer->length);
 	return true;

@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import type { Port } from '../switch/schema.js';
+import { DevIndex, Transports } from '../switch/schema.js';
+import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
@@ -15,8 +16,13 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
-  { title: 'SOCKET', cell: ({ socket }) => socket },
+  { title: 'SOCKET', cell: waysCell },
 ];
+
+/** Where guests connect: the socket, the device, or either. */
+function waysCell({ socket, transports, device }: Port): string {
+  return [...(transports.includes('user') ? [socket] : []), ...(device === null ? [] : [device])].join(' ');
+}
 
 /** A guest may have any number of addresses; `macs` lists them all. */
 const SHOWN_MACS = 2;
@@ -37,10 +43,24 @@ export function parseQueues(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 1.');
 }
 
+function parseTransports(text: string): Transport[] {
+  const result = Transports.safeParse(text.split(','));
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be user, cuse, or user,cuse.');
+}
+
+function parseDevIndex(text: string): number {
+  const result = DevIndex.safeParse(/^\d{1,7}$/.test(text) ? Number(text) : NaN);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be a whole number up to 999999.');
+}
+
 interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
   readonly offloads?: boolean;
+  readonly transports?: Transport[];
+  readonly devIndex?: number;
 }
 
 export function addPorts(program: Command, context: CliContext): void {
@@ -52,20 +72,26 @@ export function addPorts(program: Command, context: CliContext): void {
       print(context, options, await clientOf(context, options).ports(), (answer) => portLines(answer.ports));
     },
   );
-  withClientOptions(ports.command('add <name>').description('add a vhost-user port'))
+  withClientOptions(ports.command('add <name>').description('add a port'))
     .option('--socket <path>', 'UNIX socket of the port (default: in the run directory)')
     .option('--queues <n>', 'queue pairs (default: 1)', parseQueues)
     .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
+    .option('--transports <list>', 'how guests connect: user, cuse or both (default: user)', parseTransports)
+    .option('--dev-index <n>', 'number of its device, for cuse (default: the first that is free)', parseDevIndex)
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads } = options;
+      const { socket, queues, offloads, transports, devIndex } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
         ...(queues === undefined ? {} : { queues }),
         ...(offloads === undefined ? {} : { offloads }),
+        ...(transports === undefined ? {} : { transports }),
+        ...(devIndex === undefined ? {} : { devIndex }),
       });
-      print(context, options, port, (answer) => [`port ${answer.name} (${answer.id}) listens on ${answer.socket}`]);
+      print(context, options, port, (answer) => [
+        `port ${answer.name} (${answer.id}) listens on ${waysCell(answer).replace(' ', ' and ')}`,
+      ]);
     });
   withClientOptions(ports.command('rm <name>').description('remove a port, also with a guest on it')).action(
     async (name: string, _options: unknown, command: Command) => {

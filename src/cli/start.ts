@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../switch/config.js';
+import { DevBaseName, HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../switch/config.js';
 import { parseCpuList } from '../switch/cpulist.js';
 import { resolveSettings } from '../switch/settings.js';
 import type { Flags } from '../switch/settings.js';
@@ -10,6 +10,7 @@ import { launchDaemon } from './launch-daemon.js';
 import { runDaemon } from './run-daemon.js';
 
 interface StartOptions extends Flags {
+  readonly devBasename?: string;
   readonly config?: string;
   readonly foreground?: boolean;
   readonly readyFd?: number;
@@ -24,6 +25,12 @@ function parseCount(text: string): number {
   const value = /^\d{1,7}$/.test(text) ? Number(text) : NaN;
   if (value <= 1_000_000) return value;
   throw new InvalidArgumentError('a whole number up to 1000000.');
+}
+
+function parseDevBaseName(text: string): string {
+  const result = DevBaseName.safeParse(text);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError(`It ${result.error.issues[0]?.message ?? 'is no name'}.`);
 }
 
 function parseWorkers(text: string): readonly number[] {
@@ -44,13 +51,14 @@ function daemonArguments(configFile: string | null, runDir: string, options: Sta
     ...(options.rxRetry === undefined ? [] : ['--rx-retry', options.rxRetry ? '1' : '0']),
     ...(options.rxRetryNum === undefined ? [] : ['--rx-retry-num', String(options.rxRetryNum)]),
     ...(options.rxRetryDelay === undefined ? [] : ['--rx-retry-delay', String(options.rxRetryDelay)]),
+    ...(options.devBasename === undefined ? [] : ['--dev-basename', options.devBasename]),
   ];
 }
 
 async function start(context: CliContext, options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
   const config = await loadConfig(context.host, given);
-  const settings = await resolveSettings(context.host, config, options);
+  const settings = await resolveSettings(context.host, config, { ...options, devBaseName: options.devBasename });
   if (options.foreground === true) await runDaemon(context, settings, options.readyFd);
   else await launchDaemon(context, settings, daemonArguments(config.file, settings.runDir, options));
 }
@@ -72,6 +80,7 @@ export function addStart(program: Command, context: CliContext): void {
     .option('--rx-retry <0|1>', "try again when a guest's receive ring is full (default: 1)", parseSwitch)
     .option('--rx-retry-num <n>', 'how often to try again (default: 4)', parseCount)
     .option('--rx-retry-delay <us>', 'microseconds between tries (default: 15)', parseCount)
+    .option('--dev-basename <name>', 'name of the devices of cuse ports (default: usvhost)', parseDevBaseName)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(
       new Option('--ready-fd <n>', 'where the daemon tells its starter how it went').argParser(Number).hideHelp(),

@@ -11,9 +11,11 @@ import {
   portSocketPath,
   resolveRunDir,
 } from '../switch/rundir.js';
-import type { Broker } from '../wrap/broker.js';
+import type { Broker, Way } from '../wrap/broker.js';
 import type { Config } from '../wrap/config-keys.js';
 import type { Claim } from '../wrap/rewrite.js';
+import { openAll, unopened } from './wrap-device.js';
+import type { OpenDevice } from './wrap-device.js';
 
 /** qemu-wrap's way to a switch: which one, by which socket, and what to do when there is none. */
 
@@ -40,23 +42,45 @@ interface Parts {
   readonly host: QuickHost;
   readonly say: (line: string) => void;
   readonly exchange: Exchange;
+  readonly open: OpenDevice;
 }
 
-/** The port's socket. The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
-async function claimIn({ exchange }: Parts, runDir: string, { name, queues, exact }: Claim): Promise<string> {
-  const ask = (socket: string): Promise<unknown> => post(exchange, socket, '/v1/ports/claim', { name, queues, exact });
+type Transport = Config['transport'];
+type Wish = Claim & { readonly transport: Transport };
+
+function textOf(port: unknown, key: 'socket' | 'device'): string | undefined {
+  const value: unknown = typeof port === 'object' && port !== null ? Reflect.get(port, key) : undefined;
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** Where the port is that the switch gave: at its socket, unless it is not for vhost-user. */
+function placeOf(port: unknown, transport: Transport): { socket: string } | { device: string } | undefined {
+  const [socket, device] = [textOf(port, 'socket'), textOf(port, 'device')];
+  const transports: unknown = typeof port === 'object' && port !== null && 'transports' in port ? port.transports : [];
+  const cuseOnly = Array.isArray(transports) && transports.length > 0 && !transports.includes('user');
+  if (transport === 'cuse' || (transport === 'auto' && cuseOnly)) return device === undefined ? undefined : { device };
+  return socket === undefined ? undefined : { socket };
+}
+
+/** The way to the port. The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
+async function claimIn({ exchange, open }: Parts, runDir: string, wish: Wish): Promise<Way> {
+  const { name, queues, exact, transport } = wish;
+  const body = { name, queues, exact, ...(transport === 'auto' ? {} : { transport }) };
+  const ask = (socket: string): Promise<unknown> => post(exchange, socket, '/v1/ports/claim', body);
   const port = await ask(claimSocketPath(runDir)).catch((error: unknown) => {
     if (hasCode(error, 'SWITCH_NOT_RUNNING')) return ask(apiSocketPath(runDir));
     throw error;
   });
-  if (typeof port === 'object' && port !== null && 'socket' in port && typeof port.socket === 'string') {
-    return port.socket;
+  const place = placeOf(port, transport);
+  if (place === undefined) {
+    const what = transport === 'cuse' ? 'device' : 'socket';
+    throw new VhostHostError('SWITCH_UNREACHABLE', `the switch in ${runDir} gave no ${what} for port ${name}`);
   }
-  throw new VhostHostError('SWITCH_UNREACHABLE', `the switch in ${runDir} gave no socket for port ${name}`);
+  return 'socket' in place ? place : await openAll(open, place.device, queues);
 }
 
 /** Asks each candidate in turn; that a switch is there but out of reach is the better reason to report. */
-async function claimAnywhere(parts: Parts, dirs: readonly string[], named: boolean, claim: Claim): Promise<string> {
+async function claimAnywhere(parts: Parts, dirs: readonly string[], named: boolean, claim: Wish): Promise<Way> {
   const none = `no switch is running in ${dirs.join(' or ')}`;
   let reason = new VhostHostError('SWITCH_NOT_RUNNING', none, { hint: 'vhost-host start' });
   for (const runDir of dirs) {
@@ -81,7 +105,7 @@ async function likelyRunDir(host: QuickHost, dirs: readonly string[], fallback: 
 }
 
 /** Two guests started at once by hand both start the switch: the one that comes second waits for the first's. */
-async function claimWhenStarted(parts: Parts, runDir: string, claim: Claim): Promise<string> {
+async function claimWhenStarted(parts: Parts, runDir: string, claim: Wish): Promise<Way> {
   const { host } = parts;
   const deadline = host.now() + STARTING_MS;
   for (;;) {
@@ -95,15 +119,15 @@ async function claimWhenStarted(parts: Parts, runDir: string, claim: Claim): Pro
   }
 }
 
-async function startAndClaim(parts: Parts, runDir: string, claim: Claim): Promise<string> {
+async function startAndClaim(parts: Parts, runDir: string, claim: Wish): Promise<Way> {
   const { host, say } = parts;
   const { packageRoot } = await import('../switch/package.js');
   const main = join(packageRoot, 'build', 'src', 'cli', 'main.js');
   const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
   try {
-    const socket = await claimWhenStarted(parts, runDir, claim);
+    const way = await claimWhenStarted(parts, runDir, claim);
     if (started.exitCode === 0) say(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
-    return socket;
+    return way;
   } catch (error) {
     if (started.exitCode === 0 || !hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;
     const lines = started.stderr.trim().split('\n');
@@ -114,24 +138,40 @@ async function startAndClaim(parts: Parts, runDir: string, claim: Claim): Promis
   }
 }
 
+/** The device that the configuration names for all; with `auto` only where it can be opened. */
+async function fixedDevice({ open }: Parts, { device, transport }: Config, queues: number): Promise<Way | undefined> {
+  if (device === undefined || transport === 'user') return undefined;
+  try {
+    return await openAll(open, device, queues);
+  } catch (error) {
+    if (transport === 'auto') return undefined;
+    throw error;
+  }
+}
+
 export function makeBroker(parts: Parts, config: Config): Broker {
   const { host } = parts;
+  const { transport, device } = config;
   const named = (host.env('VHOST_HOST_RUN_DIR') ?? config.runDir ?? '') !== '';
   const dirs = runDirs(host, config);
   const own = dirs[0] ?? SYSTEM_RUN_DIR;
   return {
-    async predict({ name }) {
+    async predict({ name, queues }) {
+      if (transport === 'cuse') return unopened(device ?? '/dev/usvhost-N', queues);
       const path = portSocketPath(await likelyRunDir(host, dirs, own), name);
       checkSocketPath(path);
-      return path;
+      return { socket: path };
     },
     async claim(claim, belowLibvirt) {
+      const fixed = await fixedDevice(parts, config, claim.queues);
+      if (fixed !== undefined) return fixed;
+      const wish = { ...claim, transport };
       try {
-        return await claimAnywhere(parts, dirs, named, claim);
+        return await claimAnywhere(parts, dirs, named, wish);
       } catch (error) {
         const wanted = config.autostart === 'on' || (config.autostart === 'auto' && !belowLibvirt);
         if (!hasCode(error, 'SWITCH_NOT_RUNNING') || !wanted) throw error;
-        return await startAndClaim(parts, own, claim);
+        return await startAndClaim(parts, own, wish);
       }
     },
   };

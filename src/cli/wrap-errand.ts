@@ -1,13 +1,19 @@
 import { getSystemErrorName } from 'node:util';
 import { readUntil, writeAll } from '../quick-host.js';
 import type { Exchange } from '../switch/quick-call.js';
-import { parseReturn, printErrand } from '../wrap/plan.js';
+import { parseReturn, printErrand, printOpen } from '../wrap/plan.js';
+import type { OpenDevice } from './wrap-device.js';
 
 /** Has the launcher, at the other end of stdin and stdout, take a text to a UNIX socket and bring the answer. */
-export const errand: Exchange = (socket, text) => {
-  writeAll(1, printErrand(socket, text));
+export const errand: Exchange = (socket, text) => ask(printErrand(socket, text));
+
+/** Has it open a device for QEMU. Return: the descriptor's number. */
+export const openDevice: OpenDevice = async (device) => Number(await ask(printOpen(device)));
+
+function ask(fields: string): Promise<string> {
+  writeAll(1, fields);
   const { errno, answer } = readUntil(0, parseReturn);
   if (errno === 0) return Promise.resolve(answer);
   const code = getSystemErrorName(-errno);
   return Promise.reject(Object.assign(new Error(code === 'ETIMEDOUT' ? 'nothing within 10 s' : code), { code }));
-};
+}

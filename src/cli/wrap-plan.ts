@@ -8,7 +8,7 @@ import { launch } from '../wrap/launch.js';
 import { printPlan } from '../wrap/plan.js';
 import { identify } from '../wrap/rewrite.js';
 import { makeBroker } from './wrap-broker.js';
-import { errand } from './wrap-errand.js';
+import { errand, openDevice } from './wrap-errand.js';
 
 /**
  * The planner that `native/launch` runs: `wrap-plan MODE EMULATOR CONFIG [QEMU ARGUMENT…]`. MODE is
@@ -32,7 +32,7 @@ async function main(): Promise<void> {
   }
   const config = configFor(file, identify(args), quickHost.env);
   const say = (line: string): void => writeAll(2, `${line}\n`);
-  const broker = makeBroker({ host: quickHost, say, exchange: errand }, config);
+  const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice }, config);
   const rewritten = await launch({ args, emulator, config, dry: mode !== 'plan' }, quickHost, broker);
   if (mode === 'plan') {
     writeAll(1, printPlan(rewritten));

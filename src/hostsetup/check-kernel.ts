@@ -35,6 +35,13 @@ function module(name: ModuleName): Check {
   return { id: `module-${name}`, title: `module ${name}`, group: 'kernel', live: true, states, run };
 }
 
+/** Of its values only the last keeps a device from working, and it cannot be taken back while the kernel runs. */
+function ptrace({ host }: Subject): Outcome[] {
+  if (host.system.ptraceScope < 3) return [];
+  const reason = 'kernel.yama.ptrace_scope is 3: not even root may take the descriptors of a guest on /dev/usvhost-N';
+  return [warning(reason, 'set it to 1 where /etc/sysctl.d sets it, and sudo reboot; vhost-user works as it is')];
+}
+
 function iommu({ host }: Subject): Outcome[] {
   const { groups, inFirmware } = host.iommu;
   if (groups > 0) return [ok(`on, with ${groups} groups`)];
@@ -67,5 +74,6 @@ export const KERNEL_CHECKS: readonly Check[] = [
   module('vfio-pci'),
   module('cuse'),
   module('tun'),
+  { id: 'ptrace', title: 'descriptors of guests', group: 'kernel', live: true, states: ['warning'], run: ptrace },
   { id: 'iommu', title: 'IOMMU', group: 'kernel', live: true, states: ['ok', 'info', 'warning'], run: iommu },
 ];

@@ -28,6 +28,8 @@ export interface SystemFacts {
   readonly cpuFlags: ReadonlySet<string>;
   /** Whose IOMMU the processor has; undefined where it does not say, and on other architectures. */
   readonly cpuVendor: 'intel' | 'amd' | undefined;
+  /** Who may look into whose processes (kernel.yama.ptrace_scope); 3: nobody into any. */
+  readonly ptraceScope: number;
   readonly memory: { readonly total: number; readonly available: number };
   readonly nodes: readonly NodeMemory[];
 }
@@ -87,6 +89,7 @@ export async function readSystem(look: Look): Promise<SystemFacts> {
     arguments: kernelArgs(await look.text('/proc/cmdline')).map(({ text }) => text),
     cpuFlags: new Set(flags.split(/\s+/).filter((flag) => flag !== '')),
     cpuVendor: VENDORS[vendor],
+    ptraceScope: Number((await look.text('/proc/sys/kernel/yama/ptrace_scope')).trim() || 0),
     memory: { total: memoryField(meminfo, 'MemTotal'), available: memoryField(meminfo, 'MemAvailable') },
     nodes: await readNodes(look),
   };

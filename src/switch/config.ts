@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { PortName } from './schema.js';
+import { DevIndex, PortName, Transports } from './schema.js';
 import { describeFaults } from './validate.js';
 
 /** The configuration file of the switch: JSON, every key optional. */
@@ -29,6 +29,10 @@ const ConfigPort = z.strictObject({
   queues: z.number().int().min(1).optional(),
   /** Offer guests on this port checksum and TCP segmentation offloads; default: false. */
   offloads: z.boolean().optional(),
+  /** How guests reach the port: "user" (default), "cuse", or both, of which the first to connect has it. */
+  transports: Transports.optional(),
+  /** N of its device; default: the first that is free. */
+  devIndex: DevIndex.optional(),
 });
 
 const Ports = z.array(ConfigPort).superRefine((ports, context) => {
@@ -37,6 +41,11 @@ const Ports = z.array(ConfigPort).superRefine((ports, context) => {
     if (first < i) context.addIssue({ code: 'custom', path: [i, 'name'], message: `"${name}" is named twice` });
   });
 });
+
+/** As the original's --dev-basename. */
+export const DevBaseName = z
+  .string()
+  .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$/, 'has 1 to 32 letters, digits, ".", "_" or "-"');
 
 const SocketMode = z
   .string()
@@ -61,6 +70,8 @@ export const Config = z.strictObject({
   hugepages: z.enum(HUGEPAGE_MODES).optional(),
   /** Who may connect to the ports. */
   socket: z.strictObject({ mode: SocketMode.optional(), group: z.string().min(1).optional() }).optional(),
+  /** The devices' name without number; default: usvhost. */
+  devBaseName: DevBaseName.optional(),
   ports: Ports.optional(),
   logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
 });

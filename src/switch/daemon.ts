@@ -2,6 +2,7 @@ import { VhostHostError, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { portActions } from './actions.js';
 import { buildApi, buildClaimApi } from './api.js';
+import { makeBridge } from './bridge.js';
 import type { Clock } from './clock.js';
 import { EventSink } from './events.js';
 import type { LogLine } from './events.js';
@@ -9,6 +10,7 @@ import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
 import { GuestRecord } from './guests.js';
 import { takeRunDir } from './lock.js';
+import { bridgeProgram } from './package.js';
 import { PortTable } from './ports.js';
 import { request } from './rest.js';
 import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
@@ -56,7 +58,9 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const record = new SocketRecord(host, settings.runDir);
     await record.clearLeftovers(say);
     unwind.push('the port sockets', () => record.close());
-    const ports = new PortTable({ ...parts, record, say });
+    const bridge = makeBridge(host, settings.runDir, bridgeProgram);
+    unwind.push('the devices', () => bridge.retire());
+    const ports = new PortTable({ ...parts, record, bridge, say });
     const sink = new EventSink({ ports, clock: parts.clock, write: log });
     const engine = await startEngine(parts, (events) => sink.take(events));
     unwind.push('the engine', async () => {

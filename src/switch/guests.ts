@@ -1,6 +1,7 @@
+import type { z } from 'zod';
 import { messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
-import type { PortTable } from './ports.js';
+import type { PortRecord, PortTable } from './ports.js';
 import { guestRecordPath } from './rundir.js';
 import { PortClaim } from './schema.js';
 
@@ -23,7 +24,7 @@ export class GuestRecord {
   /** Every now and then, because a switch that is killed has no time for it. */
   async save(): Promise<void> {
     const guests = this.#ports.all().filter(({ origin, connected }) => origin === 'claim' && connected);
-    const text = guests.length === 0 ? '' : `${JSON.stringify(guests.map(({ name, queues }) => ({ name, queues })))}\n`;
+    const text = guests.length === 0 ? '' : `${JSON.stringify(guests.map(describe))}\n`;
     if (text === this.#written) return;
     if (text === '') await this.#host.unlink(this.#file);
     else await this.#host.write(this.#file, text, 0o600);
@@ -33,9 +34,9 @@ export class GuestRecord {
   /** Makes the ports again; one that cannot be made costs its guest the network, and nobody else anything. */
   async restore(say: (line: string) => void): Promise<void> {
     this.#written = (await this.#host.readOptional(this.#file)) ?? '';
-    for (const { name, queues } of parse(this.#written)) {
+    for (const { name, queues, transport } of parse(this.#written)) {
       try {
-        await this.#ports.restore({ name, queues });
+        await this.#ports.restore({ name, queues, ...(transport === undefined ? {} : { transports: [transport] }) });
         say(`port ${name} made again for the guest that it had`);
       } catch (error) {
         say(`port ${name} not made again: ${printable(messageOf(error))}`);
@@ -46,7 +47,13 @@ export class GuestRecord {
 
 const Guest = PortClaim.omit({ exact: true });
 
-function parse(text: string): { name: string; queues: number }[] {
+/** What a switch that starts anew has to know of a guest's port. */
+function describe({ name, queues, transports }: PortRecord): z.infer<typeof Guest> {
+  const [transport] = transports;
+  return transport === undefined || transport === 'user' ? { name, queues } : { name, queues, transport };
+}
+
+function parse(text: string): z.infer<typeof Guest>[] {
   try {
     const value: unknown = JSON.parse(text);
     return Array.isArray(value) ? value.flatMap((entry) => Guest.safeParse(entry).data ?? []) : [];

@@ -1,11 +1,13 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 import type { Host } from '../host.js';
+import type { Bridge } from './bridge.js';
 import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
+import { makeDevice } from './devices.js';
 import { checkSocketPath, portSocketPath } from './rundir.js';
-import type { PortClaim } from './schema.js';
+import type { PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
@@ -20,12 +22,16 @@ export interface PortRecord extends ClaimState {
   readonly socket: string;
   readonly queues: number;
   readonly offloads: boolean;
+  readonly transports: readonly Transport[];
+  /** Name of its device, without /dev/. */
+  readonly device: string | undefined;
 }
 
 export interface PortTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid'>;
+  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName'>;
+  readonly bridge: Bridge;
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
@@ -133,22 +139,38 @@ export class PortTable {
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const { queues = 1, offloads = false } = wish;
+    const { queues = 1, offloads = false, transports = ['user'] } = wish;
     this.#check(wish.name, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
-      const { mergeable, socketMode, socketGid } = settings;
+      const { mergeable } = settings;
+      // Without vhost-user only the bridge has any business at the socket.
+      const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
       const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads };
       const id = binding.addPort({ ...native, mergeable, socketMode, socketGid });
-      const port = { id, name: wish.name, socket, queues, offloads, origin, connected: false };
+      const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
+      const port = { id, name: wish.name, socket, queues, offloads, transports, device, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
       return known;
     } catch (error) {
       await record.remove(socket);
+      if (error instanceof VhostHostError) throw error;
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'PORT_FAILED';
       throw new VhostHostError(code, `port ${wish.name}: ${printable(messageOf(error))}`, { cause: error });
+    }
+  }
+
+  /** With a port that cannot have its device goes the port. */
+  async #makeDevice(id: number, socket: string, devIndex: number | undefined): Promise<string> {
+    const { bridge, binding, settings, host } = this.#parts;
+    try {
+      return await makeDevice(bridge, settings, { socket, devIndex });
+    } catch (error) {
+      binding.removePort(id);
+      await clearDeadSocket(host, socket);
+      throw error;
     }
   }
 
@@ -183,6 +205,7 @@ export class PortTable {
     this.#parts.binding.removePort(port.id);
     await clearDeadSocket(this.#parts.host, port.socket);
     await this.#parts.record.remove(port.socket);
+    if (port.device !== undefined) await this.#parts.bridge.remove(port.device);
   }
 
   async #claim(wish: PortClaim): Promise<PortRecord> {
@@ -192,27 +215,30 @@ export class PortTable {
     for (let n = 1; n <= tries; n++) {
       const name = siblingName(wish.name, n);
       const port = this.#ports.get(name);
-      const refusal = port === undefined ? undefined : this.#refusal(port, wish.queues);
+      const refusal = port === undefined ? undefined : this.#refusal(port, wish);
       reason = n === 1 ? (refusal ?? '') : reason;
-      if (refusal === undefined) return await this.#handOut(name, wish.queues);
+      if (refusal === undefined) return await this.#handOut(name, wish);
     }
     throw new VhostHostError('PORT_IN_USE', `port ${wish.name} is taken: ${reason}`, { hint: 'vhost-host ports' });
   }
 
-  #refusal(port: PortRecord, queues: number): string | undefined {
+  #refusal(port: PortRecord, { queues, transport }: PortClaim): string | undefined {
     const taken = takenReason(port, this.#parts.clock.now());
-    if (taken !== undefined || port.origin === 'claim' || port.queues >= queues) return taken;
-    return `it has too few queues: ${port.queues}, ${queues} asked for`;
+    if (taken !== undefined || port.origin === 'claim') return taken;
+    if (port.queues < queues) return `it has too few queues: ${port.queues}, ${queues} asked for`;
+    if (transport === undefined || port.transports.includes(transport)) return undefined;
+    return `it is not for ${transport}: its transports are ${port.transports.join(', ')}`;
   }
 
-  async #handOut(name: string, queues: number): Promise<PortRecord> {
+  async #handOut(name: string, { queues, transport = 'user' }: PortClaim): Promise<PortRecord> {
     const old = this.#ports.get(name);
     const open = this.all().filter(({ claimedAt }) => claimedAt !== undefined).length;
     if (old?.claimedAt === undefined && open >= MAX_OPEN_CLAIMS) {
       throw new VhostHostError('PORT_LIMIT', `${open} ports are handed out to guests that have not connected yet`);
     }
-    if (old !== undefined && old.queues < queues) await this.#remove(old);
-    if (!this.#ports.has(name)) await this.#add({ name, queues }, 'claim');
+    const unfit = old?.origin === 'claim' && (old.queues < queues || !old.transports.includes(transport));
+    if (old !== undefined && unfit) await this.#remove(old);
+    if (!this.#ports.has(name)) await this.#add({ name, queues, transports: [transport] }, 'claim');
     const port = this.get(name) as Mutable<PortRecord>;
     port.claimedAt = this.#parts.clock.now();
     port.lostAt = undefined;

@@ -41,6 +41,11 @@ export function isPortSocketName(name: string): boolean {
   return /^port-.+\.sock$/.test(name);
 }
 
+/** The line to the process that keeps the devices. */
+export function bridgeSocketPath(runDir: string): string {
+  return join(runDir, 'cuse.sock');
+}
+
 export function lockPath(runDir: string): string {
   return join(runDir, 'lock');
 }

@@ -7,6 +7,18 @@ export const PortName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/, 'a port name has 1 to 63 letters, digits, ".", "_" or "-"');
 
+/** How a guest reaches its port: by the port's socket, or by a device /dev/<basename>-N in front of it. */
+export const Transport = z.enum(['user', 'cuse']);
+export type Transport = z.infer<typeof Transport>;
+
+export const Transports = z
+  .array(Transport)
+  .min(1, 'names at least one of "user" and "cuse"')
+  .refine((list) => new Set(list).size === list.length, 'names one twice');
+
+/** N of the device /dev/<basename>-N. */
+export const DevIndex = z.number().int().min(0).max(999_999);
+
 const Count = z.number().int().nonnegative();
 
 export const Counters = z.strictObject({
@@ -29,6 +41,9 @@ export const Port = z.strictObject({
   queues: Count,
   /** Guests may leave checksums and TCP segmentation to the switch; `features` says what the guest took. */
   offloads: z.boolean(),
+  transports: Transports,
+  /** Path of the port's device; null where it has none. */
+  device: z.string().nullable(),
   /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
   origin: z.enum(['config', 'api', 'claim']),
   state: z.enum(['waiting', 'connected', 'ready']),
@@ -47,6 +62,8 @@ export const PortAdd = z.strictObject({
   socket: z.string().min(1).optional(),
   queues: z.number().int().min(1).optional(),
   offloads: z.boolean().optional(),
+  transports: Transports.optional(),
+  devIndex: DevIndex.optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
@@ -58,6 +75,8 @@ export const PortClaim = z.strictObject({
   name: PortName,
   queues: z.number().int().min(1),
   exact: z.boolean(),
+  /** What a port that is made now shall have; one that is there has what it has. */
+  transport: Transport.optional(),
 });
 export type PortClaim = z.infer<typeof PortClaim>;
 

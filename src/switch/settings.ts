@@ -3,12 +3,15 @@ import type { Host } from '../host.js';
 import { LOG_LEVELS } from './config.js';
 import type { Config, LoadedConfig } from './config.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
+import type { Transport } from './schema.js';
 
 export interface PortWish {
   readonly name: string;
   readonly socket?: string | undefined;
   readonly queues?: number | undefined;
   readonly offloads?: boolean | undefined;
+  readonly transports?: readonly Transport[] | undefined;
+  readonly devIndex?: number | undefined;
 }
 
 /** Everything a switch starts with, after defaults < file < flags. */
@@ -30,6 +33,8 @@ export interface Settings {
   readonly socketGid: number;
   /** The group that may claim ports through wrap.sock; -1: nobody but the owner. */
   readonly claimGid: number;
+  /** /dev/<devBaseName>-N. */
+  readonly devBaseName: string;
   readonly ports: readonly PortWish[];
   readonly logLevel: number;
 }
@@ -44,6 +49,7 @@ export interface Flags {
   readonly rxRetry?: boolean | undefined;
   readonly rxRetryNum?: number | undefined;
   readonly rxRetryDelay?: number | undefined;
+  readonly devBaseName?: string | undefined;
 }
 
 /** As the original's --rx-retry, --rx-retry-num and --rx-retry-delay, with its defaults. */
@@ -87,6 +93,7 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     socketMode: config.socket?.mode ?? (gid === -1 ? 0o600 : 0o660),
     socketGid: gid,
     claimGid: gid,
+    devBaseName: flags.devBaseName ?? config.devBaseName ?? 'usvhost',
     ports: config.ports ?? [],
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
   };

@@ -26,6 +26,8 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     socket: port.socket,
     queues: port.queues,
     offloads: port.offloads,
+    transports: [...port.transports],
+    device: port.device === undefined ? null : `/dev/${port.device}`,
     origin: port.origin,
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,

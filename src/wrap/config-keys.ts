@@ -8,10 +8,10 @@ export interface Config {
   readonly runDir?: string;
   /** Start the switch when none runs. `auto`: by hand yes, below libvirt no. */
   readonly autostart: 'auto' | 'on' | 'off';
-  /** How guests reach the switch; `auto` takes what is there. */
+  /** How guests reach their ports: by socket, by device, or `auto`: by what the port has, its socket first. */
   readonly transport: 'auto' | 'user' | 'cuse';
-  /** The character devices of the cuse transport: `usvhost` stands for /dev/usvhost-N. */
-  readonly deviceBaseName: string;
+  /** The one device for all NICs, instead of the one that the switch names; `auto` takes it where it can be opened. */
+  readonly device?: string;
   /** Seconds after which QEMU looks again for a switch that went away; 0: never. */
   readonly reconnect: number;
   /** Hugepages for guests that do not ask for any themselves. `auto`: where enough are free. */
@@ -31,7 +31,6 @@ export type Key = keyof Config;
 export const DEFAULTS: Config = {
   autostart: 'auto',
   transport: 'auto',
-  deviceBaseName: 'usvhost',
   reconnect: 1,
   hugepages: 'auto',
   hugepagesForAll: false,
@@ -73,10 +72,9 @@ const seconds = when(
   (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 3600,
   'must be a whole number of seconds from 0 to 3600',
 );
-// The old script's variable held the whole path.
-const deviceName = when(
-  (value) => isText(value) && /^(\/dev\/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(value),
-  'must be a name such as "usvhost", for the devices /dev/usvhost-N',
+const device = when(
+  (value) => isText(value) && /^\/dev\/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/.test(value),
+  'must be a device such as "/dev/usvhost-1"',
 );
 
 /** By hand, not by the schema library: loading that would double the time qemu-wrap takes. */
@@ -85,7 +83,7 @@ export const KEYS: Readonly<Record<Key, KeyRule>> = {
   runDir: { check: path, env: 'VHOST_HOST_RUN_DIR' },
   autostart: { check: oneOf('auto', 'on', 'off'), env: 'VHOST_HOST_WRAP_AUTOSTART' },
   transport: { check: oneOf('auto', 'user', 'cuse'), env: 'VHOST_HOST_WRAP_TRANSPORT' },
-  deviceBaseName: { check: deviceName, env: 'VHOST_HOST_WRAP_DEVICE_BASE_NAME' },
+  device: { check: device, env: 'VHOST_HOST_WRAP_DEVICE' },
   reconnect: { check: seconds, env: 'VHOST_HOST_WRAP_RECONNECT' },
   hugepages: { check: oneOf('auto', 'on', 'off'), env: 'VHOST_HOST_WRAP_HUGEPAGES' },
   hugepagesForAll: { check: flag, env: 'VHOST_HOST_WRAP_HUGEPAGES_FOR_ALL' },

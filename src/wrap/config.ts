@@ -132,10 +132,3 @@ export function configFor(file: ConfigFile, guest: GuestId, env: (name: string) 
   const numbered = guest.uuid === undefined ? undefined : file.domains.get(guest.uuid.toLowerCase());
   return { ...DEFAULTS, ...file.all, ...named, ...numbered, ...fromEnvironment(env) };
 }
-
-/** Throws where a guest is to reach the switch by a way that is not there. */
-export function checkTransport({ transport, deviceBaseName }: Config): void {
-  if (transport !== 'cuse') return;
-  const device = `/dev/${deviceBaseName.replace(/^\/dev\//, '')}-N`;
-  throw invalid(`the cuse transport (${device}) is not available in this version`, 'set "transport" to "user"');
-}

@@ -1,4 +1,4 @@
-import type { Broker } from './broker.js';
+import type { Broker, Way } from './broker.js';
 import type { Config } from './config-keys.js';
 import { readFacts } from './facts.js';
 import type { FactsHost } from './facts.js';
@@ -15,17 +15,19 @@ export interface Call {
   readonly dry: boolean;
 }
 
-async function socketsFor(
-  claims: readonly Claim[],
-  socketOf: (claim: Claim) => Promise<string>,
-): Promise<Map<string, string>> {
-  const sockets = new Map<string, string>();
-  for (const claim of claims) sockets.set(claim.netdev, await socketOf(claim));
-  return sockets;
+async function waysFor(claims: readonly Claim[], wayOf: (claim: Claim) => Promise<Way>): Promise<Map<string, Way>> {
+  const ways = new Map<string, Way>();
+  for (const claim of claims) ways.set(claim.netdev, await wayOf(claim));
+  return ways;
+}
+
+/** Whether the first plan will do. */
+function sameSocket(a: Way | undefined, b: Way | undefined): boolean {
+  return a !== undefined && b !== undefined && 'socket' in a && 'socket' in b && a.socket === b.socket;
 }
 
 /**
- * Rewrites a call. Ports are claimed last, after the whole rewrite has been done once with the sockets it
+ * Rewrites a call. Ports are claimed last, after the whole rewrite has been done once with what it
  * would get: whatever is wrong with the call must not leave a claimed port behind.
  */
 export async function launch(
@@ -35,10 +37,10 @@ export async function launch(
 ): Promise<Rewritten> {
   const { claims, memoryPaths, belowLibvirt } = survey(args, config);
   const facts = await readFacts(host, memoryPaths);
-  const predicted = await socketsFor(claims, (claim) => broker.predict(claim));
-  const planned = rewrite(args, { emulator, facts, config, sockets: predicted });
+  const predicted = await waysFor(claims, (claim) => broker.predict(claim));
+  const planned = rewrite(args, { emulator, facts, config, ways: predicted });
   if (dry || claims.length === 0) return planned;
-  const sockets = await socketsFor(claims, (claim) => broker.claim(claim, belowLibvirt));
-  if (claims.every(({ netdev }) => sockets.get(netdev) === predicted.get(netdev))) return planned;
-  return rewrite(args, { emulator, facts, config, sockets });
+  const ways = await waysFor(claims, (claim) => broker.claim(claim, belowLibvirt));
+  if (claims.every(({ netdev }) => sameSocket(ways.get(netdev), predicted.get(netdev)))) return planned;
+  return rewrite(args, { emulator, facts, config, ways });
 }

@@ -1,6 +1,7 @@
 import { VhostHostError } from '../errors.js';
 import { groupOf, newItem, withValue } from './argv.js';
 import type { Item } from './argv.js';
+import type { Way } from './broker.js';
 import type { Command, Reason } from './command.js';
 import { printKeys } from './group.js';
 import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
@@ -83,17 +84,13 @@ export function freeId(command: Command, option: string, wanted: string): string
 }
 
 /** tap with vhost becomes a vhost-user netdev of the same id, with its socket in front of it. */
-export function toVhostUser(
-  command: Command,
-  reason: Reason,
-  sockets: ReadonlyMap<string, string>,
-  reconnect: number,
-): void {
+export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<string, Way>, reconnect: number): void {
   for (const item of vhostNetdevs(command)) {
     let group = groupOf(item);
     const id = group.get('id') ?? '';
-    const path = sockets.get(id);
-    if (path === undefined) throw new TypeError(`netdev ${id} has no socket`);
+    const way = ways.get(id);
+    if (way === undefined) throw new TypeError(`netdev ${id} has no way to the switch`);
+    if (!('socket' in way)) continue;
     const queues = queuesOf(group);
     const chardev = freeId(command, 'chardev', `vhost-host-${id}`);
     for (const key of group.keys()) if (key !== 'type' && key !== 'id') group = group.remove(key);
@@ -101,8 +98,33 @@ export function toVhostUser(
     if (queues > 1) group = group.set('queues', queues);
     // With it the guest lives on when the switch is stopped, and comes back to its port afterwards.
     const again = reconnect === 0 ? {} : { reconnect: String(reconnect) };
-    const socket = newItem('chardev', printKeys('socket', { id: chardev, path, ...again }));
+    const socket = newItem('chardev', printKeys('socket', { id: chardev, path: way.socket, ...again }));
     command.replace(reason, item, [socket, withValue(item, group)]);
+  }
+}
+
+/** QEMU takes several descriptors of a device only beside several of a tap that somebody else has made. */
+function tapWithoutDescriptors(id: string): VhostHostError {
+  const what = `netdev "${id}" asks for several queues of a tap that QEMU makes itself`;
+  return new VhostHostError('ARGV_INVALID', `${what}, which it can do with vhost-user only, not with a device`, {
+    hint: 'set "transport" to "user", drop queues=, or hand the tap over with fds=, as libvirt does',
+    details: { netdev: id },
+  });
+}
+
+/** tap with vhost stays one, with descriptors of its port's device in the place of those for /dev/vhost-net. */
+export function toDevice(command: Command, reason: Reason, ways: ReadonlyMap<string, Way>): void {
+  for (const item of vhostNetdevs(command)) {
+    let group = groupOf(item);
+    const way = ways.get(group.get('id') ?? '');
+    if (way === undefined || !('device' in way)) continue;
+    const key = way.fds.includes(':') ? 'vhostfds' : 'vhostfd';
+    if (key === 'vhostfds' && group.get('fds') === undefined) throw tapWithoutDescriptors(group.get('id') ?? '');
+    group = group
+      .remove(key === 'vhostfd' ? 'vhostfds' : 'vhostfd')
+      .set('vhost', true)
+      .set(key, way.fds);
+    command.replace(reason, item, [withValue(item, group)]);
   }
 }
 

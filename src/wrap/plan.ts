@@ -7,6 +7,9 @@ import type { Rewritten } from './rewrite.js';
  *   q<path>             connect to this UNIX socket, …
  *   <text>              … send this, and read until the peer closes
  *
+ *   o<path>             open this device for QEMU (it must be one of the cuse bridge's); the bytes that come
+ *   <nothing>           back are the descriptor's number
+ *
  * Then the plan:
  *
  *   vhost-host plan 1   what this is, and the version of the format
@@ -25,6 +28,10 @@ export function printPlan(rewritten: Rewritten): string {
     '.',
   ];
   return fields.map((field) => `${field}\0`).join('');
+}
+
+export function printOpen(device: string): string {
+  return `o${device}\0\0`;
 }
 
 export function printErrand(socket: string, text: string): string {

@@ -1,8 +1,8 @@
 import { groupOf } from './argv.js';
 import type { Arg } from './argv.js';
+import type { Way } from './broker.js';
 import { Command } from './command.js';
 import type { Change } from './command.js';
-import { checkTransport } from './config.js';
 import type { GuestId } from './config.js';
 import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
@@ -35,7 +35,7 @@ export interface Inputs {
   readonly facts: Facts;
   readonly config: Config;
   /** By netdev id. */
-  readonly sockets: ReadonlyMap<string, string>;
+  readonly ways: ReadonlyMap<string, Way>;
 }
 
 export interface Rewritten {
@@ -72,7 +72,6 @@ function concernsMemory(command: Command, netdevs: readonly Netdev[], config: Co
 /** What the call asks for; throws where it cannot be given. */
 export function survey(args: readonly string[], config: Config): Survey {
   const { command, netdevs } = read(args, config);
-  if (netdevs.length > 0) checkTransport(config);
   const guest = guestName(command);
   const claims = netdevs.map(({ id, queues }) => ({
     netdev: id,
@@ -84,7 +83,7 @@ export function survey(args: readonly string[], config: Config): Survey {
   return { claims, memoryPaths: paths, belowLibvirt: belowLibvirt(command) };
 }
 
-/** The new command line. Pure: the same call, facts, configuration and sockets give the same answer. */
+/** The new command line. Pure: the same call, facts, configuration and ways give the same answer. */
 export function rewrite(args: readonly string[], inputs: Inputs): Rewritten {
   const { facts, config, emulator } = inputs;
   const { command, netdevs } = read(args, config);

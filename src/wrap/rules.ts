@@ -1,9 +1,10 @@
+import type { Way } from './broker.js';
 import type { Command, Reason } from './command.js';
 import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
 import type { MemoryPlan } from './memory.js';
 import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory-edit.js';
-import { msixOff, offloadsOff, toVhostUser } from './netdev.js';
+import { msixOff, offloadsOff, toDevice, toVhostUser } from './netdev.js';
 import type { Netdev } from './netdev.js';
 
 /** All that a rule may look at besides the command line. */
@@ -14,8 +15,8 @@ export interface Context {
   readonly memory: MemoryPlan;
   /** QEMU emulates the processor of this guest. */
   readonly emulated: boolean;
-  /** Socket of each netdev's port. */
-  readonly sockets: ReadonlyMap<string, string>;
+  /** How each netdev reaches its port. */
+  readonly ways: ReadonlyMap<string, Way>;
 }
 
 export interface Rule extends Reason {
@@ -28,7 +29,14 @@ export const RULES: readonly Rule[] = [
     id: 'netdev-vhost-user',
     why: 'the guest is connected to a port of the switch instead of a tap with vhost',
     apply(command, context) {
-      toVhostUser(command, this, context.sockets, context.config.reconnect);
+      toVhostUser(command, this, context.ways, context.config.reconnect);
+    },
+  },
+  {
+    id: 'netdev-cuse',
+    why: 'the guest is connected to a port of the switch by its device instead of /dev/vhost-net',
+    apply(command, context) {
+      toDevice(command, this, context.ways);
     },
   },
   {

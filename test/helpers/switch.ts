@@ -15,6 +15,8 @@ export interface SwitchOptions extends ChildOptions {
   readonly runDir?: string;
   /** Further arguments of `vhost-host start`. */
   readonly args?: readonly string[];
+  /** ms until it answers. */
+  readonly deadline?: number;
 }
 
 /** Runs the CLI as a user would; a bad exit code is an answer. */
@@ -37,7 +39,7 @@ export class Switch {
   }
 
   /** In the foreground: a child of the test, which is certain to end with it. */
-  static async start(scope: Scope, { runDir, args = [], ...options }: SwitchOptions = {}): Promise<Switch> {
+  static async start(scope: Scope, { runDir, args = [], deadline, ...options }: SwitchOptions = {}): Promise<Switch> {
     const dir = runDir ?? (await tempDir(scope, options.user));
     const command = ['start', '--foreground', '--run-dir', dir, ...args];
     const process = await Child.start(scope, 'the switch', bin.vhostHost, command, options);
@@ -47,7 +49,7 @@ export class Switch {
         if (process.end !== undefined) throw new Error(`the switch ended: ${process.output}`);
         return (await self.status().catch(() => undefined)) !== undefined;
       },
-      { deadline: START_DEADLINE_MS, what: 'the switch to answer' },
+      { deadline: deadline ?? START_DEADLINE_MS, what: 'the switch to answer' },
     );
     return self;
   }

@@ -4,6 +4,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { apiSocketPath, logPath, portSocketPath } from '../../../src/switch/rundir.js';
 import { until } from '../../helpers/until.js';
+import { FakeBridge } from '../switch/fake-bridge.js';
 import { withDir } from '../switch/support.js';
 import { FlagLedger } from './flags.js';
 import { Desk, parse, withSwitch } from './support.js';
@@ -66,6 +67,25 @@ describe('the command line, with a switch running', () => {
       }),
     ));
 
+  it('a port with a device says where it is', () =>
+    withDir(async (runDir) => {
+      const bridge = await FakeBridge.start(runDir);
+      try {
+        await withSwitch(runDir, [], async (desk) => {
+          const there = ['--run-dir', runDir];
+          const both = await run(desk, 'ports', 'add', 'a', '--transports', 'user,cuse', '--dev-index', '4', ...there);
+          const ways = `${portSocketPath(runDir, 'a')} and /dev/usvhost-4`;
+          assert.deepEqual(both, { code: 0, out: [`port a (0) listens on ${ways}`], err: [] });
+          await run(desk, 'ports', 'add', 'b', '--transports', 'cuse', ...there);
+          const lines = (await run(desk, 'ports', ...there)).out;
+          assert.match(lines[1] ?? '', /port-a\.sock \/dev\/usvhost-4$/);
+          assert.match(lines[2] ?? '', / - +\/dev\/usvhost-1$/);
+        });
+      } finally {
+        await bridge.stop();
+      }
+    }));
+
   it('stop takes everything away but the log, and waits for that', () =>
     withDir((runDir) =>
       withSwitch(runDir, [], async (desk) => {
@@ -104,6 +124,7 @@ describe('the command line: start in the foreground', () => {
       const desk = new Desk();
       const flags = ['--workers', '0', '--poll', 'busy', '--hugepages', 'off', '--config', config, '--ready-fd', '5'];
       flags.push('--mergeable', '0', '--rx-retry', '1', '--rx-retry-num', '7', '--rx-retry-delay', '20');
+      flags.push('--dev-basename', 'vh');
       const running = run(desk, 'start', '--foreground', '--run-dir', join(dir, 'run'), ...flags);
       const outcome = await Promise.race([running, ready(desk)]);
       try {
@@ -182,6 +203,13 @@ describe('the command line: mistakes', () => {
     ['a word too many', ['status', 'x'], /^too many arguments/],
     ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
     ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
+    [
+      'a transport that is none',
+      ['ports', 'add', 'a', '--transports', 'usb'],
+      /It must be user, cuse, or user,cuse\.$/,
+    ],
+    ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
+    ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
     ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
     ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
   ];

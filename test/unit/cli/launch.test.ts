@@ -42,7 +42,18 @@ describe('start in the background', () => {
       const { desk, started } = deskWith('{"ready":true,"pid":77}');
       const run = join(dir, 'run');
       const flags = ['--config', config, '--workers', '0-1', '--poll', 'busy', '--hugepages', 'off', '--run-dir', run];
-      flags.push('--mergeable', '0', '--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20');
+      flags.push(
+        '--mergeable',
+        '0',
+        '--rx-retry',
+        '0',
+        '--rx-retry-num',
+        '7',
+        '--rx-retry-delay',
+        '20',
+        '--dev-basename',
+        'vh',
+      );
       const outcome = await desk.run('start', ...flags);
       assert.deepEqual(outcome, { code: 0, out: [`switch running in ${run} (process 77)`], err: [] });
       const node = ['--no-expose-wasm', '--lite-mode'];
@@ -59,7 +70,7 @@ describe('start in the background', () => {
         config,
       ];
       args.push('--workers', '0,1', '--poll', 'busy', '--hugepages', 'off', '--mergeable', '0');
-      args.push('--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20');
+      args.push('--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20', '--dev-basename', 'vh');
       assert.deepEqual(started, [{ command: '/bin/node', args, log: logPath(run), released: true }]);
       assert.equal(desk.loads, 0);
     }));

@@ -49,7 +49,14 @@ describe('answers for people', () => {
 
   it('ports: many addresses in little room', () => {
     const port = { id: 0, name: 'a', socket: '/s', queues: 1, origin: 'api', state: 'ready', vlanTag: 1000 } as const;
-    const more = { offloads: false, features: [], memoryBytes: 0, rings: [] };
+    const more = {
+      offloads: false,
+      features: [],
+      memoryBytes: 0,
+      rings: [],
+      transports: ['user' as const],
+      device: null,
+    };
     const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
     assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);
   });

@@ -21,6 +21,12 @@ const RESERVE = '| sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepag
 export const HOST_CASES: readonly Row[] = [
   ['a system', {}, 'system ok', /Debian GNU\/Linux 12 \(bookworm\), kernel 6\.1\.0-18-amd64/],
   ['an image', { on: image() }, 'system info', /openSUSE Leap 15\.6, which does not run/],
+  [
+    'a host that lets nobody look into processes',
+    { on: debian12().file('/proc/sys/kernel/yama/ptrace_scope', '3\n') },
+    'ptrace warning',
+    /ptrace_scope is 3.*reboot/s,
+  ],
   ['memory', {}, 'memory-free ok', /12 GiB of 16 GiB/],
   [
     'a starved host',

@@ -1,6 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
-import { closeSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FakeSwitch } from './fake-switch.js';
@@ -180,6 +180,23 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       const outcome = await pkg.run(GUEST);
       deepEqual([outcome.stderr, textsOf(outcome)], ['', [pkg.emulator, '-S']]);
       equal(fake.claims.length, 2);
+    });
+
+    it('opens no device but those of the cuse bridge, and makes none', async () => {
+      const missing = join(pkg.runDir, 'usvhost-1');
+      const file = join(pkg.runDir, 'file');
+      writeFileSync(file, '');
+      pkg.usePlanner(`
+        const fs = require('node:fs');
+        const asked = ['/dev/null', '/dev', '${file}', '${missing}'].map((path) => 'o' + path + '\\0\\0').join('');
+        fs.writeSync(1, asked + 'vhost-host plan 1\\0a-S\\0.\\0');
+        const bytes = Buffer.alloc(4096);
+        let answers = '';
+        while (answers.split('\\n').length < 5) answers += bytes.toString('latin1', 0, fs.readSync(0, bytes));
+        if (answers !== '25 0\\n25 0\\n25 0\\n2 0\\n') throw new Error(answers);`);
+      const outcome = await pkg.run(GUEST);
+      deepEqual([outcome.stderr, textsOf(outcome)], ['', [pkg.emulator, '-S']]);
+      equal(existsSync(missing), false);
     });
 
     it('refuses a plan that is none', async () => {

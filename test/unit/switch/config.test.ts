@@ -37,6 +37,16 @@ describe('configuration: what is refused', () => {
       'ports[1].name: "a" is named twice in /etc/x.json',
     ],
     [
+      'a port without a transport',
+      { ports: [{ name: 'a', transports: [] }] },
+      'ports[0].transports: names at least one of "user" and "cuse" in /etc/x.json',
+    ],
+    [
+      'a base name that leads elsewhere',
+      { devBaseName: '../x' },
+      'devBaseName: has 1 to 32 letters, digits, ".", "_" or "-" in /etc/x.json',
+    ],
+    [
       'mode bits that are no octal text',
       { socket: { mode: '999' } },
       'socket.mode: must be octal mode bits in quotes, such as "0660" in /etc/x.json',
@@ -109,6 +119,7 @@ describe('configuration: what comes out', () => {
       socketMode: 0o660,
       socketGid: 107,
       claimGid: 107,
+      devBaseName: 'usvhost',
       ports: [],
       logLevel: 6,
     });
@@ -134,6 +145,7 @@ describe('configuration: what comes out', () => {
       socket: { mode: '0666', group: 'net' },
       ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
       logLevel: 'debug',
+      devBaseName: 'vh',
     });
     const host = fakeHost({ files: group });
     const loaded = { file: FILE, config: parseConfig(FILE, text) };
@@ -152,10 +164,11 @@ describe('configuration: what comes out', () => {
       socketMode: 0o666,
       socketGid: 50,
       claimGid: 50,
+      devBaseName: 'vh',
       ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
       logLevel: 8,
     });
-    const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on' } as const;
+    const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on', devBaseName: 'w' } as const;
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
     const retry = { rxRetry: false, rxRetryNum: 9, rxRetryDelay: 1, mergeable: true };
     const changed = { rxRetryNum: 0, rxRetryDelayUs: 1, mergeable: true };

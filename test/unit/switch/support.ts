@@ -100,6 +100,7 @@ export function settingsFor(runDir: string, change: Partial<Settings> = {}): Set
     socketMode: 0o600,
     socketGid: -1,
     claimGid: -1,
+    devBaseName: 'usvhost',
     ports: [],
     logLevel: 6,
     ...change,

@@ -1,6 +1,7 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -20,7 +21,7 @@ const exchange: Exchange = async (socket, request) => {
   return text(connection);
 };
 
-const GIVEN = '/fake/vm1-h1.sock';
+const GIVEN = { socket: '/fake/vm1-h1.sock' };
 
 describe('the way to the switch', () => {
   let dir: string;
@@ -38,6 +39,15 @@ describe('the way to the switch', () => {
     fakes.forEach((fake) => fake.close());
     rmSync(dir, { recursive: true });
   });
+
+  /** Devices are files below the test's directory; each open gives the next number. */
+  let openable: string[] = [];
+  let next = 20;
+  const open = (device: string): Promise<number> => {
+    if (openable.includes(device)) return Promise.resolve(next++);
+    return Promise.reject(Object.assign(new Error('ENOENT'), { code: 'ENOENT' }));
+  };
+  beforeEach(() => void ([openable, next] = [[], 20]));
 
   const listen = async (socket: string, answer?: Parameters<typeof FakeSwitch.listen>[1]): Promise<void> =>
     void fakes.push(await FakeSwitch.listen(socket, answer));
@@ -59,13 +69,13 @@ describe('the way to the switch', () => {
         return start?.() ?? Promise.reject(new Error('nothing may be started here'));
       },
     };
-    return makeBroker({ host, say: (line) => void said.push(line), exchange }, { ...DEFAULTS, ...config });
+    return makeBroker({ host, say: (line) => void said.push(line), exchange, open }, { ...DEFAULTS, ...config });
   }
 
   it("asks the user's own switch, by the narrow socket", async () => {
     await listen(join(own(), 'wrap.sock'));
     await listen(join(own(), 'api.sock'));
-    equal(await brokerOf().claim(CLAIM, false), GIVEN);
+    deepEqual(await brokerOf().claim(CLAIM, false), GIVEN);
     deepEqual(
       fakes.map((fake) => fake.claims.length),
       [1, 0],
@@ -78,8 +88,8 @@ describe('the way to the switch', () => {
     await listen(join(own(), 'wrap.sock'));
     await rejects(brokerOf({ runDir }).claim(CLAIM, true), { code: 'SWITCH_NOT_RUNNING' });
     await listen(join(runDir, 'api.sock'));
-    equal(await brokerOf({ runDir }).claim(CLAIM, true), GIVEN);
-    equal(await brokerOf({ runDir }).predict(CLAIM), join(runDir, 'port-vm1-h1.sock'));
+    deepEqual(await brokerOf({ runDir }).claim(CLAIM, true), GIVEN);
+    deepEqual(await brokerOf({ runDir }).predict(CLAIM), { socket: join(runDir, 'port-vm1-h1.sock') });
   });
 
   it('a switch in a directory that others may write to is not trusted with guest memory', async () => {
@@ -111,7 +121,7 @@ describe('the way to the switch', () => {
   };
 
   it('by hand it starts the switch and says so in one line', async () => {
-    equal(await brokerOf({}, startsAt(0)).claim(CLAIM, false), GIVEN);
+    deepEqual(await brokerOf({}, startsAt(0)).claim(CLAIM, false), GIVEN);
     deepEqual(started, [['start', '--run-dir', own()]]);
     deepEqual(said, [`qemu-wrap: started the switch in ${own()} (vhost-host stop ends it)`]);
   });
@@ -120,11 +130,11 @@ describe('the way to the switch', () => {
     await rejects(brokerOf({}, startsAt(0)).claim(CLAIM, true), { code: 'SWITCH_NOT_RUNNING' });
     await rejects(brokerOf({ autostart: 'off' }, startsAt(0)).claim(CLAIM, false), { code: 'SWITCH_NOT_RUNNING' });
     deepEqual(started, []);
-    equal(await brokerOf({ autostart: 'on' }, startsAt(0)).claim(CLAIM, true), GIVEN);
+    deepEqual(await brokerOf({ autostart: 'on' }, startsAt(0)).claim(CLAIM, true), GIVEN);
   });
 
   it('when another guest was quicker to start it, uses that one and says nothing', async () => {
-    equal(await brokerOf({}, startsAt(1)).claim(CLAIM, false), GIVEN);
+    deepEqual(await brokerOf({}, startsAt(1)).claim(CLAIM, false), GIVEN);
     deepEqual(said, []);
   });
 
@@ -136,7 +146,7 @@ describe('the way to the switch', () => {
       asked++;
       return Promise.resolve({ exitCode: 1, stdout: '', stderr: '' });
     });
-    equal(await broker.claim(CLAIM, false), GIVEN);
+    deepEqual(await broker.claim(CLAIM, false), GIVEN);
     equal(asked, 1);
   });
 
@@ -151,7 +161,60 @@ describe('the way to the switch', () => {
   });
 
   it("explains with the user's own directory where no switch runs", async () => {
-    equal(await brokerOf().predict(CLAIM), join(own(), 'port-vm1-h1.sock'));
+    deepEqual(await brokerOf().predict(CLAIM), { socket: join(own(), 'port-vm1-h1.sock') });
     await rejects(brokerOf({ runDir: `/${'x'.repeat(100)}` }).predict(CLAIM), { code: 'SOCKET_PATH_TOO_LONG' });
+  });
+
+  const withDevice = (transports: string[]) => (_: unknown, response: ServerResponse) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify({ name: 'x', ...GIVEN, transports, device: '/dev/usvhost-3' }));
+  };
+
+  it("a port's device is opened once per queue pair, where it is asked for", async () => {
+    openable = ['/dev/usvhost-3'];
+    await listen(join(own(), 'wrap.sock'), withDevice(['user', 'cuse']));
+    deepEqual(await brokerOf({ transport: 'cuse' }).claim(CLAIM, false), { device: '/dev/usvhost-3', fds: '20:21' });
+    const asked = (transport?: string) => ({ name: 'vm1-h1', queues: 2, exact: true, ...(transport && { transport }) });
+    const claimed = () => (fakes[0]?.claims.at(-1) as { claim: unknown }).claim;
+    deepEqual(claimed(), asked('cuse'));
+    deepEqual(await brokerOf().claim(CLAIM, false), GIVEN);
+    deepEqual(claimed(), asked());
+    deepEqual(await brokerOf({ transport: 'user' }).claim(CLAIM, false), GIVEN);
+    deepEqual(claimed(), asked('user'));
+    deepEqual(await brokerOf({ transport: 'cuse' }).predict(CLAIM), { device: '/dev/usvhost-N', fds: 'FD:FD' });
+  });
+
+  it('or where the port has nothing else', async () => {
+    openable = ['/dev/usvhost-3'];
+    await listen(join(own(), 'wrap.sock'), withDevice(['cuse']));
+    deepEqual(await brokerOf().claim(CLAIM, false), { device: '/dev/usvhost-3', fds: '20:21' });
+  });
+
+  it('a device that cannot be opened, or is not there, is named with what to do', async () => {
+    await listen(join(own(), 'wrap.sock'), withDevice(['cuse']));
+    await rejects(brokerOf().claim(CLAIM, false), {
+      code: 'DEVICE_UNUSABLE',
+      message: /^\/dev\/usvhost-3 cannot be opened: there is no such device/,
+      hint: 'vhost-host check; below libvirt: sudo vhost-host libvirt setup --devices 3',
+    });
+    fakes.splice(0).forEach((fake) => fake.close());
+    await listen(join(own(), 'wrap.sock'));
+    await rejects(brokerOf({ transport: 'cuse' }).claim(CLAIM, false), {
+      code: 'SWITCH_UNREACHABLE',
+      message: /gave no device for port vm1-h1$/,
+    });
+  });
+
+  it('one device for all needs no switch; auto takes the switch where it cannot be opened', async () => {
+    const device = '/dev/usvhost-1';
+    openable = [device];
+    deepEqual(await brokerOf({ transport: 'cuse', device }).claim(CLAIM, true), { device, fds: '20:21' });
+    deepEqual(await brokerOf({ device }).claim(CLAIM, true), { device, fds: '22:23' });
+    deepEqual(await brokerOf({ transport: 'cuse', device }).predict(CLAIM), { device, fds: 'FD:FD' });
+    openable = [];
+    await rejects(brokerOf({ transport: 'cuse', device }).claim(CLAIM, true), { code: 'DEVICE_UNUSABLE' });
+    await listen(join(own(), 'wrap.sock'));
+    deepEqual(await brokerOf({ device }).claim(CLAIM, true), GIVEN);
+    deepEqual(await brokerOf({ transport: 'user', device }).claim(CLAIM, true), GIVEN);
   });
 });

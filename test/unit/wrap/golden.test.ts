@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from 'node:assert/strict';
+import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { VhostHostError } from '../../../src/errors.js';
 import { OPTIONS_RULE, RULES } from '../../../src/wrap/rules.js';
@@ -72,6 +72,22 @@ describe('golden calls', () => {
       ['-S', '-msg', 'timestamp=on'],
     );
     deepEqual(wrap(['-machine', 'none'], 0, 0, config).changes, []);
+  });
+
+  it('by device: what libvirt and others passed for /dev/vhost-net makes room for it', () => {
+    const config = { transport: 'cuse' } as const;
+    const netdevOf = (netdev: string): { text: string | undefined; close: readonly number[] } => {
+      const { args, changes, close } = wrap(['-netdev', netdev, '-device', 'virtio-net-pci,netdev=h1'], 0, 0, config);
+      for (const change of changes) fired.add(change.rule);
+      return { text: args.find(({ text }) => /tap/.test(text))?.text, close };
+    };
+    deepEqual(netdevOf('tap,id=h1,vhost=on'), { text: 'tap,id=h1,vhost=on,vhostfd=50', close: [] });
+    deepEqual(netdevOf('tap,id=h1,fd=7,vhostfd=9'), { text: 'tap,id=h1,fd=7,vhostfd=50,vhost=on', close: [9] });
+    deepEqual(netdevOf('{"type":"tap","fds":"31:33","vhost":true,"vhostfds":"34:35","id":"h1"}'), {
+      text: '{"type":"tap","fds":"31:33","vhost":true,"vhostfds":"50:51","id":"h1"}',
+      close: [34, 35],
+    });
+    throws(() => netdevOf('tap,id=h1,queues=3,vhost=on'), { code: 'ARGV_INVALID', message: /several queues of a tap/ });
   });
 
   it('all 40 recorded calls are here', () => {

@@ -16,10 +16,10 @@ const CALL = '-name vm1 -netdev tap,id=h1,vhost=on,vhostfd=9 -device virtio-net-
 
 function broker(claims: Claim[]) {
   return {
-    predict: ({ name }: Claim) => Promise.resolve(`/predicted/${name}`),
+    predict: ({ name }: Claim) => Promise.resolve({ socket: `/predicted/${name}` }),
     claim: (claim: Claim) => {
       claims.push(claim);
-      return Promise.resolve(`/claimed/${claim.name}`);
+      return Promise.resolve({ socket: `/claimed/${claim.name}` });
     },
   };
 }

@@ -1,10 +1,11 @@
+import type { Way } from '../../../src/wrap/broker.js';
 import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import type { Config } from '../../../src/wrap/config-keys.js';
 import type { HugepagePool } from '../../../src/hugepage-pools.js';
 import type { Facts } from '../../../src/wrap/facts.js';
 import type { Filesystem } from '../../../src/wrap/mounts.js';
 import { rewrite, survey } from '../../../src/wrap/rewrite.js';
-import type { Rewritten } from '../../../src/wrap/rewrite.js';
+import type { Claim, Rewritten } from '../../../src/wrap/rewrite.js';
 
 const MIB = 2 ** 20;
 
@@ -35,13 +36,19 @@ export interface Situation {
   readonly config?: Partial<Config>;
 }
 
+/** Descriptors 50, 51, … are those of the device, where the configuration asks for it. */
+function wayOf({ name, queues }: Claim, { transport }: Config): Way {
+  if (transport !== 'cuse') return { socket: `/run/vhost-host/port-${name}.sock` };
+  return { device: '/dev/usvhost-1', fds: Array.from({ length: queues }, (_, i) => 50 + i).join(':') };
+}
+
 /** Rewrites a call as qemu-wrap would, with `/run/vhost-host/port-NAME.sock` for every port. */
 export function wrapIn(args: readonly string[], { pools = [], kvm, emulator, config }: Situation): Rewritten {
   const settings = { ...DEFAULTS, ...config };
   const { claims, memoryPaths } = survey(args, settings);
-  const sockets = new Map(claims.map(({ netdev, name }) => [netdev, `/run/vhost-host/port-${name}.sock`]));
+  const ways = new Map(claims.map((claim) => [claim.netdev, wayOf(claim, settings)]));
   const facts = hostWith(pools, memoryPaths, kvm);
-  return rewrite(args, { emulator: emulator ?? '/usr/bin/qemu-system-x86_64', facts, config: settings, sockets });
+  return rewrite(args, { emulator: emulator ?? '/usr/bin/qemu-system-x86_64', facts, config: settings, ways });
 }
 
 /** On a host with that many free hugepages, of 2 MiB and of 1 GiB. */

@@ -1,0 +1,101 @@
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { symlinkSync, writeFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { updateLists } from './packages.mjs';
+import { fingerprint, isCurrent, record } from './stamp.mjs';
+import { TaskError, ask, root, runLogged, say } from './task.mjs';
+
+/** Debian kernels to boot in QEMU: their packages are unpacked below build/, never installed. */
+
+const busybox = '/bin/busybox';
+
+async function kernelPackage(metaPackage) {
+  const depends = await ask('apt-cache', ['depends', metaPackage]);
+  return depends?.match(/Depends: (linux-image-\S+)/)?.[1];
+}
+
+async function download(metaPackage, dir) {
+  const name = await kernelPackage(metaPackage);
+  if (name === undefined) throw new TaskError(`no package list names ${metaPackage}`, 'apt-get update');
+  say(`- fetching a kernel for the tests, ${name} (unpacked below build, not installed)`);
+  await runLogged('guest', 'apt-get', ['download', name], { cwd: dir });
+}
+
+async function fetchKernel(metaPackage, kernelDir) {
+  const partial = `${kernelDir}.partial`;
+  rmSync(partial, { recursive: true, force: true });
+  mkdirSync(partial, { recursive: true });
+  try {
+    await download(metaPackage, partial);
+  } catch (error) {
+    // Lists that are missing or name a version that is gone from the mirror.
+    if (process.getuid() !== 0) throw error;
+    await updateLists();
+    await download(metaPackage, partial);
+  }
+  const deb = readdirSync(partial).find((name) => name.endsWith('.deb'));
+  await runLogged('guest', 'dpkg-deb', ['-x', deb, '.'], { cwd: partial });
+  rmSync(join(partial, deb));
+  rmSync(kernelDir, { recursive: true, force: true });
+  renameSync(partial, kernelDir);
+}
+
+/** Paths of the wanted modules and all they depend on, in the order in which they load. */
+function moduleOrder(modulesDir, wantedModules) {
+  const needs = new Map();
+  for (const line of readFileSync(join(modulesDir, 'modules.dep'), 'utf8').split('\n')) {
+    const [path, rest] = line.split(':');
+    if (rest !== undefined) needs.set(path, rest.trim().split(/\s+/).filter(Boolean));
+  }
+  const ordered = [];
+  const visit = (path) => {
+    for (const need of needs.get(path) ?? []) visit(need);
+    if (!ordered.includes(path)) ordered.push(path);
+  };
+  for (const name of wantedModules) {
+    const path = [...needs.keys()].find((key) => basename(key) === `${name}.ko`);
+    if (path === undefined) throw new TaskError(`the kernel has no module ${name}`, `rm -r ${modulesDir}`);
+    visit(path);
+  }
+  return ordered;
+}
+
+async function packInitramfs({ dir, init, modules }, version) {
+  const kernelDir = join(dir, 'kernel');
+  const modulesDir = join(kernelDir, 'lib/modules', version);
+  await runLogged('guest', 'busybox', ['depmod', '-b', kernelDir, version]);
+  const staging = join(dir, 'initramfs');
+  rmSync(staging, { recursive: true, force: true });
+  for (const name of ['bin', 'modules']) mkdirSync(join(staging, name), { recursive: true });
+  const order = moduleOrder(modulesDir, modules);
+  for (const path of order) cpSync(join(modulesDir, path), join(staging, 'modules', basename(path)));
+  writeFileSync(join(staging, 'modules/order'), order.map((path) => `${basename(path)}\n`).join(''));
+  cpSync(join(root, init), join(staging, 'init'));
+  chmodSync(join(staging, 'init'), 0o755);
+  cpSync(busybox, join(staging, 'bin/busybox'));
+  symlinkSync('busybox', join(staging, 'bin/sh'));
+  const packed = order.map((path) => `modules/${basename(path)}`);
+  const names = ['.', 'init', 'bin', 'bin/busybox', 'bin/sh', 'modules', 'modules/order', ...packed];
+  // Not compressed: the guests run in an emulator, where unpacking costs more than reading.
+  await runLogged('guest', 'cpio', ['-o', '-H', 'newc', '-R', '0:0', '-F', join(dir, 'initramfs.cpio')], {
+    cwd: staging,
+    input: `${names.join('\n')}\n`,
+  });
+}
+
+/**
+ * Makes build/NAME/vmlinuz and build/NAME/initramfs.cpio: `metaPackage` names the kernel, `modules` those of its
+ * modules that are loaded at start, and `init` is the first process.
+ */
+export async function ensureBoot({ name, metaPackage, modules, init, sources }) {
+  const dir = join(root, 'build', name);
+  const kernelDir = join(dir, 'kernel');
+  if (!existsSync(kernelDir)) await fetchKernel(metaPackage, kernelDir);
+  const version = readdirSync(join(kernelDir, 'lib/modules'))[0];
+  const print = fingerprint([init, '.ci/lib/kernel.mjs', ...sources, busybox], version);
+  if (isCurrent(name, print, [`build/${name}/vmlinuz`, `build/${name}/initramfs.cpio`])) return;
+  say(`- packing the file system of build/${name}`);
+  await packInitramfs({ dir, init, modules }, version);
+  cpSync(join(kernelDir, 'boot', `vmlinuz-${version}`), join(dir, 'vmlinuz'));
+  record(name, print);
+}

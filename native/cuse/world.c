@@ -1,0 +1,138 @@
+#include "world.h"
+#include "proc.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINES_PER_SECOND 20
+
+static int do_connect(void *self)
+{
+	return vh_cuse_wire_connect(((const struct vh_cuse_real *)self)->socket);
+}
+
+/* No wrapper in every libc: pidfd_getfd(2) is younger than some. */
+static int take(pid_t process, int fd)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, process, 0);
+	int copy, error;
+
+	if (pidfd < 0)
+		return -errno;
+	copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	error = errno;
+	close(pidfd);
+	return copy < 0 ? -error : copy;
+}
+
+static void do_say(void *self, const char *format, ...)
+{
+	struct vh_cuse_real *real = self;
+	char line[256];
+	va_list args;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (real->said_at != (uint64_t)now.tv_sec)
+		real->said = 0;
+	real->said_at = (uint64_t)now.tv_sec;
+	if (real->said++ >= LINES_PER_SECOND)
+		return;
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	/* One write: lines of several threads stay whole. */
+	dprintf(STDERR_FILENO, "/dev/%s: %s\n", real->name, line);
+}
+
+static int checked(void *self, pid_t process, int fd, int copy)
+{
+	if (copy == -EPERM)
+		do_say(self,
+			"descriptor %d of process %d cannot be taken: not allowed (CAP_SYS_PTRACE is needed, "
+			"and "
+			"kernel.yama.ptrace_scope below 3)",
+			fd, (int)process);
+	return copy;
+}
+
+static int do_take_event(void *self, pid_t process, int fd)
+{
+	char link[32], target[32] = "";
+	int copy = checked(self, process, fd, take(process, fd));
+
+	if (copy < 0)
+		return copy;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", copy);
+	if (readlink(link, target, sizeof(target) - 1) > 0 && strcmp(target, "anon_inode:[eventfd]") == 0)
+		return copy;
+	close(copy);
+	return -EINVAL;
+}
+
+static int do_has_fd(void *self, pid_t process, int fd)
+{
+	int copy = checked(self, process, fd, take(process, fd));
+
+	if (copy < 0)
+		return copy;
+	close(copy);
+	return 0;
+}
+
+static int do_find_memory(void *self, pid_t process, const struct vhost_memory_region *regions, uint32_t n,
+	struct vh_cuse_part *parts, int *fds)
+{
+	int count = vh_cuse_proc_open("/proc", process, take, regions, n, parts, fds);
+
+	if (count == -EFAULT)
+		do_say(self, "process %d: its guest's memory is not shared (share=on)", (int)process);
+	else if (count < 0)
+		do_say(self, "process %d: its guest's memory cannot be opened: %s", (int)process,
+			strerror(-count));
+	return count;
+}
+
+static int do_peek(void *self, pid_t process, uint64_t address, void *to, size_t n)
+{
+	struct iovec here = {.iov_base = to, .iov_len = n};
+	struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = n};
+
+	(void)self;
+	return process_vm_readv(process, &here, 1, &there, 1, 0) == (ssize_t)n ? 0 : -EFAULT;
+}
+
+static uint64_t do_birth(void *self, pid_t process)
+{
+	(void)self;
+	return vh_cuse_proc_birth("/proc", process);
+}
+
+static uint64_t do_now(void *self)
+{
+	struct timespec t;
+
+	(void)self;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+struct vh_cuse_world vh_cuse_world(struct vh_cuse_real *real)
+{
+	return (struct vh_cuse_world){.self = real,
+		.connect = do_connect,
+		.take_event = do_take_event,
+		.has_fd = do_has_fd,
+		.find_memory = do_find_memory,
+		.peek = do_peek,
+		.birth = do_birth,
+		.now = do_now,
+		.say = do_say};
+}

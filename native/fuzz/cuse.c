@@ -1,0 +1,142 @@
+/*
+ * libFuzzer target over native/cuse: clients of a device say what the input says, to a back end that comes
+ * and goes. The switch's gate judges what arrives there (../test/cuse/rig.h): it must never have a reason to
+ * refuse.
+ *
+ * The input is a small program. A step opens, releases, lets time pass, changes the back end's mood, or is an
+ * ioctl: one that QEMU uses or any number, of one of three clients or of another process, with an argument of
+ * exactly the size that the kernel would have copied. Numbers in it are small or any; addresses lie in the
+ * client's memory more often than not. Every input ends with a guest that behaves.
+ */
+#include "../test/cuse/rig.h"
+#include "input.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STEPS 200
+
+static struct rig rig;
+
+static uint32_t number(struct input *in)
+{
+	uint8_t how = in_u8(in);
+
+	if (how < 100)
+		return how % 4;
+	if (how < 140)
+		return 1U << how % 20;
+	if (how < 200)
+		return (uint32_t)rig.event[how % 8];
+	return how < 220 ? UINT32_MAX : in_u32(in);
+}
+
+static uint64_t address(struct input *in)
+{
+	uint8_t how = in_u8(in);
+
+	if (how < 200)
+		return (uintptr_t)rig.memory + 0x1000ULL * in_u16(in) % RIG_MEMORY + how % 3 * 8;
+	return how < 220 ? (uintptr_t)rig.memory + RIG_MEMORY - in_u8(in) : in_u64(in);
+}
+
+static void fill_table(struct input *in, struct vhost_memory *t, uint32_t room)
+{
+	t->padding = in_u8(in) < 250 ? 0 : in_u32(in);
+	for (uint32_t i = 0; i < t->nregions && i < room; i++)
+		t->regions[i] = (struct vhost_memory_region){
+			(uint64_t)in_u8(in) << 24, 0x1000ULL << in_u8(in) % 16, address(in), 0};
+}
+
+static void fill(struct input *in, uint32_t command, void *to, uint32_t n)
+{
+	struct vhost_vring_addr addr;
+	uint32_t words[2];
+
+	if (command == VHOST_SET_MEM_TABLE) {
+		fill_table(in, to, (n - (uint32_t)sizeof(struct vhost_memory)) / 32);
+	} else if (command == VHOST_SET_VRING_ADDR) {
+		addr = rig_addr(&rig, in_u8(in) % 4, 0);
+		addr.index = number(in);
+		addr.flags = in_u8(in) > 250;
+		if (in_u8(in) > 200)
+			addr.avail_user_addr = address(in);
+		if (in_u8(in) > 200)
+			addr.used_user_addr = address(in);
+		memcpy(to, &addr, n);
+	} else if (n == sizeof(words)) {
+		words[0] = number(in);
+		words[1] = number(in);
+		memcpy(to, words, n);
+	}
+}
+
+static void step_ioctl(struct input *in)
+{
+	static const uint32_t known[] = {VHOST_SET_OWNER, VHOST_RESET_OWNER, VHOST_GET_FEATURES,
+		VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
+		VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK,
+		VHOST_SET_VRING_ERR, VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND,
+		VHOST_SET_VRING_BUSYLOOP_TIMEOUT};
+	uint8_t which = in_u8(in), who = in_u8(in);
+	uint32_t command = which < 250 ? known[which % (sizeof(known) / sizeof(known[0]))] : in_u32(in);
+	struct vhost_memory head = {.nregions = in_u8(in) < 240 ? who % 5 : number(in)};
+	struct vh_cuse_client *c = vh_cuse_client(&rig.port, 1 + who % 3);
+	union vh_cuse_out out;
+	struct vh_cuse_shape shape;
+	void *arg;
+
+	if (c == NULL || !vh_cuse_shape(command, &head, sizeof(head), &shape))
+		return;
+	/* Exactly as long as it is: a sanitizer sees who reads on. */
+	arg = calloc(1, shape.in > 0 ? shape.in : 1);
+	REQUIRE(arg != NULL);
+	if (command == VHOST_SET_MEM_TABLE)
+		memcpy(arg, &head, sizeof(head));
+	fill(in, command, arg, shape.in);
+	vh_cuse_ioctl(&rig.link, c, who < 250 ? getpid() : getpid() + 1, command, arg, &out);
+	free(arg);
+}
+
+static void step(struct input *in)
+{
+	static const enum rig_mood moods[] = {RIG_WELL, RIG_AWAY, RIG_WELL, RIG_OCCUPIED};
+	uint8_t what = in_u8(in);
+	uint64_t id = 1 + in_u8(in) % 3;
+	struct vh_cuse_client *c = vh_cuse_client(&rig.port, id);
+
+	if (c == NULL) {
+		REQUIRE(vh_cuse_open(&rig.port, id) != NULL);
+	} else if (what < 225) {
+		step_ioctl(in);
+	} else if (what < 232) {
+		vh_cuse_release(&rig.link, c);
+	} else if (what < 240) {
+		rig.mood = moods[what % 4];
+	} else if (what < 246) {
+		rig_lose(&rig);
+		vh_cuse_link_lost(&rig.link);
+	} else {
+		rig.clock += 1000;
+		vh_cuse_link_mend(&rig.link);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = {.p = data, .left = size};
+
+	rig_open(&rig);
+	for (int i = 0; i < STEPS && in.left > 0; i++)
+		step(&in);
+	for (uint64_t id = 1; id <= 3; id++)
+		if (vh_cuse_client(&rig.port, id) != NULL)
+			vh_cuse_release(&rig.link, vh_cuse_client(&rig.port, id));
+	rig.mood = RIG_WELL;
+	rig_begin(&rig, 9);
+	rig_start(&rig, 9, 0);
+	REQUIRE_EQ(rig.link.started, 3);
+	rig_close(&rig);
+	return 0;
+}

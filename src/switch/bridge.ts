@@ -1,0 +1,101 @@
+import { connect } from 'node:net';
+import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { bridgeSocketPath, logPath } from './rundir.js';
+import { clearDeadSocket } from './sockets.js';
+
+/**
+ * The devices /dev/<basename>-N, kept by a process of its own (`native/cuse/supervisor.h` says why and describes the
+ * line to it). It is started with the first device, outlives a switch that is killed, and is found again by the next.
+ */
+
+export interface DeviceWish {
+  /** Without /dev/. */
+  readonly name: string;
+  /** Of the port that is behind it. */
+  readonly socket: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Device {
+  readonly name: string;
+  /** How often it is open. */
+  readonly opens: number;
+  readonly socket: string;
+}
+
+export interface Bridge {
+  list(): Promise<readonly Device[]>;
+  add(wish: DeviceWish): Promise<void>;
+  /** The device goes with its last client. */
+  remove(name: string): Promise<void>;
+  /** All go; a guest keeps the one that it has open. */
+  retire(): Promise<void>;
+}
+
+/** More than the kernel takes to make a device, on a busy machine. */
+const ANSWER_MS = 20_000;
+
+/** Sends one line and gives all that comes back. */
+function ask(path: string, line: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    let text = '';
+    socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`nothing within ${ANSWER_MS / 1000} s`)));
+    socket.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+    socket.once('connect', () => socket.write(`${line}\n`));
+    socket.once('error', reject);
+    socket.once('close', () => resolve(text));
+  });
+}
+
+function failed(reason: string, cause?: unknown): VhostHostError {
+  const hint = reason.includes('modprobe') ? 'sudo modprobe cuse' : 'vhost-host check';
+  return new VhostHostError('PORT_FAILED', `the cuse bridge: ${printable(reason)}`, { hint, cause });
+}
+
+function parseDevice(line: string): Device {
+  const [name = '', opens = '', ...socket] = line.split(' ');
+  return { name, opens: Number(opens), socket: socket.join(' ') };
+}
+
+export function makeBridge(host: Host, runDir: string, program: string): Bridge {
+  const path = bridgeSocketPath(runDir);
+
+  /** The answer's lines before its "ok"; undefined where no bridge runs. */
+  async function tell(line: string): Promise<readonly string[] | undefined> {
+    let answer: string;
+    try {
+      answer = await ask(path, line);
+    } catch (error) {
+      if (['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) return undefined;
+      throw failed(messageOf(error), error);
+    }
+    const lines = answer.trimEnd().split('\n');
+    const last = lines.pop() ?? '';
+    if (last === 'ok') return lines;
+    throw failed(last === '' ? 'it ended without an answer' : last.replace(/^error /, ''));
+  }
+
+  async function start(): Promise<void> {
+    await clearDeadSocket(host, path);
+    const child = await host.spawnDetached(program, [path], logPath(runDir));
+    const line = await child.firstLine;
+    child.release();
+    if (line !== 'ready') throw failed(`it ended while starting (see ${logPath(runDir)})`);
+  }
+
+  return {
+    list: async () => ((await tell('list')) ?? []).map(parseDevice),
+    async add({ name, socket, mode, uid, gid }) {
+      const line = `add ${name} ${mode.toString(8)} ${uid} ${gid} ${socket}`;
+      if ((await tell(line)) !== undefined) return;
+      await start();
+      if ((await tell(line)) === undefined) throw failed('it ended right after its start');
+    },
+    remove: async (name) => void (await tell(`remove ${name}`)),
+    retire: async () => void (await tell('retire')),
+  };
+}
