@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -35,7 +36,12 @@ static int failed(int result, char *error, size_t n, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(what, sizeof(what), format, args);
 	va_end(args);
-	snprintf(error, n, "%s: %s%s%s", what, rte_strerror(-result), said[0] != '\0' ? "; " : "", said);
+	/* Many drivers give -1 for any reason, which is not "operation not permitted". */
+	if (result == -1 && said[0] != '\0')
+		snprintf(error, n, "%s: %s", what, said);
+	else
+		snprintf(error, n, "%s: %s%s%s", what, rte_strerror(-result), said[0] != '\0' ? "; " : "",
+			said);
 	return result;
 }
 
@@ -43,6 +49,7 @@ static int failed(int result, char *error, size_t n, const char *format, ...)
 static int attach(struct vh_uplink *u, char *error, size_t n)
 {
 	char name[RTE_ETH_NAME_MAX_LEN];
+	struct rte_devargs args = {0};
 	struct rte_eth_dev_info info;
 	int result;
 
@@ -51,6 +58,13 @@ static int attach(struct vh_uplink *u, char *error, size_t n)
 		snprintf(error, n, "device %s is an uplink already", name);
 		return -EEXIST;
 	}
+	if (rte_devargs_parse(&args, u->device) != 0) {
+		snprintf(error, n, "no driver plug-in of DPDK's that is installed knows device %s", name);
+		return -ENODEV;
+	}
+	/* As rte_devargs_reset(), which is no part of the stable interface yet (24.11). */
+	free(args.data);
+	vh_eal_forget_errors();
 	result = rte_dev_probe(u->device);
 	if (result < 0)
 		return failed(result, error, n, "device %s cannot be attached", name);

@@ -12,6 +12,7 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'STATE', cell: ({ state }) => state },
+  { title: 'VLAN', cell: ({ vlan }) => vlan },
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
@@ -41,6 +42,7 @@ interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
   readonly offloads?: boolean;
+  readonly vlan?: string;
 }
 
 export function addPorts(program: Command, context: CliContext): void {
@@ -56,14 +58,16 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--socket <path>', 'UNIX socket of the port (default: in the run directory)')
     .option('--queues <n>', 'queue pairs (default: 1)', parseQueues)
     .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
+    .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads } = options;
+      const { socket, queues, offloads, vlan } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
         ...(queues === undefined ? {} : { queues }),
         ...(offloads === undefined ? {} : { offloads }),
+        ...(vlan === undefined ? {} : { vlan }),
       });
       print(context, options, port, (answer) => [`port ${answer.name} (${answer.id}) listens on ${answer.socket}`]);
     });

@@ -11,6 +11,7 @@ import { addStats } from './stats.js';
 import { addStatus } from './status.js';
 import { addSpread } from './spread.js';
 import { addStop } from './stop.js';
+import { addUplinks } from './uplinks.js';
 import { addVm } from './vm.js';
 
 export const PROGRAM = 'vhost-host';
@@ -23,8 +24,8 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  const adders = [addStart, addStatus, addPorts, addMacs, addStats, addSpread, addStop, addVm, addLibvirt, addCheck];
-  for (const add of adders) add(program, context);
+  const adders = [addStart, addStatus, addPorts, addUplinks, addMacs, addStats, addSpread, addStop, addVm, addLibvirt];
+  for (const add of [...adders, addCheck]) add(program, context);
   return program;
 }
 

@@ -4,10 +4,12 @@ import type { Command } from 'commander';
 import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../switch/config.js';
 import { parseCpuList } from '../switch/cpulist.js';
 import { resolveSettings } from '../switch/settings.js';
-import type { Flags } from '../switch/settings.js';
+import type { Flags, Settings } from '../switch/settings.js';
+import { VLAN_FAULT, parseVlan } from '../switch/vlan.js';
 import type { CliContext } from './context.js';
 import { launchDaemon } from './launch-daemon.js';
 import { runDaemon } from './run-daemon.js';
+import { parseUplink } from './uplinks.js';
 
 interface StartOptions extends Flags {
   readonly config?: string;
@@ -32,6 +34,17 @@ function parseWorkers(text: string): readonly number[] {
   throw new InvalidArgumentError(`${result.reason}.`);
 }
 
+function parseVlanMode(text: string): string {
+  if (parseVlan(text) !== undefined) return text;
+  throw new InvalidArgumentError(`It ${VLAN_FAULT}.`);
+}
+
+function parseVm2vm(text: string): Settings['vm2vm'] {
+  if (text === '0' || text === '1') return text === '0' ? 'off' : 'software';
+  if (text !== '2') throw new InvalidArgumentError('0, 1 or 2.');
+  throw new InvalidArgumentError('2 needs a card that switches between guests (VMDQ), which is not supported yet.');
+}
+
 /** The flags again, for the daemon's own command line. */
 function daemonArguments(configFile: string | null, runDir: string, options: StartOptions): string[] {
   return [
@@ -44,6 +57,10 @@ function daemonArguments(configFile: string | null, runDir: string, options: Sta
     ...(options.rxRetry === undefined ? [] : ['--rx-retry', options.rxRetry ? '1' : '0']),
     ...(options.rxRetryNum === undefined ? [] : ['--rx-retry-num', String(options.rxRetryNum)]),
     ...(options.rxRetryDelay === undefined ? [] : ['--rx-retry-delay', String(options.rxRetryDelay)]),
+    ...(options.uplink ?? []).flatMap(({ name, device }) => ['--uplink', `${name}=${device}`]),
+    ...(options.vlan === undefined ? [] : ['--vlan', options.vlan]),
+    ...(options.vlanStrip === undefined ? [] : ['--vlan-strip', options.vlanStrip ? '1' : '0']),
+    ...(options.vm2vm === undefined ? [] : ['--vm2vm', options.vm2vm === 'off' ? '0' : '1']),
   ];
 }
 
@@ -72,6 +89,10 @@ export function addStart(program: Command, context: CliContext): void {
     .option('--rx-retry <0|1>', "try again when a guest's receive ring is full (default: 1)", parseSwitch)
     .option('--rx-retry-num <n>', 'how often to try again (default: 4)', parseCount)
     .option('--rx-retry-delay <us>', 'microseconds between tries (default: 15)', parseCount)
+    .option('--uplink <name=device>', 'reach the network by this card or device of DPDK (repeatable)', parseUplink)
+    .option('--vlan <mode>', 'VLANs of ports that have no mode of their own (default: none)', parseVlanMode)
+    .option('--vlan-strip <0|1>', 'take the tag off for guests on "auto" ports (default: 1)', parseSwitch)
+    .option('--vm2vm <0|1|2>', 'guest to guest: by the network only, in the switch (default: 1), by the card', parseVm2vm)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(
       new Option('--ready-fd <n>', 'where the daemon tells its starter how it went').argParser(Number).hideHelp(),

@@ -16,6 +16,7 @@ import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
+import { UplinkTable } from './uplinks.js';
 
 /**
  * The switch's life. Start: run directory and its lock, leftovers of a dead switch, the engine, the
@@ -56,12 +57,17 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     await record.clearLeftovers(say);
     unwind.push('the port sockets', () => record.close());
     const ports = new PortTable({ ...parts, record, say });
-    const sink = new EventSink({ ports, clock: parts.clock, write: log });
+    const uplinks = new UplinkTable({ ...parts, say });
+    const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
     const engine = await startEngine(parts, (events) => sink.take(events));
     unwind.push('the engine', async () => {
-      await ports.settled();
+      await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
     });
+    for (const wish of settings.uplinks) {
+      const { id, name, device } = await uplinks.add(wish, 'config');
+      say(`uplink ${name} (${id}) on ${device}`);
+    }
     for (const action of portActions([], settings.ports)) {
       if (action.kind === 'add') await ports.add(action.port, 'config');
       else await ports.remove(action.name);
@@ -70,8 +76,8 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     await guests.restore(say);
     unwind.push('the record of guests', () => guests.save());
     const daemon = makeDaemon(unwind, say);
-    const control = makeControl(parts, { ports, sink, engine, say, stopSoon: () => void daemon.stop() });
-    startTicking(parts, { ports, sink, say, guests }, unwind);
+    const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void daemon.stop() });
+    startTicking(parts, { ports, uplinks, sink, say, guests }, unwind);
     await openApi(parts, control, unwind);
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
     return daemon;
@@ -95,13 +101,14 @@ function makeDaemon(unwind: Unwind, say: (line: string) => void): Daemon {
 
 interface Running {
   readonly ports: PortTable;
+  readonly uplinks: UplinkTable;
   readonly sink: EventSink;
   readonly say: (line: string) => void;
 }
 
 function makeControl(
   { host, binding, settings, clock, version, logsToFile }: DaemonParts,
-  { ports, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
+  { ports, uplinks, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
 ): SwitchControl {
   const facts = {
     version,
@@ -117,7 +124,7 @@ function makeControl(
     poll: settings.poll,
     instructionSet: engine.instructionSet,
   };
-  return new SwitchControl({ binding, clock, facts, ports, eventsLost: () => sink.lost, say, stopSoon });
+  return new SwitchControl({ binding, clock, facts, ports, uplinks, eventsLost: () => sink.lost, say, stopSoon });
 }
 
 async function openApi({ host, settings }: DaemonParts, control: SwitchControl, unwind: Unwind): Promise<void> {
@@ -141,12 +148,13 @@ async function openApi({ host, settings }: DaemonParts, control: SwitchControl, 
 
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, sink, say, guests }: Running & { guests: GuestRecord },
+  { ports, uplinks, sink, say, guests }: Running & { guests: GuestRecord },
   unwind: Unwind,
 ): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
     await ports.expire();
+    await uplinks.watch();
     await guests.save();
     binding.ageMacs(settings.macAgeing);
     sink.tick();

@@ -38,12 +38,12 @@ export async function startEngine(
   onEvents: (events: EngineEvent[]) => void,
 ): Promise<RunningEngine> {
   const { host, binding, settings } = parts;
-  const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
+  const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs, vm2vm } = settings;
   await checkWorkers(host, binding, workers);
   const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
   try {
     const info = binding.start(
-      { workers, hugepages: use, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs },
+      { workers, hugepages: use, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs, isolate: vm2vm === 'off' },
       onEvents,
     );
     return { ...info, hugepagesReason: info.hugepages ? null : (reason ?? 'DPDK did not take them') };

@@ -10,6 +10,7 @@ import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
+import { parseVlan } from './vlan.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -20,12 +21,13 @@ export interface PortRecord extends ClaimState {
   readonly socket: string;
   readonly queues: number;
   readonly offloads: boolean;
+  readonly vlan: string;
 }
 
 export interface PortTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid'>;
+  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'vlan' | 'vlanStrip'>;
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
@@ -133,15 +135,16 @@ export class PortTable {
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const { queues = 1, offloads = false } = wish;
+    const { queues = 1, offloads = false, vlan = settings.vlan } = wish;
     this.#check(wish.name, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
-      const { mergeable, socketMode, socketGid } = settings;
-      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads };
-      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid });
-      const port = { id, name: wish.name, socket, queues, offloads, origin, connected: false };
+      const { mergeable, socketMode, socketGid, vlanStrip } = settings;
+      const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
+      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
+      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
+      const port = { id, name: wish.name, socket, queues, offloads, vlan, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
       return known;

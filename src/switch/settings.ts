@@ -2,6 +2,7 @@ import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { LOG_LEVELS } from './config.js';
 import type { Config, LoadedConfig } from './config.js';
+import type { UplinkAdd } from './schema.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
 
 export interface PortWish {
@@ -9,7 +10,10 @@ export interface PortWish {
   readonly socket?: string | undefined;
   readonly queues?: number | undefined;
   readonly offloads?: boolean | undefined;
+  readonly vlan?: string | undefined;
 }
+
+export type UplinkWish = UplinkAdd;
 
 /** Everything a switch starts with, after defaults < file < flags. */
 export interface Settings {
@@ -31,6 +35,11 @@ export interface Settings {
   /** The group that may claim ports through wrap.sock; -1: nobody but the owner. */
   readonly claimGid: number;
   readonly ports: readonly PortWish[];
+  readonly uplinks: readonly UplinkWish[];
+  /** VLAN mode of ports that have none of their own. */
+  readonly vlan: string;
+  readonly vlanStrip: boolean;
+  readonly vm2vm: 'software' | 'off';
   readonly logLevel: number;
 }
 
@@ -44,6 +53,10 @@ export interface Flags {
   readonly rxRetry?: boolean | undefined;
   readonly rxRetryNum?: number | undefined;
   readonly rxRetryDelay?: number | undefined;
+  readonly uplink?: readonly UplinkWish[] | undefined;
+  readonly vlan?: string | undefined;
+  readonly vlanStrip?: boolean | undefined;
+  readonly vm2vm?: Settings['vm2vm'] | undefined;
 }
 
 /** As the original's --rx-retry, --rx-retry-num and --rx-retry-delay, with its defaults. */
@@ -88,6 +101,10 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     socketGid: gid,
     claimGid: gid,
     ports: config.ports ?? [],
+    uplinks: [...(config.uplinks ?? []), ...(flags.uplink ?? [])],
+    vlan: flags.vlan ?? config.vlan ?? 'none',
+    vlanStrip: flags.vlanStrip ?? config.vlanStrip ?? true,
+    vm2vm: flags.vm2vm ?? config.vm2vm ?? 'software',
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
   };
 }

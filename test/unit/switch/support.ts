@@ -101,6 +101,10 @@ export function settingsFor(runDir: string, change: Partial<Settings> = {}): Set
     socketGid: -1,
     claimGid: -1,
     ports: [],
+    uplinks: [],
+    vlan: 'none',
+    vlanStrip: true,
+    vm2vm: 'software',
     logLevel: 6,
     ...change,
   };
