@@ -18,7 +18,10 @@ export interface UplinkRecord {
 interface Entry {
   record: UplinkRecord;
   readonly wish: UplinkWish;
-  state: NativeUplink['state'] | undefined;
+  /** What the engine said of it last. */
+  last: NativeUplink | undefined;
+  /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
+  attached: boolean;
 }
 
 export interface UplinkTableParts {
@@ -62,14 +65,16 @@ export class UplinkTable {
   }
 
   byId(id: number): UplinkRecord | undefined {
-    return [...this.#uplinks.values()].find(({ record }) => record.id === id)?.record;
+    return [...this.#uplinks.values()].find(({ record, attached }) => attached && record.id === id)?.record;
   }
 
   /** Each with the engine's side of it, by number. */
   joined(): (readonly [UplinkRecord, NativeUplink])[] {
-    return this.#parts.binding.uplinks().flatMap((native) => {
-      const record = this.byId(native.id);
-      return record === undefined ? [] : [[record, native] as const];
+    const natives = new Map(this.#parts.binding.uplinks().map((native) => [native.id, native]));
+    const entries = [...this.#uplinks.values()].sort((a, b) => a.record.id - b.record.id);
+    return entries.flatMap(({ record, attached, last }) => {
+      const native = attached ? natives.get(record.id) : last;
+      return native === undefined ? [] : [[record, native] as const];
     });
   }
 
@@ -79,7 +84,7 @@ export class UplinkTable {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
       }
       const record = await this.#attach(wish, origin);
-      this.#uplinks.set(wish.name, { record, wish, state: undefined });
+      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });
       return record;
     });
   }
@@ -87,8 +92,9 @@ export class UplinkTable {
   remove(name: string): Promise<void> {
     return this.#inTurn(() => {
       const { id } = this.get(name);
+      const attached = this.#uplinks.get(name)?.attached === true;
       this.#uplinks.delete(name);
-      this.#parts.binding.removeUplink(id);
+      if (attached) this.#parts.binding.removeUplink(id);
       return Promise.resolve();
     });
   }
@@ -96,12 +102,12 @@ export class UplinkTable {
   /** Once a second: tells what has become of the links, and takes devices back that are there again. */
   watch(): Promise<void> {
     return this.#inTurn(async () => {
-      for (const [{ name, id }, { state }] of this.joined()) {
+      for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
         if (entry === undefined) continue;
-        if (state !== entry.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[state]}`);
-        entry.state = state;
-        if (state === 'gone') await this.#takeBack(entry);
+        if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
+        entry.last = native;
+        if (native.state === 'gone') await this.#takeBack(entry);
       }
     });
   }
@@ -116,18 +122,15 @@ export class UplinkTable {
     const { id, name, device, origin } = entry.record;
     try {
       await checkDevice(host, device);
-    } catch {
-      return;
-    }
-    binding.removeUplink(id);
-    try {
+      // The driver holds on to the one that is gone, under the same name.
+      if (entry.attached) binding.removeUplink(id);
+      entry.attached = false;
       entry.record = await this.#attach(entry.wish, origin);
-    } catch (error) {
-      // The engine has nothing of it any more; what the user sees must say so.
-      this.#uplinks.delete(name);
-      say(`uplink ${name} removed: ${messageOf(error)}`);
+    } catch {
+      // Not there yet, or there but not ready: the next turn tries again.
       return;
     }
+    entry.attached = true;
     say(`uplink ${name} (${entry.record.id}): its device is back`);
   }
 
