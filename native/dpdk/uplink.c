@@ -117,9 +117,11 @@ static int make_pool(struct vh_uplink *u, const struct vh_uplink_options *o, uin
 		snprintf(error, n, "%u packet buffers asked for, it needs %u", o->buffers, need);
 		return -EINVAL;
 	}
+	if (o->buffers != 0)
+		need = o->buffers;
 	snprintf(name, sizeof(name), "vh-uplink-%u", u->port.id - VH_MAX_PORTS);
-	u->pool = rte_pktmbuf_pool_create(name, o->buffers != 0 ? o->buffers : need, CACHE, 0, (uint16_t)room,
-		rte_eth_dev_socket_id(u->eth));
+	u->pool = rte_pktmbuf_pool_create(
+		name, need, CACHE, 0, (uint16_t)room, rte_eth_dev_socket_id(u->eth));
 	if (u->pool != NULL)
 		return 0;
 	snprintf(error, n, "no memory for %u packet buffers of %u bytes; give the switch more (memoryMb)",
