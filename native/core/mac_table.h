@@ -22,8 +22,8 @@
 /* The same for an uplink, which has a whole network behind it: half the table. */
 #define VH_MAC_PER_UPLINK 8192
 /*
- * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network may
- * send a guest's broadcast back to us. A guest that has moved to another host is silent here.
+ * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network
+ * may send a guest's broadcast back to us. A guest that has moved to another host is silent here.
  */
 #define VH_MAC_HOLD 10
 #define VH_NO_PORT UINT16_MAX

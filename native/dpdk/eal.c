@@ -117,8 +117,8 @@ static int release_code(struct dl_phdr_info *info, size_t size, void *ignored)
 }
 
 /*
- * A list of allowed devices that allows none: EAL would take every card that is bound to a driver of user space,
- * also those that are a guest's. Uplinks are attached one by one, by name.
+ * A list of allowed devices that allows none: EAL would take every card that is bound to a driver of user
+ * space, also those that are a guest's. Uplinks are attached one by one, by name.
  */
 #define NO_DEVICE "ffff:ff:1f.7"
 

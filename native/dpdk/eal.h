@@ -21,8 +21,8 @@ struct vh_eal_options {
 int vh_eal_start(const struct vh_eal_options *options, char *error, size_t n);
 
 /*
- * The first thing that DPDK called wrong since the last call of vh_eal_forget_errors(), or "": its error codes
- * alone explain little. Control thread, as long as nothing else can complain.
+ * The first thing that DPDK called wrong since the last call of vh_eal_forget_errors(), or "": its error
+ * codes alone explain little. Control thread, as long as nothing else can complain.
  */
 const char *vh_eal_first_error(void);
 void vh_eal_forget_errors(void);

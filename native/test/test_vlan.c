@@ -25,8 +25,8 @@ static const struct mode {
 };
 
 /*
- * What becomes of a broadcast: for guests 0 to 6 and the uplink, u = untagged, t = with the tag `out`, . = not
- * at all. NULL: the sender may not send it.
+ * What becomes of a broadcast: for guests 0 to 6 and the uplink, u = untagged, t = with the tag `out`, . =
+ * not at all. NULL: the sender may not send it.
  */
 static const struct broadcast {
 	uint32_t from;
@@ -268,7 +268,8 @@ void test_vlan_lengths(void)
 	make(f, 50, 0, 1, UNTAGGED, VH_MAX_FRAME);
 	send(r, u, 0, f, VH_MAX_FRAME, LAYOUT_INDIRECT);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_TOO_LONG), 1);
-	/* As short as it may be; and one that ends where the rest of its tag would stand, which is none then. */
+	/* As short as it may be; and one that ends where the rest of its tag would stand, which is none then.
+	 */
 	for (uint32_t len = VH_MIN_FRAME; len < VH_MIN_FRAME + 4; len++) {
 		make(f, 50, 0, 1, UNTAGGED, FRAME_MIN);
 		frame_tag(f, 0x8100, 0);
