@@ -289,6 +289,7 @@ void test_vlan_offloads(void)
 	static uint8_t got[VH_MAX_FRAME];
 	struct vh_virtio_header h;
 	struct rig *r = rig_new();
+	struct uplink_rig *u;
 
 	for (uint32_t i = 0; i < 2; i++) {
 		rig_add(r, &(struct guest_config){.features = OFFLOAD_ON, .exact = true});
@@ -310,11 +311,21 @@ void test_vlan_offloads(void)
 		REQUIRE_EQ(h.gso_size, gso);
 		REQUIRE(memcmp(got + 16, frame.data + 12, frame.len - 12) == 0);
 	}
+	/* Out to the network nothing is left unfinished, and the segments have the tag. */
+	u = uplink_new(r, 0);
+	offload_hook(r, UINT32_MAX);
+	offload_make(&frame, UINT32_MAX, false, 0, 3000, 7, 1448);
+	offload_send(r, &frame, LAYOUT_SINGLE);
+	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
+	REQUIRE_EQ(u->n_out, 3);
+	while (uplink_sent(u, got) != GUEST_NOTHING)
+		REQUIRE_EQ(got[12] << 8 | got[13], 0x8100);
 	/* A checksum over the headers that we write would be none of the guest's business. */
 	offload_make(&frame, UINT32_MAX, false, 0, 100, 3, 0);
 	frame.header.csum_start = 10;
 	offload_send(r, &frame, LAYOUT_SINGLE);
 	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_BAD_OFFLOAD), 1);
+	uplink_free(u);
 	rig_free(r);
 }
