@@ -10,7 +10,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import { main, root, say } from './lib/task.mjs';
 
 const setUpLimitMs = 20 * 60_000;
-const limitMs = 20 * 60_000;
+const limitMs = 40 * 60_000;
 /** After the limit a stage gets this long to take its guests down before it is killed. */
 const graceMs = 15_000;
 

@@ -1,7 +1,7 @@
 {
   "variables": {
     # Compiled as one unit, core/hot.c, and once per instruction set.
-    "hot_parts": "virtq_chain.c|virtq_tx.c|virtq_rx.c|deliver.c|forward.c|hot.c"
+    "hot_parts": "virtq_chain.c|virtq_tx.c|virtq_rx.c|deliver.c|rules.c|forward.c|hot.c"
   },
   "target_defaults": {
     "cflags": ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing"],

@@ -25,6 +25,10 @@ const groups = {
     'libvirt-clients': 'virsh',
     iproute2: "the bridge of the tests' libvirt",
   },
+  // DPDK's drivers come with libdpdk-dev.
+  uplink: {
+    iproute2: "network interfaces and namespaces that the tests' switches are connected to",
+  },
   testpmd: {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',
   },

@@ -24,7 +24,8 @@ static napi_value event_value(napi_env env, const struct vh_event *e)
 	vh_set_int(env, object, e->type == VH_EVENT_LOG ? "level" : "port", e->port);
 	if (e->type == VH_EVENT_LEARNED || e->type == VH_EVENT_MOVED)
 		/* The original's scheme: what a guest sends untagged is known under its device's own tag. */
-		vh_set_mac(env, object, e->key, (uint16_t)(VH_VLAN_TAG_BASE + e->port));
+		vh_set_mac(env, object, e->key,
+			e->port < VH_MAX_PORTS ? (uint16_t)(VH_VLAN_TAG_BASE + e->port) : 0);
 	if (e->type == VH_EVENT_REFUSED || e->type == VH_EVENT_LOG)
 		vh_set_string(env, object, "text", e->text);
 	return object;

@@ -38,15 +38,17 @@ static bool must_own(napi_env env)
 static bool read_options(
 	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
 {
-	int64_t memory, level, times, delay;
+	int64_t memory, channels, level, times, delay;
 	char poll[16];
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
 		!vh_get_bool(env, object, "hugepages", &o->eal.hugepages) ||
 		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
+		!vh_get_int(env, object, "memoryChannels", 0, 32, &channels) ||
 		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||
 		!vh_get_int(env, object, "rxRetryNum", 0, 1000, &times) ||
 		!vh_get_int(env, object, "rxRetryDelayUs", 0, 1000000, &delay) ||
+		!vh_get_bool(env, object, "isolate", &o->isolate) ||
 		!vh_get_string(env, object, "poll", poll, sizeof(poll)))
 		return false;
 	if (strcmp(poll, "adaptive") != 0 && strcmp(poll, "busy") != 0) {
@@ -55,6 +57,7 @@ static bool read_options(
 	}
 	o->cpu = cpu;
 	o->eal.memory_mb = (unsigned int)memory;
+	o->eal.channels = (unsigned int)channels;
 	o->eal.log_level = (unsigned int)level;
 	o->adaptive = poll[0] == 'a';
 	o->retry_times = (uint32_t)times;
@@ -101,11 +104,39 @@ static napi_value stop(napi_env env, napi_callback_info info)
 	return NULL;
 }
 
+/* Return: whether it was good; otherwise an exception is pending. */
+static bool read_vlan(napi_env env, napi_value object, struct vh_vlan *v)
+{
+	static const char *const modes[] = {[VH_VLAN_NONE] = "none",
+		[VH_VLAN_AUTO] = "auto",
+		[VH_VLAN_ACCESS] = "access",
+		[VH_VLAN_TRUNK] = "trunk"};
+	int vlans[VH_VLANS];
+	char mode[8];
+	uint32_t n;
+
+	if (!vh_get_string(env, object, "vlanMode", mode, sizeof(mode)) ||
+		!vh_get_bool(env, object, "keepTag", &v->keep_tag) ||
+		!vh_get_ints(env, object, "vlans", 0, VH_VLANS - 1, vlans, VH_VLANS, &n))
+		return false;
+	while (v->mode <= VH_VLAN_TRUNK && strcmp(modes[v->mode], mode) != 0)
+		v->mode++;
+	if (v->mode > VH_VLAN_TRUNK) {
+		vh_throw(env, "EINVAL", "vlanMode: must be none, auto, access or trunk");
+		return false;
+	}
+	v->id = (uint16_t)vlans[0];
+	for (uint32_t i = 0; i < n; i++)
+		vh_vlan_allow(v, (uint16_t)vlans[i]);
+	return true;
+}
+
 static napi_value add_port(napi_env env, napi_callback_info info)
 {
 	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], error[512];
 	int64_t pairs, mode, gid;
 	bool mergeable, offloads;
+	struct vh_vlan vlan = {0};
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
 	int id;
@@ -120,7 +151,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
 		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
 		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
-		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid))
+		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid) ||
+		!read_vlan(env, argv[0], &vlan))
 		return NULL;
 	if (vh_session_by_path(path) != NULL)
 		return vh_throw(env, "EEXIST", "another port has this socket");
@@ -129,6 +161,7 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 					.pairs = (uint16_t)pairs,
 					.mergeable = mergeable,
 					.offloads = offloads,
+					.vlan = vlan,
 					.socket_mode = (unsigned int)mode,
 					.socket_gid = (int)gid},
 		error, sizeof(error));
@@ -163,6 +196,65 @@ static napi_value ports(napi_env env, napi_callback_info info)
 
 		if (vh_engine_port(id, &port))
 			vh_append(env, array, n++, vh_report_port(env, &port));
+	}
+	return array;
+}
+
+static napi_value add_uplink(napi_env env, napi_callback_info info)
+{
+	char name[VH_MAX_NAME], device[VH_MAX_DEVICE], error[512];
+	struct vh_uplink_options o = {.name = name, .device = device};
+	int64_t queues, mtu, buffers;
+	napi_value argv[1], result = NULL;
+	size_t argc = 1;
+	int id;
+
+	if (!must_own(env))
+		return NULL;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
+		return vh_throw(env, "EINVAL", "addUplink(options)");
+	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
+		!vh_get_string(env, argv[0], "device", device, sizeof(device)) ||
+		!vh_get_int(env, argv[0], "queues", 1, VH_MAX_PAIRS, &queues) ||
+		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
+		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
+		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays))
+		return NULL;
+	o.queues = (uint16_t)queues;
+	o.mtu = (uint32_t)mtu;
+	o.buffers = (uint32_t)buffers;
+	id = vh_engine_add_uplink(&o, error, sizeof(error));
+	if (id < 0)
+		return vh_throw_errno(env, id, error);
+	napi_create_int32(env, id, &result);
+	return result;
+}
+
+static napi_value remove_uplink(napi_env env, napi_callback_info info)
+{
+	int64_t id;
+
+	if (!must_own(env) || !vh_arg_int(env, info, VH_MAX_PORTS, VH_MAX_IDS - 1, &id))
+		return NULL;
+	if (vh_engine_remove_uplink((uint16_t)id) != 0)
+		return vh_throw(env, "ENOENT", "no uplink has this number");
+	return NULL;
+}
+
+static napi_value uplinks(napi_env env, napi_callback_info info)
+{
+	napi_value array;
+	uint32_t n = 0;
+
+	(void)info;
+	if (!must_own(env))
+		return NULL;
+	array = vh_array(env);
+	for (uint16_t id = VH_MAX_PORTS; id < VH_MAX_IDS; id++) {
+		struct vh_uplink_info uplink;
+
+		if (vh_engine_uplink(id, &uplink))
+			vh_append(env, array, n++, vh_report_uplink(env, &uplink));
 	}
 	return array;
 }
@@ -265,6 +357,9 @@ NAPI_MODULE_INIT()
 		METHOD("addPort", add_port),
 		METHOD("removePort", remove_port),
 		METHOD("ports", ports),
+		METHOD("addUplink", add_uplink),
+		METHOD("removeUplink", remove_uplink),
+		METHOD("uplinks", uplinks),
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),

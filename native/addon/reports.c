@@ -3,15 +3,21 @@
 
 #include <stdio.h>
 
+static void set_address(napi_env env, napi_value object, const uint8_t b[6])
+{
+	char text[18];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+	vh_set_string(env, object, "mac", text);
+}
+
 void vh_set_mac(napi_env env, napi_value object, uint64_t key, uint16_t untagged)
 {
 	uint8_t b[6];
 	uint16_t vlan;
-	char text[18];
 
 	vh_mac_key_bytes(key, b, &vlan);
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
-	vh_set_string(env, object, "mac", text);
+	set_address(env, object, b);
 	vh_set_int(env, object, "vlan", vlan != 0 ? vlan : untagged);
 }
 
@@ -56,6 +62,38 @@ napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
 	return object;
 }
 
+napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
+{
+	static const char *const states[] = {
+		[VH_UPLINK_DOWN] = "down", [VH_UPLINK_UP] = "up", [VH_UPLINK_GONE] = "gone"};
+	napi_value object = vh_object(env), workers = vh_array(env), device = vh_object(env);
+
+	vh_set_int(env, object, "id", u->id);
+	vh_set_string(env, object, "name", u->name);
+	vh_set_string(env, object, "device", u->device);
+	vh_set_string(env, object, "driver", u->driver);
+	vh_set_string(env, object, "state", states[u->state]);
+	set_address(env, object, u->mac);
+	vh_set_int(env, object, "speedMbps", u->speed_mbps);
+	vh_set_int(env, object, "mtu", u->mtu);
+	for (uint16_t q = 0; q < u->queues; q++) {
+		napi_value worker;
+
+		if (napi_create_uint32(env, u->queue_worker[q], &worker) == napi_ok)
+			vh_append(env, workers, q, worker);
+	}
+	vh_set(env, object, "workers", workers);
+	vh_set_int(env, object, "buffers", u->buffers);
+	vh_set_int(env, object, "buffersFree", u->buffers_free);
+	vh_set_big(env, device, "rxMissed", u->rx_missed);
+	vh_set_big(env, device, "rxErrors", u->rx_errors);
+	vh_set_big(env, device, "rxNoBuffer", u->rx_no_buffer);
+	vh_set_big(env, device, "txErrors", u->tx_errors);
+	vh_set(env, object, "deviceCounters", device);
+	vh_set(env, object, "counters", counters(env, &u->counters));
+	return object;
+}
+
 napi_value vh_report_mac(napi_env env, const struct vh_mac_entry *m)
 {
 	napi_value object = vh_object(env);
@@ -88,6 +126,8 @@ napi_value vh_report_limits(napi_env env)
 	napi_value object = vh_object(env);
 
 	vh_set_int(env, object, "maxPorts", VH_MAX_PORTS);
+	vh_set_int(env, object, "maxUplinks", VH_MAX_UPLINKS);
+	vh_set_int(env, object, "firstUplinkId", VH_MAX_PORTS);
 	vh_set_int(env, object, "maxQueuePairs", VH_MAX_PAIRS);
 	vh_set_int(env, object, "maxWorkers", VH_MAX_WORKERS);
 	vh_set_int(env, object, "maxSocketPath", VH_MAX_SOCKET_PATH);

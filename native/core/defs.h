@@ -12,14 +12,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Ports (guests) per switch. Bounds the per-worker sorting lists (VH_MAX_PORTS x VH_BATCH bytes = 16 KiB). */
+/* Ports (guests) per switch. Bounds the per-worker sorting lists (VH_MAX_IDS x VH_BATCH bytes = 17 KiB). */
 #define VH_MAX_PORTS 256
+/* Uplinks per switch. Their port numbers begin behind the guests', whose numbers are device numbers. */
+#define VH_MAX_UPLINKS 8
+#define VH_MAX_IDS (VH_MAX_PORTS + VH_MAX_UPLINKS)
 /* Queue pairs per port; virtio-net allows 32768, QEMU's vhost-user guests rarely use more than 8. */
 #define VH_MAX_PAIRS 8
 /* Worker threads; bounds the per-port counter blocks, one for each worker. */
 #define VH_MAX_WORKERS 16
 /* Frames taken from a ring in one round: long enough to hide memory latency, short enough to stay in L1. */
 #define VH_BATCH 64
+/*
+ * What a frame may look like where it goes: as it came, with the tag of its VLAN, without one (rules.h). A
+ * frame's number in a list is its place in the batch plus VH_BATCH times its form.
+ */
+enum vh_form { VH_AS_IT_CAME, VH_TAGGED, VH_UNTAGGED, VH_FORMS };
+#define VH_FRAMES (VH_FORMS * VH_BATCH)
 /* Segments of one round, beyond the first of each frame; a round ends early when they are used up. */
 #define VH_BATCH_SEGS 1024
 /*
@@ -89,6 +98,8 @@ static inline void vh_prefetch_write(const void *p)
 		"a header that asks for a checksum or segments which the frame does not have")               \
 	X(TX_HAIRPIN, "tx_hairpin", "the destination was learned on the sender's own port")                  \
 	X(TX_NO_DESTINATION, "tx_no_destination", "no other port to flood to")                               \
+	X(TX_BAD_VLAN, "tx_bad_vlan", "a VLAN that the sender's port is no member of")                       \
+	X(TX_STRAY, "tx_stray", "from an uplink, for an address that no guest here has")                     \
 	X(RX_NOT_READY, "rx_not_ready", "the receiver's driver is not up")                                   \
 	X(RX_RING_FULL, "rx_ring_full", "the receiver has no buffer left")                                   \
 	X(RX_TOO_LONG, "rx_too_long", "does not fit into the receiver's buffer")                             \

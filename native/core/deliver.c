@@ -8,7 +8,7 @@ static const uint8_t all_frames[VH_BATCH] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1
 _Static_assert(sizeof(all_frames) == VH_BATCH && VH_BATCH == 64, "one number each");
 
 /* Delivers what becomes of one frame. Return: whether that is over; otherwise the ring is full. */
-static bool finish(struct vh_delivery *d, struct vh_vq *vq, uint8_t frame)
+static bool finish(struct vh_delivery *d, uint8_t frame)
 {
 	struct vh_soften soften = d->sw->soften;
 	uint32_t total;
@@ -26,7 +26,7 @@ static bool finish(struct vh_delivery *d, struct vh_vq *vq, uint8_t frame)
 			vh_count(&d->sender->drops[VH_DROP_TX_BAD_OFFLOAD], 1);
 			break;
 		}
-		got = vh_rxq_deliver(vq, made, all_frames, made->frames, d->receiver);
+		got = vh_hand_over(d->to, d->vq, made, all_frames, made->frames, d->receiver);
 		d->moved |= got > 0;
 		d->progress->done = (uint16_t)(d->progress->done + got);
 		if (got < made->frames)
@@ -36,7 +36,7 @@ static bool finish(struct vh_delivery *d, struct vh_vq *vq, uint8_t frame)
 	return true;
 }
 
-uint32_t vh_deliver_unfinished(struct vh_delivery *d, struct vh_vq *vq, const uint8_t *which, uint32_t n)
+uint32_t vh_deliver_unfinished(struct vh_delivery *d, const uint8_t *which, uint32_t n)
 {
 	uint32_t done = 0;
 
@@ -44,15 +44,15 @@ uint32_t vh_deliver_unfinished(struct vh_delivery *d, struct vh_vq *vq, const ui
 		uint32_t run = 0, got;
 
 		while (done + run < n &&
-			(d->batch->frame[which[done + run]].offload & ~(uint32_t)vq->rx_offloads) == 0)
+			(d->batch->frame[which[done + run]].offload & ~(uint32_t)d->vq->rx_offloads) == 0)
 			run++;
 		if (run == 0) {
-			if (!finish(d, vq, which[done]))
+			if (!finish(d, which[done]))
 				break;
 			done++;
 			continue;
 		}
-		got = vh_rxq_deliver(vq, d->batch, which + done, run, d->receiver);
+		got = vh_hand_over(d->to, d->vq, d->batch, which + done, run, d->receiver);
 		d->moved |= got > 0;
 		done += got;
 		if (got < run)

@@ -13,6 +13,8 @@ struct vh_delivery {
 	uint16_t worker;
 	const struct vh_batch *batch;
 	struct vh_progress *progress; /* of this list towards this queue */
+	struct vh_port *to;
+	struct vh_vq *vq; /* one of its receive queues */
 	struct vh_counters *receiver, *sender;
 	bool moved; /* set: the queue took something, be it only part of a frame */
 };
@@ -23,6 +25,18 @@ struct vh_delivery {
  * dealt with, and the next call goes on behind those. A frame that cannot be finished is dropped at its
  * sender.
  */
-uint32_t vh_deliver_unfinished(struct vh_delivery *d, struct vh_vq *vq, const uint8_t *which, uint32_t n);
+uint32_t vh_deliver_unfinished(struct vh_delivery *d, const uint8_t *which, uint32_t n);
+
+/* Delivers to a receive queue of a guest, as vh_rxq_deliver(), or to an uplink, which deals with all frames.
+ */
+static inline uint32_t vh_hand_over(struct vh_port *to, struct vh_vq *vq, const struct vh_batch *batch,
+	const uint8_t *which, uint32_t n, struct vh_counters *own)
+{
+	if (vh_unlikely(to->uplink != NULL)) {
+		to->uplink->deliver(to, batch, which, n, own);
+		return n;
+	}
+	return vh_rxq_deliver(vq, batch, which, n, own);
+}
 
 #endif

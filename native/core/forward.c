@@ -1,34 +1,15 @@
 /* The data path of the switch: one round on one transmit queue. Theory of operation in switch.h. */
 #include "deliver.h"
 #include "flow.h"
-#include "switch.h"
+#include "rules.h"
+#include "sort.h"
 
 #include <string.h>
-
-_Static_assert(VH_BATCH <= UINT8_MAX, "frame numbers are bytes");
 
 /* Destination, source, EtherType, tag: what forwarding looks at. */
 struct header {
 	uint64_t dst, src; /* address keys, VLAN included */
 };
-
-/* Up to `most` bytes from the front of a frame whose first segment is shorter than that; zeroes behind it. */
-static __attribute__((noinline)) const uint8_t *gather(
-	const struct vh_batch *b, const struct vh_frame *f, uint8_t *out, uint32_t most)
-{
-	uint32_t n = f->len < most ? f->len : most;
-
-	memset(out, 0, most);
-	memcpy(out, f->data, n);
-	for (uint32_t i = 0; i < f->more && n < most; i++) {
-		const struct vh_seg *s = &b->seg[f->first + i];
-		uint32_t take = s->len < most - n ? s->len : most - n;
-
-		memcpy(out + n, s->p, take);
-		n += take;
-	}
-	return out;
-}
 
 static inline struct header parse(const struct vh_batch *b, const struct vh_frame *f)
 {
@@ -41,59 +22,6 @@ static inline struct header parse(const struct vh_batch *b, const struct vh_fram
 	if (vh_unlikely(type == 0x8100 || type == 0x88a8))
 		vlan = (uint16_t)((p[14] << 8 | p[15]) & 0xfff);
 	return (struct header){.dst = vh_mac_key(p, vlan), .src = vh_mac_key(p + 6, vlan)};
-}
-
-static __attribute__((noinline)) void learn_slowly(struct vh_switch *sw, const struct vh_lane *lane,
-	struct vh_port *port, struct vh_vq *vq, uint64_t key)
-{
-	enum vh_learned result = vh_mac_learn(&sw->macs, key, port->id, lane->now);
-
-	vq->learned_key = key;
-	vq->learned_at = lane->now;
-	vq->learned_gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
-	if (vh_unlikely((result == VH_MAC_NEW || result == VH_MAC_MOVED) && sw->on_learn != NULL))
-		sw->on_learn(sw->hook_context, port->id, key, result == VH_MAC_MOVED);
-}
-
-/* Learns a source; an address seen a moment ago on this queue costs one compare. */
-static inline void learn(struct vh_switch *sw, const struct vh_lane *lane, struct vh_port *port,
-	struct vh_vq *vq, uint64_t key)
-{
-	uint32_t gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
-
-	if (vh_unlikely(key != vq->learned_key || lane->now != vq->learned_at || gen != vq->learned_gen))
-		learn_slowly(sw, lane, port, vq, key);
-}
-
-/*
- * The list that frames are being put on. Its length stays in a register while one destination follows the
- * other: a load that waits for the store of the frame before would cost as much as the rest of the sorting.
- */
-struct run {
-	struct vh_round *r;
-	uint8_t *list;
-	uint32_t n;
-	uint16_t dst;
-};
-
-static inline void run_end(struct run *run)
-{
-	if (run->dst != VH_NO_PORT)
-		run->r->count[run->dst] = (uint8_t)run->n;
-	run->dst = VH_NO_PORT;
-}
-
-static inline void enlist(struct run *run, uint16_t dst, uint16_t frame)
-{
-	if (vh_unlikely(dst != run->dst)) {
-		run_end(run);
-		run->dst = dst;
-		run->list = run->r->which[dst];
-		run->n = run->r->count[dst];
-		if (run->n == 0)
-			run->r->dst[run->r->n_dst++] = dst;
-	}
-	run->list[run->n++] = (uint8_t)frame;
 }
 
 /* To every other port whose driver is up. Return: how many those were. */
@@ -184,10 +112,12 @@ static __attribute__((noinline)) uint32_t to_queue_unfinished(const struct vh_sw
 	struct vh_delivery d = {.sw = sw,
 		.worker = worker,
 		.batch = &r->batch,
+		.to = to,
+		.vq = &to->rx[pair],
 		.progress = &r->progress[to->id][pair],
 		.receiver = &to->counters[worker],
 		.sender = &r->from->counters[worker]};
-	uint32_t done = vh_deliver_unfinished(&d, &to->rx[pair], which, n);
+	uint32_t done = vh_deliver_unfinished(&d, which, n);
 
 	*moved = d.moved;
 	return done;
@@ -209,7 +139,7 @@ static uint32_t to_queue(const struct vh_switch *sw, struct vh_port *to, uint16_
 		return n;
 	}
 	if (vh_likely(r->batch.offloads == 0))
-		done = vh_rxq_deliver(vq, &r->batch, which, n, own);
+		done = vh_hand_over(to, vq, &r->batch, which, n, own);
 	else
 		done = to_queue_unfinished(sw, to, pair, r, which, n, &moved);
 	if (vh_likely(done == n && __atomic_load_n(&vq->stalled, __ATOMIC_RELAXED) == 0))
@@ -361,7 +291,7 @@ static __attribute__((noinline)) uint32_t resume(
 		r->due = lane->ticks + sw->retry.delay_ticks;
 		return 0;
 	}
-	vh_txq_complete(vq, &r->batch, &port->counters[lane->worker]);
+	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
 	vq->parked = NULL;
 	__atomic_store_n(&r->parked, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&lane->parked, 1, __ATOMIC_RELAXED);
@@ -386,12 +316,16 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	struct vh_vq *vq = &port->tx[pair];
 	struct vh_counters *own = &port->counters[lane->worker];
 	struct vh_round *r = lane->work;
+	bool by_rules = port->uplink != NULL || __atomic_load_n(&sw->rules, __ATOMIC_RELAXED) != 0;
 
 	if (vh_unlikely(vq->parked != NULL))
 		return resume(sw, lane, port, vq);
 	if (vh_unlikely(vq->rest != VH_REST_NONE) && rests(lane, vq))
 		return 0;
-	vh_txq_collect(vq, &r->batch, own);
+	if (vh_likely(port->uplink == NULL))
+		vh_txq_collect(vq, &r->batch, own);
+	else
+		port->uplink->collect(port, pair, &r->batch, own);
 	if (vh_unlikely(r->batch.walked > VH_ROUND_HONEST)) {
 		vq->rest = VH_REST_COSTLY;
 		vq->rest_ticks = lane->ticks;
@@ -399,12 +333,15 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	if (r->batch.chains == 0)
 		return 0;
 	r->from = port;
-	sort(sw, lane, r, port, vq);
+	if (vh_likely(!by_rules))
+		sort(sw, lane, r, port, vq);
+	else
+		vh_sort_by_rules(sw, lane, r, port, vq);
 	if (vh_unlikely(deliver_all(sw, lane, r, port, WAIT) > 0)) {
 		if (park(sw, lane, r, vq))
 			return 0;
 		deliver_all(sw, lane, r, port, NO_PLACE);
 	}
-	vh_txq_complete(vq, &r->batch, own);
+	vh_round_complete(port, vq, &r->batch, own);
 	return r->batch.chains;
 }

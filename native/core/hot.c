@@ -12,6 +12,7 @@
 #define vh_txq_complete VH_PASTE(vh_txq_complete, VH_VARIANT)
 #define vh_rxq_deliver VH_PASTE(vh_rxq_deliver, VH_VARIANT)
 #define vh_deliver_unfinished VH_PASTE(vh_deliver_unfinished, VH_VARIANT)
+#define vh_sort_by_rules VH_PASTE(vh_sort_by_rules, VH_VARIANT)
 #define vh_switch_poll VH_PASTE(vh_switch_poll, VH_VARIANT)
 #endif
 
@@ -19,4 +20,5 @@
 #include "virtq_tx.c"
 #include "virtq_rx.c"
 #include "deliver.c"
+#include "rules.c"
 #include "forward.c"

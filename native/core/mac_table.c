@@ -20,6 +20,25 @@ static inline void count_port(struct vh_mac_table *t, uint16_t port, int add)
 	__atomic_store_n(&t->per_port[port], (uint16_t)(t->per_port[port] + add), __ATOMIC_RELAXED);
 }
 
+/* Whether a port has as many addresses as it may. */
+static bool at_limit(const struct vh_mac_table *t, uint16_t port)
+{
+	uint32_t sum = 0;
+
+	if (port < VH_MAX_PORTS)
+		return __atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= VH_MAC_PER_PORT;
+	for (int i = VH_MAX_PORTS; i < VH_MAX_IDS; i++)
+		sum += __atomic_load_n(&t->per_port[i], __ATOMIC_RELAXED);
+	return sum >= VH_MAC_UPLINKS;
+}
+
+/* Whether an address (its slot's value) stays where it is though it is now seen on `to`. */
+static bool held(uint64_t val, uint16_t to, uint32_t now)
+{
+	return to >= VH_MAX_PORTS && vh_mac_port(val) < VH_MAX_PORTS &&
+	       (int32_t)(now - (uint32_t)val) < VH_MAC_HOLD;
+}
+
 void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan)
 {
 	uint32_t high = (uint32_t)key;
@@ -79,12 +98,13 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 	struct vh_mac_slot *s = vh_mac_find(t, key, vh_mac_place(t, key));
 
 	if (s != NULL) {
-		uint16_t old = vh_mac_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED));
+		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
+		uint16_t old = vh_mac_port(val);
 
 		if (old == port)
 			return VH_MAC_SEEN;
 		/* A port at its limit must not take other ports' addresses either. */
-		if (t->per_port[port] >= VH_MAC_PER_PORT)
+		if (at_limit(t, port) || held(val, port, now))
 			return VH_MAC_REFUSED;
 		count_port(t, old, -1);
 		count_port(t, port, 1);
@@ -92,7 +112,7 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 		changed(t, 0);
 		return VH_MAC_MOVED;
 	}
-	if (t->per_port[port] >= VH_MAC_PER_PORT)
+	if (at_limit(t, port))
 		return VH_MAC_REFUSED;
 	s = free_slot(t, key);
 	if (s == NULL)
@@ -125,7 +145,9 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 					__ATOMIC_RELAXED, __ATOMIC_RELAXED);
 			return VH_MAC_SEEN;
 		}
-	} else if (__atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= VH_MAC_PER_PORT) {
+		if (held(val, port, now))
+			return VH_MAC_REFUSED;
+	} else if (at_limit(t, port)) {
 		return VH_MAC_REFUSED;
 	}
 	vh_lock(&t->lock);

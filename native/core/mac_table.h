@@ -19,6 +19,13 @@
 #define VH_MAC_SLOTS 4
 /* Addresses one port may hold: a guest that floods source addresses must not take the whole table. */
 #define VH_MAC_PER_PORT 2048
+/* The same for all uplinks together, which have whole networks behind them: half the table. */
+#define VH_MAC_UPLINKS 8192
+/*
+ * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network
+ * may send a guest's broadcast back to us. A guest that has moved to another host is silent here.
+ */
+#define VH_MAC_HOLD 10
 #define VH_NO_PORT UINT16_MAX
 
 struct vh_mac_slot {
@@ -35,7 +42,7 @@ struct vh_mac_table {
 	struct vh_spinlock lock;
 	uint32_t used;	     /* under lock; read relaxed */
 	uint32_t generation; /* grows with every change of where an address is; lets callers cache a learn */
-	uint16_t per_port[VH_MAX_PORTS]; /* under lock; read relaxed */
+	uint16_t per_port[VH_MAX_IDS]; /* under lock; read relaxed */
 	struct vh_mac_bucket bucket[VH_MAC_BUCKETS];
 };
 
@@ -43,7 +50,7 @@ enum vh_learned {
 	VH_MAC_SEEN,	/* known here already; its age starts anew */
 	VH_MAC_NEW,	/* learned */
 	VH_MAC_MOVED,	/* was known on another port */
-	VH_MAC_REFUSED, /* group address, or no room (table or port limit) */
+	VH_MAC_REFUSED, /* group address, no room (table or port limit), or a guest's that an uplink claims */
 };
 
 struct vh_mac_entry {

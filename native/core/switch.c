@@ -18,6 +18,24 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker)
 		lane->round[i].lane = lane;
 }
 
+static void set_live(struct vh_port *port, uint32_t live)
+{
+	__atomic_store_n(&port->rx_live, (uint16_t)live, __ATOMIC_RELAXED);
+	__atomic_store_n(&port->rx[0].live, live, __ATOMIC_RELEASE);
+	for (uint16_t pair = 0; pair < port->pairs; pair++)
+		__atomic_store_n(&port->tx[pair].live, live, __ATOMIC_RELEASE);
+}
+
+void vh_uplink_start(struct vh_port *port)
+{
+	set_live(port, 1);
+}
+
+void vh_uplink_stop(struct vh_port *port)
+{
+	set_live(port, 0);
+}
+
 void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
 {
 	struct vh_vq *vq = &port->tx[pair];
@@ -38,7 +56,7 @@ void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
 		memset(round->progress[id], 0, sizeof(round->progress[id]));
 	}
 	round->n_dst = 0;
-	vh_txq_complete(vq, &round->batch, &port->counters[VH_CONTROL_COUNTERS]);
+	vh_round_complete(port, vq, &round->batch, &port->counters[VH_CONTROL_COUNTERS]);
 	vq->parked = NULL;
 	__atomic_fetch_sub(&round->lane->parked, 1, __ATOMIC_RELAXED);
 	/* Release: the worker that takes the round for other work finds its lists empty. */

@@ -22,18 +22,37 @@
 
 #include "mac_table.h"
 #include "virtq.h"
+#include "vlan.h"
 
-/* The original's scheme: a device's VLAN tag towards the network is 1000 + its number. */
-#define VH_VLAN_TAG_BASE 1000
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
 /* The control thread's own block of counters, behind the workers'. */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
 
+struct vh_port;
+
+/*
+ * What an uplink (a network card, native/dpdk/uplink.h) does where a guest has rings. Its port's tx[] are the
+ * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0] stands
+ * for all that goes out, of which `live` is used. Workers call these; they must not block.
+ */
+struct vh_uplink_ops {
+	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
+	void (*collect)(struct vh_port *port, uint16_t pair, struct vh_batch *batch, struct vh_counters *own);
+	/* Gives the frames of a round back. */
+	void (*complete)(const struct vh_batch *batch);
+	/* Copies frames out, as vh_rxq_deliver(), but drops what there is no room for and counts that. */
+	void (*deliver)(struct vh_port *port, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
+		struct vh_counters *own);
+};
+
 struct vh_port {
-	uint16_t id;	  /* device number, index in vh_switch.port */
+	uint16_t id;	  /* device number (uplinks: from VH_MAX_PORTS on), index in vh_switch.port */
 	uint16_t pairs;	  /* queue pairs it was made with */
 	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
+	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
+	const struct vh_uplink_ops *uplink; /* NULL: a guest */
+	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
 	struct vh_counters counters[VH_MAX_WORKERS + 1];
@@ -42,7 +61,7 @@ struct vh_port {
 /* The ports that exist, in ascending order; immutable once published. */
 struct vh_port_list {
 	uint32_t n;
-	struct vh_port *port[VH_MAX_PORTS];
+	struct vh_port *port[VH_MAX_IDS];
 };
 
 /* Called by a worker when a port's address was learned or moved; must not block. */
@@ -68,11 +87,13 @@ struct vh_soften {
 };
 
 struct vh_switch {
-	const struct vh_port_list *list;    /* atomic; what a flood goes to */
-	struct vh_port *port[VH_MAX_PORTS]; /* atomic; NULL = no such port */
+	const struct vh_port_list *list;  /* atomic; what a flood goes to */
+	struct vh_port *port[VH_MAX_IDS]; /* atomic; NULL = no such port */
 	vh_learn_hook on_learn;
 	void *hook_context;
 	struct vh_retry retry; /* constant while workers run */
+	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
+	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
 	/* Set before there is a port with offloads, and constant from then on. */
 	struct vh_soften soften;
 	struct vh_mac_table macs;
@@ -89,15 +110,15 @@ struct vh_progress {
 struct vh_round {
 	uint32_t parked; /* atomic; set by the worker, cleared by whoever completes the round */
 	uint32_t tries;
-	uint64_t due;			       /* ticks: when to try again */
-	struct vh_lane *lane;		       /* whose round this is */
-	struct vh_port *from;		       /* whose frames these are */
-	uint16_t n_dst;			       /* lists with frames; 0 between rounds */
-	uint16_t dst[VH_MAX_PORTS];	       /* ports with frames on their list */
-	uint8_t count[VH_MAX_PORTS];	       /* length of each list; all 0 between rounds */
-	uint8_t which[VH_MAX_PORTS][VH_BATCH]; /* the lists: frame numbers */
+	uint64_t due;			     /* ticks: when to try again */
+	struct vh_lane *lane;		     /* whose round this is */
+	struct vh_port *from;		     /* whose frames these are */
+	uint16_t n_dst;			     /* lists with frames; 0 between rounds */
+	uint16_t dst[VH_MAX_IDS];	     /* ports with frames on their list */
+	uint8_t count[VH_MAX_IDS];	     /* length of each list; all 0 between rounds */
+	uint8_t which[VH_MAX_IDS][VH_BATCH]; /* the lists: frame numbers */
 	/* Of each list towards each receive queue; all 0 between rounds, and where no frame is unfinished. */
-	struct vh_progress progress[VH_MAX_PORTS][VH_MAX_PAIRS];
+	struct vh_progress progress[VH_MAX_IDS][VH_MAX_PAIRS];
 	struct vh_batch batch;
 };
 
@@ -116,6 +137,21 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker);
 
 /* seed: random, for the address table. */
 void vh_switch_init(struct vh_switch *sw, uint64_t seed);
+
+/* Lets workers use an uplink's port, or not any more: as vh_vq_start() and vh_vq_stop() for a guest's queues.
+ */
+void vh_uplink_start(struct vh_port *port);
+void vh_uplink_stop(struct vh_port *port);
+
+/* Hands what a round was made of back to where it came from. */
+static inline void vh_round_complete(
+	struct vh_port *from, struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own)
+{
+	if (vh_unlikely(from->uplink != NULL))
+		from->uplink->complete(batch);
+	else
+		vh_txq_complete(vq, batch, own);
+}
 
 /* One round on transmit queue `pair` of `port` (live, ours). Return: how many chains were taken. */
 uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint16_t pair);

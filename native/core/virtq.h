@@ -167,13 +167,22 @@ struct vh_batch {
 	uint16_t frames; /* well-formed ones, in frame[] */
 	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
 	uint16_t segs;
-	uint16_t offloads;	  /* frames that are not complete: each has its entry in offload[] */
-	uint32_t walked;	  /* descriptors of chains that were no single buffer */
-	uint16_t head[VH_BATCH];  /* split: head of the chain; packed: its buffer id */
-	uint16_t descs[VH_BATCH]; /* packed: descriptors of the chain */
-	struct vh_frame frame[VH_BATCH];
-	struct vh_seg seg[VH_BATCH_SEGS];
-	struct vh_offload offload[VH_BATCH];
+	uint16_t offloads; /* frames that are not complete: each has its entry in offload[] */
+	uint32_t walked;   /* descriptors of chains that were no single buffer */
+	union {
+		struct {
+			uint16_t head[VH_BATCH];  /* split: head of the chain; packed: its buffer id */
+			uint16_t descs[VH_BATCH]; /* packed: descriptors of the chain */
+		};
+		void *buffer[VH_BATCH]; /* of an uplink's round: what its driver gave */
+	};
+	/* Behind the first VH_BATCH: the same frames in other forms, where a list names them. */
+	struct vh_frame frame[VH_FRAMES];
+	/* Behind the first VH_BATCH_SEGS: what the other forms leave as it is. */
+	struct vh_seg seg[2 * VH_BATCH_SEGS + VH_BATCH];
+	struct vh_offload offload[VH_FRAMES];
+	/* What the other forms begin with: addresses, tag, EtherType. */
+	uint8_t front[VH_FORMS - 1][VH_BATCH][VH_MIN_FRAME + 4];
 };
 
 /* Checks the configuration and makes the queue ready to start. Return: NULL, or why it cannot be used. */

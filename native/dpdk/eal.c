@@ -17,6 +17,16 @@
  * noise. */
 static char first_error[VH_EVENT_TEXT];
 
+const char *vh_eal_first_error(void)
+{
+	return first_error;
+}
+
+void vh_eal_forget_errors(void)
+{
+	first_error[0] = '\0';
+}
+
 /* Stream behind rte_log(): whole lines to the event queue. Called by any of DPDK's threads, a message at a
  * time. */
 static ssize_t log_write(void *cookie, const char *data, size_t size)
@@ -106,12 +116,18 @@ static int release_code(struct dl_phdr_info *info, size_t size, void *ignored)
 	return 0;
 }
 
+/*
+ * A list of allowed devices that allows none: EAL would take every card that is bound to a driver of user
+ * space, also those that are a guest's. Uplinks are attached one by one, by name.
+ */
+#define NO_DEVICE "ffff:ff:1f.7"
+
 int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 {
-	char cores[1024], memory[16], level[16], prefix[32];
-	char *argv[16] = {"vhost-host", "--no-telemetry", "--no-pci", "--iova-mode=va", "--lcores", cores,
-		"--log-level", level, "--file-prefix", prefix};
-	int argc = 10, result;
+	char cores[1024], memory[16], level[16], prefix[32], channels[16];
+	char *argv[24] = {"vhost-host", "--no-telemetry", "--iova-mode=va", "--lcores", cores, "--log-level",
+		level, "--file-prefix", prefix, "--allow", NO_DEVICE};
+	int argc = 11, result;
 	cpu_set_t before;
 
 	if (pthread_getaffinity_np(pthread_self(), sizeof(before), &before) != 0 ||
@@ -132,6 +148,11 @@ int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 		argv[argc++] = "--no-shconf";
 		argv[argc++] = "-m";
 		argv[argc++] = memory;
+	}
+	if (o->channels != 0) {
+		snprintf(channels, sizeof(channels), "%u", o->channels);
+		argv[argc++] = "-n";
+		argv[argc++] = channels;
 	}
 	result = init_quietly(argc, argv);
 	/* EAL makes a directory for shared files even where it has none; under our own prefix it is ours to

@@ -19,6 +19,7 @@ static struct {
 	struct vh_hot hot;
 	pthread_mutex_t lock; /* session[]: written by the main thread, looked up by librte_vhost's */
 	struct vh_session *session[VH_MAX_PORTS];
+	struct vh_uplink *uplink[VH_MAX_UPLINKS];
 	uint32_t load[VH_MAX_WORKERS]; /* transmit queues per worker */
 	uint32_t spread;	       /* counts vh_engine_spread() */
 } engine = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -80,6 +81,8 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	vh_switch_init(engine.sw, seed);
 	engine.sw->on_learn = learned;
 	engine.sw->retry.times = o->retry_times;
+	engine.sw->isolate = o->isolate;
+	engine.sw->rules = o->isolate;
 	engine.hot = vh_hot_pick(o->instruction_set);
 	if (engine.hot.poll == NULL) {
 		snprintf(error, n, "this CPU runs no data path called %s", o->instruction_set);
@@ -113,6 +116,9 @@ void vh_engine_stop(void)
 	for (uint16_t id = 0; id < VH_MAX_PORTS; id++)
 		if (engine.session[id] != NULL)
 			vh_engine_remove_port(id);
+	for (uint16_t i = 0; i < VH_MAX_UPLINKS; i++)
+		if (engine.uplink[i] != NULL)
+			vh_engine_remove_uplink((uint16_t)(VH_MAX_PORTS + i));
 	engine.state = STOPPED;
 	stop_guards();
 	vh_workers_stop();
@@ -149,7 +155,7 @@ static int publish_ports(void)
 
 	if (fresh == NULL)
 		return -ENOMEM;
-	for (int i = 0; i < VH_MAX_PORTS; i++)
+	for (int i = 0; i < VH_MAX_IDS; i++)
 		if (engine.sw->port[i] != NULL)
 			fresh->port[fresh->n++] = engine.sw->port[i];
 	__atomic_store_n(&engine.sw->list, fresh, __ATOMIC_RELEASE);
@@ -158,19 +164,26 @@ static int publish_ports(void)
 	return 0;
 }
 
+/* Who polls a queue of a port that is published. */
+static uint16_t worker_of(uint32_t id, uint16_t pair)
+{
+	return id < VH_MAX_PORTS ? engine.session[id]->ring[2 * pair + 1].worker
+				 : engine.uplink[id - VH_MAX_PORTS]->queue_worker[pair];
+}
+
 /* Gives every worker the list of the transmit queues that are its own. Return: 0 or -ENOMEM. */
 static int publish_plans(void)
 {
-	static struct vh_plan_queue queues[VH_MAX_PORTS * VH_MAX_PAIRS];
+	static struct vh_plan_queue queues[VH_MAX_IDS * VH_MAX_PAIRS];
 
 	for (uint32_t w = 0; w < vh_workers_count(); w++) {
 		uint32_t n = 0;
 
-		for (int i = 0; i < VH_MAX_PORTS; i++) {
+		for (uint32_t i = 0; i < VH_MAX_IDS; i++) {
 			struct vh_port *port = engine.sw->port[i];
 
 			for (uint16_t pair = 0; port != NULL && pair < port->pairs; pair++)
-				if (engine.session[i]->ring[2 * pair + 1].worker == w)
+				if (worker_of(i, pair) == w)
 					queues[n++] = (struct vh_plan_queue){.port = port, .pair = pair};
 		}
 		if (vh_workers_plan(w, queues, n) != 0)
@@ -236,6 +249,10 @@ int vh_engine_spread(void)
 	uint32_t load[VH_MAX_WORKERS] = {0};
 	int moved = 0;
 
+	/* Uplinks stay where they are. */
+	for (int i = 0; i < VH_MAX_UPLINKS; i++)
+		for (uint16_t q = 0; engine.uplink[i] != NULL && q < engine.uplink[i]->port.pairs; q++)
+			load[engine.uplink[i]->queue_worker[q]]++;
 	engine.spread++;
 	/* Queues that guests use first, so that these are even among themselves; then the others. */
 	for (int all = 0; all <= 1; all++) {
@@ -282,6 +299,17 @@ static struct vh_session *new_session(uint16_t id, uint16_t pairs)
 	return s;
 }
 
+/* Sorting by more than addresses costs something: only while there is a reason for it. */
+static void note_rules(void)
+{
+	bool rules = engine.sw->isolate;
+
+	for (int i = 0; i < VH_MAX_PORTS; i++)
+		if (engine.session[i] != NULL && engine.session[i]->port->vlan.mode != VH_VLAN_NONE)
+			rules = true;
+	__atomic_store_n(&engine.sw->rules, rules, __ATOMIC_RELAXED);
+}
+
 /*
  * Takes the port out of everything that workers look at and frees it. Where the new lists cannot be made for
  * want of memory, workers still know the port: then it is left to them, stopped, rather than freed under
@@ -298,6 +326,7 @@ static void withdraw(uint16_t id)
 	unknown = publish_ports() == 0 && publish_plans() == 0;
 	vh_mac_forget_port(&engine.sw->macs, id);
 	set_session(id, NULL);
+	note_rules();
 	if (unknown)
 		free_session(s);
 }
@@ -325,7 +354,9 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 		return -ENOMEM;
 	}
 	assign_workers(s);
+	s->port->vlan = o->vlan;
 	set_session(id, s);
+	note_rules();
 	__atomic_store_n(&engine.sw->port[id], s->port, __ATOMIC_RELEASE);
 	result = publish_ports() != 0 || publish_plans() != 0 ? -ENOMEM : 0;
 	if (result != 0)
@@ -349,6 +380,88 @@ int vh_engine_remove_port(uint16_t id)
 	vh_session_close(s);
 	withdraw(id);
 	return 0;
+}
+
+static void assign_uplink(struct vh_uplink *u, int change)
+{
+	for (uint16_t q = 0; q < u->port.pairs; q++) {
+		if (change > 0)
+			u->queue_worker[q] = least_loaded(engine.load);
+		engine.load[u->queue_worker[q]] += (uint32_t)change;
+		vh_workers_unkicked(u->queue_worker[q], change);
+	}
+}
+
+int vh_engine_add_uplink(const struct vh_uplink_options *asked, char *error, size_t n)
+{
+	struct vh_uplink_options o = *asked;
+	struct vh_uplink *u;
+	int i = 0, result;
+	uint16_t id;
+
+	while (i < VH_MAX_UPLINKS && engine.uplink[i] != NULL)
+		i++;
+	if (i == VH_MAX_UPLINKS) {
+		snprintf(error, n, "the switch has its %d uplinks already", VH_MAX_UPLINKS);
+		return -ENOSPC;
+	}
+	id = (uint16_t)(VH_MAX_PORTS + i);
+	o.workers = vh_workers_count();
+	u = vh_uplink_open(&o, id, &result, error, n);
+	if (u == NULL)
+		return result;
+	assign_uplink(u, 1);
+	engine.uplink[i] = u;
+	vh_uplink_start(&u->port);
+	__atomic_store_n(&engine.sw->port[id], &u->port, __ATOMIC_RELEASE);
+	if (publish_ports() != 0 || publish_plans() != 0) {
+		snprintf(error, n, "out of memory");
+		vh_engine_remove_uplink(id);
+		return -ENOMEM;
+	}
+	return id;
+}
+
+/* Ends its rounds and takes it from the workers, which may still have it in their plans. */
+static void quiet_uplink(struct vh_uplink *u)
+{
+	vh_uplink_stop(&u->port);
+	vh_workers_sync();
+	for (uint16_t q = 0; q < u->port.pairs; q++)
+		vh_switch_flush(engine.sw, &u->port, q);
+}
+
+int vh_engine_remove_uplink(uint16_t id)
+{
+	uint32_t i = (uint32_t)id - VH_MAX_PORTS;
+	struct vh_uplink *u = i < VH_MAX_UPLINKS ? engine.uplink[i] : NULL;
+	bool unknown;
+
+	if (u == NULL)
+		return -ENOENT;
+	quiet_uplink(u);
+	__atomic_store_n(&engine.sw->port[id], NULL, __ATOMIC_RELEASE);
+	unknown = publish_ports() == 0 && publish_plans() == 0;
+	vh_mac_forget_port(&engine.sw->macs, id);
+	assign_uplink(u, -1);
+	engine.uplink[i] = NULL;
+	/* As in withdraw(): where workers may still know it, it stays. */
+	if (unknown)
+		vh_uplink_close(u);
+	return 0;
+}
+
+bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)
+{
+	uint32_t i = (uint32_t)id - VH_MAX_PORTS;
+	struct vh_uplink *u = i < VH_MAX_UPLINKS ? engine.uplink[i] : NULL;
+
+	if (u == NULL)
+		return false;
+	vh_uplink_look(u, out);
+	if (out->state == VH_UPLINK_GONE && u->port.rx_live != 0)
+		quiet_uplink(u);
+	return true;
 }
 
 bool vh_engine_port(uint16_t id, struct vh_port_info *out)

@@ -11,6 +11,7 @@
 
 #include "eal.h"
 #include "session.h"
+#include "uplink.h"
 #include "worker.h"
 
 struct vh_engine_options {
@@ -20,6 +21,7 @@ struct vh_engine_options {
 	bool adaptive;
 	uint32_t retry_times;	     /* towards a full guest; 0 = drop at once */
 	uint32_t retry_delay_us;     /* between tries */
+	bool isolate;		     /* guests reach each other by way of the uplinks only */
 	const char *instruction_set; /* the newest data path to use, or NULL */
 };
 
@@ -49,6 +51,15 @@ int vh_engine_add_port(const struct vh_session_options *options, char *error, si
 
 /* Return: 0, or -ENOENT. */
 int vh_engine_remove_port(uint16_t id);
+
+/* Return: the uplink's port number, from VH_MAX_PORTS on, or a negative errno with the reason in `error`. */
+int vh_engine_add_uplink(const struct vh_uplink_options *options, char *error, size_t n);
+
+/* Return: 0, or -ENOENT. */
+int vh_engine_remove_uplink(uint16_t id);
+
+/* Return: whether there is an uplink with this number. One whose device has gone is polled no more. */
+bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
 
 /*
  * Spreads the transmit queues over the workers anew, those that guests use first; frames go on flowing.

@@ -64,6 +64,7 @@ struct vh_session_options {
 	uint16_t pairs;
 	bool mergeable; /* offer mergeable receive buffers */
 	bool offloads;	/* offer checksum and TSO */
+	struct vh_vlan vlan;
 	unsigned int socket_mode;
 	int socket_gid;
 };

@@ -66,8 +66,8 @@ int vh_workers_plan(uint32_t worker, const struct vh_plan_queue *queues, uint32_
 int vh_workers_watch(uint32_t worker, int kick_fd);
 void vh_workers_unwatch(uint32_t worker, int kick_fd);
 
-/* Tells whether a live queue of the worker has no kick eventfd: then it must look by itself from time to
- * time. */
+/* Tells whether a live queue of the worker has no kick eventfd, as an uplink's: then it must look by itself
+ * from time to time. */
 void vh_workers_unkicked(uint32_t worker, int change);
 
 /* Wakes a sleeping worker; needed whenever something changed that it would find by polling. */

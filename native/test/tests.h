@@ -76,6 +76,17 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(offload_cut_flooded, false, ALL)                                                                   \
 	X(offload_cut_flushed, false, ALL)                                                                   \
 	X(offload_cannot_be_finished, false, ALL)                                                            \
+	X(uplink_both_ways, false, ALL)                                                                      \
+	X(uplink_strays, false, NONE)                                                                        \
+	X(uplink_does_not_take_addresses, false, NONE)                                                       \
+	X(uplink_parked, false, ALL)                                                                         \
+	X(uplink_full_or_gone, false, ALL)                                                                   \
+	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(vlan_who_gets_what, false, NONE)                                                                   \
+	X(vlan_every_layout, false, ALL)                                                                     \
+	X(vlan_changed_meanwhile, false, ALL)                                                                \
+	X(vlan_lengths, false, ALL)                                                                          \
+	X(vlan_offloads, false, ALL)                                                                         \
 	X(conservation, false, NONE)                                                                         \
 	X(hot_builds, false, ALL)                                                                            \
 	X(threads_into_one_ring, true, ALL)                                                                  \

@@ -13,6 +13,7 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'NAME', cell: ({ name }) => name },
   { title: 'STATE', cell: ({ state }) => state },
+  { title: 'VLAN', cell: ({ vlan }) => vlan },
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
@@ -61,6 +62,7 @@ interface AddOptions extends ClientOptions {
   readonly offloads?: boolean;
   readonly transports?: Transport[];
   readonly devIndex?: number;
+  readonly vlan?: string;
 }
 
 export function addPorts(program: Command, context: CliContext): void {
@@ -78,9 +80,10 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
     .option('--transports <list>', 'how guests connect: user, cuse or both (default: user)', parseTransports)
     .option('--dev-index <n>', 'number of its device, for cuse (default: the first that is free)', parseDevIndex)
+    .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads, transports, devIndex } = options;
+      const { socket, queues, offloads, vlan, transports, devIndex } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
@@ -88,6 +91,7 @@ export function addPorts(program: Command, context: CliContext): void {
         ...(offloads === undefined ? {} : { offloads }),
         ...(transports === undefined ? {} : { transports }),
         ...(devIndex === undefined ? {} : { devIndex }),
+        ...(vlan === undefined ? {} : { vlan }),
       });
       print(context, options, port, (answer) => [
         `port ${answer.name} (${answer.id}) listens on ${waysCell(answer).replace(' ', ' and ')}`,

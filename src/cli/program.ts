@@ -12,6 +12,7 @@ import { addStatus } from './status.js';
 import { addSetup } from './setup.js';
 import { addSpread } from './spread.js';
 import { addStop } from './stop.js';
+import { addUplinks } from './uplinks.js';
 import { addVm } from './vm.js';
 
 export const PROGRAM = 'vhost-host';
@@ -28,6 +29,7 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     addStart,
     addStatus,
     addPorts,
+    addUplinks,
     addMacs,
     addStats,
     addSpread,

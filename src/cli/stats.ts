@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { PortStats } from '../switch/schema.js';
+import type { PortStats, StatsList, UplinkStats } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
@@ -19,18 +19,34 @@ const COLUMNS: readonly Column<PortStats>[] = [
 
 /** Every reason that ever happened, by its name. */
 function dropsCell({ counters }: PortStats): string {
-  const reasons = Object.entries(counters.drops).filter(([, dropped]) => dropped > 0);
-  return reasons.length === 0 ? '-' : reasons.map(([reason, dropped]) => `${reason} ${count(dropped)}`).join(', ');
+  return reasons(counters.drops);
 }
 
-export function statsLines(ports: readonly PortStats[]): string[] {
-  return ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
+function reasons(counts: Readonly<Record<string, number>>): string {
+  const found = Object.entries(counts).filter(([, dropped]) => dropped > 0);
+  return found.length === 0 ? '-' : found.map(([reason, dropped]) => `${reason} ${count(dropped)}`).join(', ');
+}
+
+const UPLINK_COLUMNS: readonly Column<UplinkStats>[] = [
+  { title: 'ID', cell: ({ id }) => String(id), right: true },
+  { title: 'UPLINK', cell: ({ name }) => name },
+  { title: 'FROM NETWORK', cell: ({ counters }) => count(counters.txPackets), right: true },
+  { title: 'BYTES', cell: ({ counters }) => count(counters.txBytes), right: true },
+  { title: 'TO NETWORK', cell: ({ counters }) => count(counters.rxPackets), right: true },
+  { title: 'BYTES', cell: ({ counters }) => count(counters.rxBytes), right: true },
+  { title: 'DROPS', cell: (uplink) => dropsCell(uplink) },
+  { title: 'BY THE DEVICE', cell: ({ device }) => reasons(device) },
+];
+
+export function statsLines({ ports, uplinks }: StatsList): string[] {
+  const lines = ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
+  return uplinks.length === 0 ? lines : [...lines, '', ...tableLines(UPLINK_COLUMNS, uplinks)];
 }
 
 export function addStats(program: Command, context: CliContext): void {
   withClientOptions(program.command('stats').description('show what was counted at each port')).action(
     async (options: ClientOptions) => {
-      print(context, options, await clientOf(context, options).stats(), (answer) => statsLines(answer.ports));
+      print(context, options, await clientOf(context, options).stats(), statsLines);
     },
   );
 }

@@ -18,8 +18,11 @@ export interface Control {
   addPort(wish: schema.PortAdd): Promise<schema.Port>;
   removePort(name: string): Promise<void>;
   claimPort(wish: schema.PortClaim): Promise<schema.Port>;
+  uplinks(): schema.Uplink[];
+  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink>;
+  removeUplink(name: string): Promise<void>;
   macs(): schema.Mac[];
-  stats(): schema.PortStats[];
+  stats(): schema.StatsList;
   /** Returns how many queues moved to another worker. */
   spread(): number;
   /** Begins the end; the answer to the request that asked for it has gone out by then. */
@@ -86,9 +89,10 @@ export function buildClaimApi(control: Control): Api {
 export function buildApi(control: Control): Api {
   const api = baseApi(control);
   addPortRoutes(api, control);
+  addUplinkRoutes(api, control);
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());
   api.get('/v1/macs', { schema: { response: { 200: schema.MacList } } }, () => ({ macs: control.macs() }));
-  api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => ({ ports: control.stats() }));
+  api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => control.stats());
   api.post('/v1/workers/spread', { schema: { response: { 200: schema.Spread } } }, () => ({
     moved: control.spread(),
   }));
@@ -112,6 +116,23 @@ function addPortRoutes(api: Api, control: Control): void {
     { schema: { params: ByName, response: { 200: schema.PortRemoved } } },
     async ({ params }) => {
       await control.removePort(params.name);
+      return { removed: params.name };
+    },
+  );
+}
+
+function addUplinkRoutes(api: Api, control: Control): void {
+  api.get('/v1/uplinks', { schema: { response: { 200: schema.UplinkList } } }, () => ({ uplinks: control.uplinks() }));
+  api.post(
+    '/v1/uplinks',
+    { schema: { body: schema.UplinkAdd, response: { 201: schema.Uplink } } },
+    async (request, reply) => reply.status(201).send(await control.addUplink(request.body)),
+  );
+  api.delete(
+    '/v1/uplinks/:name',
+    { schema: { params: ByName, response: { 200: schema.UplinkRemoved } } },
+    async ({ params }) => {
+      await control.removeUplink(params.name);
       return { removed: params.name };
     },
   );

@@ -29,6 +29,18 @@ export class SwitchClient {
     return this.#ask(schema.PortRemoved, 'DELETE', `/v1/ports/${encodeURIComponent(name)}`);
   }
 
+  uplinks(): Promise<z.infer<typeof schema.UplinkList>> {
+    return this.#ask(schema.UplinkList, 'GET', '/v1/uplinks');
+  }
+
+  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink> {
+    return this.#ask(schema.Uplink, 'POST', '/v1/uplinks', wish);
+  }
+
+  removeUplink(name: string): Promise<z.infer<typeof schema.UplinkRemoved>> {
+    return this.#ask(schema.UplinkRemoved, 'DELETE', `/v1/uplinks/${encodeURIComponent(name)}`);
+  }
+
   macs(): Promise<z.infer<typeof schema.MacList>> {
     return this.#ask(schema.MacList, 'GET', '/v1/macs');
   }

@@ -2,12 +2,14 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { DevIndex, PortName, Transports } from './schema.js';
+import { DevIndex, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
+import { VlanText } from './vlan.js';
 
 /** The configuration file of the switch: JSON, every key optional. */
 
 export const POLL_MODES = ['adaptive', 'busy'] as const;
+export const VM2VM_MODES = ['software', 'off'] as const;
 export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
 /** By rising talkativeness, with DPDK's numbers. */
 export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
@@ -27,20 +29,22 @@ const ConfigPort = z.strictObject({
   name: PortName,
   socket: AbsolutePath.optional(),
   queues: z.number().int().min(1).optional(),
-  /** Offer guests on this port checksum and TCP segmentation offloads; default: false. */
+  /** Offer guests on this port checksum and TCP segmentation offloads; default: `offloads` of the switch. */
   offloads: z.boolean().optional(),
   /** How guests reach the port: "user" (default), "cuse", or both, of which the first to connect has it. */
   transports: Transports.optional(),
   /** N of its device; default: the first that is free. */
   devIndex: DevIndex.optional(),
+  /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
+  vlan: VlanText.optional(),
 });
 
-const Ports = z.array(ConfigPort).superRefine((ports, context) => {
-  ports.forEach(({ name }, i) => {
-    const first = ports.findIndex((port) => port.name === name);
+function namesOnce(list: readonly { readonly name: string }[], context: z.RefinementCtx): void {
+  list.forEach(({ name }, i) => {
+    const first = list.findIndex((entry) => entry.name === name);
     if (first < i) context.addIssue({ code: 'custom', path: [i, 'name'], message: `"${name}" is named twice` });
   });
-});
+}
 
 /** As the original's --dev-basename. */
 export const DevBaseName = z
@@ -67,12 +71,26 @@ export const Config = z.strictObject({
   macAgeing: z.number().int().min(1).max(1_000_000).optional(),
   /** MiB for DPDK's own memory. */
   memoryMb: z.number().int().min(16).max(65_536).optional(),
+  /** Memory channels of this machine, over which DPDK spreads packet buffers. */
+  memoryChannels: z.number().int().min(1).max(32).optional(),
   hugepages: z.enum(HUGEPAGE_MODES).optional(),
   /** Who may connect to the ports. */
   socket: z.strictObject({ mode: SocketMode.optional(), group: z.string().min(1).optional() }).optional(),
   /** The devices' name without number; default: usvhost. */
   devBaseName: DevBaseName.optional(),
-  ports: Ports.optional(),
+  ports: z.array(ConfigPort).superRefine(namesOnce).optional(),
+  /** Network cards and virtual devices of DPDK's that the guests reach the network by. */
+  uplinks: z.array(UplinkAdd).superRefine(namesOnce).optional(),
+  /** VLAN mode of all ports that have none of their own. */
+  vlan: VlanText.optional(),
+  /** Whether guests on `auto` ports get frames without the tag; the original's --vlan-strip. */
+  vlanStrip: z.boolean().optional(),
+  /** Whether guests reach each other in the switch or only by way of the network; the original's --vm2vm 1 and 0. */
+  vm2vm: z.enum(VM2VM_MODES).optional(),
+  /** As of a port, for all that do not say. */
+  offloads: z.boolean().optional(),
+  /** Seconds between tables of what was counted, in the log. */
+  stats: z.number().int().min(0).max(1_000_000).optional(),
   logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
 });
 export type Config = z.infer<typeof Config>;

@@ -2,9 +2,10 @@ import { VhostHostError } from '../errors.js';
 import type { Control } from './api.js';
 import type { Clock } from './clock.js';
 import type { PortRecord, PortTable } from './ports.js';
-import type { Mac, Port, PortAdd, PortClaim, PortStats, Status } from './schema.js';
+import type { Mac, Port, PortAdd, PortClaim, StatsList, Status, Uplink, UplinkAdd } from './schema.js';
 import type { NativeBinding, NativePort } from './surface.js';
-import { macView, portView, statsView, workerView } from './view.js';
+import type { UplinkTable } from './uplinks.js';
+import { macView, portView, statsView, uplinkStatsView, uplinkView, workerView } from './view.js';
 
 /** What does not change while the switch runs. */
 export type StatusFacts = Omit<Status, 'uptimeSeconds' | 'workers' | 'ports' | 'portsReady' | 'macs' | 'eventsLost'>;
@@ -14,6 +15,7 @@ export interface ControlParts {
   readonly clock: Clock;
   readonly facts: StatusFacts;
   readonly ports: PortTable;
+  readonly uplinks: UplinkTable;
   readonly eventsLost: () => number;
   readonly say: (line: string) => void;
   readonly stopSoon: () => void;
@@ -76,13 +78,35 @@ export class SwitchControl implements Control {
 
   macs(): Mac[] {
     return this.#parts.binding.macs().flatMap((entry) => {
-      const port = this.#parts.ports.byId(entry.port);
+      const port = this.#parts.ports.byId(entry.port) ?? this.#parts.uplinks.byId(entry.port);
       return port === undefined ? [] : [macView(entry, port)];
     });
   }
 
-  stats(): PortStats[] {
-    return this.#joined().map(([port, native]) => statsView(port, native));
+  uplinks(): Uplink[] {
+    const macs = this.#parts.binding.macs();
+    return this.#parts.uplinks.joined().map(([uplink, native]) => uplinkView(uplink, native, macs));
+  }
+
+  async addUplink(wish: UplinkAdd): Promise<Uplink> {
+    const { id, name, device } = await this.#parts.uplinks.add(wish, 'api');
+    this.#parts.say(`uplink ${name} (${id}) added on ${device}`);
+    const view = this.uplinks().find((uplink) => uplink.id === id);
+    if (view !== undefined) return view;
+    throw new VhostHostError('UPLINK_UNKNOWN', `uplink ${name} is gone`, { hint: 'vhost-host uplinks' });
+  }
+
+  async removeUplink(name: string): Promise<void> {
+    const { id } = this.#parts.uplinks.get(name);
+    await this.#parts.uplinks.remove(name);
+    this.#parts.say(`uplink ${name} (${id}) removed`);
+  }
+
+  stats(): StatsList {
+    return {
+      ports: this.#joined().map(([port, native]) => statsView(port, native)),
+      uplinks: this.#parts.uplinks.joined().map(([uplink, native]) => uplinkStatsView(uplink, native)),
+    };
   }
 
   spread(): number {

@@ -14,11 +14,13 @@ import { bridgeProgram } from './package.js';
 import { PortTable } from './ports.js';
 import { request } from './rest.js';
 import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
+import type { StatsList } from './schema.js';
 import type { Settings } from './settings.js';
 import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
+import { UplinkTable } from './uplinks.js';
 
 /**
  * The switch's life. Start: run directory and its lock, leftovers of a dead switch, the engine, the
@@ -43,6 +45,8 @@ export interface Daemon {
   readonly stopped: Promise<void>;
   /** Any number of times, at any time. */
   stop(): Promise<void>;
+  /** What was counted so far. */
+  stats(): StatsList;
 }
 
 const TICK_MS = 1000;
@@ -61,12 +65,17 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
     const ports = new PortTable({ ...parts, record, bridge, say });
-    const sink = new EventSink({ ports, clock: parts.clock, write: log });
+    const uplinks = new UplinkTable({ ...parts, say });
+    const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
     const engine = await startEngine(parts, (events) => sink.take(events));
     unwind.push('the engine', async () => {
-      await ports.settled();
+      await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
     });
+    for (const wish of settings.uplinks) {
+      const { id, name, device } = await uplinks.add(wish, 'config');
+      say(`uplink ${name} (${id}) on ${device}`);
+    }
     for (const action of portActions([], settings.ports)) {
       if (action.kind === 'add') await ports.add(action.port, 'config');
       else await ports.remove(action.name);
@@ -74,19 +83,19 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const guests = new GuestRecord(host, settings.runDir, ports);
     await guests.restore(say);
     unwind.push('the record of guests', () => guests.save());
-    const daemon = makeDaemon(unwind, say);
-    const control = makeControl(parts, { ports, sink, engine, say, stopSoon: () => void daemon.stop() });
-    startTicking(parts, { ports, sink, say, guests }, unwind);
+    const stopper = makeStopper(unwind, say);
+    const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
+    startTicking(parts, { ports, uplinks, sink, say, guests }, unwind);
     await openApi(parts, control, unwind);
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
-    return daemon;
+    return { ...stopper, stats: () => control.stats() };
   } catch (error) {
     await unwind.run();
     throw error;
   }
 }
 
-function makeDaemon(unwind: Unwind, say: (line: string) => void): Daemon {
+function makeStopper(unwind: Unwind, say: (line: string) => void): Omit<Daemon, 'stats'> {
   let resolveStopped = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
   let stopping: Promise<void> | undefined;
@@ -100,13 +109,14 @@ function makeDaemon(unwind: Unwind, say: (line: string) => void): Daemon {
 
 interface Running {
   readonly ports: PortTable;
+  readonly uplinks: UplinkTable;
   readonly sink: EventSink;
   readonly say: (line: string) => void;
 }
 
 function makeControl(
   { host, binding, settings, clock, version, logsToFile }: DaemonParts,
-  { ports, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
+  { ports, uplinks, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
 ): SwitchControl {
   const facts = {
     version,
@@ -122,7 +132,7 @@ function makeControl(
     poll: settings.poll,
     instructionSet: engine.instructionSet,
   };
-  return new SwitchControl({ binding, clock, facts, ports, eventsLost: () => sink.lost, say, stopSoon });
+  return new SwitchControl({ binding, clock, facts, ports, uplinks, eventsLost: () => sink.lost, say, stopSoon });
 }
 
 async function openApi({ host, settings }: DaemonParts, control: SwitchControl, unwind: Unwind): Promise<void> {
@@ -153,12 +163,13 @@ async function rehearse(socket: string): Promise<void> {
 
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, sink, say, guests }: Running & { guests: GuestRecord },
+  { ports, uplinks, sink, say, guests }: Running & { guests: GuestRecord },
   unwind: Unwind,
 ): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
     await ports.expire();
+    await uplinks.watch();
     await guests.save();
     binding.ageMacs(settings.macAgeing);
     sink.tick();

@@ -43,7 +43,10 @@ export async function startEngine(
   const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
   try {
     const info = binding.start(
-      { workers, hugepages: use, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs },
+      {
+        ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
+        ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
+      },
       onEvents,
     );
     return { ...info, hugepagesReason: info.hugepages ? null : (reason ?? 'DPDK did not take them') };

@@ -2,6 +2,7 @@ import { printable } from '../errors.js';
 import type { Clock } from './clock.js';
 import type { PortTable } from './ports.js';
 import type { EngineEvent } from './surface.js';
+import type { UplinkTable } from './uplinks.js';
 
 /**
  * The engine's events as lines of the log. A guest decides how many there are (each new source
@@ -81,6 +82,7 @@ export function eventLine(event: EngineEvent, portName: (id: number) => string):
 
 export interface EventSinkParts {
   readonly ports: Pick<PortTable, 'byId' | 'setConnected'>;
+  readonly uplinks: Pick<UplinkTable, 'byId'>;
   readonly clock: Clock;
   readonly write: (line: LogLine) => void;
 }
@@ -119,6 +121,8 @@ export class EventSink {
   }
 
   #name(id: number): string {
+    const uplink = this.#parts.uplinks.byId(id);
+    if (uplink !== undefined) return `uplink ${uplink.name} (${id})`;
     const port = this.#parts.ports.byId(id);
     return port === undefined ? `port ${id}` : `port ${port.name} (${id})`;
   }

@@ -10,6 +10,10 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   PORT_IN_USE: 409,
   PORT_LIMIT: 409,
   PORT_FAILED: 422,
+  UPLINK_UNKNOWN: 404,
+  UPLINK_EXISTS: 409,
+  UPLINK_LIMIT: 409,
+  UPLINK_FAILED: 422,
 };
 
 /** The HTTP status and body that tell a client of an error. */

@@ -12,6 +12,7 @@ import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
+import { parseVlan } from './vlan.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -25,12 +26,16 @@ export interface PortRecord extends ClaimState {
   readonly transports: readonly Transport[];
   /** Name of its device, without /dev/. */
   readonly device: string | undefined;
+  readonly vlan: string;
 }
 
 export interface PortTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName'>;
+  readonly settings: Pick<
+    Settings,
+    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads'
+  >;
   readonly bridge: Bridge;
   readonly clock: Clock;
   readonly record: SocketRecord;
@@ -139,18 +144,20 @@ export class PortTable {
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const { queues = 1, offloads = false, transports = ['user'] } = wish;
+    const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
     this.#check(wish.name, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
-      const { mergeable } = settings;
+      const { mergeable, vlanStrip } = settings;
       // Without vhost-user only the bridge has any business at the socket.
       const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
-      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads };
-      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid });
+      const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
+      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
+      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
-      const port = { id, name: wish.name, socket, queues, offloads, transports, device, origin, connected: false };
+      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device };
+      const port = { ...shape, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
       return known;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { VlanText } from './vlan.js';
 
 /** Shapes of the control API (REST over a UNIX socket, JSON); both the daemon and the client check against them. */
 
@@ -49,6 +50,8 @@ export const Port = z.strictObject({
   state: z.enum(['waiting', 'connected', 'ready']),
   /** 1000 + device number, as in the original. */
   vlanTag: Count,
+  /** VLAN mode, as in the configuration. */
+  vlan: VlanText,
   /** Negotiated virtio features by name, e.g. `mrg_rxbuf`. */
   features: z.array(z.string()),
   memoryBytes: Count,
@@ -64,6 +67,7 @@ export const PortAdd = z.strictObject({
   offloads: z.boolean().optional(),
   transports: Transports.optional(),
   devIndex: DevIndex.optional(),
+  vlan: VlanText.optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
@@ -79,6 +83,51 @@ export const PortClaim = z.strictObject({
   transport: Transport.optional(),
 });
 export type PortClaim = z.infer<typeof PortClaim>;
+
+export const STRAYS = ['drop', 'flood'] as const;
+
+/** A card or virtual device of DPDK's as a port towards the network. */
+export const Uplink = z.strictObject({
+  /** Port number, above all device numbers. */
+  id: Count,
+  name: PortName,
+  device: z.string(),
+  driver: z.string(),
+  origin: z.enum(['config', 'api']),
+  /** `gone`: the device has vanished; it is taken back when it is there again. */
+  state: z.enum(['up', 'down', 'gone']),
+  mac: z.string(),
+  /** null: unknown. */
+  speedMbps: Count.nullable(),
+  mtu: Count,
+  queues: Count,
+  /** The worker of each queue. */
+  workers: z.array(Count),
+  strays: z.enum(STRAYS),
+  buffers: Count,
+  buffersFree: Count,
+  macs: Count,
+});
+export type Uplink = z.infer<typeof Uplink>;
+
+export const UplinkAdd = z.strictObject({
+  name: PortName,
+  /** DPDK's name of the device, with its arguments: `0000:03:00.0`, `net_af_packet0,iface=eth1`. */
+  device: z
+    .string()
+    .max(500)
+    .regex(
+      /^[A-Za-z0-9_:.]+(,[\x21-\x7e]+)?$/,
+      'must be a PCI address or a device of DPDK, such as net_tap0,iface=tap1',
+    ),
+  queues: z.number().int().min(1).optional(),
+  mtu: z.number().int().min(68).max(9978).optional(),
+  /** Packet buffers; without it as many as needed. */
+  buffers: z.number().int().min(1).max(1_000_000).optional(),
+  /** What to do with frames for addresses that no guest is known to have. */
+  strays: z.enum(STRAYS).optional(),
+});
+export type UplinkAdd = z.infer<typeof UplinkAdd>;
 
 export const Mac = z.strictObject({ mac: z.string(), vlan: Count, port: z.string(), id: Count, ageSeconds: Count });
 export type Mac = z.infer<typeof Mac>;
@@ -122,10 +171,19 @@ export type Status = z.infer<typeof Status>;
 export const PortStats = z.strictObject({ name: PortName, id: Count, counters: Counters });
 export type PortStats = z.infer<typeof PortStats>;
 
+/** `device`: what the device itself has counted. */
+export const UplinkStats = PortStats.extend({
+  device: z.strictObject({ rxMissed: Count, rxErrors: Count, rxNoBuffer: Count, txErrors: Count }),
+});
+export type UplinkStats = z.infer<typeof UplinkStats>;
+
 /** Answers are objects, never bare arrays: they can grow without breaking a reader. */
 export const PortList = z.strictObject({ ports: z.array(Port) });
 export const MacList = z.strictObject({ macs: z.array(Mac) });
-export const StatsList = z.strictObject({ ports: z.array(PortStats) });
+export const StatsList = z.strictObject({ ports: z.array(PortStats), uplinks: z.array(UplinkStats) });
+export type StatsList = z.infer<typeof StatsList>;
+export const UplinkList = z.strictObject({ uplinks: z.array(Uplink) });
+export const UplinkRemoved = z.strictObject({ removed: PortName });
 export const PortRemoved = z.strictObject({ removed: PortName });
 export const Spread = z.strictObject({ moved: Count });
 

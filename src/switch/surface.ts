@@ -8,6 +8,9 @@
 
 export interface NativeLimits {
   readonly maxPorts: number;
+  readonly maxUplinks: number;
+  /** Port numbers from here on are uplinks'. */
+  readonly firstUplinkId: number;
   readonly maxQueuePairs: number;
   readonly maxWorkers: number;
   /** Bytes of a UNIX socket path without its terminating zero (`sun_path`). */
@@ -21,6 +24,8 @@ export interface EngineOptions {
   readonly hugepages: boolean;
   /** MiB for DPDK's own memory. */
   readonly memoryMb: number;
+  /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
+  readonly memoryChannels: number;
   /** DPDK log level, 1 (emergency) to 8 (debug). */
   readonly logLevel: number;
   /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */
@@ -29,6 +34,8 @@ export interface EngineOptions {
   readonly rxRetryNum: number;
   /** Microseconds between them. */
   readonly rxRetryDelayUs: number;
+  /** Guests reach each other by way of the uplinks only (`--vm2vm 0`). */
+  readonly isolate: boolean;
 }
 
 export interface EngineInfo {
@@ -51,6 +58,25 @@ export interface NativePortOptions {
   readonly socketMode: number;
   /** Group of the socket, or -1 to leave it. */
   readonly socketGid: number;
+  readonly vlanMode: 'none' | 'auto' | 'access' | 'trunk';
+  /** `access`: the one VLAN; `trunk`: those that the guest may use, 0 for untagged frames; else `[0]`. */
+  readonly vlans: readonly number[];
+  /** `auto`: frames from uplinks keep their tag (`--vlan-strip 0`). */
+  readonly keepTag: boolean;
+}
+
+export interface NativeUplinkOptions {
+  readonly name: string;
+  /** DPDK's name of the device, with its arguments: `0000:03:00.0`, `net_af_packet0,iface=eth1`. */
+  readonly device: string;
+  /** Receive queues. */
+  readonly queues: number;
+  /** 0: as the device has it. */
+  readonly mtu: number;
+  /** Packet buffers; 0: as many as its rings and the workers need. */
+  readonly buffers: number;
+  /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
+  readonly floodStrays: boolean;
 }
 
 /** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */
@@ -88,6 +114,27 @@ export interface NativePort {
   readonly features: bigint;
   readonly memoryBytes: bigint;
   readonly queues: readonly NativeQueue[];
+  readonly counters: NativeCounters;
+}
+
+export interface NativeUplink {
+  readonly id: number;
+  readonly name: string;
+  readonly device: string;
+  /** DPDK's driver, e.g. `net_ixgbe`. */
+  readonly driver: string;
+  readonly state: 'up' | 'down' | 'gone';
+  readonly mac: string;
+  /** 0: unknown. */
+  readonly speedMbps: number;
+  readonly mtu: number;
+  /** The worker of each receive queue. */
+  readonly workers: readonly number[];
+  readonly buffers: number;
+  readonly buffersFree: number;
+  /** What the device itself has counted. */
+  readonly deviceCounters: Readonly<Record<'rxMissed' | 'rxErrors' | 'rxNoBuffer' | 'txErrors', bigint>>;
+  /** As a guest's: `tx` came from the network, `rx` went out to it. */
   readonly counters: NativeCounters;
 }
 
@@ -143,6 +190,11 @@ export interface NativeBinding {
   addPort(options: NativePortOptions): number;
   removePort(id: number): void;
   ports(): NativePort[];
+  /** Attaches and starts a device; returns its port number. Throws with `code` EEXIST, ENOSPC, ENODEV, … */
+  addUplink(options: NativeUplinkOptions): number;
+  removeUplink(id: number): void;
+  /** Also notices which devices have gone: those are left alone from then on. */
+  uplinks(): NativeUplink[];
   macs(): NativeMac[];
   /** Forgets addresses not seen for `seconds`; returns how many. */
   ageMacs(seconds: number): number;

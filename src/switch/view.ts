@@ -1,7 +1,8 @@
 import { featureNames } from './features.js';
 import type { PortRecord } from './ports.js';
-import type { Counters, Mac, Port, PortStats, Worker } from './schema.js';
-import type { NativeCounters, NativeMac, NativePort, NativeWorker } from './surface.js';
+import type { Counters, Mac, Port, PortStats, Uplink, UplinkStats, Worker } from './schema.js';
+import type { NativeCounters, NativeMac, NativePort, NativeUplink, NativeWorker } from './surface.js';
+import type { UplinkRecord } from './uplinks.js';
 
 /** From the engine's records to the API's shapes. Pure. */
 
@@ -31,6 +32,7 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     origin: port.origin,
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,
+    vlan: port.vlan,
     features: featureNames(native.features),
     memoryBytes: toNumber(native.memoryBytes),
     rings: native.queues.map(({ index, size, live, worker }) => ({ index, size, live, worker })),
@@ -54,8 +56,31 @@ export function statsView(port: PortRecord, native: NativePort): PortStats {
   return { name: port.name, id: port.id, counters: countersView(native.counters) };
 }
 
-export function macView(entry: NativeMac, port: PortRecord): Mac {
-  return { mac: entry.mac, vlan: entry.vlan, port: port.name, id: port.id, ageSeconds: entry.ageSeconds };
+export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: readonly NativeMac[]): Uplink {
+  const { id, driver, state, mac, mtu, workers, buffers, buffersFree } = native;
+  return {
+    ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
+    speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
+    ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
+    macs: macs.filter((entry) => entry.port === id).length,
+  };
+}
+
+export function uplinkStatsView(uplink: UplinkRecord, native: NativeUplink): UplinkStats {
+  const { rxMissed, rxErrors, rxNoBuffer, txErrors } = native.deviceCounters;
+  return {
+    ...{ name: uplink.name, id: native.id, counters: countersView(native.counters) },
+    device: {
+      rxMissed: toNumber(rxMissed),
+      rxErrors: toNumber(rxErrors),
+      rxNoBuffer: toNumber(rxNoBuffer),
+      txErrors: toNumber(txErrors),
+    },
+  };
+}
+
+export function macView(entry: NativeMac, { name, id }: { readonly name: string; readonly id: number }): Mac {
+  return { mac: entry.mac, vlan: entry.vlan, port: name, id, ageSeconds: entry.ageSeconds };
 }
 
 export function workerView(worker: NativeWorker): Worker {

@@ -9,6 +9,8 @@ import type {
   NativeMac,
   NativePort,
   NativePortOptions,
+  NativeUplink,
+  NativeUplinkOptions,
   NativeWorker,
 } from '../../src/switch/surface.js';
 
@@ -24,7 +26,14 @@ function withCode(code: string, message: string): Error {
 
 /** A stand-in for the native addon: real sockets and lock files, guests that a test moves by hand. */
 export class FakeBinding implements NativeBinding {
-  readonly limits = { maxPorts: 40, maxQueuePairs: 4, maxWorkers: 2, maxSocketPath: 107 };
+  readonly limits = {
+    maxPorts: 40,
+    maxUplinks: 2,
+    firstUplinkId: 256,
+    maxQueuePairs: 4,
+    maxWorkers: 2,
+    maxSocketPath: 107,
+  };
   readonly dropReasons = ['rx_ring_full', 'tx_runt'];
   started: EngineOptions | undefined;
   startError: Error | undefined;
@@ -32,6 +41,8 @@ export class FakeBinding implements NativeBinding {
   macTable: NativeMac[] = [];
   aged: number[] = [];
   readonly added: NativePortOptions[] = [];
+  readonly addedUplinks: NativeUplinkOptions[] = [];
+  readonly uplinkList: Mutable<NativeUplink>[] = [];
   #ports: { port: Mutable<NativePort>; server: Server }[] = [];
   #onEvents: (events: EngineEvent[]) => void = () => undefined;
 
@@ -84,6 +95,30 @@ export class FakeBinding implements NativeBinding {
 
   ports(): NativePort[] {
     return this.#ports.map(({ port }) => ({ ...port }));
+  }
+
+  addUplink(options: NativeUplinkOptions): number {
+    if (this.addError !== undefined) throw this.addError;
+    this.addedUplinks.push(options);
+    const id = this.limits.firstUplinkId + this.uplinkList.length;
+    const drops = Object.fromEntries(this.dropReasons.map((reason) => [reason, 0n]));
+    this.uplinkList.push({
+      ...{ id, name: options.name, device: options.device, driver: 'net_fake', state: 'up', mac: '02:00:00:00:01:00' },
+      ...{ speedMbps: 0, mtu: 1500, workers: Array<number>(options.queues).fill(0), buffers: 100, buffersFree: 90 },
+      deviceCounters: { rxMissed: 3n, rxErrors: 0n, rxNoBuffer: 0n, txErrors: 0n },
+      counters: { txPackets: 5n, txBytes: 300n, rxPackets: 7n, rxBytes: 420n, interrupts: 0n, drops },
+    });
+    return id;
+  }
+
+  removeUplink(id: number): void {
+    const at = this.uplinkList.findIndex((uplink) => uplink.id === id);
+    if (at === -1) throw withCode('ENOENT', `no uplink ${id}`);
+    this.uplinkList.splice(at, 1);
+  }
+
+  uplinks(): NativeUplink[] {
+    return this.uplinkList.map((uplink) => ({ ...uplink }));
   }
 
   macs(): NativeMac[] {

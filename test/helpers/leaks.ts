@@ -1,5 +1,5 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { testMark, tempPrefix } from './paths.js';
+import { linkPrefix, tempPrefix, testMark } from './paths.js';
 import { until } from './until.js';
 
 const END_DEADLINE_MS = 15_000;
@@ -29,6 +29,16 @@ async function ourFiles(): Promise<string[]> {
   return [...dirs, ...bound.filter((path) => path.startsWith(tempPrefix)).map((path) => `socket ${path}`)];
 }
 
+/** Network interfaces and namespaces of ours. */
+async function ourLinks(): Promise<string[]> {
+  const links = (await readFile('/proc/net/dev', 'utf8')).split('\n').map((line) => line.split(':')[0]?.trim() ?? '');
+  const names = [
+    ...links.map((name) => `interface ${name}`),
+    ...(await listOf('/run/netns')).map((ns) => `netns ${ns}`),
+  ];
+  return names.filter((name) => name.includes(linkPrefix));
+}
+
 async function hugepages(): Promise<Record<string, string>> {
   const pages: Record<string, string> = {};
   for (const size of await listOf(pagesBase)) {
@@ -47,6 +57,7 @@ export async function watchForLeaks(): Promise<() => Promise<void>> {
     return [
       ...(await ourProcesses()),
       ...(await ourFiles()),
+      ...(await ourLinks()),
       ...pages.map(([key, value]) => `${key}: ${value}, was ${pagesBefore[key] ?? 'none'}`),
     ];
   };

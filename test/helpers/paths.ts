@@ -21,6 +21,9 @@ process.env[testMark.name] = testMark.value;
 /** In /tmp whatever TMPDIR says: socket paths end at 107 bytes. */
 export const tempPrefix = `/tmp/vh-${testMark.value}-`;
 
+/** Of network interfaces and namespaces; an interface's name ends at 15 bytes. */
+export const linkPrefix = `vh${testMark.value}`;
+
 /** A directory of the test's own. */
 export async function tempDir(scope: Scope, owner?: User): Promise<string> {
   const dir = await mkdtemp(tempPrefix);

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { SwitchClient } from '../../src/switch/client.js';
-import type { Mac, Port, PortStats, Status } from '../../src/switch/schema.js';
+import type { Mac, Port, PortStats, Status, Uplink, UplinkAdd, UplinkStats } from '../../src/switch/schema.js';
 import { logPath } from '../../src/switch/rundir.js';
 import { Child, runToEnd } from './child.js';
 import type { ChildOptions, Finished } from './child.js';
@@ -94,12 +94,32 @@ export class Switch {
     return found;
   }
 
-  addPort(name: string, queues = 1): Promise<Port> {
-    return this.client.addPort({ name, queues });
+  addPort(name: string, queues = 1, vlan?: string): Promise<Port> {
+    return this.client.addPort({ name, queues, vlan });
   }
 
   async removePort(name: string): Promise<void> {
     await this.client.removePort(name);
+  }
+
+  addUplink(wish: UplinkAdd): Promise<Uplink> {
+    return this.client.addUplink(wish);
+  }
+
+  async removeUplink(name: string): Promise<void> {
+    await this.client.removeUplink(name);
+  }
+
+  async uplink(name: string): Promise<Uplink> {
+    const found = (await this.client.uplinks()).uplinks.find((uplink) => uplink.name === name);
+    if (found === undefined) throw new Error(`the switch has no uplink ${name}`);
+    return found;
+  }
+
+  async uplinkStats(name: string): Promise<UplinkStats> {
+    const found = (await this.client.stats()).uplinks.find((uplink) => uplink.name === name);
+    if (found === undefined) throw new Error(`no uplink ${name} in the statistics`);
+    return found;
   }
 
   async macs(): Promise<Mac[]> {

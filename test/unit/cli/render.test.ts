@@ -3,10 +3,11 @@ import { exitCodeOf, errorObject } from '../../../src/cli/exit.js';
 import { macLines } from '../../../src/cli/macs.js';
 import { portLines } from '../../../src/cli/ports.js';
 import { statsLines } from '../../../src/cli/stats.js';
+import { uplinkLines } from '../../../src/cli/uplinks.js';
 import { statusLines } from '../../../src/cli/status.js';
 import { count, duration, tableLines } from '../../../src/cli/table.js';
 import { VhostHostError } from '../../../src/errors.js';
-import type { PortStats, Status } from '../../../src/switch/schema.js';
+import type { PortStats, Status, Uplink } from '../../../src/switch/schema.js';
 
 describe('tables', () => {
   it('are aligned, without blanks at the end, and safe to print', () => {
@@ -39,16 +40,49 @@ describe('answers for people', () => {
   };
 
   it('stats: both directions, and every drop that happened by its name', () => {
-    assert.deepEqual(statsLines([quiet, lossy]), [
+    assert.deepEqual(statsLines({ ports: [quiet, lossy], uplinks: [] }), [
       'ID  PORT  FROM GUEST    BYTES  TO GUEST  BYTES  INTERRUPTS  DROPS',
       ' 0  a         12,345  740,700         1     60           9  -',
       ' 1  b         12,345  740,700         1     60           9  rx_ring_full 1,500, rx_not_ready 2',
     ]);
-    assert.deepEqual(statsLines([]), ['no ports']);
+    assert.deepEqual(statsLines({ ports: [], uplinks: [] }), ['no ports']);
+  });
+
+  it('stats: uplinks below, with what the device itself has counted', () => {
+    const device = { rxMissed: 3, rxErrors: 0, rxNoBuffer: 1, txErrors: 0 };
+    const uplink = { name: 'net0', id: 256, counters: { ...counters, drops: { tx_stray: 4 } }, device };
+    assert.deepEqual(statsLines({ ports: [], uplinks: [uplink] }), [
+      'no ports',
+      '',
+      ' ID  UPLINK  FROM NETWORK    BYTES  TO NETWORK  BYTES  DROPS       BY THE DEVICE',
+      '256  net0          12,345  740,700           1     60  tx_stray 4  rxMissed 3, rxNoBuffer 1',
+    ]);
+  });
+
+  it('uplinks: a speed that nobody knows is a dash', () => {
+    const uplink: Uplink = {
+      ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
+      ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
+      ...{ buffers: 10, buffersFree: 9, macs: 1234 },
+    };
+    assert.deepEqual(uplinkLines([uplink]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500      0,1  drop    1,234  net_null  net_null0',
+    ]);
+    assert.deepEqual(uplinkLines([]), ['no uplinks']);
   });
 
   it('ports: many addresses in little room', () => {
-    const port = { id: 0, name: 'a', socket: '/s', queues: 1, origin: 'api', state: 'ready', vlanTag: 1000 } as const;
+    const port = {
+      id: 0,
+      name: 'a',
+      socket: '/s',
+      queues: 1,
+      origin: 'api',
+      state: 'ready',
+      vlanTag: 1000,
+      vlan: 'none',
+    } as const;
     const more = {
       offloads: false,
       features: [],

@@ -77,6 +77,7 @@ describe('the API: each endpoint', () => {
         origin: 'api',
         state: 'connected',
         vlanTag: 1001,
+        vlan: 'none',
         features: ['mrg_rxbuf', 'version_1', 'bit_52'],
         memoryBytes: 268_435_456,
         rings: [{ index: 1, size: 256, live: true, worker: 0 }],
@@ -122,6 +123,7 @@ describe('the API: each endpoint', () => {
               },
             },
           ],
+          uplinks: [],
         });
       },
       { ports: [{ name: 'a' }] },

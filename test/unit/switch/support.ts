@@ -102,6 +102,13 @@ export function settingsFor(runDir: string, change: Partial<Settings> = {}): Set
     claimGid: -1,
     devBaseName: 'usvhost',
     ports: [],
+    uplinks: [],
+    vlan: 'none',
+    vlanStrip: true,
+    vm2vm: 'software',
+    offloads: false,
+    stats: 0,
+    memoryChannels: undefined,
     logLevel: 6,
     ...change,
   };

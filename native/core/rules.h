@@ -1,0 +1,28 @@
+/*
+ * Sorting where more counts than addresses: frames from uplinks, VLAN modes (vlan.h), and guests that must
+ * not talk to each other directly. Part of the data path; forward.c alone uses it.
+ *
+ * Theory of operation
+ *   A frame is classified once: its VLAN, what it looks like where tags are wanted and where they are not,
+ * and the one guest it is meant for, if its tag says so. Every port that it might go to is then asked for the
+ * form in which it takes the frame, if it does. A form other than "as it came" is made at its first use: a
+ * front of our own, and behind it the sender's bytes where they are, so that there is still one copy.
+ *
+ *   Guests to uplinks: what no guest is known to have, and every broadcast. Uplinks to guests: what a guest
+ * is known to have, and broadcasts; the rest are strays, dropped unless the uplink shall flood them. Uplinks
+ * never get frames from uplinks: the switch is an edge of the network, and cannot become a loop in it.
+ *
+ * Trust
+ *   A guest may change a frame while we read it. Where its tag or the want of one was checked, what leaves by
+ * an uplink or on a trunk has the tag that we have written, in front of an EtherType that we have read once.
+ */
+#ifndef VH_CORE_RULES_H
+#define VH_CORE_RULES_H
+
+#include "switch.h"
+
+/* Puts the frames of a round on their lists; r->batch holds them. */
+void vh_sort_by_rules(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *port,
+	struct vh_vq *vq);
+
+#endif

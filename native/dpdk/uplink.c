@@ -1,0 +1,270 @@
+#include "uplink.h"
+#include "eal.h"
+#include "uplink_ops.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <rte_dev.h>
+#include <rte_devargs.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+/* Of the device's rings, where the driver has no wish of its own: as DPDK's own programs take. */
+#define RING 512
+/* Buffers that each worker keeps at hand. */
+#define CACHE 128
+/* Two VLAN tags beside the Ethernet header. */
+#define AROUND_MTU (RTE_ETHER_HDR_LEN + 8)
+
+/* Why an open failed: the reason, and what the driver had to say about it. */
+static int failed(int result, char *error, size_t n, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+static int failed(int result, char *error, size_t n, const char *format, ...)
+{
+	char what[256];
+	const char *said = vh_eal_first_error();
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	/* Many drivers give -1 for any reason, which is not "operation not permitted". */
+	if (result == -1 && said[0] != '\0')
+		snprintf(error, n, "%s: %s", what, said);
+	else
+		snprintf(error, n, "%s: %s%s%s", what, rte_strerror(-result), said[0] != '\0' ? "; " : "",
+			said);
+	return result;
+}
+
+/* Attaches the device and finds its number. Return: 0, or a negative errno with the reason. */
+static int attach(struct vh_uplink *u, char *error, size_t n)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+	struct rte_devargs args = {0};
+	struct rte_eth_dev_info info;
+	int result;
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(u->device, ","), u->device);
+	if (rte_eth_dev_get_port_by_name(name, &u->eth) == 0) {
+		snprintf(error, n, "device %s is an uplink already", name);
+		return -EEXIST;
+	}
+	if (rte_devargs_parse(&args, u->device) != 0) {
+		snprintf(error, n, "no driver plug-in of DPDK's that is installed knows device %s", name);
+		return -ENODEV;
+	}
+	/* As rte_devargs_reset(), which is no part of the stable interface yet (24.11). */
+	free(args.data);
+	vh_eal_forget_errors();
+	result = rte_dev_probe(u->device);
+	if (result < 0)
+		return failed(result, error, n, "device %s cannot be attached", name);
+	if (rte_eth_dev_get_port_by_name(name, &u->eth) != 0)
+		return failed(-ENODEV, error, n, "device %s is no Ethernet device", name);
+	result = rte_eth_dev_info_get(u->eth, &info);
+	if (result != 0)
+		return failed(result, error, n, "device %s tells nothing about itself", name);
+	u->backing = info.device;
+	u->interface = info.if_index;
+	return 0;
+}
+
+/* The rings' sizes, in *rx and *tx. */
+static int configure(const struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t *rx, uint16_t *tx,
+	char *error, size_t n)
+{
+	struct rte_eth_conf conf = {.rxmode = {.mtu = o->mtu}};
+	struct rte_eth_dev_info info;
+	int result = rte_eth_dev_info_get(u->eth, &info);
+
+	if (result == 0 && o->queues > info.max_rx_queues) {
+		snprintf(error, n, "%u queues asked for, its device has %u", o->queues, info.max_rx_queues);
+		return -EINVAL;
+	}
+	if (result == 0 && o->queues > 1) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
+	}
+	if (result == 0)
+		result = rte_eth_dev_configure(u->eth, o->queues, 1, &conf);
+	if (result != 0)
+		return failed(result, error, n, "its device cannot be configured");
+	*rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
+	*tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
+	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, rx, tx);
+	return 0;
+}
+
+/* Makes the buffers. Return: 0, or a negative errno with the reason. */
+static int make_pool(
+	struct vh_uplink *u, const struct vh_uplink_options *o, uint32_t rings, char *error, size_t n)
+{
+	uint32_t need = rings + o->queues * VH_BATCH + o->workers * (2 * CACHE + 2 * VH_BATCH);
+	uint32_t room = RTE_MAX(u->longest, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM) + RTE_PKTMBUF_HEADROOM;
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	if (o->buffers != 0 && o->buffers < need) {
+		snprintf(error, n, "%u packet buffers asked for, it needs %u", o->buffers, need);
+		return -EINVAL;
+	}
+	if (o->buffers != 0)
+		need = o->buffers;
+	snprintf(name, sizeof(name), "vh-uplink-%u", u->port.id - VH_MAX_PORTS);
+	u->pool =
+		rte_pktmbuf_pool_create(name, need, CACHE, 0, (uint16_t)room, rte_eth_dev_socket_id(u->eth));
+	if (u->pool != NULL)
+		return 0;
+	snprintf(error, n, "no memory for %u packet buffers of %u bytes; give the switch more (memoryMb)",
+		need, room);
+	return -ENOMEM;
+}
+
+static int set_up_queues(
+	const struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t rx, uint16_t tx)
+{
+	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(u->eth);
+	int result = rte_eth_tx_queue_setup(u->eth, 0, tx, socket, NULL);
+
+	for (uint16_t q = 0; q < o->queues && result == 0; q++)
+		result = rte_eth_rx_queue_setup(u->eth, q, rx, socket, NULL, u->pool);
+	return result;
+}
+
+/* Return: 0, or a negative errno with the reason in `error`. */
+static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, char *error, size_t n)
+{
+	uint16_t rx, tx, mtu = 0;
+	int result = configure(u, o, &rx, &tx, error, n);
+
+	if (result != 0)
+		return result;
+	if (o->mtu != 0)
+		result = rte_eth_dev_set_mtu(u->eth, (uint16_t)o->mtu);
+	if (result != 0 && result != -ENOTSUP)
+		return failed(result, error, n, "its device takes no MTU of %u", o->mtu);
+	if (rte_eth_dev_get_mtu(u->eth, &mtu) != 0 || mtu == 0)
+		mtu = RTE_ETHER_MTU;
+	u->longest = mtu + AROUND_MTU;
+	result = make_pool(u, o, (uint32_t)rx * o->queues + tx, error, n);
+	if (result != 0)
+		return result;
+	result = set_up_queues(u, o, rx, tx);
+	if (result != 0)
+		return failed(result, error, n, "its device's queues cannot be set up");
+	result = rte_eth_dev_start(u->eth);
+	if (result != 0)
+		return failed(result, error, n, "its device does not start");
+	/* Guests' addresses are not the device's; what has no address filter takes everything anyway. */
+	rte_eth_promiscuous_enable(u->eth);
+	return 0;
+}
+
+struct vh_uplink *vh_uplink_open(
+	const struct vh_uplink_options *o, uint16_t id, int *result, char *error, size_t n)
+{
+	size_t size = (sizeof(struct vh_uplink) + VH_CACHE_LINE - 1) / VH_CACHE_LINE * VH_CACHE_LINE;
+	struct vh_uplink *u = aligned_alloc(VH_CACHE_LINE, size);
+
+	*result = -ENOMEM;
+	if (u == NULL) {
+		snprintf(error, n, "out of memory");
+		return NULL;
+	}
+	memset(u, 0, size);
+	u->port.id = id;
+	u->port.pairs = o->queues;
+	u->port.flood_strays = o->flood_strays;
+	u->port.uplink = &vh_uplink_ops;
+	snprintf(u->name, sizeof(u->name), "%s", o->name);
+	snprintf(u->device, sizeof(u->device), "%s", o->device);
+	vh_eal_forget_errors();
+	*result = attach(u, error, n);
+	if (*result == 0)
+		*result = start_device(u, o, error, n);
+	if (*result == 0)
+		return u;
+	vh_uplink_close(u);
+	return NULL;
+}
+
+void vh_uplink_close(struct vh_uplink *u)
+{
+	if (u->backing != NULL) {
+		/* The driver may be unable to tell any more; whatever it says, it is let go of. */
+		(void)rte_eth_dev_stop(u->eth);
+		(void)rte_eth_dev_close(u->eth);
+		(void)rte_dev_remove(u->backing);
+	}
+	rte_mempool_free(u->pool);
+	free(u);
+}
+
+/* Of a device that stands for an interface of the kernel's, whose link most drivers do not look at. */
+static enum vh_uplink_state interface_state(const struct vh_uplink *u)
+{
+	struct ifreq request = {0};
+	enum vh_uplink_state state = VH_UPLINK_GONE;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return VH_UPLINK_DOWN;
+	if (if_indextoname(u->interface, request.ifr_name) != NULL && ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+		state = (request.ifr_flags & IFF_RUNNING) != 0 ? VH_UPLINK_UP : VH_UPLINK_DOWN;
+	close(fd);
+	return state;
+}
+
+enum vh_uplink_state vh_uplink_state(const struct vh_uplink *u)
+{
+	struct rte_eth_link link = {0};
+
+	if (u->interface != 0)
+		return interface_state(u);
+	if (rte_eth_dev_is_removed(u->eth))
+		return VH_UPLINK_GONE;
+	return rte_eth_link_get_nowait(u->eth, &link) == 0 && link.link_status == RTE_ETH_LINK_UP
+		       ? VH_UPLINK_UP
+		       : VH_UPLINK_DOWN;
+}
+
+void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
+{
+	struct rte_eth_dev_info info = {0};
+	struct rte_ether_addr mac = {0};
+	struct rte_eth_stats stats = {0};
+	struct rte_eth_link link = {0};
+
+	*out = (struct vh_uplink_info){.id = u->port.id,
+		.name = u->name,
+		.device = u->device,
+		.driver = "",
+		.state = vh_uplink_state(u),
+		.queues = u->port.pairs,
+		.mtu = u->longest - AROUND_MTU,
+		.buffers = u->pool->size,
+		.buffers_free = rte_mempool_avail_count(u->pool)};
+	memcpy(out->queue_worker, u->queue_worker, sizeof(out->queue_worker));
+	if (rte_eth_dev_info_get(u->eth, &info) == 0)
+		out->driver = info.driver_name;
+	if (rte_eth_macaddr_get(u->eth, &mac) == 0)
+		memcpy(out->mac, mac.addr_bytes, sizeof(out->mac));
+	if (rte_eth_link_get_nowait(u->eth, &link) == 0 && link.link_speed != RTE_ETH_SPEED_NUM_UNKNOWN)
+		out->speed_mbps = link.link_speed;
+	if (rte_eth_stats_get(u->eth, &stats) == 0) {
+		out->rx_missed = stats.imissed;
+		out->rx_errors = stats.ierrors;
+		out->rx_no_buffer = stats.rx_nombuf;
+		out->tx_errors = stats.oerrors;
+	}
+	vh_port_counters(&u->port, &out->counters);
+}

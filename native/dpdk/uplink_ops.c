@@ -1,0 +1,129 @@
+/* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
+#include "uplink_ops.h"
+#include "uplink.h"
+#include "../core/copy.h"
+
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+
+static const struct vh_uplink *uplink_of(const struct vh_port *port)
+{
+	return (const struct vh_uplink *)(const void *)port;
+}
+
+/* Makes a frame of a received buffer, and of those chained to it. Return: whether it is one, or why not. */
+static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m)
+{
+	struct vh_frame *f = &b->frame[b->frames];
+	uint32_t total = m->data_len;
+	uint16_t more = 0;
+
+	for (const struct rte_mbuf *s = m->next; s != NULL; s = s->next, more++) {
+		if (b->segs + more == VH_BATCH_SEGS)
+			return VH_DROP_TX_TOO_LONG;
+		b->seg[b->segs + more] =
+			(struct vh_seg){.p = rte_pktmbuf_mtod(s, uint8_t *), .len = s->data_len};
+		total += s->data_len;
+	}
+	if (total < VH_MIN_FRAME || total > VH_MAX_FRAME)
+		return total < VH_MIN_FRAME ? VH_DROP_TX_RUNT : VH_DROP_TX_TOO_LONG;
+	*f = (struct vh_frame){.data = rte_pktmbuf_mtod(m, uint8_t *),
+		.len = m->data_len,
+		.total = total,
+		.more = more,
+		.first = b->segs};
+	b->segs = (uint16_t)(b->segs + more);
+	return VH_DROP_COUNT;
+}
+
+/* Drivers may hand a tag over beside the frame; here it belongs into it. Return: whether it is there now. */
+static bool put_tag_back(struct rte_mbuf **m)
+{
+	if (vh_likely(((*m)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0))
+		return true;
+	return rte_vlan_insert(m) == 0;
+}
+
+static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, struct vh_counters *own)
+{
+	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
+	uint64_t bytes = 0;
+
+	b->frames = b->segs = b->offloads = 0;
+	b->walked = 0;
+	b->chains = rte_eth_rx_burst(uplink_of(port)->eth, pair, m, VH_BATCH);
+	for (uint16_t i = 0; i < b->chains; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (uint16_t i = 0; i < b->chains; i++) {
+		enum vh_drop fault = put_tag_back(&m[i]) ? frame_of(b, m[i]) : VH_DROP_TX_BAD_VLAN;
+
+		if (vh_unlikely(fault != VH_DROP_COUNT)) {
+			vh_count(&own->drops[fault], 1);
+			continue;
+		}
+		bytes += b->frame[b->frames].total;
+		b->frames++;
+	}
+	if (b->frames == 0)
+		return;
+	vh_count(&own->tx_packets, b->frames);
+	vh_count(&own->tx_bytes, bytes);
+}
+
+static void complete(const struct vh_batch *b)
+{
+	rte_pktmbuf_free_bulk((struct rte_mbuf **)(uintptr_t)b->buffer, b->chains);
+}
+
+static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_frame *f)
+{
+	uint8_t *to = rte_pktmbuf_mtod(m, uint8_t *);
+
+	m->data_len = (uint16_t)f->total;
+	m->pkt_len = f->total;
+	if (vh_likely(f->more == 0))
+		vh_copy(to, f->data, f->len);
+	else
+		vh_frame_read(b, f, 0, to, f->total);
+}
+
+static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+	struct vh_counters *own)
+{
+	const struct vh_uplink *u = uplink_of(port);
+	struct rte_mbuf *out[VH_BATCH];
+	uint32_t len[VH_BATCH];
+	uint16_t made = 0, sent = 0;
+	uint64_t bytes = 0;
+
+	if (vh_unlikely(rte_pktmbuf_alloc_bulk(u->pool, out, n) != 0)) {
+		vh_count(&own->drops[VH_DROP_RX_RING_FULL], n);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct vh_frame *f = &b->frame[which[i]];
+
+		if (vh_unlikely(f->total > u->longest)) {
+			vh_count(&own->drops[VH_DROP_RX_TOO_LONG], 1);
+			continue;
+		}
+		fill(out[made], b, f);
+		len[made++] = f->total;
+	}
+	vh_lock(&port->rx[0].lock);
+	if (made > 0)
+		sent = rte_eth_tx_burst(u->eth, 0, out, made);
+	vh_unlock(&port->rx[0].lock);
+	for (uint16_t i = 0; i < sent; i++)
+		bytes += len[i];
+	/* Those behind are the ones that were not needed. */
+	if (sent < n)
+		rte_pktmbuf_free_bulk(out + sent, n - sent);
+	vh_count(&own->rx_packets, sent);
+	vh_count(&own->rx_bytes, bytes);
+	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
+}
+
+const struct vh_uplink_ops vh_uplink_ops = {.collect = collect, .complete = complete, .deliver = deliver};

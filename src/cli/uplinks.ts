@@ -1,0 +1,72 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { STRAYS, UplinkAdd } from '../switch/schema.js';
+import type { Uplink } from '../switch/schema.js';
+import { clientOf, print, withClientOptions } from './client-command.js';
+import type { ClientOptions } from './client-command.js';
+import type { CliContext } from './context.js';
+import { parseQueues } from './ports.js';
+import { count, tableLines } from './table.js';
+import type { Column } from './table.js';
+
+const COLUMNS: readonly Column<Uplink>[] = [
+  { title: 'ID', cell: ({ id }) => String(id), right: true },
+  { title: 'NAME', cell: ({ name }) => name },
+  { title: 'LINK', cell: ({ state }) => state },
+  { title: 'MBIT/S', cell: ({ speedMbps }) => (speedMbps === null ? '-' : String(speedMbps)), right: true },
+  { title: 'MTU', cell: ({ mtu }) => String(mtu), right: true },
+  { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
+  { title: 'STRAYS', cell: ({ strays }) => strays },
+  { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
+  { title: 'DRIVER', cell: ({ driver }) => driver },
+  { title: 'DEVICE', cell: ({ device }) => device },
+];
+
+export function uplinkLines(uplinks: readonly Uplink[]): string[] {
+  return uplinks.length === 0 ? ['no uplinks'] : tableLines(COLUMNS, uplinks);
+}
+
+/** `NAME=DEVICE` of `start --uplink`. */
+export function parseUplink(text: string, before: readonly UplinkAdd[] = []): readonly UplinkAdd[] {
+  const { name, device } = /^(?<name>[^=,]+)=(?<device>.+)$/.exec(text)?.groups ?? {};
+  const wish = UplinkAdd.safeParse({ name, device });
+  if (!wish.success) throw new InvalidArgumentError('NAME=DEVICE, such as net0=0000:03:00.0.');
+  return [...before, wish.data];
+}
+
+type AddOptions = ClientOptions & Omit<UplinkAdd, 'name' | 'device'>;
+
+export function addUplinks(program: Command, context: CliContext): void {
+  const uplinks = withClientOptions(program.command('uplinks').description('list, add and remove uplinks'));
+  withClientOptions(uplinks.command('list', { isDefault: true }).description('list the uplinks')).action(
+    async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ClientOptions>();
+      print(context, options, await clientOf(context, options).uplinks(), (answer) => uplinkLines(answer.uplinks));
+    },
+  );
+  withClientOptions(uplinks.command('add <name> <device>').description('add a network card or a virtual device'))
+    .option('--queues <n>', 'receive queues, each polled by one worker (default: 1)', parseQueues)
+    .option('--mtu <bytes>', "sets the device's MTU (default: as it is)", Number)
+    .option('--buffers <n>', 'packet buffers (default: as many as its rings and the workers need)', Number)
+    .addOption(
+      new Option('--strays <what>', 'frames for addresses that no guest is known to have (default: drop)').choices(
+        STRAYS,
+      ),
+    )
+    .action(async (name: string, device: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<AddOptions>();
+      const { queues, mtu, buffers, strays } = options;
+      const wish = { name, device, queues, mtu, buffers, strays };
+      const uplink = await clientOf(context, options).addUplink(wish);
+      print(context, options, uplink, (answer) => [
+        `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,
+      ]);
+    });
+  withClientOptions(uplinks.command('rm <name>').description('remove an uplink; its device is let go of')).action(
+    async (name: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<ClientOptions>();
+      const answer = await clientOf(context, options).removeUplink(name);
+      print(context, options, answer, ({ removed }) => [`uplink ${removed} removed`]);
+    },
+  );
+}

@@ -1,0 +1,162 @@
+import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { ErrorCode } from '../errors.js';
+import type { Host } from '../host.js';
+import { STRAYS } from './schema.js';
+import type { UplinkWish } from './settings.js';
+import type { NativeBinding, NativeUplink } from './surface.js';
+import { checkDevice, deviceName } from './uplink-device.js';
+
+/** What the control plane knows of an uplink; link, counters and queues are the engine's. */
+export interface UplinkRecord {
+  readonly id: number;
+  readonly name: string;
+  readonly device: string;
+  readonly origin: 'config' | 'api';
+  readonly strays: (typeof STRAYS)[number];
+}
+
+interface Entry {
+  record: UplinkRecord;
+  readonly wish: UplinkWish;
+  /** What the engine said of it last. */
+  last: NativeUplink | undefined;
+  /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
+  attached: boolean;
+}
+
+export interface UplinkTableParts {
+  readonly host: Host;
+  readonly binding: NativeBinding;
+  readonly say: (line: string) => void;
+}
+
+const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
+const NEWS = {
+  up: 'its link is up',
+  down: 'its link is down',
+  gone: 'its device has gone; guests go on talking to each other, and it is taken back when it is there again',
+} as const;
+
+/** How an engine's refusal is mended, where that is known. */
+function hintFor(error: unknown, device: string): { hint?: string } {
+  const driver = /^net_[a-z_]+/.exec(device)?.[0];
+  if (errnoOf(error) === 'ENODEV' && driver !== undefined) {
+    return { hint: `apt-get install librte-${driver.replaceAll('_', '-')}23` };
+  }
+  return {};
+}
+
+/** The uplinks of the switch. Changes run one after the other; looking never waits. */
+export class UplinkTable {
+  readonly #parts: UplinkTableParts;
+  readonly #uplinks = new Map<string, Entry>();
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: UplinkTableParts) {
+    this.#parts = parts;
+  }
+
+  get(name: string): UplinkRecord {
+    const entry = this.#uplinks.get(name);
+    if (entry !== undefined) return entry.record;
+    throw new VhostHostError('UPLINK_UNKNOWN', `there is no uplink ${printable(name)}`, {
+      hint: 'vhost-host uplinks',
+    });
+  }
+
+  byId(id: number): UplinkRecord | undefined {
+    return [...this.#uplinks.values()].find(({ record, attached }) => attached && record.id === id)?.record;
+  }
+
+  /** Each with the engine's side of it, by number. */
+  joined(): (readonly [UplinkRecord, NativeUplink])[] {
+    const natives = new Map(this.#parts.binding.uplinks().map((native) => [native.id, native]));
+    const entries = [...this.#uplinks.values()].sort((a, b) => a.record.id - b.record.id);
+    return entries.flatMap(({ record, attached, last }) => {
+      const native = attached ? natives.get(record.id) : last;
+      return native === undefined ? [] : [[record, native] as const];
+    });
+  }
+
+  add(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+    return this.#inTurn(async () => {
+      if (this.#uplinks.has(wish.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      }
+      const record = await this.#attach(wish, origin);
+      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });
+      return record;
+    });
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#inTurn(() => {
+      const { id } = this.get(name);
+      const attached = this.#uplinks.get(name)?.attached === true;
+      this.#uplinks.delete(name);
+      if (attached) this.#parts.binding.removeUplink(id);
+      return Promise.resolve();
+    });
+  }
+
+  /** Once a second: tells what has become of the links, and takes devices back that are there again. */
+  watch(): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const [{ name, id }, native] of this.joined()) {
+        const entry = this.#uplinks.get(name);
+        if (entry === undefined) continue;
+        if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
+        entry.last = native;
+        if (native.state === 'gone') await this.#takeBack(entry);
+      }
+    });
+  }
+
+  /** Resolves when every change that was asked for is through. */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
+  async #takeBack(entry: Entry): Promise<void> {
+    const { host, binding, say } = this.#parts;
+    const { id, name, device, origin } = entry.record;
+    try {
+      await checkDevice(host, device);
+      // The driver holds on to the one that is gone, under the same name.
+      if (entry.attached) binding.removeUplink(id);
+      entry.attached = false;
+      entry.record = await this.#attach(entry.wish, origin);
+    } catch {
+      // Not there yet, or there but not ready: the next turn tries again.
+      return;
+    }
+    entry.attached = true;
+    say(`uplink ${name} (${entry.record.id}): its device is back`);
+  }
+
+  async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+    const { host, binding } = this.#parts;
+    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
+    const device = deviceName(wish.device);
+    if (queues > binding.limits.maxQueuePairs) {
+      const most = binding.limits.maxQueuePairs;
+      throw new VhostHostError('UPLINK_LIMIT', `uplink ${name}: ${queues} queues asked for, at most ${most}`);
+    }
+    try {
+      await checkDevice(host, device);
+      const id = binding.addUplink({ name, device, queues, mtu, buffers, floodStrays: strays === 'flood' });
+      return { id, name, device, origin, strays };
+    } catch (error) {
+      const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device).hint;
+      const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
+      const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
+      throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);
+    }
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work);
+    this.#last = result.catch(() => undefined);
+    return result;
+  }
+}

@@ -1,0 +1,72 @@
+import { runToEnd } from './child.js';
+import type { Finished } from './child.js';
+import { linkPrefix } from './paths.js';
+import type { Scope } from './scope.js';
+
+/** Network interfaces and namespaces of the kernel, for a switch that has uplinks. */
+
+let serial = 0;
+
+async function ip(scope: Scope, ...args: string[]): Promise<void> {
+  const { code, stderr } = await runToEnd(scope, 'ip', args);
+  if (code !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+}
+
+/** A network namespace: another machine, as far as the network goes. */
+export class Namespace {
+  private constructor(
+    private readonly scope: Scope,
+    readonly name: string,
+  ) {}
+
+  static async make(scope: Scope): Promise<Namespace> {
+    const self = new Namespace(scope, `${linkPrefix}n${++serial}`);
+    await ip(scope, 'netns', 'add', self.name);
+    scope.defer(self.name, () => ip(scope, 'netns', 'del', self.name));
+    return self;
+  }
+
+  run(...command: string[]): Promise<Finished> {
+    return runToEnd(this.scope, 'ip', ['netns', 'exec', this.name, ...command]);
+  }
+}
+
+/** Two interfaces with a wire between them, both up. Where the other end is in a namespace, it has an address. */
+export class Wire {
+  private constructor(
+    private readonly scope: Scope,
+    readonly near: string,
+    readonly far: string,
+    private readonly end?: { readonly namespace: Namespace; readonly address: string },
+  ) {}
+
+  static async make(scope: Scope, end?: { namespace: Namespace; address: string }): Promise<Wire> {
+    const name = `${linkPrefix}w${++serial}`;
+    const self = new Wire(scope, `${name}a`, `${name}b`, end);
+    await self.plug();
+    scope.defer(`wire ${name}`, () => self.unplug().catch(() => undefined));
+    return self;
+  }
+
+  /** Makes it, again after `unplug`. */
+  async plug(): Promise<void> {
+    const { near, far, end } = this;
+    const inside = end === undefined ? [] : ['netns', end.namespace.name];
+    await ip(this.scope, 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, ...inside);
+    const there = end === undefined ? [] : ['-n', end.namespace.name];
+    await ip(this.scope, ...there, 'link', 'set', far, 'up');
+    if (end !== undefined) await ip(this.scope, ...there, 'addr', 'add', end.address, 'dev', far);
+    await ip(this.scope, 'link', 'set', near, 'up');
+  }
+
+  /** Takes it away, with both interfaces. */
+  unplug(): Promise<void> {
+    return ip(this.scope, 'link', 'del', this.near);
+  }
+
+  /** The carrier at the near end comes or goes. */
+  async farEnd(state: 'up' | 'down'): Promise<void> {
+    const there = this.end === undefined ? [] : ['-n', this.end.namespace.name];
+    await ip(this.scope, ...there, 'link', 'set', this.far, state);
+  }
+}
