@@ -38,6 +38,7 @@ describe("the original's command line", () => {
     assert.deepEqual(meaning?.flags, {
       ...{ vm2vm: 'software', mergeable: false, rxRetry: true, rxRetryNum: 4, rxRetryDelay: 15, vlanStrip: true },
       ...{ stats: 2, workers: [1], memoryMb: 1024, memoryChannels: 4, vlan: 'auto', offloads: undefined },
+      devBaseName: 'usvhost',
       ports: [{ name: 'usvhost', socket: '/work/usvhost' }],
       uplink: [{ name: 'port0', device: '0000:03:00.0' }],
     });

@@ -74,6 +74,8 @@ describe('the API: each endpoint', () => {
         socket,
         queues: 2,
         offloads: true,
+        transports: ['user'],
+        device: null,
         origin: 'api',
         state: 'connected',
         vlanTag: 1001,
