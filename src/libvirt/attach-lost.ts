@@ -16,10 +16,22 @@ export interface Lost {
 const NOTHING = 'does nothing on';
 
 export const LOST: readonly Lost[] = [
-  { property: 'vlan', what: '<vlan>', effect: NOTHING, matters: true, ours: undefined },
+  {
+    property: 'vlan',
+    what: '<vlan>',
+    effect: NOTHING,
+    matters: true,
+    ours: 'the VLAN mode of its port, vhost-host ports add NAME --vlan access:N',
+  },
   { property: 'bandwidth', what: '<bandwidth>', effect: NOTHING, matters: true, ours: undefined },
   { property: 'filterref', what: '<filterref>, its packet filter,', effect: NOTHING, matters: true, ours: undefined },
-  { property: 'port', what: '<port isolated=…>', effect: NOTHING, matters: true, ours: undefined },
+  {
+    property: 'port',
+    what: '<port isolated=…>',
+    effect: NOTHING,
+    matters: true,
+    ours: 'vhost-host start --vm2vm 0, which sends the frames of all guests to the network',
+  },
   { property: 'virtualport', what: '<virtualport>', effect: NOTHING, matters: false, ours: undefined },
   { property: 'target', what: '<target>, the name of a tap device,', effect: NOTHING, matters: false, ours: undefined },
   { property: 'backend', what: '<backend>', effect: NOTHING, matters: false, ours: undefined },
