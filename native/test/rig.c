@@ -44,6 +44,17 @@ void rig_free(struct rig *r)
 	free(r);
 }
 
+struct rig *rig_guests(uint64_t features, uint32_t n)
+{
+	struct rig *r = rig_new();
+
+	for (uint32_t i = 0; i < n; i++) {
+		rig_add(r, &(struct guest_config){.features = features, .exact = true});
+		guest_post_all(r->guest[i], 0, 2000, LAYOUT_SINGLE);
+	}
+	return r;
+}
+
 void rig_attach(struct rig *r, uint32_t i)
 {
 	struct guest *g = r->guest[i];

@@ -24,6 +24,8 @@ struct rig *rig_new(void);
 void rig_free(struct rig *r);
 /* Connects a guest as the next port, its queues live. Return: its number. */
 uint32_t rig_add(struct rig *r, const struct guest_config *config);
+/* A rig of `n` guests that have exactly these features, and buffers of 2000 bytes posted. */
+struct rig *rig_guests(uint64_t features, uint32_t n);
 /* Sets one port's queues up anew on the guest's current indexes. */
 void rig_attach(struct rig *r, uint32_t i);
 /* Polls a port's transmit queue until it is empty or `rounds` are over. Return: chains taken. */

@@ -6,17 +6,6 @@
 
 #define MODERN (VH_F_VERSION_1 | VH_F_INDIRECT_DESC)
 
-static struct rig *guests(uint32_t n)
-{
-	struct rig *r = rig_new();
-
-	for (uint32_t i = 0; i < n; i++) {
-		rig_add(r, &(struct guest_config){.features = MODERN, .exact = true});
-		guest_post_all(r->guest[i], 0, 2000, LAYOUT_SINGLE);
-	}
-	return r;
-}
-
 static void send_raw(struct rig *r, uint32_t from, const uint8_t *f, uint32_t len)
 {
 	REQUIRE(guest_send(r->guest[from], 0, f, len, LAYOUT_SINGLE));
@@ -56,7 +45,7 @@ static uint32_t between(struct rig *r, uint32_t src, uint32_t dst)
 
 void test_switch_learns_and_floods(void)
 {
-	struct rig *r = guests(4);
+	struct rig *r = rig_guests(MODERN, 4);
 	uint8_t broadcast[6], multicast[6] = {0x33, 0x33, 0, 0, 0, 1};
 
 	memset(broadcast, 0xff, 6);
@@ -85,7 +74,7 @@ void test_switch_learns_and_floods(void)
 
 void test_switch_moves(void)
 {
-	struct rig *r = guests(3);
+	struct rig *r = rig_guests(MODERN, 3);
 	uint8_t a[6];
 
 	frame_mac(a, 0);
@@ -135,7 +124,7 @@ static uint32_t tagged(struct rig *r, uint32_t src, uint32_t dst, uint16_t type,
 
 void test_switch_vlans(void)
 {
-	struct rig *r = guests(3);
+	struct rig *r = rig_guests(MODERN, 3);
 
 	REQUIRE_EQ(tagged(r, 0, 1, 0x8100, 5), 0x6);
 	REQUIRE_EQ(tagged(r, 1, 0, 0x8100, 5), 0x1);
@@ -153,7 +142,7 @@ void test_switch_vlans(void)
 /* The addresses may lie in several segments, and end with the frame. */
 void test_switch_short_first_segment(void)
 {
-	struct rig *r = guests(3);
+	struct rig *r = rig_guests(MODERN, 3);
 	struct guest_shape s = {.edge = -1};
 	uint8_t f[60], mac[6];
 
@@ -188,7 +177,7 @@ void test_switch_short_first_segment(void)
 /* Frames to one receiver keep their order when flooded ones stand between unicast ones. */
 void test_switch_order_of_flood_and_unicast(void)
 {
-	struct rig *r = guests(4);
+	struct rig *r = rig_guests(MODERN, 4);
 	uint32_t next[4] = {0};
 	uint8_t f[60], dst[6], src[6];
 

@@ -7,17 +7,6 @@
 /* Hosts in the network have the addresses of guests from this number on. */
 #define OUTSIDE 100
 
-static struct rig *guests(uint32_t n)
-{
-	struct rig *r = rig_new();
-
-	for (uint32_t i = 0; i < n; i++) {
-		rig_add(r, &(struct guest_config){.features = VH_F_VERSION_1, .exact = true});
-		guest_post_all(r->guest[i], 0, 2000, LAYOUT_SINGLE);
-	}
-	return r;
-}
-
 /* UINT32_MAX: everybody. */
 static void make(uint8_t *f, uint32_t dst, uint32_t src, uint32_t seq)
 {
@@ -77,7 +66,7 @@ static uint32_t who(struct rig *r, struct uplink_rig *const *u, uint32_t n_uplin
 
 void test_uplink_both_ways(void)
 {
-	struct rig *r = guests(3);
+	struct rig *r = rig_guests(VH_F_VERSION_1, 3);
 	struct uplink_rig *u[2] = {uplink_new(r, 0), uplink_new(r, 1)};
 
 	send_from(r, 0, 1, 1);
@@ -103,7 +92,7 @@ void test_uplink_both_ways(void)
 
 void test_uplink_strays(void)
 {
-	struct rig *r = guests(2);
+	struct rig *r = rig_guests(VH_F_VERSION_1, 2);
 	struct uplink_rig *u[2] = {uplink_new(r, 0), uplink_new(r, 1)};
 
 	rig_learn_all(r);
@@ -136,7 +125,7 @@ void test_uplink_strays(void)
 
 void test_uplink_does_not_take_addresses(void)
 {
-	struct rig *r = guests(2);
+	struct rig *r = rig_guests(VH_F_VERSION_1, 2);
 	struct uplink_rig *u = uplink_new(r, 0);
 
 	rig_learn_all(r);
@@ -198,7 +187,7 @@ void test_uplink_parked(void)
 
 void test_uplink_full_or_gone(void)
 {
-	struct rig *r = guests(1);
+	struct rig *r = rig_guests(VH_F_VERSION_1, 1);
 	struct uplink_rig *u = uplink_new(r, 0);
 	uint8_t f[60];
 
@@ -225,7 +214,7 @@ void test_uplink_full_or_gone(void)
 
 void test_uplink_isolated_guests(void)
 {
-	struct rig *r = guests(3);
+	struct rig *r = rig_guests(VH_F_VERSION_1, 3);
 	struct uplink_rig *u = uplink_new(r, 0);
 
 	rig_learn_all(r);
