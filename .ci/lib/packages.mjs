@@ -45,6 +45,11 @@ const groups = {
     'grub2-common': 'update-grub',
     e2fsprogs: "that system's file system",
   },
+  setup: {
+    systemd: 'systemd-analyze reads the unit of the switch',
+    udev: 'udevadm reads the rule for a network card',
+    iproute2: 'ip tells the addresses of a network card',
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },

@@ -2,6 +2,7 @@ import type { Host } from '../host.js';
 import { DEFAULT_GRUB } from './boot-grub.js';
 import { CMDLINE } from './boot-cmdline.js';
 import type { BootMethod, SnippetStyle } from './boot-method.js';
+import { findProgram } from './find-program.js';
 
 const ENTRIES = '/boot/loader/entries';
 const LOADERS = ['/boot/loader/loader.conf', '/efi/loader/loader.conf', '/boot/efi/loader/loader.conf'];
@@ -15,13 +16,6 @@ const DECLARATIVE: Readonly<Record<string, SnippetStyle>> = {
 };
 
 const has = async (host: Host, path: string): Promise<boolean> => (await host.stat(path)) !== undefined;
-
-async function findProgram(host: Host, ...names: readonly string[]): Promise<string | undefined> {
-  for (const name of names) {
-    for (const dir of ['/usr/sbin', '/usr/bin', '/sbin', '/bin']) if (await has(host, `${dir}/${name}`)) return name;
-  }
-  return undefined;
-}
 
 /** Looks at files only, so that an image of a system is judged like a running one. The most particular first. */
 export async function detectBoot(host: Host): Promise<BootMethod> {

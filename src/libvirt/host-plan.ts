@@ -1,4 +1,5 @@
 import { apparmorIsOn, selinuxMode } from '../confinement.js';
+import { findNode } from '../daemon-path.js';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Step } from '../steps.js';
@@ -27,25 +28,6 @@ export interface HostWish {
   readonly packageRoot: string;
   /** Whether that host is this running system, not an image of one. */
   readonly live: boolean;
-}
-
-/** systemd's PATH for daemons: the launcher looks for Node in what libvirtd hands down. */
-const DAEMON_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
-
-async function findNode(host: Host): Promise<string> {
-  const node = await findFile(
-    host,
-    DAEMON_PATH.map((dir) => `${dir}/node`),
-  );
-  const real = node === undefined ? undefined : await host.realpath(node);
-  if (real !== undefined) return real;
-  throw new VhostHostError(
-    'SETUP_REFUSED',
-    `node is in none of ${DAEMON_PATH.join(', ')}, where libvirt looks for programs`,
-    {
-      hint: 'ln -s "$(command -v node)" /usr/local/bin/node',
-    },
-  );
 }
 
 async function findEmulator(host: Host, given: string | undefined): Promise<string> {

@@ -1,0 +1,16 @@
+import { DAEMON_PATH } from '../daemon-path.js';
+import type { LookHost } from './facts-look.js';
+
+/** NixOS keeps its programs elsewhere. */
+const PROGRAM_DIRS = [...DAEMON_PATH, '/run/current-system/sw/bin'];
+
+/** The first of these programs that is there. By files only: an image's programs are not run to be found. */
+export async function findProgram(
+  host: Pick<LookHost, 'stat'>,
+  ...names: readonly string[]
+): Promise<string | undefined> {
+  for (const name of names) {
+    for (const dir of PROGRAM_DIRS) if ((await host.stat(`${dir}/${name}`)) !== undefined) return name;
+  }
+  return undefined;
+}

@@ -1,0 +1,100 @@
+import type { Host } from '../host.js';
+import { followedBy, planWrites } from '../steps.js';
+import type { Action } from '../steps.js';
+import { findProgram } from './find-program.js';
+
+/**
+ * How a card is handed to a driver for user space so that it lasts: by driverctl where that is installed, because
+ * administrators look there, else by a udev rule. Both say it in one file, which takes effect whenever the card
+ * appears, and `driver_override` keeps the kernel's own driver off from then on, however early that one came.
+ */
+
+export interface Binding {
+  /** PCI address. */
+  readonly address: string;
+  readonly driver: string;
+  /** Who has the card now; undefined where nobody has. */
+  readonly present: string | undefined;
+  /** When it changes hands; `never`: it has already, or nothing runs that could take it back. */
+  readonly moves: 'now' | 'at boot' | 'never';
+}
+
+export interface BindDraft {
+  /** What keeps it, in a few words. */
+  readonly how: string;
+  readonly actions: readonly Action[];
+  readonly diff: string;
+}
+
+export async function draftBinding(host: Host, binding: Binding): Promise<BindDraft> {
+  const hasDriverctl = (await findProgram(host, 'driverctl')) !== undefined;
+  return hasDriverctl ? draftDriverctl(host, binding) : draftUdev(host, binding);
+}
+
+/** What `driverctl set-override` keeps, and its own rule for udev reads. */
+async function draftDriverctl(host: Host, { address, driver, moves }: Binding): Promise<BindDraft> {
+  const path = `/etc/driverctl.d/pci-${address}`;
+  const had = (await host.stat(path)) !== undefined;
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text: `${driver}\n` }]);
+  const load = ['driverctl', 'load-override', address];
+  const giveBack = had ? load : ['driverctl', 'unset-override', address];
+  const how = 'driverctl';
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const undone: Action = { kind: 'run', undo: giveBack };
+  return { how, actions: moves === 'now' ? followedBy(actions, load, giveBack) : [undone, ...actions], diff };
+}
+
+const BEFORE = '# Driver before: ';
+const NOBODY = 'none';
+
+/** Before 80-drivers.rules, which loads the kernel's own driver. */
+export const rulePath = (address: string): string => `/etc/udev/rules.d/60-vhost-host-${address}.rules`;
+
+async function draftUdev(host: Host, { address, driver, present, moves }: Binding): Promise<BindDraft> {
+  const path = rulePath(address);
+  const old = await host.readOptional(path);
+  // Once the card is ours, only the rule still knows whose it was.
+  const before = present === driver ? beforeOf(old) : present;
+  const text = ruleText(address, driver, before);
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text }]);
+  const how = 'a udev rule';
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const bind: Action = {
+    kind: 'run',
+    ...(moves === 'now' ? { command: trigger('add', address) } : {}),
+    undo: trigger('offline', address),
+  };
+  return { how, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind], diff };
+}
+
+function beforeOf(rule: string | undefined): string | undefined {
+  const line = rule?.split('\n').find((text) => text.startsWith(BEFORE));
+  const name = line?.slice(BEFORE.length) ?? NOBODY;
+  return name !== NOBODY && /^[\w-]+$/.test(name) ? name : undefined;
+}
+
+function trigger(action: 'add' | 'offline', address: string): string[] {
+  const which = ['--subsystem-match=pci', `--sysname-match=${address}`];
+  return ['udevadm', 'trigger', '--settle', `--action=${action}`, ...which];
+}
+
+/**
+ * `driver_override` cannot be emptied by a rule (udev writes no line ends, and the kernel takes no notice of an empty
+ * write), so giving back names the driver from before; with the next boot the override is gone. No device of the bus
+ * is ever "offline" by itself: that event is ours.
+ */
+export function ruleText(address: string, driver: string, before: string | undefined): string {
+  const hand = (action: string, from: string, to: string): string => {
+    const match = `ACTION=="${action}", SUBSYSTEM=="pci", KERNEL=="${address}"`;
+    return [
+      `${match}, DRIVER${from}, ATTR{driver_override}="${to}"`,
+      `${match}, DRIVER=="?*", DRIVER${from}, ATTR{driver/unbind}="%k"`,
+      `${match}, DRIVER${from}, ATTR{subsystem/drivers_probe}="%k"`,
+      '',
+    ].join('\n');
+  };
+  const load = `ACTION=="add", SUBSYSTEM=="pci", KERNEL=="${address}", RUN{builtin}+="kmod load ${driver}"\n`;
+  const head = `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n${BEFORE}${before ?? NOBODY}\n`;
+  const back = before === undefined ? '' : hand('offline', `=="${driver}"`, before);
+  return `${head}${hand('add', `!="${driver}"`, driver)}${load}${back}`;
+}

@@ -1,0 +1,81 @@
+import { VhostHostError, printable } from '../errors.js';
+import type { Host } from '../host.js';
+import { planWrites } from '../steps.js';
+import type { Step } from '../steps.js';
+import type { PartPlan } from './plan-part.js';
+
+/** The group that runs QEMU: what the switch opens its sockets to, as its own default (switch/rundir.ts) has it. */
+const DEFAULT_GROUP = 'kvm';
+const DEFAULT_CONFIG = '/etc/vhost-host/switch.json';
+const SYSUSERS = '/etc/sysusers.d/vhost-host.conf';
+const LIMITS_DIR = '/etc/security/limits.d';
+
+export interface GroupPart extends PartPlan {
+  readonly name: string;
+}
+
+/** No directory is made for it: the switch makes /run/vhost-host when it starts, with the right owner. */
+export async function groupStep(host: Host, group: string | undefined, config: string | undefined): Promise<GroupPart> {
+  const name = group ?? DEFAULT_GROUP;
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(name)) {
+    throw new VhostHostError('USAGE', `"${printable(name)}" is no name for a group`, { hint: 'such as kvm' });
+  }
+  const notes = name === DEFAULT_GROUP ? [] : await configNotes(host, name, config ?? DEFAULT_CONFIG);
+  const there = (await groupNames(host)).includes(name);
+  const ours = (await host.stat(SYSUSERS)) !== undefined;
+  if (there && !ours) return { name, steps: [], notes };
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: SYSUSERS, text: sysusersText(name) }]);
+  const make = ['systemd-sysusers', SYSUSERS];
+  const step: Step = {
+    id: 'group',
+    title: `the system group ${name}`,
+    why: 'QEMU runs with it, and the switch opens its sockets to it',
+    current: there ? 'there' : 'missing',
+    wanted: 'there',
+    diff,
+    actions: [...actions, ...(there ? [] : [{ kind: 'run' as const, command: make, undo: ['groupdel', name] }])],
+    needsReboot: false,
+    verify: async (now) => ((await groupNames(now)).includes(name) ? undefined : `there is still no group ${name}`),
+  };
+  return { name, steps: [step], notes };
+}
+
+/** sysusers.d(5): made again where somebody builds the system's users anew. */
+function sysusersText(name: string): string {
+  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.\ng ${name} -\n`;
+}
+
+async function groupNames(host: Host): Promise<string[]> {
+  const text = (await host.readOptional('/etc/group')) ?? '';
+  return text.split('\n').flatMap((line) => line.split(':')[0] ?? []);
+}
+
+/** The switch takes the group from its configuration, which belongs to the user. */
+async function configNotes(host: Host, name: string, path: string): Promise<string[]> {
+  const text = (await host.readOptional(path)) ?? '';
+  const named = new RegExp(`"group"\\s*:\\s*"${name}"`).test(text);
+  return named ? [] : [`the switch opens its sockets to ${name} with "socket": { "group": "${name}" } in ${path}`];
+}
+
+/**
+ * For a switch or QEMU with a card by way of vfio that somebody starts by hand and not as root: all of its memory is
+ * locked then. libvirt and the service set their own limit. None where PAM does not read limits.
+ */
+export async function memlockStep(host: Host, group: string): Promise<Step[]> {
+  if ((await host.stat(LIMITS_DIR))?.kind !== 'directory') return [];
+  const path = `${LIMITS_DIR}/vhost-host.conf`;
+  const text = `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n@${group} - memlock unlimited\n`;
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text, mode: 0o644 }]);
+  return [
+    {
+      id: 'memlock',
+      title: `members of ${group} may lock memory`,
+      why: 'a switch or guest with a network card by way of vfio, started by hand, locks all of its memory',
+      current: actions.length === 0 ? 'they may' : 'the limit of the system',
+      wanted: 'they may, from their next login on',
+      diff,
+      actions,
+      needsReboot: false,
+    },
+  ];
+}

@@ -1,0 +1,99 @@
+import { findNode } from '../daemon-path.js';
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { followedBy, planWrites } from '../steps.js';
+import type { Action, Step } from '../steps.js';
+import { groupStep, memlockStep } from './service-group.js';
+import { ENABLED_LINK, UNIT_NAME, UNIT_PATH, unitText } from './service-unit.js';
+import type { PartPlan } from './plan-part.js';
+
+export interface ServiceWish {
+  /** Whether the switch is started at every boot. */
+  readonly start: boolean;
+  /** Group that runs QEMU; by default kvm, which the switch opens its sockets to. */
+  readonly group?: string;
+  /** Absolute path of bin/vhost-host. */
+  readonly binary: string;
+  /** Absolute path of the switch's configuration file. */
+  readonly config?: string;
+}
+
+const SYSTEMD = ['/usr/lib/systemd/systemd', '/lib/systemd/systemd'];
+
+/** Looks, and changes nothing. The switch itself is not started: that is for the next boot, or for the user to say. */
+export async function planService(host: Host, wish: ServiceWish): Promise<PartPlan> {
+  const { steps, notes } = await groupPart(host, wish);
+  if (!(await hasSystemd(host))) {
+    const note = `there is no systemd here to start the switch at boot: let this system's own way run ${wish.binary} start`;
+    return { steps, notes: wish.start ? [...notes, note] : notes };
+  }
+  await refuseBroken(host, wish);
+  const service = await serviceStep(host, wish);
+  const now =
+    service.actions.length > 0 && wish.start
+      ? [`the switch is started at the next boot, or now by: systemctl start ${UNIT_NAME}`]
+      : [];
+  return { steps: [...steps, service], notes: [...notes, ...now] };
+}
+
+async function groupPart(host: Host, { group, config }: ServiceWish): Promise<PartPlan> {
+  const found = await groupStep(host, group, config);
+  const memlock = await memlockStep(host, found.name);
+  return { steps: [...found.steps, ...memlock], notes: found.notes };
+}
+
+async function hasSystemd(host: Host): Promise<boolean> {
+  const found = await Promise.all(SYSTEMD.map((path) => host.stat(path)));
+  return found.some((stat) => stat !== undefined);
+}
+
+/** A service that cannot start is found out here, and not at the next boot. */
+async function refuseBroken(host: Host, { binary, config }: ServiceWish): Promise<void> {
+  const program = await host.stat(binary);
+  if (program?.kind !== 'file' || (program.mode & 0o100) === 0) {
+    throw new VhostHostError('SETUP_REFUSED', `${binary} is not a program that could be started at boot`, {
+      hint: 'npm install && npm run build',
+      details: { binary },
+    });
+  }
+  await findNode(host);
+  if (config === undefined || (await host.stat(config))?.kind === 'file') return;
+  throw new VhostHostError('SETUP_REFUSED', `there is no configuration file ${config} for the switch`, {
+    hint: 'leave it out, or write one: README.md, "Configuration"',
+    details: { config },
+  });
+}
+
+async function serviceStep(host: Host, { start, binary, config }: ServiceWish): Promise<Step> {
+  const before = await host.stat(UNIT_PATH);
+  const enabled = (await host.lstat(ENABLED_LINK)) !== undefined;
+  const running = (await host.stat('/run/systemd/system')) !== undefined;
+  const { actions, diff } = await planWrites(host, [
+    { kind: 'write', path: UNIT_PATH, text: unitText({ binary, config }), mode: 0o644, uid: 0, gid: 0 },
+  ]);
+  const reload = running && actions.length > 0 ? followedBy(actions, ['systemctl', 'daemon-reload']) : actions;
+  const word = (installed: boolean, atBoot: boolean): string =>
+    installed ? `installed, ${atBoot ? 'started at boot' : 'not started at boot'}` : 'not installed';
+  return {
+    id: 'service',
+    title: `the switch as ${UNIT_NAME}`,
+    why: 'it is there before libvirt starts guests, comes back when it ends, and may do no more than it needs',
+    current: word(before !== undefined, enabled),
+    wanted: word(true, start),
+    diff,
+    actions: [...reload, ...enabling(start, enabled, running)],
+    needsReboot: false,
+    verify: async (there) => {
+      const is = (await there.lstat(ENABLED_LINK)) !== undefined;
+      return is === start ? undefined : `${UNIT_NAME} is ${is ? 'still' : 'not'} started at boot`;
+    },
+  };
+}
+
+/** Undone, a service that runs is ended as well: its unit is about to go. */
+function enabling(start: boolean, enabled: boolean, running: boolean): Action[] {
+  const disable = ['systemctl', 'disable', ...(running ? ['--now'] : []), UNIT_NAME];
+  const enable = ['systemctl', 'enable', UNIT_NAME];
+  if (start === enabled) return [];
+  return start ? [{ kind: 'run', command: enable, undo: disable }] : [{ kind: 'run', command: disable, undo: enable }];
+}

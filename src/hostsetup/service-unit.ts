@@ -1,0 +1,93 @@
+/**
+ * The switch as a service of systemd.
+ *
+ * Type=forking, because `vhost-host start` already returns when, and only when, the switch is ready, and says why
+ * not; the daemon goes on as the one process that systemd then finds.
+ *
+ * No RuntimeDirectory: the switch makes /run/vhost-host itself, for the group that runs QEMU, which systemd would
+ * take for the service's own. No PrivateTmp and no stricter ProtectSystem: ports' sockets lie where the user's
+ * configuration says, and QEMU has to find them there. No ProtectKernelTunables: DPDK opens cards in /sys for
+ * writing.
+ */
+
+export const UNIT_NAME = 'vhost-host.service';
+export const UNIT_PATH = `/etc/systemd/system/${UNIT_NAME}`;
+/** What `systemctl enable` makes. */
+export const ENABLED_LINK = `/etc/systemd/system/multi-user.target.wants/${UNIT_NAME}`;
+
+/** With what each is for. */
+const CAPABILITIES = [
+  // Sockets for the group that runs QEMU, in directories of any owner.
+  ...['CAP_CHOWN', 'CAP_FOWNER', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH'],
+  // Memory that devices write to; physical addresses and ports of cards bound to uio or without an IOMMU.
+  ...['CAP_IPC_LOCK', 'CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'],
+  // Cards that a kernel driver shares, and tap devices.
+  ...['CAP_NET_ADMIN', 'CAP_NET_RAW'],
+  // Guests' memory by way of /dev/usvhost-N; workers' priorities.
+  ...['CAP_SYS_PTRACE', 'CAP_SYS_NICE'],
+];
+
+const DEVICES = ['/dev/vfio/vfio', 'char-vfio', 'char-uio', 'char-infiniband', '/dev/cuse', '/dev/net/tun'];
+
+export interface UnitPlace {
+  /** Absolute path of bin/vhost-host. */
+  readonly binary: string;
+  readonly config: string | undefined;
+}
+
+/** One word of a command in a unit (systemd.service(5), "Command lines"): nothing in it is expanded. */
+export function quoteForUnit(word: string): string {
+  const literal = word.replaceAll('%', '%%').replaceAll('$', '$$$$');
+  return /^[\w./+@:%$-]+$/.test(word) ? literal : `"${literal.replace(/["\\]/g, '\\$&')}"`;
+}
+
+export function unitText({ binary, config }: UnitPlace): string {
+  const words = [
+    binary,
+    'start',
+    '--run-dir',
+    '/run/vhost-host',
+    ...(config === undefined ? [] : ['--config', config]),
+  ];
+  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.
+[Unit]
+Description=vhost-host, a switch for virtual machines
+# Guests that libvirt starts at boot find their ports.
+Before=libvirtd.service virtqemud.service
+After=systemd-modules-load.service dev-hugepages.mount
+# A network card may come a moment later than the first try.
+StartLimitIntervalSec=60
+StartLimitBurst=30
+
+[Service]
+Type=forking
+ExecStart=${words.map(quoteForUnit).join(' ')}
+Restart=on-failure
+RestartSec=1
+TimeoutStartSec=90
+# Memory that network cards read and write cannot be swapped, and a guest brings many descriptors.
+LimitMEMLOCK=infinity
+LimitNOFILE=65536
+# When memory runs out, one guest is a smaller loss than the network of them all.
+OOMScoreAdjust=-500
+NoNewPrivileges=yes
+CapabilityBoundingSet=${CAPABILITIES.join(' ')}
+DevicePolicy=closed
+${DEVICES.map((device) => `DeviceAllow=${device} rw\n`).join('')}ProtectSystem=full
+ProtectHome=read-only
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_PACKET
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+
+[Install]
+WantedBy=multi-user.target
+`;
+}

@@ -1,0 +1,148 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { applySteps } from '../../../src/apply.js';
+import { planService } from '../../../src/hostsetup/service-plan.js';
+import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
+import { ENABLED_LINK, UNIT_PATH, quoteForUnit, unitText } from '../../../src/hostsetup/service-unit.js';
+import { MemoryHost } from '../memory-host.js';
+import { OPTIONS, undoAll } from '../steps-support.js';
+import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
+
+const BINARY = '/opt/vhost-host/bin/vhost-host';
+const LIMITS = '/etc/security/limits.d/vhost-host.conf';
+const UNIT = 'vhost-host.service';
+
+function machine({ running = true, group = 'kvm:x:108:\n' } = {}): MemoryHost {
+  const memory = new MemoryHost({ '/usr/bin/node': '', '/usr/lib/systemd/systemd': '', '/etc/group': group });
+  memory.file(BINARY, '', 0o755).dir('/etc/security/limits.d').dir('/var/lib').dir('/etc/sysusers.d');
+  memory.dir('/etc/systemd/system/multi-user.target.wants');
+  if (running) memory.dir('/run/systemd/system');
+  const link = (there: boolean) => () => {
+    memory.entries.delete(ENABLED_LINK);
+    if (there) memory.link(ENABLED_LINK, UNIT_PATH);
+    return {};
+  };
+  memory.commands.set(`systemctl enable ${UNIT}`, link(true));
+  memory.commands.set(`systemctl disable ${UNIT}`, link(false));
+  memory.commands.set(`systemctl disable --now ${UNIT}`, link(false));
+  memory.commands.set('systemd-sysusers /etc/sysusers.d/vhost-host.conf', () => {
+    memory.file('/etc/group', `${group}switch:x:990:\n`);
+    return {};
+  });
+  memory.commands.set('groupdel switch', () => {
+    memory.file('/etc/group', group);
+    return {};
+  });
+  return memory;
+}
+
+const plan = (memory: MemoryHost, wish: Partial<ServiceWish> = {}) =>
+  planService(memory.host, { start: true, binary: BINARY, ...wish });
+
+describe('setup: the switch as a service', () => {
+  it('is installed, and started at each boot; undo ends it and takes all away', async () => {
+    const memory = machine();
+    const { steps, notes } = await plan(memory);
+    deepEqual(
+      steps.map(({ id, current, wanted }) => [id, current, wanted]),
+      [
+        ['memlock', 'the limit of the system', 'they may, from their next login on'],
+        ['service', 'not installed', 'installed, started at boot'],
+      ],
+    );
+    deepEqual(commandsOf({ steps, notes }), ['systemctl daemon-reload', `systemctl enable ${UNIT}`]);
+    match(notes.join('\n'), /started at the next boot, or now by: systemctl start vhost-host\.service$/);
+    const before = memory.tree();
+    await applyOnce(memory, () => plan(memory));
+    match(await memory.host.read(LIMITS), /\n@kvm - memlock unlimited\n$/);
+    deepEqual((await plan(memory)).notes, []);
+    memory.ran.length = 0;
+    await undoAll(memory);
+    deepEqual(memory.ran, [`systemctl disable --now ${UNIT}`, 'systemctl daemon-reload']);
+    deepEqual(memory.tree(), before);
+  });
+
+  it('without start it is there to be started; one that was started at boot is not any more', async () => {
+    const memory = machine();
+    deepEqual(commandsOf(await plan(memory, { start: false })), ['systemctl daemon-reload']);
+    await cycle(memory, () => plan(memory, { start: false }));
+    await applyOnce(memory, () => plan(memory));
+    await applyOnce(memory, () => plan(memory, { start: false }));
+    equal(await memory.host.lstat(ENABLED_LINK), undefined);
+    await undoAll(memory);
+    equal(await memory.host.lstat(ENABLED_LINK), undefined);
+  });
+
+  it('of an image no running systemd is told', async () => {
+    const memory = machine({ running: false });
+    deepEqual(commandsOf(await plan(memory)), [`systemctl enable ${UNIT}`]);
+    await cycle(memory, () => plan(memory));
+    deepEqual(memory.ran, [`systemctl enable ${UNIT}`, `systemctl disable ${UNIT}`]);
+  });
+
+  it('an enable that does nothing fails the step', async () => {
+    const memory = machine();
+    memory.commands.delete(`systemctl enable ${UNIT}`);
+    const { steps } = await plan(memory);
+    match((await refusalOf(applySteps(memory.host, steps, OPTIONS))).message, /is not started at boot$/);
+  });
+
+  it('without systemd there is a note, and no unit', async () => {
+    const memory = machine();
+    memory.entries.delete('/usr/lib/systemd/systemd');
+    const { steps, notes } = await plan(memory);
+    deepEqual(
+      steps.map(({ id }) => id),
+      ['memlock'],
+    );
+    match(notes.join('\n'), /let this system's own way run \/opt\/vhost-host\/bin\/vhost-host start$/);
+    deepEqual((await plan(memory, { start: false })).notes, []);
+  });
+
+  it('a group that is missing is made; one of another name is to be named to the switch', async () => {
+    const memory = machine();
+    const { steps, notes } = await plan(memory, { group: 'switch' });
+    deepEqual(
+      steps.map(({ id }) => id),
+      ['group', 'memlock', 'service'],
+    );
+    match(notes[0] ?? '', /with "socket": \{ "group": "switch" \} in \/etc\/vhost-host\/switch\.json$/);
+    await cycle(memory, () => plan(memory, { group: 'switch' }));
+    memory.file('/etc/s.json', '{ "socket": { "group": "switch" } }\n');
+    const named = await plan(memory, { group: 'switch', config: '/etc/s.json' });
+    ok(!named.notes.some((note) => note.includes('"socket"')));
+    memory.commands.delete('systemd-sysusers /etc/sysusers.d/vhost-host.conf');
+    match((await refusalOf(applySteps(memory.host, steps, OPTIONS))).message, /there is still no group switch$/);
+  });
+
+  it('where PAM reads no limits none are written', async () => {
+    const memory = machine();
+    memory.entries.delete('/etc/security/limits.d');
+    deepEqual(
+      (await plan(memory)).steps.map(({ id }) => id),
+      ['service'],
+    );
+  });
+
+  it('what could not start is refused', async () => {
+    const cases: [Partial<ServiceWish>, (memory: MemoryHost) => unknown, RegExp][] = [
+      [{ binary: '/opt/x' }, () => undefined, /^\/opt\/x is not a program that could be started at boot$/],
+      [{}, (memory) => memory.file(BINARY, '', 0o644), /is not a program/],
+      [{ config: '/etc/none.json' }, () => undefined, /^there is no configuration file \/etc\/none\.json/],
+      [{}, (memory) => memory.entries.delete('/usr/bin/node'), /^node is in none of /],
+      [{ group: 'a b\nc' }, () => undefined, /is no name for a group$/],
+    ];
+    for (const [wish, change, words] of cases) {
+      const memory = machine();
+      change(memory);
+      match((await refusalOf(plan(memory, wish))).message, words);
+    }
+  });
+
+  it('nothing in a path is expanded', () => {
+    equal(quoteForUnit('/opt/a-b_c/d@e'), '/opt/a-b_c/d@e');
+    equal(quoteForUnit('/opt/100%/$x'), '/opt/100%%/$$x');
+    equal(quoteForUnit('/opt/my "switch"\\'), '"/opt/my \\"switch\\"\\\\"');
+    const text = unitText({ binary: BINARY, config: '/etc/a b.json' });
+    ok(text.includes(`\nExecStart=${BINARY} start --run-dir /run/vhost-host --config "/etc/a b.json"\n`));
+  });
+});
