@@ -26,7 +26,14 @@ function withCode(code: string, message: string): Error {
 
 /** A stand-in for the native addon: real sockets and lock files, guests that a test moves by hand. */
 export class FakeBinding implements NativeBinding {
-  readonly limits = { maxPorts: 40, maxUplinks: 2, firstUplinkId: 256, maxQueuePairs: 4, maxWorkers: 2, maxSocketPath: 107 };
+  readonly limits = {
+    maxPorts: 40,
+    maxUplinks: 2,
+    firstUplinkId: 256,
+    maxQueuePairs: 4,
+    maxWorkers: 2,
+    maxSocketPath: 107,
+  };
   readonly dropReasons = ['rx_ring_full', 'tx_runt'];
   started: EngineOptions | undefined;
   startError: Error | undefined;

@@ -32,7 +32,10 @@ async function ourFiles(): Promise<string[]> {
 /** Network interfaces and namespaces of ours. */
 async function ourLinks(): Promise<string[]> {
   const links = (await readFile('/proc/net/dev', 'utf8')).split('\n').map((line) => line.split(':')[0]?.trim() ?? '');
-  const names = [...links.map((name) => `interface ${name}`), ...(await listOf('/run/netns')).map((ns) => `netns ${ns}`)];
+  const names = [
+    ...links.map((name) => `interface ${name}`),
+    ...(await listOf('/run/netns')).map((ns) => `netns ${ns}`),
+  ];
   return names.filter((name) => name.includes(linkPrefix));
 }
 
