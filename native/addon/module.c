@@ -38,12 +38,13 @@ static bool must_own(napi_env env)
 static bool read_options(
 	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
 {
-	int64_t memory, level, times, delay;
+	int64_t memory, channels, level, times, delay;
 	char poll[16];
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
 		!vh_get_bool(env, object, "hugepages", &o->eal.hugepages) ||
 		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
+		!vh_get_int(env, object, "memoryChannels", 0, 32, &channels) ||
 		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||
 		!vh_get_int(env, object, "rxRetryNum", 0, 1000, &times) ||
 		!vh_get_int(env, object, "rxRetryDelayUs", 0, 1000000, &delay) ||
@@ -56,6 +57,7 @@ static bool read_options(
 	}
 	o->cpu = cpu;
 	o->eal.memory_mb = (unsigned int)memory;
+	o->eal.channels = (unsigned int)channels;
 	o->eal.log_level = (unsigned int)level;
 	o->adaptive = poll[0] == 'a';
 	o->retry_times = (uint32_t)times;

@@ -20,9 +20,16 @@ static inline void count_port(struct vh_mac_table *t, uint16_t port, int add)
 	__atomic_store_n(&t->per_port[port], (uint16_t)(t->per_port[port] + add), __ATOMIC_RELAXED);
 }
 
-static uint16_t limit_of(uint16_t port)
+/* Whether a port has as many addresses as it may. */
+static bool at_limit(const struct vh_mac_table *t, uint16_t port)
 {
-	return port < VH_MAX_PORTS ? VH_MAC_PER_PORT : VH_MAC_PER_UPLINK;
+	uint32_t sum = 0;
+
+	if (port < VH_MAX_PORTS)
+		return __atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= VH_MAC_PER_PORT;
+	for (int i = VH_MAX_PORTS; i < VH_MAX_IDS; i++)
+		sum += __atomic_load_n(&t->per_port[i], __ATOMIC_RELAXED);
+	return sum >= VH_MAC_UPLINKS;
 }
 
 /* Whether an address (its slot's value) stays where it is though it is now seen on `to`. */
@@ -97,7 +104,7 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 		if (old == port)
 			return VH_MAC_SEEN;
 		/* A port at its limit must not take other ports' addresses either. */
-		if (t->per_port[port] >= limit_of(port) || held(val, port, now))
+		if (at_limit(t, port) || held(val, port, now))
 			return VH_MAC_REFUSED;
 		count_port(t, old, -1);
 		count_port(t, port, 1);
@@ -105,7 +112,7 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 		changed(t, 0);
 		return VH_MAC_MOVED;
 	}
-	if (t->per_port[port] >= limit_of(port))
+	if (at_limit(t, port))
 		return VH_MAC_REFUSED;
 	s = free_slot(t, key);
 	if (s == NULL)
@@ -140,7 +147,7 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 		}
 		if (held(val, port, now))
 			return VH_MAC_REFUSED;
-	} else if (__atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= limit_of(port)) {
+	} else if (at_limit(t, port)) {
 		return VH_MAC_REFUSED;
 	}
 	vh_lock(&t->lock);

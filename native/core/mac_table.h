@@ -19,11 +19,11 @@
 #define VH_MAC_SLOTS 4
 /* Addresses one port may hold: a guest that floods source addresses must not take the whole table. */
 #define VH_MAC_PER_PORT 2048
-/* The same for an uplink, which has a whole network behind it: half the table. */
-#define VH_MAC_PER_UPLINK 8192
+/* The same for all uplinks together, which have whole networks behind them: half the table. */
+#define VH_MAC_UPLINKS 8192
 /*
- * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network may
- * send a guest's broadcast back to us. A guest that has moved to another host is silent here.
+ * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network
+ * may send a guest's broadcast back to us. A guest that has moved to another host is silent here.
  */
 #define VH_MAC_HOLD 10
 #define VH_NO_PORT UINT16_MAX

@@ -13,8 +13,8 @@
 struct verdict {
 	uint64_t dst;
 	struct vh_mac_place at;
-	uint16_t vlan, tag; /* tag: what it carries as VH_TAGGED, all 16 bits of it */
-	uint16_t only;	    /* the one guest that it is meant for, or VH_NO_PORT */
+	uint16_t vlan, tag;    /* tag: what it carries as VH_TAGGED, all 16 bits of it */
+	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
 	bool is_tagged;
 	uint8_t front[FRONT]; /* read once */

@@ -1,6 +1,6 @@
 /*
- * Sorting where more counts than addresses: frames from uplinks, VLAN modes (vlan.h), and guests that must not
- * talk to each other directly. Part of the data path; forward.c alone uses it.
+ * Sorting where more counts than addresses: frames from uplinks, VLAN modes (vlan.h), and guests that must
+ * not talk to each other directly. Part of the data path; forward.c alone uses it.
  *
  * Theory of operation
  *   A frame is classified once: its VLAN, what it looks like where tags are wanted and where they are not,

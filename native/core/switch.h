@@ -87,13 +87,13 @@ struct vh_soften {
 };
 
 struct vh_switch {
-	const struct vh_port_list *list;    /* atomic; what a flood goes to */
-	struct vh_port *port[VH_MAX_IDS];   /* atomic; NULL = no such port */
+	const struct vh_port_list *list;  /* atomic; what a flood goes to */
+	struct vh_port *port[VH_MAX_IDS]; /* atomic; NULL = no such port */
 	vh_learn_hook on_learn;
 	void *hook_context;
 	struct vh_retry retry; /* constant while workers run */
-	bool isolate;	       /* guests reach each other by way of the network only; constant while workers run */
-	uint32_t rules;	       /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
+	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
+	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
 	/* Set before there is a port with offloads, and constant from then on. */
 	struct vh_soften soften;
 	struct vh_mac_table macs;
@@ -110,13 +110,13 @@ struct vh_progress {
 struct vh_round {
 	uint32_t parked; /* atomic; set by the worker, cleared by whoever completes the round */
 	uint32_t tries;
-	uint64_t due;			       /* ticks: when to try again */
-	struct vh_lane *lane;		       /* whose round this is */
-	struct vh_port *from;		       /* whose frames these are */
-	uint16_t n_dst;			       /* lists with frames; 0 between rounds */
-	uint16_t dst[VH_MAX_IDS];	       /* ports with frames on their list */
-	uint8_t count[VH_MAX_IDS];	       /* length of each list; all 0 between rounds */
-	uint8_t which[VH_MAX_IDS][VH_BATCH];   /* the lists: frame numbers */
+	uint64_t due;			     /* ticks: when to try again */
+	struct vh_lane *lane;		     /* whose round this is */
+	struct vh_port *from;		     /* whose frames these are */
+	uint16_t n_dst;			     /* lists with frames; 0 between rounds */
+	uint16_t dst[VH_MAX_IDS];	     /* ports with frames on their list */
+	uint8_t count[VH_MAX_IDS];	     /* length of each list; all 0 between rounds */
+	uint8_t which[VH_MAX_IDS][VH_BATCH]; /* the lists: frame numbers */
 	/* Of each list towards each receive queue; all 0 between rounds, and where no frame is unfinished. */
 	struct vh_progress progress[VH_MAX_IDS][VH_MAX_PAIRS];
 	struct vh_batch batch;
@@ -138,7 +138,8 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker);
 /* seed: random, for the address table. */
 void vh_switch_init(struct vh_switch *sw, uint64_t seed);
 
-/* Lets workers use an uplink's port, or not any more: as vh_vq_start() and vh_vq_stop() for a guest's queues. */
+/* Lets workers use an uplink's port, or not any more: as vh_vq_start() and vh_vq_stop() for a guest's queues.
+ */
 void vh_uplink_start(struct vh_port *port);
 void vh_uplink_stop(struct vh_port *port);
 

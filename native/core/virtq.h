@@ -167,8 +167,8 @@ struct vh_batch {
 	uint16_t frames; /* well-formed ones, in frame[] */
 	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
 	uint16_t segs;
-	uint16_t offloads;	  /* frames that are not complete: each has its entry in offload[] */
-	uint32_t walked;	  /* descriptors of chains that were no single buffer */
+	uint16_t offloads; /* frames that are not complete: each has its entry in offload[] */
+	uint32_t walked;   /* descriptors of chains that were no single buffer */
 	union {
 		struct {
 			uint16_t head[VH_BATCH];  /* split: head of the chain; packed: its buffer id */

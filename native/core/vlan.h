@@ -1,6 +1,6 @@
 /*
- * VLANs: what a port's guest may send and gets to see. Inside of the switch a frame belongs to one VLAN, 0 for
- * none; that and its address are its key in the table.
+ * VLANs: what a port's guest may send and gets to see. Inside of the switch a frame belongs to one VLAN, 0
+ * for none; that and its address are its key in the table.
  *
  *   none        frames pass as they are, tagged or not: their own tag is their VLAN
  *   auto        the original's scheme: the guest knows of no VLANs, and all such guests share VLAN 0; towards
@@ -22,8 +22,8 @@ enum vh_vlan_mode { VH_VLAN_NONE, VH_VLAN_AUTO, VH_VLAN_ACCESS, VH_VLAN_TRUNK };
 
 struct vh_vlan {
 	enum vh_vlan_mode mode;
-	bool keep_tag;	/* auto: the guest gets its frames from uplinks with the tag */
-	uint16_t id;	/* access: the VLAN */
+	bool keep_tag;			 /* auto: the guest gets its frames from uplinks with the tag */
+	uint16_t id;			 /* access: the VLAN */
 	uint64_t allowed[VH_VLANS / 64]; /* trunk: a bit for each */
 };
 

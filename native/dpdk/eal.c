@@ -117,14 +117,14 @@ static int release_code(struct dl_phdr_info *info, size_t size, void *ignored)
 }
 
 /*
- * A list of allowed devices that allows none: EAL would take every card that is bound to a driver of user space,
- * also those that are a guest's. Uplinks are attached one by one, by name.
+ * A list of allowed devices that allows none: EAL would take every card that is bound to a driver of user
+ * space, also those that are a guest's. Uplinks are attached one by one, by name.
  */
 #define NO_DEVICE "ffff:ff:1f.7"
 
 int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 {
-	char cores[1024], memory[16], level[16], prefix[32];
+	char cores[1024], memory[16], level[16], prefix[32], channels[16];
 	char *argv[24] = {"vhost-host", "--no-telemetry", "--iova-mode=va", "--lcores", cores, "--log-level",
 		level, "--file-prefix", prefix, "--allow", NO_DEVICE};
 	int argc = 11, result;
@@ -148,6 +148,11 @@ int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 		argv[argc++] = "--no-shconf";
 		argv[argc++] = "-m";
 		argv[argc++] = memory;
+	}
+	if (o->channels != 0) {
+		snprintf(channels, sizeof(channels), "%u", o->channels);
+		argv[argc++] = "-n";
+		argv[argc++] = channels;
 	}
 	result = init_quietly(argc, argv);
 	/* EAL makes a directory for shared files even where it has none; under our own prefix it is ours to

@@ -13,6 +13,7 @@
 struct vh_eal_options {
 	bool hugepages;
 	unsigned int memory_mb;
+	unsigned int channels;	/* of memory; 0: as EAL guesses */
 	unsigned int log_level; /* 1 (emergency) to 8 (debug), as RTE_LOG_* */
 };
 
@@ -20,8 +21,8 @@ struct vh_eal_options {
 int vh_eal_start(const struct vh_eal_options *options, char *error, size_t n);
 
 /*
- * The first thing that DPDK called wrong since the last call of vh_eal_forget_errors(), or "": its error codes
- * alone explain little. Control thread, as long as nothing else can complain.
+ * The first thing that DPDK called wrong since the last call of vh_eal_forget_errors(), or "": its error
+ * codes alone explain little. Control thread, as long as nothing else can complain.
  */
 const char *vh_eal_first_error(void);
 void vh_eal_forget_errors(void);

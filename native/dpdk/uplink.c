@@ -106,8 +106,8 @@ static int configure(const struct vh_uplink *u, const struct vh_uplink_options *
 }
 
 /* Makes the buffers. Return: 0, or a negative errno with the reason. */
-static int make_pool(struct vh_uplink *u, const struct vh_uplink_options *o, uint32_t rings, char *error,
-	size_t n)
+static int make_pool(
+	struct vh_uplink *u, const struct vh_uplink_options *o, uint32_t rings, char *error, size_t n)
 {
 	uint32_t need = rings + o->queues * VH_BATCH + o->workers * (2 * CACHE + 2 * VH_BATCH);
 	uint32_t room = RTE_MAX(u->longest, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM) + RTE_PKTMBUF_HEADROOM;
@@ -117,9 +117,11 @@ static int make_pool(struct vh_uplink *u, const struct vh_uplink_options *o, uin
 		snprintf(error, n, "%u packet buffers asked for, it needs %u", o->buffers, need);
 		return -EINVAL;
 	}
+	if (o->buffers != 0)
+		need = o->buffers;
 	snprintf(name, sizeof(name), "vh-uplink-%u", u->port.id - VH_MAX_PORTS);
-	u->pool = rte_pktmbuf_pool_create(name, o->buffers != 0 ? o->buffers : need, CACHE, 0, (uint16_t)room,
-		rte_eth_dev_socket_id(u->eth));
+	u->pool =
+		rte_pktmbuf_pool_create(name, need, CACHE, 0, (uint16_t)room, rte_eth_dev_socket_id(u->eth));
 	if (u->pool != NULL)
 		return 0;
 	snprintf(error, n, "no memory for %u packet buffers of %u bytes; give the switch more (memoryMb)",
@@ -216,8 +218,7 @@ static enum vh_uplink_state interface_state(const struct vh_uplink *u)
 
 	if (fd < 0)
 		return VH_UPLINK_DOWN;
-	if (if_indextoname(u->interface, request.ifr_name) != NULL &&
-		ioctl(fd, SIOCGIFFLAGS, &request) == 0)
+	if (if_indextoname(u->interface, request.ifr_name) != NULL && ioctl(fd, SIOCGIFFLAGS, &request) == 0)
 		state = (request.ifr_flags & IFF_RUNNING) != 0 ? VH_UPLINK_UP : VH_UPLINK_DOWN;
 	close(fd);
 	return state;

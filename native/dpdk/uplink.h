@@ -12,8 +12,8 @@
  * workers' caches may keep; each has room for the longest frame that the MTU allows, so that no frame is ever
  * spread over several. It is there only as long as the uplink is.
  *
- * Threads: all functions are for the control thread; the operations are the workers'. An uplink is closed when
- * no worker knows its port any more.
+ * Threads: all functions are for the control thread; the operations are the workers'. An uplink is closed
+ * when no worker knows its port any more.
  */
 #ifndef VH_DPDK_UPLINK_H
 #define VH_DPDK_UPLINK_H

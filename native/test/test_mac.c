@@ -84,6 +84,16 @@ void test_mac_limits(void)
 	REQUIRE_EQ(mac_lookup(t, key_of(1U << 24, 0)), 4);
 	REQUIRE_EQ(vh_mac_forget_port(t, 3), VH_MAC_PER_PORT);
 
+	/* All uplinks together leave guests half of the table. */
+	for (i = learned = 0; i < 4 * VH_MAC_UPLINKS; i++)
+		learned += vh_mac_learn(t, key_of(i, 2), (uint16_t)(VH_MAX_PORTS + i % 3), 1) == VH_MAC_NEW;
+	REQUIRE_EQ(learned, VH_MAC_UPLINKS);
+	REQUIRE_EQ(vh_mac_learn(t, key_of(0, 3), 3, 1), VH_MAC_NEW);
+	REQUIRE_EQ(vh_mac_forget_port(t, 3), 1);
+	for (i = 0; i < 3; i++)
+		REQUIRE(vh_mac_forget_port(t, (uint16_t)(VH_MAX_PORTS + i)) > 0);
+	REQUIRE_EQ(t->used, 0 + 1);
+
 	/* A full table: refuses, and keeps what it has. */
 	for (i = 0; i < VH_MAC_BUCKETS * VH_MAC_SLOTS * 2; i++) {
 		got = vh_mac_learn(t, key_of(i, 1), (uint16_t)(10 + i % 60), 1);

@@ -25,8 +25,8 @@ static const struct mode {
 };
 
 /*
- * What becomes of a broadcast: for guests 0 to 6 and the uplink, u = untagged, t = with the tag `out`, . = not
- * at all. NULL: the sender may not send it.
+ * What becomes of a broadcast: for guests 0 to 6 and the uplink, u = untagged, t = with the tag `out`, . =
+ * not at all. NULL: the sender may not send it.
  */
 static const struct broadcast {
 	uint32_t from;
@@ -268,7 +268,8 @@ void test_vlan_lengths(void)
 	make(f, 50, 0, 1, UNTAGGED, VH_MAX_FRAME);
 	send(r, u, 0, f, VH_MAX_FRAME, LAYOUT_INDIRECT);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_TOO_LONG), 1);
-	/* As short as it may be; and one that ends where the rest of its tag would stand, which is none then. */
+	/* As short as it may be; and one that ends where the rest of its tag would stand, which is none then.
+	 */
 	for (uint32_t len = VH_MIN_FRAME; len < VH_MIN_FRAME + 4; len++) {
 		make(f, 50, 0, 1, UNTAGGED, FRAME_MIN);
 		frame_tag(f, 0x8100, 0);
@@ -288,6 +289,7 @@ void test_vlan_offloads(void)
 	static uint8_t got[VH_MAX_FRAME];
 	struct vh_virtio_header h;
 	struct rig *r = rig_new();
+	struct uplink_rig *u;
 
 	for (uint32_t i = 0; i < 2; i++) {
 		rig_add(r, &(struct guest_config){.features = OFFLOAD_ON, .exact = true});
@@ -309,11 +311,21 @@ void test_vlan_offloads(void)
 		REQUIRE_EQ(h.gso_size, gso);
 		REQUIRE(memcmp(got + 16, frame.data + 12, frame.len - 12) == 0);
 	}
+	/* Out to the network nothing is left unfinished, and the segments have the tag. */
+	u = uplink_new(r, 0);
+	offload_hook(r, UINT32_MAX);
+	offload_make(&frame, UINT32_MAX, false, 0, 3000, 7, 1448);
+	offload_send(r, &frame, LAYOUT_SINGLE);
+	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
+	REQUIRE_EQ(u->n_out, 3);
+	while (uplink_sent(u, got) != GUEST_NOTHING)
+		REQUIRE_EQ(got[12] << 8 | got[13], 0x8100);
 	/* A checksum over the headers that we write would be none of the guest's business. */
 	offload_make(&frame, UINT32_MAX, false, 0, 100, 3, 0);
 	frame.header.csum_start = 10;
 	offload_send(r, &frame, LAYOUT_SINGLE);
 	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_BAD_OFFLOAD), 1);
+	uplink_free(u);
 	rig_free(r);
 }

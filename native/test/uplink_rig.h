@@ -15,7 +15,8 @@ struct uplink_frame {
 struct uplink_rig {
 	struct vh_port port; /* first: the operations find the rest by it */
 	struct rig *rig;
-	/* Frames that the network sends, from `taken` on; those that the switch holds are not inaccessible yet. */
+	/* Frames that the network sends, from `taken` on; those that the switch holds are not inaccessible
+	 * yet. */
 	uint32_t n_in, taken;
 	struct uplink_frame *in[UPLINK_FRAMES];
 	bool given_back[UPLINK_FRAMES];

@@ -2,6 +2,7 @@ import type { Daemon } from '../switch/daemon.js';
 import type { Settings } from '../switch/settings.js';
 import type { CliContext } from './context.js';
 import { errorObject } from './exit.js';
+import { statsLines } from './stats.js';
 
 /**
  * The daemon itself, in this process, until it is told to stop. With a ready descriptor somebody
@@ -19,7 +20,10 @@ export async function runDaemon(context: CliContext, settings: Settings, readyFd
     throw error;
   }
   await tell({ ready: true, pid: process.pid });
+  const printTable = (): void => statsLines(daemon.stats()).forEach((line) => context.talk.say(line));
+  const cancel = settings.stats === 0 ? undefined : context.clock.every(settings.stats * 1000, printTable);
   await daemon.stopped;
+  cancel?.();
 }
 
 /** A signal that comes while the switch starts is heard as soon as it runs: half a start cannot be undone. */

@@ -1,79 +1,62 @@
 import { resolve } from 'node:path';
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../switch/config.js';
-import { parseCpuList } from '../switch/cpulist.js';
 import { resolveSettings } from '../switch/settings.js';
-import type { Flags, Settings } from '../switch/settings.js';
-import { VLAN_FAULT, parseVlan } from '../switch/vlan.js';
+import type { Flags } from '../switch/settings.js';
 import type { CliContext } from './context.js';
 import { launchDaemon } from './launch-daemon.js';
+import { addEalOptions, meaningOf } from './original.js';
+import type { EalOptions } from './original.js';
 import { runDaemon } from './run-daemon.js';
+import { parseCount, parseSwitch, parseVlanMode, parseVm2vm, parseWorkers } from './start-values.js';
 import { parseUplink } from './uplinks.js';
 
-interface StartOptions extends Flags {
+interface StartOptions extends Omit<Flags, 'memoryMb' | 'memoryChannels' | 'ports' | 'offloads'>, EalOptions {
   readonly config?: string;
   readonly foreground?: boolean;
   readonly readyFd?: number;
+  /** All flags as one: how the command hands them to the daemon that it starts. */
+  readonly flags?: Flags;
 }
 
-function parseSwitch(text: string): boolean {
-  if (text === '0' || text === '1') return text === '1';
-  throw new InvalidArgumentError('0 or 1.');
+function known<T extends object>(object: T): T {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-function parseCount(text: string): number {
-  const value = /^\d{1,7}$/.test(text) ? Number(text) : NaN;
-  if (value <= 1_000_000) return value;
-  throw new InvalidArgumentError('a whole number up to 1000000.');
+/** The options proper, and what the old sample's mean; where both say something, the proper one wins. */
+async function flagsOf(context: CliContext, options: StartOptions, words: readonly string[]): Promise<Flags> {
+  if (options.flags !== undefined) return options.flags;
+  const { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay } = options;
+  const { uplink = [], vlan, vlanStrip, vm2vm, stats } = options;
+  const own = { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay };
+  const meaning = await meaningOf(context.host, context.cwd, options, words);
+  for (const note of meaning?.notes ?? []) context.talk.say(note);
+  const uplinks = [...uplink, ...(meaning?.flags.uplink ?? [])];
+  return known({
+    ...known(meaning?.flags ?? {}),
+    ...known({ ...own, vlan, vlanStrip, vm2vm, stats }),
+    uplink: uplinks,
+  });
 }
 
-function parseWorkers(text: string): readonly number[] {
-  const result = parseCpuList(text);
-  if ('cpus' in result) return result.cpus;
-  throw new InvalidArgumentError(`${result.reason}.`);
-}
-
-function parseVlanMode(text: string): string {
-  if (parseVlan(text) !== undefined) return text;
-  throw new InvalidArgumentError(`It ${VLAN_FAULT}.`);
-}
-
-function parseVm2vm(text: string): Settings['vm2vm'] {
-  if (text === '0' || text === '1') return text === '0' ? 'off' : 'software';
-  if (text !== '2') throw new InvalidArgumentError('0, 1 or 2.');
-  throw new InvalidArgumentError('2 needs a card that switches between guests (VMDQ), which is not supported yet.');
-}
-
-/** The flags again, for the daemon's own command line. */
-function daemonArguments(configFile: string | null, runDir: string, options: StartOptions): string[] {
-  return [
-    ...['start', '--foreground', '--ready-fd', '3', '--run-dir', runDir],
-    ...(configFile === null ? [] : ['--config', configFile]),
-    ...(options.workers === undefined ? [] : ['--workers', options.workers.join(',')]),
-    ...(options.poll === undefined ? [] : ['--poll', options.poll]),
-    ...(options.hugepages === undefined ? [] : ['--hugepages', options.hugepages]),
-    ...(options.mergeable === undefined ? [] : ['--mergeable', options.mergeable ? '1' : '0']),
-    ...(options.rxRetry === undefined ? [] : ['--rx-retry', options.rxRetry ? '1' : '0']),
-    ...(options.rxRetryNum === undefined ? [] : ['--rx-retry-num', String(options.rxRetryNum)]),
-    ...(options.rxRetryDelay === undefined ? [] : ['--rx-retry-delay', String(options.rxRetryDelay)]),
-    ...(options.uplink ?? []).flatMap(({ name, device }) => ['--uplink', `${name}=${device}`]),
-    ...(options.vlan === undefined ? [] : ['--vlan', options.vlan]),
-    ...(options.vlanStrip === undefined ? [] : ['--vlan-strip', options.vlanStrip ? '1' : '0']),
-    ...(options.vm2vm === undefined ? [] : ['--vm2vm', options.vm2vm === 'off' ? '0' : '1']),
-  ];
-}
-
-async function start(context: CliContext, options: StartOptions): Promise<void> {
+async function start(context: CliContext, words: readonly string[], options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
   const config = await loadConfig(context.host, given);
-  const settings = await resolveSettings(context.host, config, options);
-  if (options.foreground === true) await runDaemon(context, settings, options.readyFd);
-  else await launchDaemon(context, settings, daemonArguments(config.file, settings.runDir, options));
+  const flags = await flagsOf(context, options, words);
+  const settings = await resolveSettings(context.host, config, flags);
+  if (options.foreground === true) {
+    await runDaemon(context, settings, options.readyFd);
+    return;
+  }
+  const { runDir } = settings;
+  const file = config.file === null ? [] : ['--config', config.file];
+  const args = ['start', '--foreground', '--ready-fd', '3', ...file, '--flags', JSON.stringify({ ...flags, runDir })];
+  await launchDaemon(context, settings, args);
 }
 
 export function addStart(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command('start')
     .description('start the switch and wait until it is ready')
     .option('--config <file>', 'configuration file, JSON (default: /etc/vhost-host/switch.json for root, if there)')
@@ -92,10 +75,16 @@ export function addStart(program: Command, context: CliContext): void {
     .option('--uplink <name=device>', 'reach the network by this card or device of DPDK (repeatable)', parseUplink)
     .option('--vlan <mode>', 'VLANs of ports that have no mode of their own (default: none)', parseVlanMode)
     .option('--vlan-strip <0|1>', 'take the tag off for guests on "auto" ports (default: 1)', parseSwitch)
-    .option('--vm2vm <0|1|2>', 'guest to guest: by the network only, in the switch (default: 1), by the card', parseVm2vm)
+    .option(
+      '--vm2vm <0|1|2>',
+      'guest to guest: by the network only, in the switch (default: 1), by the card',
+      parseVm2vm,
+    )
+    .option('--stats <seconds>', 'print what was counted every so often, into the log', parseCount)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(
       new Option('--ready-fd <n>', 'where the daemon tells its starter how it went').argParser(Number).hideHelp(),
     )
-    .action((options: StartOptions) => start(context, options));
+    .addOption(new Option('--flags <json>').argParser((text) => JSON.parse(text) as Flags).hideHelp());
+  addEalOptions(command).action((words: string[], options: StartOptions) => start(context, words, options));
 }

@@ -29,7 +29,7 @@ const ConfigPort = z.strictObject({
   name: PortName,
   socket: AbsolutePath.optional(),
   queues: z.number().int().min(1).optional(),
-  /** Offer guests on this port checksum and TCP segmentation offloads; default: false. */
+  /** Offer guests on this port checksum and TCP segmentation offloads; default: `offloads` of the switch. */
   offloads: z.boolean().optional(),
   /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
   vlan: VlanText.optional(),
@@ -62,6 +62,8 @@ export const Config = z.strictObject({
   macAgeing: z.number().int().min(1).max(1_000_000).optional(),
   /** MiB for DPDK's own memory. */
   memoryMb: z.number().int().min(16).max(65_536).optional(),
+  /** Memory channels of this machine, over which DPDK spreads packet buffers. */
+  memoryChannels: z.number().int().min(1).max(32).optional(),
   hugepages: z.enum(HUGEPAGE_MODES).optional(),
   /** Who may connect to the ports. */
   socket: z.strictObject({ mode: SocketMode.optional(), group: z.string().min(1).optional() }).optional(),
@@ -74,6 +76,10 @@ export const Config = z.strictObject({
   vlanStrip: z.boolean().optional(),
   /** Whether guests reach each other in the switch or only by way of the network; the original's --vm2vm 1 and 0. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
+  /** As of a port, for all that do not say. */
+  offloads: z.boolean().optional(),
+  /** Seconds between tables of what was counted, in the log. */
+  stats: z.number().int().min(0).max(1_000_000).optional(),
   logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
 });
 export type Config = z.infer<typeof Config>;

@@ -11,6 +11,7 @@ import { GuestRecord } from './guests.js';
 import { takeRunDir } from './lock.js';
 import { PortTable } from './ports.js';
 import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
+import type { StatsList } from './schema.js';
 import type { Settings } from './settings.js';
 import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
@@ -41,6 +42,8 @@ export interface Daemon {
   readonly stopped: Promise<void>;
   /** Any number of times, at any time. */
   stop(): Promise<void>;
+  /** What was counted so far. */
+  stats(): StatsList;
 }
 
 const TICK_MS = 1000;
@@ -75,19 +78,19 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const guests = new GuestRecord(host, settings.runDir, ports);
     await guests.restore(say);
     unwind.push('the record of guests', () => guests.save());
-    const daemon = makeDaemon(unwind, say);
-    const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void daemon.stop() });
+    const stopper = makeStopper(unwind, say);
+    const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
     startTicking(parts, { ports, uplinks, sink, say, guests }, unwind);
     await openApi(parts, control, unwind);
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
-    return daemon;
+    return { ...stopper, stats: () => control.stats() };
   } catch (error) {
     await unwind.run();
     throw error;
   }
 }
 
-function makeDaemon(unwind: Unwind, say: (line: string) => void): Daemon {
+function makeStopper(unwind: Unwind, say: (line: string) => void): Omit<Daemon, 'stats'> {
   let resolveStopped = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
   let stopping: Promise<void> | undefined;

@@ -38,12 +38,15 @@ export async function startEngine(
   onEvents: (events: EngineEvent[]) => void,
 ): Promise<RunningEngine> {
   const { host, binding, settings } = parts;
-  const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs, vm2vm } = settings;
+  const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
   await checkWorkers(host, binding, workers);
   const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
   try {
     const info = binding.start(
-      { workers, hugepages: use, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs, isolate: vm2vm === 'off' },
+      {
+        ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
+        ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
+      },
       onEvents,
     );
     return { ...info, hugepagesReason: info.hugepages ? null : (reason ?? 'DPDK did not take them') };

@@ -27,7 +27,10 @@ export interface PortRecord extends ClaimState {
 export interface PortTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly settings: Pick<Settings, 'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'vlan' | 'vlanStrip'>;
+  readonly settings: Pick<
+    Settings,
+    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'vlan' | 'vlanStrip' | 'offloads'
+  >;
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
@@ -135,7 +138,7 @@ export class PortTable {
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const { queues = 1, offloads = false, vlan = settings.vlan } = wish;
+    const { queues = 1, offloads = settings.offloads, vlan = settings.vlan } = wish;
     this.#check(wish.name, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);

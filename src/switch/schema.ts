@@ -97,7 +97,10 @@ export const UplinkAdd = z.strictObject({
   device: z
     .string()
     .max(500)
-    .regex(/^[A-Za-z0-9_:.]+(,[\x21-\x7e]+)?$/, 'must be a PCI address or a device of DPDK, such as net_tap0,iface=tap1'),
+    .regex(
+      /^[A-Za-z0-9_:.]+(,[\x21-\x7e]+)?$/,
+      'must be a PCI address or a device of DPDK, such as net_tap0,iface=tap1',
+    ),
   queues: z.number().int().min(1).optional(),
   mtu: z.number().int().min(68).max(9978).optional(),
   /** Packet buffers; without it as many as needed. */

@@ -40,6 +40,12 @@ export interface Settings {
   readonly vlan: string;
   readonly vlanStrip: boolean;
   readonly vm2vm: 'software' | 'off';
+  /** Whether ports offer offloads that do not say. */
+  readonly offloads: boolean;
+  /** Seconds between tables of what was counted, in the log; 0: none. */
+  readonly stats: number;
+  /** Of this machine's memory, for DPDK to spread packet buffers over; undefined: as DPDK guesses. */
+  readonly memoryChannels: number | undefined;
   readonly logLevel: number;
 }
 
@@ -57,6 +63,12 @@ export interface Flags {
   readonly vlan?: string | undefined;
   readonly vlanStrip?: boolean | undefined;
   readonly vm2vm?: Settings['vm2vm'] | undefined;
+  readonly offloads?: boolean | undefined;
+  readonly stats?: number | undefined;
+  readonly memoryMb?: number | undefined;
+  readonly memoryChannels?: number | undefined;
+  /** Beside those of the file. */
+  readonly ports?: readonly PortWish[] | undefined;
 }
 
 /** As the original's --rx-retry, --rx-retry-num and --rx-retry-delay, with its defaults. */
@@ -95,16 +107,19 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     mergeable: flags.mergeable ?? config.mergeable ?? true,
     ...rxRetry(config, flags),
     macAgeing: config.macAgeing ?? 300,
-    memoryMb: config.memoryMb ?? 64,
+    memoryMb: flags.memoryMb ?? config.memoryMb ?? 64,
+    memoryChannels: flags.memoryChannels ?? config.memoryChannels,
     hugepages: flags.hugepages ?? config.hugepages ?? 'auto',
     socketMode: config.socket?.mode ?? (gid === -1 ? 0o600 : 0o660),
     socketGid: gid,
     claimGid: gid,
-    ports: config.ports ?? [],
+    ports: [...(config.ports ?? []), ...(flags.ports ?? [])],
     uplinks: [...(config.uplinks ?? []), ...(flags.uplink ?? [])],
     vlan: flags.vlan ?? config.vlan ?? 'none',
     vlanStrip: flags.vlanStrip ?? config.vlanStrip ?? true,
     vm2vm: flags.vm2vm ?? config.vm2vm ?? 'software',
+    offloads: flags.offloads ?? config.offloads ?? false,
+    stats: flags.stats ?? config.stats ?? 0,
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
   };
 }

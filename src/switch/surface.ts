@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly hugepages: boolean;
   /** MiB for DPDK's own memory. */
   readonly memoryMb: number;
+  /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
+  readonly memoryChannels: number;
   /** DPDK log level, 1 (emergency) to 8 (debug). */
   readonly logLevel: number;
   /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */

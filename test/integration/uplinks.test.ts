@@ -13,7 +13,13 @@ const DEADLINE_MS = 20_000;
 const tags = [undefined, 10, 20, 1000, 1001] as const;
 
 function tagged(from: string, vlan: number | undefined, seed: number): Buffer {
-  return frame({ to: broadcast, from, length: vlan === undefined ? 100 : 104, seed, ...(vlan === undefined ? {} : { vlan }) });
+  return frame({
+    to: broadcast,
+    from,
+    length: vlan === undefined ? 100 : 104,
+    seed,
+    ...(vlan === undefined ? {} : { vlan }),
+  });
 }
 
 interface Case {
@@ -66,7 +72,10 @@ describe('uplinks and VLANs, with files for the network', function () {
       const frames = tags.map((tag, seed) => tagged(mac, tag, seed));
       const guest = await RecordingGuest.start(scope(), { socket, mac }, frames);
       await vswitch.portReady('guest');
-      await writePcap(`${dir}/in`, tags.map((tag, seed) => tagged(outside, tag, seed)));
+      await writePcap(
+        `${dir}/in`,
+        tags.map((tag, seed) => tagged(outside, tag, seed)),
+      );
       await vswitch.addUplink({ name: 'net', device: `net_pcap0,rx_pcap=${dir}/in,tx_pcap=${dir}/out` });
       await guest.go();
       const out = expected(mac, seen.out);
@@ -136,7 +145,10 @@ describe('uplinks come and go', function () {
     assert.deepEqual(await refusal('rm', 'b'), ['vhost-host: there is no uplink b', '  vhost-host uplinks']);
     const { stdout } = await vswitch.cli('uplinks', '--json');
     assert.deepEqual(
-      (JSON.parse(stdout) as { uplinks: { name: string; state: string }[] }).uplinks.map(({ name, state }) => [name, state]),
+      (JSON.parse(stdout) as { uplinks: { name: string; state: string }[] }).uplinks.map(({ name, state }) => [
+        name,
+        state,
+      ]),
       [['net', 'up']],
     );
   });

@@ -22,7 +22,7 @@ describe('the command line, with a switch running', () => {
         const added = await run(desk, 'ports', 'add', 'a', '--json', ...there);
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
-        const wish = ['b', '--socket', socket, '--queues', '2', '--offloads'];
+        const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
         const second = await run(desk, 'ports', 'add', ...wish, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
@@ -37,9 +37,9 @@ describe('the command line, with a switch running', () => {
         assert.match((await run(desk, 'status', ...there)).out.join('\n'), /^ports +2, 1 ready; 1 addresses learned$/m);
 
         const ports = [
-          'ID  NAME  STATE    VLAN TAG  QUEUES  MACS               SOCKET',
-          ` 0  a     ready        1000       1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
-          ` 1  b     waiting      1001       2  -                  ${socket}`,
+          'ID  NAME  STATE    VLAN       VLAN TAG  QUEUES  MACS               SOCKET',
+          ` 0  a     ready    none           1000       1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
+          ` 1  b     waiting  access:10      1001       2  -                  ${socket}`,
         ];
         assert.deepEqual((await run(desk, 'ports', ...there)).out, ports);
         assert.deepEqual((await run(desk, 'ports', 'list', ...there)).out, ports);
@@ -63,6 +63,35 @@ describe('the command line, with a switch running', () => {
         const removed = await run(desk, 'ports', 'rm', 'b', '--json', ...there);
         assert.deepEqual(removed.out, ['{"removed":"b"}']);
         assert.deepEqual((await run(desk, 'ports', ...there)).out, ['no ports']);
+      }),
+    ));
+
+  it('uplinks come, are shown, and go', () =>
+    withDir((runDir) =>
+      withSwitch(runDir, [], async (desk) => {
+        const there = ['--run-dir', runDir];
+        assert.deepEqual((await run(desk, 'uplinks', ...there)).out, ['no uplinks']);
+        const more = ['--queues', '2', '--mtu', '9000', '--buffers', '5000', '--strays', 'flood'];
+        const added = await run(desk, 'uplinks', 'add', 'net', 'net_null0', ...more, ...there);
+        assert.deepEqual(added, { code: 0, out: ['uplink net (256) on net_null0, link up'], err: [] });
+        assert.deepEqual(desk.binding.addedUplinks, [
+          { name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000, floodStrays: true },
+        ]);
+        assert.equal((await run(desk, 'uplinks', 'list', ...there)).out.length, 2);
+        const { uplinks } = parse((await run(desk, 'uplinks', '--json', ...there)).out[0]);
+        assert.equal((uplinks as unknown[]).length, 1);
+        assert.match(
+          (await run(desk, 'stats', ...there)).out.at(-1) ?? '',
+          /^256 +net +5 +300 +7 +420 +- +rxMissed 3$/,
+        );
+        desk.binding.macTable = [{ mac: MAC, vlan: 10, port: 256, ageSeconds: 1 }];
+        assert.match((await run(desk, 'macs', ...there)).out[1] ?? '', / 10 +256 +net +1s ago$/);
+        assert.equal((await run(desk, 'uplinks', 'add', 'two', 'net_null1', '--json', ...there)).code, 0);
+        assert.deepEqual((await run(desk, 'uplinks', 'rm', 'net', ...there)).out, ['uplink net removed']);
+        assert.deepEqual((await run(desk, 'uplinks', 'rm', 'two', '--json', ...there)).out, ['{"removed":"two"}']);
+        assert.deepEqual((await run(desk, 'uplinks', 'list', '--json', ...there)).out, ['{"uplinks":[]}']);
+        const wrong = await run(desk, 'uplinks', 'add', 'net', 'net_null0', '--queues', '9', ...there);
+        assert.deepEqual(wrong.err, ['uplink net: 9 queues asked for, at most 4']);
       }),
     ));
 
@@ -104,6 +133,7 @@ describe('the command line: start in the foreground', () => {
       const desk = new Desk();
       const flags = ['--workers', '0', '--poll', 'busy', '--hugepages', 'off', '--config', config, '--ready-fd', '5'];
       flags.push('--mergeable', '0', '--rx-retry', '1', '--rx-retry-num', '7', '--rx-retry-delay', '20');
+      flags.push('--uplink', 'net=net_null0', '--vlan', 'auto', '--vlan-strip', '0', '--vm2vm', '0', '--stats', '5');
       const running = run(desk, 'start', '--foreground', '--run-dir', join(dir, 'run'), ...flags);
       const outcome = await Promise.race([running, ready(desk)]);
       try {
@@ -113,11 +143,19 @@ describe('the command line: start in the foreground', () => {
           workers: [0],
           hugepages: false,
           memoryMb: 64,
+          memoryChannels: 0,
           logLevel: 6,
           poll: 'busy',
           rxRetryNum: 7,
           rxRetryDelayUs: 20,
+          isolate: true,
         });
+        assert.deepEqual(
+          desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
+          [['auto', true]],
+        );
+        const uplink = { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0, floodStrays: false };
+        assert.deepEqual(desk.binding.addedUplinks, [uplink]);
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
@@ -182,6 +220,10 @@ describe('the command line: mistakes', () => {
     ['a word too many', ['status', 'x'], /^too many arguments/],
     ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
     ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
+    ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
+    ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],
+    ['a VLAN twice', ['start', '--vlan', 'access:1,2'], /It must be none, auto, access:N/],
+    ['switching by the card', ['start', '--vm2vm', '2'], /2 needs a card that switches between guests \(VMDQ\), which/],
     ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
     ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
   ];
@@ -216,10 +258,13 @@ describe('the command line: mistakes', () => {
   });
 });
 
+/** EAL's options are tested in original.test.ts, `--flags` in launch.test.ts. */
+const ORIGINAL = /^start --(coremask|corelist|memory-channels|socket-mem|huge-dir|allow|vdev|flags)$/;
+
 describe('the command line: last of all', () => {
   it('every flag that is declared was used in a call above', () => {
     // Subcommands that are tested in files of their own.
-    const elsewhere = (flag: string): boolean => /^(check|libvirt|vm) /.test(flag);
+    const elsewhere = (flag: string): boolean => /^(check|libvirt|vm) /.test(flag) || ORIGINAL.test(flag);
     assert.deepEqual(flags.unused(elsewhere), []);
   });
 });

@@ -46,21 +46,16 @@ describe('start in the background', () => {
       const outcome = await desk.run('start', ...flags);
       assert.deepEqual(outcome, { code: 0, out: [`switch running in ${run} (process 77)`], err: [] });
       const node = ['--no-expose-wasm', '--lite-mode'];
-      const args = [
-        ...node,
-        '/x/main.js',
-        'start',
-        '--foreground',
-        '--ready-fd',
-        '3',
-        '--run-dir',
-        run,
-        '--config',
-        config,
-      ];
-      args.push('--workers', '0,1', '--poll', 'busy', '--hugepages', 'off', '--mergeable', '0');
-      args.push('--rx-retry', '0', '--rx-retry-num', '7', '--rx-retry-delay', '20');
-      assert.deepEqual(started, [{ command: '/bin/node', args, log: logPath(run), released: true }]);
+      const args = [...node, '/x/main.js', 'start', '--foreground', '--ready-fd', '3', '--config', config, '--flags'];
+      const [daemon] = started;
+      assert.deepEqual(daemon, {
+        ...{ command: '/bin/node', args: [...args, daemon?.args.at(-1)], log: logPath(run), released: true },
+      });
+      assert.deepEqual(JSON.parse(daemon?.args.at(-1) ?? ''), {
+        runDir: run,
+        ...{ workers: [0, 1], poll: 'busy', hugepages: 'off', mergeable: false },
+        ...{ rxRetry: false, rxRetryNum: 7, rxRetryDelay: 20, uplink: [] },
+      });
       assert.equal(desk.loads, 0);
     }));
 

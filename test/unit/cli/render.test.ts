@@ -73,7 +73,16 @@ describe('answers for people', () => {
   });
 
   it('ports: many addresses in little room', () => {
-    const port = { id: 0, name: 'a', socket: '/s', queues: 1, origin: 'api', state: 'ready', vlanTag: 1000, vlan: 'none' } as const;
+    const port = {
+      id: 0,
+      name: 'a',
+      socket: '/s',
+      queues: 1,
+      origin: 'api',
+      state: 'ready',
+      vlanTag: 1000,
+      vlan: 'none',
+    } as const;
     const more = { offloads: false, features: [], memoryBytes: 0, rings: [] };
     const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
     assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);

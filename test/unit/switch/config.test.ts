@@ -25,6 +25,26 @@ describe('configuration: what is refused', () => {
     ['a value out of range', { macAgeing: 0 }, 'macAgeing: Too small: expected number to be >=1 in /etc/x.json'],
     ['a CPU list that is none', { workers: '0,x' }, 'workers: "0,x" is not a CPU list such as 0,2-3 in /etc/x.json'],
     ['workers that are no list', { workers: 3 }, 'workers: must be CPU numbers or a text like "0,2-3" in /etc/x.json'],
+    [
+      'a VLAN mode that is none',
+      { ports: [{ name: 'a', vlan: 'access:0' }] },
+      'ports[0].vlan: must be none, auto, access:N, trunk:all or trunk:LIST such as trunk:10,20-29, with VLANs from 1 to 4094 (0: untagged frames, on a trunk) in /etc/x.json',
+    ],
+    [
+      'a device with blanks in it',
+      { uplinks: [{ name: 'a', device: 'net_tap0, iface=x' }] },
+      'uplinks[0].device: must be a PCI address or a device of DPDK, such as net_tap0,iface=tap1 in /etc/x.json',
+    ],
+    [
+      'an uplink named twice',
+      {
+        uplinks: [
+          { name: 'a', device: 'b' },
+          { name: 'a', device: 'c' },
+        ],
+      },
+      'uplinks[1].name: "a" is named twice in /etc/x.json',
+    ],
     ['a CPU named twice', { workers: [1, 1] }, 'workers: CPU 1 is named twice in /etc/x.json'],
     [
       'a relative socket',
@@ -110,6 +130,13 @@ describe('configuration: what comes out', () => {
       socketGid: 107,
       claimGid: 107,
       ports: [],
+      uplinks: [],
+      vlan: 'none',
+      vlanStrip: true,
+      vm2vm: 'software',
+      offloads: false,
+      stats: 0,
+      memoryChannels: undefined,
       logLevel: 6,
     });
   });
@@ -132,7 +159,14 @@ describe('configuration: what comes out', () => {
       memoryMb: 128,
       hugepages: 'off',
       socket: { mode: '0666', group: 'net' },
-      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
+      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true, vlan: 'access:7' }],
+      uplinks: [{ name: 'net', device: '0000:03:00.0', mtu: 9000, queues: 2, strays: 'flood', buffers: 4096 }],
+      vlan: 'trunk:0,10-12',
+      vlanStrip: false,
+      vm2vm: 'off',
+      offloads: true,
+      stats: 2,
+      memoryChannels: 4,
       logLevel: 'debug',
     });
     const host = fakeHost({ files: group });
@@ -152,11 +186,28 @@ describe('configuration: what comes out', () => {
       socketMode: 0o666,
       socketGid: 50,
       claimGid: 50,
-      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true }],
+      ports: [{ name: 'a', socket: '/s/a', queues: 2, offloads: true, vlan: 'access:7' }],
+      uplinks: [{ name: 'net', device: '0000:03:00.0', mtu: 9000, queues: 2, strays: 'flood', buffers: 4096 }],
+      vlan: 'trunk:0,10-12',
+      vlanStrip: false,
+      vm2vm: 'off',
+      offloads: true,
+      stats: 2,
+      memoryChannels: 4,
       logLevel: 8,
     });
     const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on' } as const;
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
+    const network = { vlan: 'auto', vlanStrip: true, vm2vm: 'software', offloads: false, stats: 0 } as const;
+    assert.deepEqual(await resolveSettings(host, loaded, network), { ...fromFile, ...network });
+    const memory = { memoryMb: 1024, memoryChannels: 2 };
+    assert.deepEqual(await resolveSettings(host, loaded, memory), { ...fromFile, ...memory });
+    const more = { uplink: [{ name: 'x', device: 'net_null0' }], ports: [{ name: 'b', socket: '/s/b' }] };
+    assert.deepEqual(await resolveSettings(host, loaded, more), {
+      ...fromFile,
+      uplinks: [...fromFile.uplinks, ...more.uplink],
+      ports: [...fromFile.ports, ...more.ports],
+    });
     const retry = { rxRetry: false, rxRetryNum: 9, rxRetryDelay: 1, mergeable: true };
     const changed = { rxRetryNum: 0, rxRetryDelayUs: 1, mergeable: true };
     assert.deepEqual(await resolveSettings(host, loaded, retry), { ...fromFile, ...changed });

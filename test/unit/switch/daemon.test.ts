@@ -29,10 +29,12 @@ describe('the daemon: coming up', () => {
           workers: [-1],
           hugepages: false,
           memoryMb: 32,
+          memoryChannels: 0,
           logLevel: 7,
           poll: 'busy',
           rxRetryNum: 4,
           rxRetryDelayUs: 15,
+          isolate: false,
         });
       },
       { memoryMb: 32, logLevel: 7, poll: 'busy' },

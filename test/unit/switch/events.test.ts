@@ -47,7 +47,12 @@ describe('events in the log', () => {
     const clock = new FakeClock();
     const written: string[] = [];
     const ports = { byId: () => undefined, setConnected: () => undefined };
-    const sink = new EventSink({ ports, uplinks: { byId: () => undefined }, clock, write: ({ text }) => written.push(text) });
+    const sink = new EventSink({
+      ports,
+      uplinks: { byId: () => undefined },
+      clock,
+      write: ({ text }) => written.push(text),
+    });
     const flood = Array.from({ length: 5000 }, () => ({ type: 'ready' as const, port: 0 }));
     sink.take(flood);
     assert.equal(written.length, 2000);
@@ -63,7 +68,12 @@ describe('events in the log', () => {
   it('events that are not written still count', () => {
     const seen: [number, boolean][] = [];
     const ports = { byId: () => undefined, setConnected: (id: number, on: boolean) => void seen.push([id, on]) };
-    const sink = new EventSink({ ports, uplinks: { byId: () => undefined }, clock: new FakeClock(), write: () => undefined });
+    const sink = new EventSink({
+      ports,
+      uplinks: { byId: () => undefined },
+      clock: new FakeClock(),
+      write: () => undefined,
+    });
     sink.take(Array.from({ length: 3000 }, () => ({ type: 'ready' as const, port: 0 })));
     sink.take([
       { type: 'connected', port: 3 },

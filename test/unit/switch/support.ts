@@ -105,6 +105,9 @@ export function settingsFor(runDir: string, change: Partial<Settings> = {}): Set
     vlan: 'none',
     vlanStrip: true,
     vm2vm: 'software',
+    offloads: false,
+    stats: 0,
+    memoryChannels: undefined,
     logLevel: 6,
     ...change,
   };

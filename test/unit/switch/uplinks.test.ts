@@ -1,0 +1,168 @@
+import { strict as assert } from 'node:assert';
+import { realHost } from '../../../src/host.js';
+import type { Host } from '../../../src/host.js';
+import { SwitchClient } from '../../../src/switch/client.js';
+import { checkDevice, deviceName, interfaceOf } from '../../../src/switch/uplink-device.js';
+import { UplinkTable } from '../../../src/switch/uplinks.js';
+import { parseVlan } from '../../../src/switch/vlan.js';
+import { FakeBinding } from '../../helpers/fake-binding.js';
+import { failure, withDaemon } from './support.js';
+
+const NET_DEV = 'Inter-|   Receive\n face |bytes\n    lo: 0 0\n  eth1: 5 0\n';
+
+function hostWith(facts: { interfaces?: string; drivers?: Readonly<Record<string, string | undefined>> }): Host {
+  const address = (path: string): string => path.split('/')[5] ?? '';
+  return {
+    ...realHost,
+    readOptional: (path) => Promise.resolve(path === '/proc/net/dev' ? (facts.interfaces ?? NET_DEV) : undefined),
+    stat: (path) => (address(path) in (facts.drivers ?? {}) ? realHost.stat('/') : Promise.resolve(undefined)),
+    realpath: (path) => {
+      const driver = facts.drivers?.[address(path)];
+      return Promise.resolve(driver === undefined ? undefined : `/sys/bus/pci/drivers/${driver}`);
+    },
+  };
+}
+
+describe('devices of uplinks', () => {
+  it('have their full name', () => {
+    assert.equal(deviceName('03:00.0'), '0000:03:00.0');
+    assert.equal(deviceName('0000:0A:00.1,x=1'), '0000:0a:00.1,x=1');
+    assert.equal(deviceName('net_tap0,iface=t'), 'net_tap0,iface=t');
+    assert.equal(interfaceOf('net_af_packet0,blocksz=4096,iface=eth1'), 'eth1');
+    assert.equal(interfaceOf('net_tap0,iface=t'), undefined);
+  });
+
+  it('are let through where DPDK can use them', async () => {
+    const drivers = { '0000:03:00.0': 'vfio-pci', '0000:03:00.1': 'mlx5_core' };
+    const host = hostWith({ drivers });
+    for (const device of ['0000:03:00.0', '0000:03:00.1', 'net_tap0,iface=t', 'net_af_xdp0,iface=eth1']) {
+      await checkDevice(host, device);
+    }
+  });
+
+  const bind = 'dpdk-devbind.py --bind=vfio-pci 0000:03:00.0';
+  const cases: [string, string | undefined, string, string | undefined][] = [
+    ['0000:04:00.0', undefined, 'there is no PCI device 0000:04:00.0', 'ls /sys/bus/pci/devices'],
+    ['0000:03:00.0', undefined, '0000:03:00.0 is bound to no driver, DPDK needs vfio-pci', bind],
+    ['0000:03:00.0', 'ixgbe', "0000:03:00.0 is in use by the kernel's driver ixgbe, DPDK needs vfio-pci", bind],
+    ['net_af_packet0,iface=eth9', undefined, 'there is no network interface eth9', 'ip link'],
+    ['net_af_xdp0', undefined, 'net_af_xdp0 names no interface', 'net_af_xdp0,iface=eth1'],
+    [
+      'eth1',
+      undefined,
+      'eth1 is neither a PCI address nor a virtual device such as net_af_packet0,iface=eth1',
+      undefined,
+    ],
+  ];
+  for (const [device, driver, message, hint] of cases) {
+    it(`${device}: ${message}`, async () => {
+      const error = await failure(
+        'UPLINK_FAILED',
+        checkDevice(hostWith({ drivers: { '0000:03:00.0': driver } }), device),
+      );
+      assert.deepEqual([error.message, error.hint], [message, hint]);
+    });
+  }
+});
+
+describe('uplinks of a switch', () => {
+  const device = 'net_af_packet0,iface=eth1';
+  const wish = { name: 'net', device };
+
+  function table(): { binding: FakeBinding; uplinks: UplinkTable; said: string[]; facts: { interfaces: string } } {
+    const binding = new FakeBinding();
+    const said: string[] = [];
+    const facts = { interfaces: NET_DEV };
+    const host: Host = { ...realHost, readOptional: () => Promise.resolve(facts.interfaces) };
+    return { binding, said, facts, uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line) }) };
+  }
+
+  it('a link is told when it changes, and only then', async () => {
+    const { binding, said, uplinks } = table();
+    await uplinks.add(wish, 'api');
+    await uplinks.watch();
+    await uplinks.watch();
+    Object.assign(binding.uplinkList[0] ?? {}, { state: 'down' });
+    await uplinks.watch();
+    assert.deepEqual(said, ['uplink net (256): its link is up', 'uplink net (256): its link is down']);
+  });
+
+  it('a device that has gone stays in the list, and is tried again until it is back', async () => {
+    const { binding, said, facts, uplinks } = table();
+    await uplinks.add(wish, 'api');
+    Object.assign(binding.uplinkList[0] ?? {}, { state: 'gone' });
+    facts.interfaces = '';
+    await uplinks.watch();
+    // There again, but not up yet: the driver refuses it, and has let go of the old one.
+    facts.interfaces = NET_DEV;
+    binding.addError = new Error('down');
+    await uplinks.watch();
+    assert.deepEqual([binding.uplinkList.length, uplinks.joined()[0]?.[1].state], [0, 'gone']);
+    binding.addError = undefined;
+    await uplinks.watch();
+    assert.equal(uplinks.joined()[0]?.[1].state, 'up');
+    assert.equal(said.at(-1), 'uplink net (256): its device is back');
+    Object.assign(binding.uplinkList[0] ?? {}, { state: 'gone' });
+    binding.addError = new Error('down');
+    await uplinks.watch();
+    await uplinks.remove('net');
+    assert.deepEqual(uplinks.joined(), []);
+  });
+
+  it("the engine's refusals have a code, and a hint where one is known", async () => {
+    const { binding, uplinks } = table();
+    const refuse = (code: string): void => void (binding.addError = Object.assign(new Error('no'), { code }));
+    refuse('ENODEV');
+    const missing = await failure('UPLINK_FAILED', uplinks.add({ name: 'a', device: 'net_bonding0' }, 'api'));
+    assert.deepEqual([missing.message, missing.hint], ['uplink a: no', 'apt-get install librte-net-bonding23']);
+    refuse('ENOSPC');
+    await failure('UPLINK_LIMIT', uplinks.add(wish, 'api'));
+    refuse('EEXIST');
+    await failure('UPLINK_EXISTS', uplinks.add(wish, 'api'));
+    binding.addError = undefined;
+    await uplinks.add(wish, 'api');
+    await failure('UPLINK_EXISTS', uplinks.add(wish, 'api'));
+    await failure('UPLINK_UNKNOWN', uplinks.remove('b'));
+  });
+
+  it('those of the configuration are there before the ports, and go with the switch', () =>
+    withDaemon(
+      async ({ runDir, log }) => {
+        const { uplinks } = await new SwitchClient(runDir).uplinks();
+        assert.deepEqual(uplinks, [
+          {
+            ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
+            ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
+            ...{ buffers: 100, buffersFree: 90, macs: 0 },
+          },
+        ]);
+        assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));
+      },
+      { uplinks: [{ name: 'net', device: 'net_null0' }] },
+    ));
+});
+
+describe('VLAN modes', () => {
+  it('are read', () => {
+    assert.deepEqual(parseVlan('none'), { mode: 'none', vlans: [0] });
+    assert.deepEqual(parseVlan('auto'), { mode: 'auto', vlans: [0] });
+    assert.deepEqual(parseVlan('access:4094'), { mode: 'access', vlans: [4094] });
+    assert.deepEqual(parseVlan('trunk:0,10-12,11'), { mode: 'trunk', vlans: [0, 10, 11, 12] });
+    assert.equal(parseVlan('trunk:all')?.vlans.length, 4095);
+  });
+
+  for (const text of [
+    '',
+    'trunk',
+    'trunk:',
+    'access:',
+    'access:0',
+    'access:4095',
+    'access:1-2',
+    'trunk:5-4',
+    'trunk:x',
+    'Auto',
+  ]) {
+    it(`"${text}" is none`, () => assert.equal(parseVlan(text), undefined));
+  }
+});
