@@ -259,6 +259,14 @@ static napi_value uplinks(napi_env env, napi_callback_info info)
 	return array;
 }
 
+static napi_value tend_pools(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	if (must_own(env))
+		vh_engine_tend_pools();
+	return NULL;
+}
+
 static napi_value macs(napi_env env, napi_callback_info info)
 {
 	/* Main thread of one environment only, and too large for its stack. */
@@ -360,6 +368,7 @@ NAPI_MODULE_INIT()
 		METHOD("addUplink", add_uplink),
 		METHOD("removeUplink", remove_uplink),
 		METHOD("uplinks", uplinks),
+		METHOD("tendPools", tend_pools),
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),

@@ -102,6 +102,7 @@ export class UplinkTable {
   /** Once a second: tells what has become of the links, and takes devices back that are there again. */
   watch(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#parts.binding.tendPools();
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
         if (entry === undefined) continue;
