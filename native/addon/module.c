@@ -218,7 +218,8 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "queues", 1, VH_MAX_PAIRS, &queues) ||
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
-		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays))
+		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, argv[0], "pools", &o.pools))
 		return NULL;
 	o.queues = (uint16_t)queues;
 	o.mtu = (uint32_t)mtu;

@@ -182,7 +182,7 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	char why[VH_EVENT_TEXT / 2];
 
 	/* Whoever asks for several queues wants flows spread, not guests. */
-	if (o->queues != 1 || rte_eth_dev_info_get(u->eth, &info) != 0)
+	if (!o->pools || o->queues != 1 || rte_eth_dev_info_get(u->eth, &info) != 0)
 		return false;
 	with.queues = u->pools = vh_vmdq_pools(&info);
 	if (u->pools == 0)

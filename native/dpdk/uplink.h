@@ -54,6 +54,7 @@ struct vh_uplink_options {
 	uint32_t buffers; /* of the pool; 0: as many as needed */
 	uint32_t workers;
 	bool flood_strays;
+	bool pools; /* VMDq, where the device has it */
 };
 
 enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };

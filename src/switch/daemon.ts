@@ -47,6 +47,8 @@ export interface Daemon {
 }
 
 const TICK_MS = 1000;
+/** Tags that every card with VMDq can tell apart: group frames with others would be lost in it. */
+const TAGS_IN_CARD = 32;
 
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { host, settings } = parts;
@@ -60,7 +62,12 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     await record.clearLeftovers(say);
     unwind.push('the port sockets', () => record.close());
     const ports = new PortTable({ ...parts, record, say });
-    const uplinks = new UplinkTable({ ...parts, say });
+    const uplinks = new UplinkTable({
+      ...parts,
+      say,
+      poolsFit: () =>
+        settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
+    });
     const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
     const engine = await startEngine(parts, (events) => sink.take(events));
     unwind.push('the engine', async () => {

@@ -77,6 +77,8 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
+  /** Use VMDq where the device has it. */
+  readonly pools: boolean;
 }
 
 /** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */

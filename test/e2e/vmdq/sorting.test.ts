@@ -7,6 +7,7 @@ import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
 
+const multicast = '33:33:00:00:00:01';
 const outside = '02:00:00:00:01:01';
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -52,7 +53,7 @@ describe('vmdq: frames between a card and guests', function () {
     }
   });
 
-  it('each guest gets what has its address and its tag, untagged, in order; nobody gets anything else', async () => {
+  async function sorts(): Promise<void> {
     const heard = { a: (await guests.a.heard()).length, b: (await guests.b.heard()).length };
     const before = await machine.vswitch.uplinkStats('net');
     machine.cable.send(
@@ -64,6 +65,7 @@ describe('vmdq: frames between a card and guests', function () {
       plain('02:00:00:00:00:0c', outside, 6),
       tagged(macs.b, outside, 7, tags.b),
       tagged(broadcast, outside, 8, tags.a),
+      tagged(multicast, outside, 11, tags.b),
       tagged(macs.b, outside, 9, 0x6000 | tags.b),
       tagged(macs.a, outside, 10, tags.a),
     );
@@ -74,9 +76,44 @@ describe('vmdq: frames between a card and guests', function () {
       plain(broadcast, outside, 8),
       plain(macs.a, outside, 10),
     ]);
-    assert.deepEqual(await got('b', 2), [plain(macs.b, outside, 7), plain(macs.b, outside, 9)]);
+    const forB = [plain(macs.b, outside, 7), plain(multicast, outside, 11), plain(macs.b, outside, 9)];
+    assert.deepEqual(await got('b', 3), forB);
     const strays = async (): Promise<number> =>
-      (await machine.vswitch.uplinkStats('net')).counters.drops.tx_stray! - before.counters.drops.tx_stray!;
+      ((await machine.vswitch.uplinkStats('net')).counters.drops.tx_stray ?? 0) - (before.counters.drops.tx_stray ?? 0);
     await until(async () => (await strays()) === 5, { deadline: 10_000, what: 'five strays' });
+  }
+  const table = 'each guest gets what has its address and its tag, untagged; nobody gets anything else';
+  const pools = async (): Promise<readonly string[] | undefined> =>
+    (await machine.vswitch.uplink('net')).pools?.taken.map(({ pool, id, mac }) => `${pool} ${id} ${mac}`);
+
+  it('each guest has a pool of the card, by its address', async () => {
+    const wanted = [`1 0 ${macs.a}`, `2 1 ${macs.b}`].join();
+    await until(async () => (await pools())?.join() === wanted, { deadline: 10_000, what: 'two pools' });
+    assert.equal((await machine.vswitch.uplink('net')).pools?.count, 7);
+  });
+
+  it(`by VMDq, ${table}`, sorts);
+
+  it('a guest that has gone has no pool any more, and gets it again when it is back', async () => {
+    await guests.a.end();
+    await until(async () => (await pools())?.join() === `2 1 ${macs.b}`, { deadline: 10_000, what: 'one pool' });
+    guests.a = await machine.talker('a');
+    await guests.a.send(plain(broadcast, macs.a, 20));
+    await until(async () => (await pools())?.length === 2, { deadline: 10_000, what: 'two pools again' });
+    await sorts();
+  });
+
+  it(`a port of another VLAN mode ends VMDq; then in software, ${table}`, async () => {
+    await machine.vswitch.addPort('other', 1, 'none');
+    await machine.says(/uplink net \(256\): VMDq is given up/);
+    await until(
+      async () =>
+        (await machine.vswitch.uplink('net')).pools === null && (await machine.vswitch.uplink('net')).state === 'up',
+      {
+        deadline: 20_000,
+        what: 'the uplink without pools',
+      },
+    );
+    await sorts();
   });
 });
