@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Compiles all of native/ that is not specific to a processor for aarch64, against Debian's own headers for it.
 import { join } from 'node:path';
-import { fetchHeaders } from './lib/headers.mjs';
+import { fetchPackages } from './lib/suite.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main, root, runLogged, say } from './lib/task.mjs';
 
@@ -19,7 +19,7 @@ const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-S', '-o', '
 
 await main('check-aarch64', async () => {
   const what = 'the headers of Debian 12 for aarch64';
-  await fetchHeaders('aarch64', { home, suite: 'bookworm', packages, architecture: 'arm64', what });
+  await fetchPackages('aarch64', { home, suite: 'bookworm', packages, architecture: 'arm64', what });
   const config = join(home, dirs.at(-1), 'rte_config.h');
   const common = ['--target=aarch64-linux-gnu', ...flags, ...dirs.map((dir) => `-isystem${join(home, dir)}`)];
   const sources = ['native/core', 'native/dpdk', 'native/launch', 'native/cuse'].flatMap((dir) =>

@@ -2,7 +2,7 @@
 // Compiles native/dpdk and native/addon against the headers of DPDK 24.11 (Debian 13's), which nothing here links.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fetchHeaders } from './lib/headers.mjs';
+import { fetchPackages } from './lib/suite.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main, root, runLogged, say } from './lib/task.mjs';
 
@@ -12,7 +12,7 @@ const includes = ['usr/include/dpdk', 'usr/include/x86_64-linux-gnu/dpdk', 'usr/
 
 await main('check-dpdk-next', async () => {
   const what = `the headers of DPDK 24.11 (Debian ${suite})`;
-  await fetchHeaders('dpdk-next', { home, suite, packages: ['libdpdk-dev'], what });
+  await fetchPackages('dpdk-next', { home, suite, packages: ['libdpdk-dev'], what });
   const node = join(dirname(dirname(process.execPath)), 'include/node');
   const flags = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', `-I${node}`];
   const dirs = includes.map((dir) => join(home, dir)).filter(existsSync);

@@ -9,6 +9,7 @@ import { buildNative } from './lib/native.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
 import { ensureOvs } from './lib/ovs.mjs';
 import { ensurePackages, groupNames } from './lib/packages.mjs';
+import { ensureQemu } from './lib/qemu.mjs';
 import { TaskError, main } from './lib/task.mjs';
 import { ensureTypeScript } from './lib/typescript.mjs';
 
@@ -28,5 +29,6 @@ await main('prepare', async () => {
   await ensureTypeScript();
   await buildNative();
   if (groups.includes('guest')) await ensureGuest();
+  if (groups.includes('machine')) await ensureQemu();
   if (args.includes(peer)) await ensureOvs();
 });

@@ -18,6 +18,10 @@ const groups = {
     'busybox-static': "the test guests' user space",
     cpio: "packs the test guests' file system",
   },
+  // The machine with a card that has VMDq; its QEMU is a newer one, unpacked side by side (lib/qemu.mjs).
+  machine: {
+    'qemu-system-x86': 'its libraries are those that the newer QEMU needs',
+  },
   // The parts without service files: nothing is enabled or started by installing them.
   libvirt: {
     'libvirt-daemon': 'libvirtd, which the tests start in namespaces of their own',

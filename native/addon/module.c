@@ -218,7 +218,8 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "queues", 1, VH_MAX_PAIRS, &queues) ||
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
-		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays))
+		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, argv[0], "pools", &o.pools))
 		return NULL;
 	o.queues = (uint16_t)queues;
 	o.mtu = (uint32_t)mtu;
@@ -257,6 +258,14 @@ static napi_value uplinks(napi_env env, napi_callback_info info)
 			vh_append(env, array, n++, vh_report_uplink(env, &uplink));
 	}
 	return array;
+}
+
+static napi_value tend_pools(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	if (must_own(env))
+		vh_engine_tend_pools();
+	return NULL;
 }
 
 static napi_value macs(napi_env env, napi_callback_info info)
@@ -360,6 +369,7 @@ NAPI_MODULE_INIT()
 		METHOD("addUplink", add_uplink),
 		METHOD("removeUplink", remove_uplink),
 		METHOD("uplinks", uplinks),
+		METHOD("tendPools", tend_pools),
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),

@@ -66,7 +66,9 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 {
 	static const char *const states[] = {
 		[VH_UPLINK_DOWN] = "down", [VH_UPLINK_UP] = "up", [VH_UPLINK_GONE] = "gone"};
-	napi_value object = vh_object(env), workers = vh_array(env), device = vh_object(env);
+	napi_value object = vh_object(env), workers = vh_array(env), device = vh_object(env),
+		   pools = vh_array(env);
+	uint32_t taken = 0;
 
 	vh_set_int(env, object, "id", u->id);
 	vh_set_string(env, object, "name", u->name);
@@ -85,6 +87,18 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	vh_set(env, object, "workers", workers);
 	vh_set_int(env, object, "buffers", u->buffers);
 	vh_set_int(env, object, "buffersFree", u->buffers_free);
+	for (uint16_t i = 0; i < u->pools; i++) {
+		napi_value pool = vh_object(env);
+
+		if (u->pool_key[i] == 0)
+			continue;
+		vh_set_int(env, pool, "pool", i);
+		vh_set_int(env, pool, "port", (uint32_t)vh_vmdq_guest(i));
+		vh_set_mac(env, pool, u->pool_key[i], 0);
+		vh_append(env, pools, taken++, pool);
+	}
+	vh_set_int(env, object, "pools", u->pools);
+	vh_set(env, object, "poolsTaken", pools);
 	vh_set_big(env, device, "rxMissed", u->rx_missed);
 	vh_set_big(env, device, "rxErrors", u->rx_errors);
 	vh_set_big(env, device, "rxNoBuffer", u->rx_no_buffer);

@@ -5,6 +5,7 @@
 #include "rings.h"
 #include "sigbus.h"
 #include "soften.h"
+#include "vmdq.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -449,6 +450,79 @@ int vh_engine_remove_uplink(uint16_t id)
 	if (unknown)
 		vh_uplink_close(u);
 	return 0;
+}
+
+/* Hands a queue to another worker. */
+static void move_uplink_queue(struct vh_uplink *u, uint16_t queue, uint16_t to)
+{
+	uint16_t from = u->queue_worker[queue];
+
+	if (from == to)
+		return;
+	__atomic_store_n(&u->port.tx[queue].live, 0, __ATOMIC_RELEASE);
+	vh_workers_sync();
+	vh_switch_flush(engine.sw, &u->port, queue);
+	u->queue_worker[queue] = to;
+	if (publish_plans() != 0) {
+		u->queue_worker[queue] = from;
+	} else {
+		engine.load[from]--;
+		engine.load[to]++;
+		vh_workers_unkicked(from, -1);
+		vh_workers_unkicked(to, 1);
+	}
+	__atomic_store_n(&u->port.tx[queue].live, 1, __ATOMIC_RELEASE);
+	vh_workers_wake(to);
+}
+
+/* The guest that a pool is for, if it is one that pools are for, and is up; else NULL. */
+static struct vh_session *guest_of_pool(uint16_t pool)
+{
+	struct vh_session *s = engine.session[vh_vmdq_guest(pool)];
+
+	return s != NULL && s->port->vlan.mode == VH_VLAN_AUTO &&
+			       __atomic_load_n(&s->port->rx_live, __ATOMIC_RELAXED) != 0
+		       ? s
+		       : NULL;
+}
+
+/* The address by which a pool is to be reached: the one it has, as long as its guest has that; 0: none. */
+static uint64_t address_for(const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
+{
+	uint64_t found = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		if (macs[i].port != vh_vmdq_guest(pool))
+			continue;
+		if (found == 0 || macs[i].key == u->pool_key[pool])
+			found = macs[i].key;
+	}
+	return found;
+}
+
+/*
+ * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following events:
+ * whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the same.
+ */
+static void tend_pools(struct vh_uplink *u)
+{
+	static struct vh_mac_entry macs[VH_MAC_BUCKETS * VH_MAC_SLOTS];
+	uint32_t n = vh_mac_list(&engine.sw->macs, vh_workers_now(), macs, VH_MAC_BUCKETS * VH_MAC_SLOTS);
+
+	for (uint16_t pool = 1; pool < u->pools; pool++) {
+		struct vh_session *s = guest_of_pool(pool);
+
+		if (s != NULL)
+			move_uplink_queue(u, pool, s->ring[1].worker);
+		(void)vh_vmdq_bind(u, pool, s == NULL ? 0 : address_for(u, pool, macs, n));
+	}
+}
+
+void vh_engine_tend_pools(void)
+{
+	for (int i = 0; i < VH_MAX_UPLINKS; i++)
+		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 && engine.uplink[i]->pools > 0)
+			tend_pools(engine.uplink[i]);
 }
 
 bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)

@@ -61,6 +61,9 @@ int vh_engine_remove_uplink(uint16_t id);
 /* Return: whether there is an uplink with this number. One whose device has gone is polled no more. */
 bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
 
+/* Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone. */
+void vh_engine_tend_pools(void);
+
 /*
  * Spreads the transmit queues over the workers anew, those that guests use first; frames go on flowing.
  * Return: how many moved, or -ENOMEM.

@@ -1,6 +1,8 @@
 #include "uplink.h"
 #include "eal.h"
+#include "events.h"
 #include "uplink_ops.h"
+#include "vmdq.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -15,6 +17,7 @@
 #include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_ethdev.h>
+#include <rte_log.h>
 #include <rte_mbuf.h>
 
 /* Of the device's rings, where the driver has no wish of its own: as DPDK's own programs take. */
@@ -90,7 +93,9 @@ static int configure(const struct vh_uplink *u, const struct vh_uplink_options *
 		snprintf(error, n, "%u queues asked for, its device has %u", o->queues, info.max_rx_queues);
 		return -EINVAL;
 	}
-	if (result == 0 && o->queues > 1) {
+	if (result == 0 && u->pools > 0) {
+		vh_vmdq_configure(&conf, u->pools);
+	} else if (result == 0 && o->queues > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
@@ -169,6 +174,32 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 	return 0;
 }
 
+/* Starts it with pools where it has them and proves to. Return: whether it runs that way. */
+static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options *o)
+{
+	struct vh_uplink_options with = *o;
+	struct rte_eth_dev_info info;
+	char why[VH_EVENT_TEXT / 2];
+
+	/* Whoever asks for several queues wants flows spread, not guests. */
+	if (!o->pools || o->queues != 1 || rte_eth_dev_info_get(u->eth, &info) != 0)
+		return false;
+	with.queues = u->pools = vh_vmdq_pools(&info);
+	if (u->pools == 0)
+		return false;
+	u->port.pairs = u->pools;
+	if (start_device(u, &with, why, sizeof(why)) == 0 && vh_vmdq_prove(u, why, sizeof(why)))
+		return true;
+	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE, "uplink %s: VMDq is not used, frames are sorted in software: %s",
+		u->name, why);
+	(void)rte_eth_dev_stop(u->eth);
+	rte_mempool_free(u->pool);
+	u->pool = NULL;
+	u->pools = 0;
+	u->port.pairs = o->queues;
+	return false;
+}
+
 struct vh_uplink *vh_uplink_open(
 	const struct vh_uplink_options *o, uint16_t id, int *result, char *error, size_t n)
 {
@@ -189,7 +220,7 @@ struct vh_uplink *vh_uplink_open(
 	snprintf(u->device, sizeof(u->device), "%s", o->device);
 	vh_eal_forget_errors();
 	*result = attach(u, error, n);
-	if (*result == 0)
+	if (*result == 0 && !start_with_pools(u, o))
 		*result = start_device(u, o, error, n);
 	if (*result == 0)
 		return u;
@@ -252,7 +283,9 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.queues = u->port.pairs,
 		.mtu = u->longest - AROUND_MTU,
 		.buffers = u->pool->size,
-		.buffers_free = rte_mempool_avail_count(u->pool)};
+		.buffers_free = rte_mempool_avail_count(u->pool),
+		.pools = u->pools};
+	memcpy(out->pool_key, u->pool_key, sizeof(out->pool_key));
 	memcpy(out->queue_worker, u->queue_worker, sizeof(out->queue_worker));
 	if (rte_eth_dev_info_get(u->eth, &info) == 0)
 		out->driver = info.driver_name;

@@ -36,7 +36,16 @@ struct vh_uplink {
 	unsigned int interface; /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
+	/* VMDq (vmdq.h): as many as it has queues, or 0; the address that each has, or 0. */
+	uint16_t pools;
+	uint64_t pool_key[VH_MAX_PAIRS];
 };
+
+/* The device number whose tag is a pool's (pool > 0). */
+static inline uint16_t vh_vmdq_guest(uint16_t pool)
+{
+	return (uint16_t)(pool - 1);
+}
 
 struct vh_uplink_options {
 	const char *name, *device;
@@ -45,6 +54,7 @@ struct vh_uplink_options {
 	uint32_t buffers; /* of the pool; 0: as many as needed */
 	uint32_t workers;
 	bool flood_strays;
+	bool pools; /* VMDq, where the device has it */
 };
 
 enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };
@@ -59,6 +69,8 @@ struct vh_uplink_info {
 	uint16_t queues;
 	uint16_t queue_worker[VH_MAX_PAIRS];
 	uint32_t buffers, buffers_free;
+	uint16_t pools; /* 0: frames are sorted in software alone */
+	uint64_t pool_key[VH_MAX_PAIRS];
 	/* The device's own counters. */
 	uint64_t rx_missed, rx_errors, rx_no_buffer, tx_errors;
 	struct vh_counters counters;

@@ -46,9 +46,24 @@ static bool put_tag_back(struct rte_mbuf **m)
 	return rte_vlan_insert(m) == 0;
 }
 
+/*
+ * Whether a frame that came by a guest's pool is a copy: group frames go to every pool that is not told apart.
+ * The tag is looked for in the frame, where it has been put back; cards strip it from some frames only.
+ */
+static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t own = (uint16_t)(VH_VLAN_TAG_BASE + vh_vmdq_guest(pool));
+
+	if (m->data_len < VH_MIN_FRAME + 4U || (p[0] & 1) == 0)
+		return false;
+	return p[12] != 0x81 || p[13] != 0 || ((p[14] << 8 | p[15]) & 0xfff) != own;
+}
+
 static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, struct vh_counters *own)
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
+	bool by_pool = pair > 0 && uplink_of(port)->pools > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
@@ -57,8 +72,12 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {
-		enum vh_drop fault = put_tag_back(&m[i]) ? frame_of(b, m[i]) : VH_DROP_TX_BAD_VLAN;
+		bool whole = put_tag_back(&m[i]);
+		enum vh_drop fault;
 
+		if (vh_unlikely(by_pool && is_copy(m[i], pair)))
+			continue;
+		fault = whole ? frame_of(b, m[i]) : VH_DROP_TX_BAD_VLAN;
 		if (vh_unlikely(fault != VH_DROP_COUNT)) {
 			vh_count(&own->drops[fault], 1);
 			continue;

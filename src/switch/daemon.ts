@@ -50,6 +50,8 @@ export interface Daemon {
 }
 
 const TICK_MS = 1000;
+/** Tags that every card with VMDq can tell apart: group frames with others would be lost in it. */
+const TAGS_IN_CARD = 32;
 
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { host, settings } = parts;
@@ -65,7 +67,12 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
     const ports = new PortTable({ ...parts, record, bridge, say });
-    const uplinks = new UplinkTable({ ...parts, say });
+    const uplinks = new UplinkTable({
+      ...parts,
+      say,
+      poolsFit: () =>
+        settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
+    });
     const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
     const engine = await startEngine(parts, (events) => sink.take(events));
     unwind.push('the engine', async () => {

@@ -106,6 +106,11 @@ export const Uplink = z.strictObject({
   strays: z.enum(STRAYS),
   buffers: Count,
   buffersFree: Count,
+  /**
+   * VMDq pools for guests, and who has one, by device number; null: the card has none, or none that could be used, and
+   * every frame is sorted in software.
+   */
+  pools: z.object({ count: Count, taken: z.array(z.object({ pool: Count, id: Count, mac: z.string() })) }).nullable(),
   macs: Count,
 });
 export type Uplink = z.infer<typeof Uplink>;

@@ -77,6 +77,8 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
+  /** Use VMDq where the device has it. */
+  readonly pools: boolean;
 }
 
 /** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */
@@ -132,6 +134,10 @@ export interface NativeUplink {
   readonly workers: readonly number[];
   readonly buffers: number;
   readonly buffersFree: number;
+  /** VMDq: how many pools are used, the card's default pool among them; 0: all is sorted in software. */
+  readonly pools: number;
+  /** Those that a guest has, with its device number and address. */
+  readonly poolsTaken: readonly { readonly pool: number; readonly port: number; readonly mac: string }[];
   /** What the device itself has counted. */
   readonly deviceCounters: Readonly<Record<'rxMissed' | 'rxErrors' | 'rxNoBuffer' | 'txErrors', bigint>>;
   /** As a guest's: `tx` came from the network, `rx` went out to it. */
@@ -195,6 +201,8 @@ export interface NativeBinding {
   removeUplink(id: number): void;
   /** Also notices which devices have gone: those are left alone from then on. */
   uplinks(): NativeUplink[];
+  /** Gives guests the VMDq pools of cards that have such, and takes them back from guests that have gone. */
+  tendPools(): void;
   macs(): NativeMac[];
   /** Forgets addresses not seen for `seconds`; returns how many. */
   ageMacs(seconds: number): number;

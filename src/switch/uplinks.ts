@@ -28,6 +28,8 @@ export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
   readonly say: (line: string) => void;
+  /** Whether VMDq would show no guest anything else than sorting in software does. */
+  readonly poolsFit: () => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -102,12 +104,16 @@ export class UplinkTable {
   /** Once a second: tells what has become of the links, and takes devices back that are there again. */
   watch(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#parts.binding.tendPools();
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
         if (entry === undefined) continue;
         if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
         entry.last = native;
-        if (native.state === 'gone') await this.#takeBack(entry);
+        if (native.state !== 'gone' && (native.pools === 0 || this.#parts.poolsFit())) continue;
+        if (native.state !== 'gone')
+          this.#parts.say(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
+        await this.#takeBack(entry);
       }
     });
   }
@@ -135,7 +141,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding } = this.#parts;
+    const { host, binding, poolsFit } = this.#parts;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
@@ -144,7 +150,15 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
-      const id = binding.addUplink({ name, device, queues, mtu, buffers, floodStrays: strays === 'flood' });
+      const id = binding.addUplink({
+        name,
+        device,
+        queues,
+        mtu,
+        buffers,
+        floodStrays: strays === 'flood',
+        pools: poolsFit(),
+      });
       return { id, name, device, origin, strays };
     } catch (error) {
       const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device).hint;

@@ -56,12 +56,19 @@ export function statsView(port: PortRecord, native: NativePort): PortStats {
   return { name: port.name, id: port.id, counters: countersView(native.counters) };
 }
 
+function poolsView({ pools, poolsTaken }: NativeUplink): Uplink['pools'] {
+  if (pools === 0) return null;
+  // One is the card's default, where everything else goes.
+  return { count: pools - 1, taken: poolsTaken.map(({ pool, port, mac }) => ({ pool, id: port, mac })) };
+}
+
 export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: readonly NativeMac[]): Uplink {
   const { id, driver, state, mac, mtu, workers, buffers, buffersFree } = native;
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
+    pools: poolsView(native),
     macs: macs.filter((entry) => entry.port === id).length,
   };
 }

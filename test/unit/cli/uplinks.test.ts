@@ -18,7 +18,7 @@ describe('the command line: uplinks', () => {
         const added = await run(desk, 'uplinks', 'add', 'net', 'net_null0', ...more, ...there);
         assert.deepEqual(added, { code: 0, out: ['uplink net (256) on net_null0, link up'], err: [] });
         assert.deepEqual(desk.binding.addedUplinks, [
-          { name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000, floodStrays: true },
+          { name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000, floodStrays: true, pools: false },
         ]);
         assert.equal((await run(desk, 'uplinks', 'list', ...there)).out.length, 2);
         const { uplinks } = parse((await run(desk, 'uplinks', '--json', ...there)).out[0]);

@@ -69,12 +69,22 @@ describe('uplinks of a switch', () => {
   const device = 'net_af_packet0,iface=eth1';
   const wish = { name: 'net', device };
 
-  function table(): { binding: FakeBinding; uplinks: UplinkTable; said: string[]; facts: { interfaces: string } } {
+  function table(): {
+    binding: FakeBinding;
+    uplinks: UplinkTable;
+    said: string[];
+    facts: { interfaces: string; poolsFit: boolean };
+  } {
     const binding = new FakeBinding();
     const said: string[] = [];
-    const facts = { interfaces: NET_DEV };
+    const facts = { interfaces: NET_DEV, poolsFit: true };
     const host: Host = { ...realHost, readOptional: () => Promise.resolve(facts.interfaces) };
-    return { binding, said, facts, uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line) }) };
+    return {
+      binding,
+      said,
+      facts,
+      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit }),
+    };
   }
 
   it('a link is told when it changes, and only then', async () => {
@@ -85,6 +95,19 @@ describe('uplinks of a switch', () => {
     Object.assign(binding.uplinkList[0] ?? {}, { state: 'down' });
     await uplinks.watch();
     assert.deepEqual(said, ['uplink net (256): its link is up', 'uplink net (256): its link is down']);
+  });
+
+  it('VMDq is given up, with the reason, when a port comes that it does not fit', async () => {
+    const { binding, said, facts, uplinks } = table();
+    await uplinks.add(wish, 'api');
+    Object.assign(binding.uplinkList[0] ?? {}, { pools: 8 });
+    await uplinks.watch();
+    assert.equal(uplinks.joined()[0]?.[1].pools, 8);
+    facts.poolsFit = false;
+    await uplinks.watch();
+    assert.equal(uplinks.joined()[0]?.[1].pools, 0);
+    assert.ok(said.includes('uplink net (256): VMDq is given up: it knows only VLAN mode auto'));
+    assert.equal(binding.tended, 2);
   });
 
   it('a device that has gone stays in the list, and is tried again until it is back', async () => {
@@ -133,7 +156,7 @@ describe('uplinks of a switch', () => {
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
-            ...{ buffers: 100, buffersFree: 90, macs: 0 },
+            ...{ buffers: 100, buffersFree: 90, pools: null, macs: 0 },
           },
         ]);
         assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));

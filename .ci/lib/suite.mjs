@@ -1,4 +1,4 @@
-// Headers of Debian packages that are compiled against and never installed or linked.
+// Debian packages of any suite and architecture that are unpacked here and never installed.
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError, ask, runLogged, say } from './task.mjs';
@@ -14,7 +14,7 @@ async function mirror() {
 }
 
 /** Unpacks packages of a Debian suite into `home`, with apt state of its own: the system's stays as it is. */
-export async function fetchHeaders(log, { home, suite, packages, architecture, what }) {
+export async function fetchPackages(log, { home, suite, packages, architecture, what }) {
   if (existsSync(home)) return;
   say(`- fetching ${what} (unpacked below build/, not installed)`);
   const partial = `${home}.partial`;

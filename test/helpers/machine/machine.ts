@@ -1,0 +1,108 @@
+import { apiSocketPath } from '../../../src/switch/rundir.js';
+import { buildFrontEnd } from '../frontend.js';
+import { packImage } from '../guest-image.js';
+import { Guest } from '../guest.js';
+import { root, tempDir } from '../paths.js';
+import type { Scope } from '../scope.js';
+import { Switch } from '../switch.js';
+import { until } from '../until.js';
+import { bridge } from './bridge.js';
+import { Cable } from './cable.js';
+import { programs, switchFiles, vhostHost } from './package.js';
+import { Talker } from './talker.js';
+
+/**
+ * A machine with a network card that has VMDq (Intel 82576, which QEMU emulates from version 8 on), an IOMMU, and
+ * this switch inside; the test has the other end of the card's cable.
+ */
+
+/** The card's address in the machine. */
+export const CARD = '0000:00:05.0';
+
+const QEMU = `${root}build/qemu/usr`;
+const RUN = '/run/vhost-host';
+const LOG = '/run/switch.log';
+const MODULES = ['vfio_iommu_type1', 'vfio-pci'];
+/** The machine's processor is emulated; Node alone needs seconds to come up there. */
+const START_DEADLINE_MS = 120_000;
+const STOP_DEADLINE_MS = 30_000;
+
+const qemuArgs = [
+  ...['-L', `${QEMU}/share/qemu`, '-L', `${QEMU}/share/seabios`],
+  ...['-machine', 'q35,kernel-irqchip=split', '-cpu', 'max', '-smp', '2', '-m', '1024'],
+  ...['-device', 'intel-iommu,intremap=on'],
+];
+
+export class Machine {
+  private constructor(
+    private readonly shell: Guest,
+    readonly cable: Cable,
+    /** The switch inside, as soon as it runs. */
+    readonly vswitch: Switch,
+  ) {}
+
+  static async boot(scope: Scope): Promise<Machine> {
+    await buildFrontEnd(scope, ...programs);
+    const dir = await tempDir(scope);
+    const { archive, modules } = await packImage(scope, { files: switchFiles(dir), modules: MODULES });
+    const cable = await Cable.lay(scope, `${dir}/cable`);
+    const shell = await Guest.boot(scope, {
+      name: 'machine',
+      command: `${QEMU}/bin/qemu-system-x86_64`,
+      args: [...qemuArgs, '-netdev', cable.netdev('n0'), '-device', 'igb,netdev=n0,addr=05.0,romfile='],
+      append: 'intel_iommu=on iommu=pt hugepages=64',
+      msi: true,
+      initramfs: archive,
+      env: { QEMU_MODULE_DIR: `${QEMU}/lib/x86_64-linux-gnu/qemu` },
+    });
+    for (const module of modules) await shell.sh(`insmod /modules/${module}`);
+    await shell.sh('mkdir -p /run /var/run /dev/shm /g && mount -t tmpfs shm /dev/shm');
+    await shell.sh(`echo vfio-pci >/sys/bus/pci/devices/${CARD}/driver_override`);
+    await shell.sh(`echo ${CARD} >/sys/bus/pci/drivers_probe`);
+    await bridge(scope, shell, apiSocketPath(dir), apiSocketPath(RUN));
+    return new Machine(shell, cable, Switch.at(scope, dir));
+  }
+
+  /** Starts the switch with the card as uplink `net`. */
+  async start(...args: string[]): Promise<void> {
+    const words = ['start', '--foreground', '--run-dir', RUN, '--uplink', `net=${CARD}`, ...args];
+    await this.shell.sh(`cd / && node ${vhostHost} ${words.join(' ')} >${LOG} 2>&1 &`);
+    await this.says(/switch ready/, START_DEADLINE_MS);
+  }
+
+  /** Ends the switch, and waits until it has gone. */
+  async stop(): Promise<void> {
+    await this.shell.sh('kill $(pidof node)');
+    await until(async () => (await this.shell.run('pidof node')).status !== 0, {
+      deadline: STOP_DEADLINE_MS,
+      what: 'the end of the switch',
+    });
+  }
+
+  log(): Promise<string> {
+    return this.shell.sh(`cat ${LOG}`);
+  }
+
+  /** Waits for a line of the switch's log. */
+  async says(pattern: RegExp, deadline = 20_000): Promise<void> {
+    await until(
+      async () => {
+        const log = await this.log();
+        if (/^vhost-host: /m.test(log)) throw new Error(`the switch does not start: ${log}`);
+        return pattern.test(log);
+      },
+      { deadline, what: `${String(pattern)} in the log` },
+    );
+  }
+
+  /** A port, and a guest that is connected to it. */
+  async guest(name: string, vlan?: string): Promise<Talker> {
+    await this.vswitch.addPort(name, 1, vlan);
+    return this.talker(name);
+  }
+
+  /** A guest for a port that is there. */
+  talker(name: string): Promise<Talker> {
+    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`);
+  }
+}
