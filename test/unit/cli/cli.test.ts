@@ -153,7 +153,7 @@ describe('the command line: start in the foreground', () => {
           mtu: 0,
           buffers: 0,
           floodStrays: false,
-          pools: false,
+          pools: true,
         };
         assert.deepEqual(desk.binding.addedUplinks, [uplink]);
         assert.deepEqual(

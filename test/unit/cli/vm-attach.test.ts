@@ -15,7 +15,7 @@ describe('vm attach and detach: a domain', () => {
       assert.match(attached.err.join('\n'), /^\+ {4}<interface type='vhostuser'>$/m);
       assert.match(
         attached.err.join('\n'),
-        /^warning: interface 0 .* loses <vlan>; the switch has no option for it yet$/m,
+        /^warning: interface 0 .* loses <vlan>; use the VLAN mode of its port, vhost-host ports add NAME --vlan access:N$/m,
       );
       assert.match(attached.err.join('\n'), /\{"name": "web-hostnet1"\} in "ports" of its configuration file/);
       assert.deepEqual(libvirt.calls[0]?.slice(0, 2), ['-c', 'qemu:///session']);
