@@ -487,7 +487,8 @@ static struct vh_session *guest_of_pool(uint16_t pool)
 }
 
 /* The address by which a pool is to be reached: the one it has, as long as its guest has that; 0: none. */
-static uint64_t address_for(const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
+static uint64_t address_for(
+	const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
 {
 	uint64_t found = 0;
 
@@ -501,8 +502,9 @@ static uint64_t address_for(const struct vh_uplink *u, uint16_t pool, const stru
 }
 
 /*
- * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following events:
- * whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the same.
+ * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following
+ * events: whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the
+ * same.
  */
 static void tend_pools(struct vh_uplink *u)
 {
@@ -521,7 +523,8 @@ static void tend_pools(struct vh_uplink *u)
 void vh_engine_tend_pools(void)
 {
 	for (int i = 0; i < VH_MAX_UPLINKS; i++)
-		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 && engine.uplink[i]->pools > 0)
+		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 &&
+			engine.uplink[i]->pools > 0)
 			tend_pools(engine.uplink[i]);
 }
 

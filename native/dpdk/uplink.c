@@ -190,8 +190,8 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	u->port.pairs = u->pools;
 	if (start_device(u, &with, why, sizeof(why)) == 0 && vh_vmdq_prove(u, why, sizeof(why)))
 		return true;
-	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE, "uplink %s: VMDq is not used, frames are sorted in software: %s",
-		u->name, why);
+	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE,
+		"uplink %s: VMDq is not used, frames are sorted in software: %s", u->name, why);
 	(void)rte_eth_dev_stop(u->eth);
 	rte_mempool_free(u->pool);
 	u->pool = NULL;

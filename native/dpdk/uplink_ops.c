@@ -47,8 +47,9 @@ static bool put_tag_back(struct rte_mbuf **m)
 }
 
 /*
- * Whether a frame that came by a guest's pool is a copy: group frames go to every pool that is not told apart.
- * The tag is looked for in the frame, where it has been put back; cards strip it from some frames only.
+ * Whether a frame that came by a guest's pool is a copy: group frames go to every pool that is not told
+ * apart. The tag is looked for in the frame, where it has been put back; cards strip it from some frames
+ * only.
  */
 static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 {

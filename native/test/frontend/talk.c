@@ -1,8 +1,8 @@
 /*
  * talk SOCKET FIFO
  *
- * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame that
- * comes is printed as such a line. It says "up" first, and ends when the switch does.
+ * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame
+ * that comes is printed as such a line. It says "up" first, and ends when the switch does.
  */
 #include "guest.h"
 
@@ -44,7 +44,8 @@ static void say(const char *line)
 		fail("no frame, or no room for it");
 	memset(me.memory + at, 0, GUEST_HEADER);
 	for (uint32_t i = 0; i < n; i++)
-		me.memory[at + GUEST_HEADER + i] = (uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
+		me.memory[at + GUEST_HEADER + i] =
+			(uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
 	ring_put(r, guest_gpa(at), GUEST_HEADER + n, false);
 	guest_kick(&me, GUEST_TX);
 }
@@ -63,7 +64,8 @@ static void hear(void)
 		for (uint32_t i = GUEST_HEADER; i < len; i++)
 			printf("%02x", me.memory[at + i]);
 		putchar('\n');
-		ring_put(r, guest_gpa(GUEST_BUFFERS_AT + r->offered % SIZE * GUEST_BUFFER), GUEST_BUFFER, true);
+		ring_put(r, guest_gpa(GUEST_BUFFERS_AT + r->offered % SIZE * GUEST_BUFFER), GUEST_BUFFER,
+			true);
 		guest_kick(&me, GUEST_RX);
 	}
 	fflush(stdout);

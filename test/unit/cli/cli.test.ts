@@ -146,16 +146,9 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const uplink = {
-          name: 'net',
-          device: 'net_null0',
-          queues: 1,
-          mtu: 0,
-          buffers: 0,
-          floodStrays: false,
-          pools: true,
-        };
-        assert.deepEqual(desk.binding.addedUplinks, [uplink]);
+        const { floodStrays, pools, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
+        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools], [1, false, true]);
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
