@@ -16,7 +16,7 @@ function packageFor({ host }: Subject, name: ModuleName): string {
   const { family } = host.system.distribution;
   if (family.includes('fedora') || family.includes('rhel'))
     return `sudo dnf install kernel-modules-extra, then sudo modprobe ${name}`;
-  // The cloud flavour leaves out what the others have.
+  // Kernels built elsewhere may be without; these have them all.
   if (family.includes('ubuntu')) return 'sudo apt-get install linux-generic, and a reboot';
   if (family.includes('debian')) return 'sudo apt-get install linux-image-amd64, and a reboot';
   return `a kernel with the module ${name}`;
