@@ -32,6 +32,7 @@ const groups = {
   // DPDK's drivers come with libdpdk-dev.
   uplink: {
     iproute2: "network interfaces and namespaces that the tests' switches are connected to",
+    ethtool: 'has the kernel compute its checksums itself where a switch is on the other end of the wire',
   },
   testpmd: {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',

@@ -205,7 +205,8 @@ static __attribute__((noinline)) void reshape(struct sorting *s, uint16_t i)
 		if (b->frame[i].offload == 0)
 			continue;
 		b->offload[at] = b->offload[i];
-		b->offload[at].csum_start = (uint16_t)(b->offload[i].csum_start - skip + len);
+		if (b->offload[i].needs_csum)
+			b->offload[at].csum_start = (uint16_t)(b->offload[i].csum_start - skip + len);
 		if (b->offload[i].hdr_len != 0)
 			b->offload[at].hdr_len = (uint16_t)(b->offload[i].hdr_len - skip + len);
 	}

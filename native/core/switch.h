@@ -33,8 +33,9 @@ struct vh_port;
 
 /*
  * What an uplink (a network card, native/dpdk/uplink.h) does where a guest has rings. Its port's tx[] are the
- * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0] stands
- * for all that goes out, of which `live` is used. Workers call these; they must not block.
+ * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs) are
+ * those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these; they must
+ * not block.
  */
 struct vh_uplink_ops {
 	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
@@ -42,13 +43,19 @@ struct vh_uplink_ops {
 	/* Gives the frames of a round back. */
 	void (*complete)(const struct vh_batch *batch);
 	/* Copies frames out, as vh_rxq_deliver(), but drops what there is no room for and counts that. */
-	void (*deliver)(struct vh_port *port, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
-		struct vh_counters *own);
+	void (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
+		const uint8_t *which, uint32_t n, struct vh_counters *own);
+	/*
+	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is; others it
+	 * is given finished. NULL where that names none.
+	 */
+	bool (*takes)(const struct vh_port *port, const struct vh_batch *batch, uint8_t frame);
 };
 
 struct vh_port {
 	uint16_t id;	  /* device number (uplinks: from VH_MAX_PORTS on), index in vh_switch.port */
 	uint16_t pairs;	  /* queue pairs it was made with */
+	uint16_t outs;	  /* uplinks: queues by which frames leave, each with the flows that hash to it */
 	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
 	const struct vh_uplink_ops *uplink; /* NULL: a guest */

@@ -48,8 +48,8 @@ static void complete(const struct vh_batch *b)
 	}
 }
 
-static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static void deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
 	struct uplink_rig *u = of(port);
 
@@ -66,6 +66,7 @@ static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_
 		REQUIRE(f->total <= UPLINK_ROOM);
 		to->len = vh_frame_read(b, f, 0, to->data, f->total);
 		REQUIRE_EQ(to->len, f->total);
+		to->queue = pair;
 		u->n_out++;
 		vh_count(&own->rx_packets, 1);
 		vh_count(&own->rx_bytes, f->total);
@@ -85,6 +86,7 @@ struct uplink_rig *uplink_new(struct rig *r, uint32_t i)
 	u->room = UPLINK_FRAMES;
 	u->port.id = (uint16_t)(VH_MAX_PORTS + i);
 	u->port.pairs = 1;
+	u->port.outs = 1;
 	u->port.uplink = &ops;
 	vh_uplink_start(&u->port);
 	r->list->port[r->list->n++] = &u->port;

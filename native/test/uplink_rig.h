@@ -9,6 +9,7 @@
 
 struct uplink_frame {
 	uint32_t len;
+	uint16_t queue; /* that it left by */
 	uint8_t data[UPLINK_ROOM];
 };
 

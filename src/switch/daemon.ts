@@ -6,6 +6,7 @@ import { makeBridge } from './bridge.js';
 import type { Clock } from './clock.js';
 import { EventSink } from './events.js';
 import type { LogLine } from './events.js';
+import { chooseAddresses } from './dma.js';
 import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
 import { GuestRecord } from './guests.js';
@@ -67,14 +68,17 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
     const ports = new PortTable({ ...parts, record, bridge, say });
+    const dma = await chooseAddresses(host, settings.uplinks);
+    if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
     const uplinks = new UplinkTable({
       ...parts,
       say,
+      addresses: dma.addresses,
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });
     const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
-    const engine = await startEngine(parts, (events) => sink.take(events));
+    const engine = await startEngine({ ...parts, dma }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();

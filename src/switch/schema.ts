@@ -100,6 +100,10 @@ export const Uplink = z.strictObject({
   /** null: unknown. */
   speedMbps: Count.nullable(),
   mtu: Count,
+  /** What the card does itself of what guests leave to it, and of what they want to know: `tx-csum`, `tso`, … */
+  offloads: z.array(z.string()),
+  /** What has to be done with the kernel's interface behind it; null: nothing that is known. */
+  remark: z.string().nullable(),
   queues: Count,
   /** The worker of each queue. */
   workers: z.array(Count),

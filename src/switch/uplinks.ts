@@ -5,7 +5,10 @@ import { STRAYS } from './schema.js';
 import type { UplinkWish } from './settings.js';
 import type { NativeBinding, NativeUplink } from './surface.js';
 import { Turns } from './turns.js';
+import { checkAddresses } from './dma.js';
+import type { DmaAddresses } from './dma.js';
 import { checkDevice, deviceName } from './uplink-device.js';
+import { engineDevice } from './uplink-arguments.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
 export interface UplinkRecord {
@@ -29,6 +32,8 @@ export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
   readonly say: (line: string) => void;
+  /** What cards are told; fixed when the switch starts. */
+  readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
 }
@@ -141,7 +146,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit } = this.#parts;
+    const { host, binding, poolsFit, addresses } = this.#parts;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
@@ -150,9 +155,10 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
+      await checkAddresses(host, device, addresses);
       const id = binding.addUplink({
         name,
-        device,
+        device: engineDevice(device, { queues, mtu }),
         queues,
         mtu,
         buffers,

@@ -67,6 +67,7 @@ export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: rea
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
+    ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
     pools: poolsView(native),
     macs: macs.filter((entry) => entry.port === id).length,

@@ -83,7 +83,7 @@ describe('uplinks of a switch', () => {
       binding,
       said,
       facts,
-      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit }),
+      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit, addresses: 'virtual' }),
     };
   }
 
