@@ -82,6 +82,12 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(uplink_checked_frames, false, ALL)                                                                 \
+	X(uplink_unfinished_frames, false, NONE)                                                             \
+	X(uplink_several_queues, false, NONE)                                                                \
+	X(layers_plain, false, NONE)                                                                         \
+	X(layers_odd, false, NONE)                                                                           \
+	X(layers_random, false, NONE)                                                                        \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \
