@@ -102,7 +102,7 @@ export class Machine {
   }
 
   /** A guest for a port that is there. */
-  talker(name: string): Promise<Talker> {
-    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`);
+  talker(name: string, options?: { offloads?: boolean }): Promise<Talker> {
+    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, options);
   }
 }
