@@ -7,6 +7,8 @@ export interface PacketOptions {
   readonly tcp: boolean;
   readonly payload: Buffer;
   readonly vlan?: number;
+  /** Tells flows apart: the sender's port. */
+  readonly flow?: number;
 }
 
 export interface Packet {
@@ -49,7 +51,7 @@ function lengthsAndSums(frame: Buffer, { ip, l4 }: Pick<Packet, 'ip' | 'l4'>, v6
   frame.writeUInt16BE(fold(sum(addresses) + inside + (tcp ? 6 : 17)), l4 + (tcp ? 16 : 6));
 }
 
-export function packet({ to, from, v6, tcp, payload, vlan }: PacketOptions): Packet {
+export function packet({ to, from, v6, tcp, payload, vlan, flow = 0x1001 }: PacketOptions): Packet {
   const ip = ETHERNET + (vlan === undefined ? 0 : 4);
   const l4 = ip + (v6 ? 40 : 20);
   const headers = l4 + (tcp ? TCP_HEADER : UDP_HEADER);
@@ -62,7 +64,8 @@ export function packet({ to, from, v6, tcp, payload, vlan }: PacketOptions): Pac
   frame[ip + (v6 ? 7 : 8)] = 64;
   if (!v6) frame.writeUInt32BE(0x12344000, ip + 4);
   Buffer.from(v6 ? 'fd'.repeat(16) + '0a'.repeat(16) : '0a0900010a090002', 'hex').copy(frame, ip + (v6 ? 8 : 12));
-  frame.writeUInt32BE(0x10011002, l4);
+  frame.writeUInt16BE(flow, l4);
+  frame.writeUInt16BE(0x1002, l4 + 2);
   if (tcp) {
     frame.writeUInt32BE(1_000_000, l4 + 4);
     frame.writeUInt16BE(0x5000 | ACK, l4 + 12);

@@ -7,6 +7,7 @@ import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
 import { describeOffloads } from './card-offloads.js';
+import { describeWithoutIommu } from './without-iommu.js';
 
 const multicast = '33:33:00:00:00:01';
 const outside = '02:00:00:00:01:01';
@@ -119,4 +120,5 @@ describe('vmdq: frames between a card and guests', function () {
   });
 
   describeOffloads(() => machine);
+  describeWithoutIommu(() => machine);
 });
