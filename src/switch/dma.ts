@@ -41,12 +41,16 @@ export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]
   return { addresses: 'virtual', reason: undefined };
 }
 
-/** Throws where the device cannot work with the mode in use. `device`: as of `deviceName`. */
-export async function checkAddresses(host: Host, device: string, addresses: DmaAddresses): Promise<void> {
+/** Throws where an uplink's device cannot work with the mode in use. `device`: as of `deviceName`. */
+export async function checkAddresses(
+  host: Host,
+  addresses: DmaAddresses,
+  { name, device }: Pick<UplinkWish, 'name' | 'device'>,
+): Promise<void> {
   if (addresses === 'physical') return;
   const reason = await needsPhysical(host, device);
   if (reason === undefined) return;
   throw new VhostHostError('UPLINK_FAILED', `${reason}, which works only in a switch that is started with it`, {
-    hint: `vhost-host stop && vhost-host start --uplink net0=${device}`,
+    hint: `vhost-host stop && vhost-host start --uplink ${name}=${device}`,
   });
 }

@@ -155,7 +155,7 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
-      await checkAddresses(host, device, addresses);
+      await checkAddresses(host, addresses, { name, device });
       const id = binding.addUplink({
         name,
         device: engineDevice(device, { queues, mtu }),

@@ -83,7 +83,13 @@ describe('uplinks of a switch', () => {
       binding,
       said,
       facts,
-      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit, addresses: 'virtual' }),
+      uplinks: new UplinkTable({
+        host,
+        binding,
+        say: (line) => void said.push(line),
+        poolsFit: () => facts.poolsFit,
+        addresses: 'virtual',
+      }),
     };
   }
 
@@ -156,7 +162,7 @@ describe('uplinks of a switch', () => {
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
-            ...{ buffers: 100, buffersFree: 90, pools: null, macs: 0 },
+            ...{ buffers: 100, buffersFree: 90, offloads: [], remark: null, pools: null, macs: 0 },
           },
         ]);
         assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));
