@@ -11,7 +11,7 @@ import { until } from '../helpers/until.js';
 import { EBUSY, claimTrouble, isTurnedAway, own } from './claims.js';
 import { cuseDevices, freePages, opened, pidsOf, stuck } from './processes.js';
 
-/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/e2e/cuse.test.ts`. */
+/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
 
 const SLOW = 240_000;
 const DEVICE = '/dev/usvhost-1';
