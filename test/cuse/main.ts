@@ -7,4 +7,8 @@ const mocha = new Mocha({ bail: true, reporter: Mocha.reporters.JSON });
 mocha.suite.emit('pre-require', globalThis, '', mocha);
 await import('./cuse.test.js');
 await import('./many.test.js');
+if (process.env.VHOST_HOST_TEST_FULL !== undefined) {
+  await import('./linux.full.js');
+  await import('./libvirt.full.js');
+}
 mocha.run((failures) => (process.exitCode = Math.min(failures, 1)));
