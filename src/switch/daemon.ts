@@ -179,6 +179,7 @@ function startTicking(
 ): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
+    await ports.tendDevices();
     await ports.expire();
     await uplinks.watch();
     await guests.save();
