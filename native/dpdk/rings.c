@@ -147,6 +147,7 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	c.avail = v.avail;
 	c.used = v.used;
 	c.size = v.size;
+	c.log = vh_session_log_of(&s->log, i);
 	c.call_fd = duplicate_eventfd(v.callfd);
 	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
 		close(c.call_fd);

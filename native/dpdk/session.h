@@ -26,7 +26,7 @@
 #define VH_DPDK_SESSION_H
 
 #include <pthread.h>
-#include "gate.h"
+#include "session_log.h"
 #include "../core/switch.h"
 
 /* sun_path without its terminating zero. */
@@ -56,6 +56,7 @@ struct vh_session {
 	uint64_t features;
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
+	struct vh_session_log log;
 	struct vh_ring ring[VH_MAX_RINGS];
 };
 
