@@ -38,6 +38,7 @@ struct vh_ring {
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
+	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
 	uint16_t size;
 	uint32_t placed; /* the last vh_engine_spread() that has looked at it */
