@@ -1,14 +1,6 @@
 #include "dirty_log.h"
 #include "virtq.h"
 
-bool vh_log_covers(const struct vh_dirty_log *log, uint64_t addr, uint64_t len)
-{
-	uint64_t last = addr + len - 1;
-
-	/* Empty ones, and those that wrap round, are nobody's. */
-	return len > 0 && last >= addr && last / VH_LOG_PAGE / 8 < log->bytes;
-}
-
 bool vh_log_covers_all(const struct vh_dirty_log *log, const struct vh_guest_mem *mem)
 {
 	for (uint32_t i = 0; i < mem->n; i++)

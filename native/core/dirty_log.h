@@ -36,7 +36,13 @@ struct vh_vq_log {
 };
 
 /* Whether every page of [addr, addr + len) has its bit. */
-bool vh_log_covers(const struct vh_dirty_log *log, uint64_t addr, uint64_t len);
+static inline bool vh_log_covers(const struct vh_dirty_log *log, uint64_t addr, uint64_t len)
+{
+	uint64_t last = addr + len - 1;
+
+	/* Empty ones, and those that wrap round, are nobody's. */
+	return len > 0 && last >= addr && last / VH_LOG_PAGE / 8 < log->bytes;
+}
 
 /* Whether every page of a guest has its bit. */
 bool vh_log_covers_all(const struct vh_dirty_log *log, const struct vh_guest_mem *mem);
