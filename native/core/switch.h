@@ -26,8 +26,9 @@
 
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
-/* The control thread's own block of counters, behind the workers'. */
+/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that. */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
+#define VH_ANNOUNCE_COUNTERS (VH_MAX_WORKERS + 1)
 
 struct vh_port;
 
@@ -62,7 +63,7 @@ struct vh_port {
 	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
-	struct vh_counters counters[VH_MAX_WORKERS + 1];
+	struct vh_counters counters[VH_MAX_WORKERS + 2];
 };
 
 /* The ports that exist, in ascending order; immutable once published. */
@@ -162,6 +163,13 @@ static inline void vh_round_complete(
 
 /* One round on transmit queue `pair` of `port` (live, ours). Return: how many chains were taken. */
 uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint16_t pair);
+
+/*
+ * Forwards one frame as if it had come from transmit queue 0 of a guest's port, which must be stopped and out
+ * of use; nobody is waited for. By a thread that counts as a worker meanwhile, with a lane of its own.
+ */
+void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
+	uint32_t len);
 
 /*
  * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not
