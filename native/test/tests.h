@@ -82,6 +82,8 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(uplink_waits_in_bounds, false, ALL)                                                                \
+	X(uplink_waits_again, false, NONE)                                                                   \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

@@ -66,10 +66,11 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     unwind.push('the port sockets', () => record.close());
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports = new PortTable({ ...parts, record, bridge, say });
+    const ports = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
     const uplinks = new UplinkTable({
       ...parts,
       say,
+      isPort: (name) => ports.has(name),
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });

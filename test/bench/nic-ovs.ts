@@ -6,15 +6,15 @@ import { bridge, featuresOf, pmdReading, pmdThread } from './ovs.js';
 import type { Ovs } from './ovs.js';
 import { parsePortStats } from './ovs-stats.js';
 
-const [guest, nic] = ['v0', 'n0'];
-/** Devices that were asked for: a name is not used twice in one process. */
-let devices = 0;
+/** Names are not used twice: Open vSwitch may still hold the socket of the last port that it had. */
+let serial = 0;
 
 /**
  * A fresh port and `net_null` on a running Open vSwitch, gone with the scope. Its bridge would learn the address of
  * all frames from the card on the card, so it is told where the address is.
  */
 export async function addOvsNic(scope: Scope, { process }: Ovs, c: NicCase): Promise<NicContender> {
+  const [guest, nic] = [`guest${++serial}`, `nic${serial}`];
   const receives = c.direction === 'receive';
   scope.defer('the ports of Open vSwitch', async () => {
     for (const port of [nic, guest]) await process.vsctl('--if-exists', 'del-port', bridge, port);
@@ -25,7 +25,7 @@ export async function addOvsNic(scope: Scope, { process }: Ovs, c: NicCase): Pro
     socket: `${process.dir}/${guest}`,
     ready: async () => {
       const features = await featuresOf(process, guest);
-      const device = nullDevice(c, ++devices);
+      const device = nullDevice(c, serial);
       const set = ['set', 'Interface', nic, 'type=dpdk', `options:dpdk-devargs="${device}"`];
       if (receives) await process.appctl('fdb/add', bridge, guest, '0', nullMac);
       await process.vsctl('add-port', bridge, nic, '--', ...set);

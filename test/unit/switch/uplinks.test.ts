@@ -83,9 +83,15 @@ describe('uplinks of a switch', () => {
       binding,
       said,
       facts,
-      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit }),
+      uplinks: new UplinkTable({ host, binding, say: (line) => void said.push(line), poolsFit: () => facts.poolsFit, isPort: (name) => name === 'guest' }),
     };
   }
+
+  it('has no name that a port has', async () => {
+    const { uplinks } = table();
+    const error = await failure('UPLINK_EXISTS', uplinks.add({ name: 'guest', device }, 'api'));
+    assert.equal(error.message, 'uplink guest: a port has this name');
+  });
 
   it('a link is told when it changes, and only then', async () => {
     const { binding, said, uplinks } = table();
