@@ -41,10 +41,10 @@ static uint32_t rounds_with(uint32_t frames, uint32_t slow_every, bool shared)
 	for (uint32_t i = 0; i < frames; i++) {
 		arrive(u, FAST, i);
 		arrive(u, SLOW, i);
+		REQUIRE(guest_post(r->guest[FAST], 0, 2000, LAYOUT_SINGLE));
 		while (u->taken < u->n_in || uplink_lent(u) > 0) {
 			if (rounds++ % slow_every == 0)
 				REQUIRE(guest_post(r->guest[SLOW], 0, 2000, LAYOUT_SINGLE));
-			REQUIRE(guest_post(r->guest[FAST], 0, 2000, LAYOUT_SINGLE));
 			uplink_poll(u, 1);
 			rig_tick(r, 1);
 			while (rig_receive(r, FAST, NULL) != GUEST_NOTHING)
