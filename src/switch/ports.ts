@@ -12,6 +12,7 @@ import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
+import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -59,7 +60,7 @@ const BLOCKED = {
 export class PortTable {
   readonly #parts: PortTableParts;
   readonly #ports = new Map<string, Mutable<PortRecord>>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: PortTableParts) {
     this.#parts = parts;
@@ -84,21 +85,21 @@ export class PortTable {
   }
 
   add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
-    return this.#inTurn(() => this.#add(wish, origin));
+    return this.#turns.take(() => this.#add(wish, origin));
   }
 
   remove(name: string): Promise<void> {
-    return this.#inTurn(() => this.#remove(this.get(name)));
+    return this.#turns.take(() => this.#remove(this.get(name)));
   }
 
   /** Hands out a port to a guest, made now where it is missing. */
   claim(wish: PortClaim): Promise<PortRecord> {
-    return this.#inTurn(() => this.#claim(wish));
+    return this.#turns.take(() => this.#claim(wish));
   }
 
   /** Makes a port that an earlier switch had handed out, for its guest to come back to; one that is there stays. */
   restore(wish: PortWish): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (this.#ports.has(wish.name)) return;
       const { id } = await this.#add(wish, 'claim');
       const port = this.#byId(id);
@@ -108,7 +109,7 @@ export class PortTable {
 
   /** Removes ports whose claims came to nothing. */
   expire(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       for (const port of this.all()) {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
@@ -119,8 +120,8 @@ export class PortTable {
   }
 
   /** Resolves when every change that was asked for is through. */
-  async settled(): Promise<void> {
-    await this.#last;
+  settled(): Promise<void> {
+    return this.#turns.settled();
   }
 
   /** Takes over who is connected, where events about it were lost. */
@@ -138,13 +139,6 @@ export class PortTable {
 
   #byId(id: number): Mutable<PortRecord> | undefined {
     return [...this.#ports.values()].find((port) => port.id === id);
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    // The next one's turn comes also after a failure, which is the asker's to hear about.
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {

@@ -4,6 +4,7 @@ import type { Host } from '../host.js';
 import { STRAYS } from './schema.js';
 import type { UplinkWish } from './settings.js';
 import type { NativeBinding, NativeUplink } from './surface.js';
+import { Turns } from './turns.js';
 import { checkDevice, deviceName } from './uplink-device.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
@@ -42,19 +43,18 @@ const NEWS = {
 } as const;
 
 /** How an engine's refusal is mended, where that is known. */
-function hintFor(error: unknown, device: string): { hint?: string } {
+function hintFor(error: unknown, device: string): string | undefined {
+  if (error instanceof VhostHostError) return error.hint;
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
-  if (errnoOf(error) === 'ENODEV' && driver !== undefined) {
-    return { hint: `apt-get install librte-${driver.replaceAll('_', '-')}23` };
-  }
-  return {};
+  if (errnoOf(error) !== 'ENODEV' || driver === undefined) return undefined;
+  return `apt-get install librte-${driver.replaceAll('_', '-')}23`;
 }
 
 /** The uplinks of the switch. Changes run one after the other; looking never waits. */
 export class UplinkTable {
   readonly #parts: UplinkTableParts;
   readonly #uplinks = new Map<string, Entry>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: UplinkTableParts) {
     this.#parts = parts;
@@ -87,7 +87,7 @@ export class UplinkTable {
   }
 
   add(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (this.#uplinks.has(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
       }
@@ -101,7 +101,7 @@ export class UplinkTable {
   }
 
   remove(name: string): Promise<void> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       const { id } = this.get(name);
       const attached = this.#uplinks.get(name)?.attached === true;
       this.#uplinks.delete(name);
@@ -112,7 +112,7 @@ export class UplinkTable {
 
   /** Once a second: tells what has become of the links, and takes devices back that are there again. */
   watch(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#parts.binding.tendPools();
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
@@ -128,8 +128,8 @@ export class UplinkTable {
   }
 
   /** Resolves when every change that was asked for is through. */
-  async settled(): Promise<void> {
-    await this.#last;
+  settled(): Promise<void> {
+    return this.#turns.settled();
   }
 
   async #takeBack(entry: Entry): Promise<void> {
@@ -170,16 +170,10 @@ export class UplinkTable {
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device).hint;
+      const hint = hintFor(error, device);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);
     }
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }

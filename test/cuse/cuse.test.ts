@@ -9,7 +9,7 @@ import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 
-/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/e2e/cuse.test.ts`. */
+/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
 
 const SLOW = 240_000;
 const DEVICE = '/dev/usvhost-1';

@@ -65,7 +65,7 @@ describe('offloads between Linux guests, on and off', function () {
   before(async () => {
     noLeaks = await watchForLeaks();
     vswitch = await Switch.start(scope);
-    for (const name of names) guests.set(name, await boot(name));
+    await Promise.all(names.map(async (name) => guests.set(name, await boot(name))));
   });
 
   after(async () => {
