@@ -66,8 +66,8 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     unwind.push('the port sockets', () => record.close());
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
-    const uplinks = new UplinkTable({
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
+    const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       say,
       isPort: (name) => ports.has(name),
