@@ -11,6 +11,9 @@
  * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
  * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
  *
+ *   While an uplink's queue rests, nobody gets what the network has for him. So its rests are bounded: one of
+ * a time T is followed by VH_UPLINK_PATIENCE times T in which frames for full receivers are dropped at once.
+ *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
  *   list and port pointers, and hold them no longer than one round; the control thread frees what it has
@@ -26,6 +29,8 @@
 
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
+/* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests. */
+#define VH_UPLINK_PATIENCE 9U
 /* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that. */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
 #define VH_ANNOUNCE_COUNTERS (VH_MAX_WORKERS + 1)
@@ -118,6 +123,7 @@ struct vh_progress {
 struct vh_round {
 	uint32_t parked; /* atomic; set by the worker, cleared by whoever completes the round */
 	uint32_t tries;
+	uint64_t since;			     /* ticks: when it was parked */
 	uint64_t due;			     /* ticks: when to try again */
 	struct vh_lane *lane;		     /* whose round this is */
 	struct vh_port *from;		     /* whose frames these are */

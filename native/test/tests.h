@@ -92,6 +92,8 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(layers_plain, false, NONE)                                                                         \
 	X(layers_odd, false, NONE)                                                                           \
 	X(layers_random, false, NONE)                                                                        \
+	X(uplink_waits_in_bounds, false, ALL)                                                                \
+	X(uplink_waits_again, false, NONE)                                                                   \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

@@ -67,13 +67,14 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     unwind.push('the port sockets', () => record.close());
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports = new PortTable({ ...parts, record, bridge, say });
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
     const dma = await chooseAddresses(host, settings.uplinks);
     if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
-    const uplinks = new UplinkTable({
+    const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       say,
       addresses: dma.addresses,
+      isPort: (name) => ports.has(name),
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });

@@ -43,6 +43,8 @@ export interface PortTableParts {
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
+  /** Whether an uplink has this name. */
+  readonly isUplink: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
@@ -76,6 +78,10 @@ export class PortTable {
     const port = this.#ports.get(name);
     if (port !== undefined) return port;
     throw new VhostHostError('PORT_UNKNOWN', `there is no port ${printable(name)}`, { hint: 'vhost-host ports' });
+  }
+
+  has(name: string): boolean {
+    return this.#ports.has(name);
   }
 
   byId(id: number): PortRecord | undefined {
@@ -191,6 +197,7 @@ export class PortTable {
   #check({ name, mac }: PortWish, socket: string, queues: number): void {
     const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
     if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
+    if (this.#parts.isUplink(name)) throw new VhostHostError('PORT_EXISTS', `port ${name}: an uplink has this name`);
     if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
     if (queues > maxQueuePairs) {
       throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
