@@ -19,6 +19,7 @@ struct verdict {
 	bool is_tagged;
 	uint8_t front[FRONT]; /* read once */
 	bool reshaped;
+	bool looped; /* from one of our guests to another, by way of the card */
 };
 
 /* One round of sorting. */
@@ -27,6 +28,7 @@ struct sorting {
 	struct vh_batch *batch;
 	struct vh_port *from;
 	const struct vh_port_list *list;
+	const struct vh_port *card; /* vh_switch.card, while frames can go there */
 	struct run run;
 	uint16_t segs; /* where the next rest of a frame goes in batch->seg */
 	struct verdict of[VH_BATCH];
@@ -55,7 +57,7 @@ static void read_front(const struct vh_batch *b, const struct vh_frame *f, struc
 	/* 802.1Q and 802.1ad; with less behind it, it is no tag. */
 	v->is_tagged = (type == 0x8100 || type == 0x88a8) && f->total >= FRONT;
 	v->only = VH_NO_PORT;
-	v->reshaped = false;
+	v->reshaped = v->looped = false;
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */
@@ -122,6 +124,19 @@ static void from_uplink(const struct vh_switch *sw, struct verdict *v)
 		v->vlan = 0;
 }
 
+/* Notes whether one of our guests sent what a card brings. Return: whether that is not the sender's own. */
+static bool from_card(const struct sorting *s, struct verdict *v)
+{
+	uint64_t src = vh_mac_key(v->front + 6, 0);
+	uint16_t id;
+
+	if (s->from != s->card || v->only == VH_NO_PORT)
+		return true;
+	id = vh_mac_lookup(&s->sw->macs, src, vh_mac_place(&s->sw->macs, src));
+	v->looped = id < VH_MAX_PORTS;
+	return id != v->only;
+}
+
 /* The form in which a guest takes the frame, or NOT_AT_ALL. */
 static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
 {
@@ -130,7 +145,7 @@ static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, 
 	if (vh_unlikely(v->only != VH_NO_PORT)) {
 		if (v->only != to->id)
 			return NOT_AT_ALL;
-		return to->vlan.keep_tag ? v->tagged : v->plain;
+		return to->vlan.keep_tag && !v->looped ? v->tagged : v->plain;
 	}
 	switch (to->vlan.mode) {
 	case VH_VLAN_AUTO:
@@ -245,6 +260,32 @@ static bool give(struct sorting *s, uint16_t i, const struct vh_port *to)
 	return true;
 }
 
+/* How long the frame is, or the longest of the segments that it stands for. */
+static uint32_t length_of(const struct vh_batch *b, uint16_t i)
+{
+	uint32_t whole = b->frame[i].total, segment;
+
+	if (b->frame[i].offload == 0 || b->offload[i].hdr_len == 0)
+		return whole;
+	segment = (uint32_t)b->offload[i].hdr_len + b->offload[i].gso_size;
+	return segment < whole ? segment : whole;
+}
+
+/* Lets the card hand it over, where that can. Return: whether it does. */
+static bool give_to_card(struct sorting *s, uint16_t i, const struct vh_port *to)
+{
+	struct verdict *v = &s->of[i];
+
+	if (vh_likely(s->card == NULL) || s->from->vlan.mode != VH_VLAN_AUTO ||
+		__atomic_load_n(&to->at_card, __ATOMIC_RELAXED) != v->dst ||
+		length_of(s->batch, i) + TAG_BYTES > s->sw->card_longest)
+		return false;
+	v->tag = (uint16_t)((v->tag & 0xf000) | (VH_VLAN_TAG_BASE + to->id));
+	reshape(s, i);
+	enlist(&s->run, s->card->id, (uint16_t)(VH_TAGGED * VH_BATCH + i));
+	return true;
+}
+
 /* To every port that takes it. Return: how many those were. */
 static uint32_t give_all(struct sorting *s, uint16_t i)
 {
@@ -271,7 +312,7 @@ static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
 		return;
 	}
 	to = dst == VH_NO_PORT ? NULL : __atomic_load_n(&s->sw->port[dst], __ATOMIC_ACQUIRE);
-	if (to != NULL && give(s, i, to))
+	if (to != NULL && (give_to_card(s, i, to) || give(s, i, to)))
 		return;
 	/* A guest that has the address, but may not be talked to from here, is not there. */
 	if (group || (from_network ? to == NULL && s->from->flood_strays : to == NULL || s->sw->isolate)) {
@@ -302,8 +343,12 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 		}
 		if (!can_reshape(s->batch, i, own))
 			continue;
-		good |= 1ULL << i;
 		learn(s->sw, lane, s->from, vq, vh_mac_key(v->front + 6, v->vlan));
+		if (!from_card(s, v)) {
+			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
+			continue;
+		}
+		good |= 1ULL << i;
 		v->dst = vh_mac_key(v->front, v->vlan);
 		v->at = vh_mac_place(&s->sw->macs, v->dst);
 		vh_prefetch(&s->sw->macs.bucket[v->at.first]);
@@ -321,6 +366,9 @@ void vh_sort_by_rules(struct vh_switch *sw, struct vh_lane *lane, struct vh_roun
 	s.batch = &r->batch;
 	s.from = port;
 	s.list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
+	s.card = __atomic_load_n(&sw->card, __ATOMIC_ACQUIRE);
+	if (s.card != NULL && __atomic_load_n(&s.card->rx_live, __ATOMIC_RELAXED) == 0)
+		s.card = NULL;
 	s.run = (struct run){.r = r, .dst = VH_NO_PORT};
 	s.segs = VH_BATCH_SEGS;
 	good = classify(&s, lane, vq);

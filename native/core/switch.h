@@ -53,6 +53,7 @@ struct vh_port {
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
 	const struct vh_uplink_ops *uplink; /* NULL: a guest */
 	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
+	uint64_t at_card; /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
 	struct vh_counters counters[VH_MAX_WORKERS + 1];
@@ -94,6 +95,12 @@ struct vh_switch {
 	struct vh_retry retry; /* constant while workers run */
 	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
 	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
+	/*
+	 * The uplink whose card switches between `auto` guests (--vm2vm 2), or NULL: the switch does it all;
+	 * atomic. Longest frame that the card hands over, tag included; set before.
+	 */
+	const struct vh_port *card;
+	uint32_t card_longest;
 	/* Set before there is a port with offloads, and constant from then on. */
 	struct vh_soften soften;
 	struct vh_mac_table macs;
