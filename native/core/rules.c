@@ -124,16 +124,18 @@ static void from_uplink(const struct vh_switch *sw, struct verdict *v)
 		v->vlan = 0;
 }
 
-/* Notes whether one of our guests sent what a card brings. Return: whether that is not the sender's own. */
-static bool from_card(const struct sorting *s, struct verdict *v)
+/*
+ * Notes whether one of our guests sent what the card brings. Return: whether it is for another than its sender.
+ */
+static bool not_to_sender(const struct sorting *s, struct verdict *v)
 {
 	uint64_t src = vh_mac_key(v->front + 6, 0);
 	uint16_t id;
 
-	if (s->from != s->card || v->only == VH_NO_PORT)
+	if (s->from->uplink == NULL || v->only == VH_NO_PORT)
 		return true;
 	id = vh_mac_lookup(&s->sw->macs, src, vh_mac_place(&s->sw->macs, src));
-	v->looped = id < VH_MAX_PORTS;
+	v->looped = s->from == s->card && id < VH_MAX_PORTS;
 	return id != v->only;
 }
 
@@ -344,7 +346,7 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 		if (!can_reshape(s->batch, i, own))
 			continue;
 		learn(s->sw, lane, s->from, vq, vh_mac_key(v->front + 6, v->vlan));
-		if (!from_card(s, v)) {
+		if (!not_to_sender(s, v)) {
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 			continue;
 		}

@@ -64,12 +64,12 @@ static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, struct vh_counters *own)
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
-	bool by_pool = pair > 0 && uplink_of(port)->pools > 0;
+	bool by_pool = pair > 0 && uplink_of(port)->guests > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(uplink_of(port)->eth, pair, m, VH_BATCH);
+	b->chains = rte_eth_rx_burst(uplink_of(port)->eth, uplink_of(port)->queue[pair], m, VH_BATCH);
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {
