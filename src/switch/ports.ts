@@ -14,6 +14,7 @@ import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
+import { IN_SOFTWARE, portMisfit } from './vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -37,7 +38,7 @@ export interface PortTableParts {
   readonly binding: NativeBinding;
   readonly settings: Pick<
     Settings,
-    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads'
+    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads' | 'vm2vm'
   >;
   readonly bridge: Bridge;
   readonly clock: Clock;
@@ -159,6 +160,7 @@ export class PortTable {
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
     this.#check(wish, socket, queues);
+    this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -211,6 +213,17 @@ export class PortTable {
     const owner = this.#byMac(mac);
     if (owner !== undefined) {
       throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
+    }
+  }
+
+  /** A card that switches between guests knows only some. */
+  #checkVlan(name: string, vlan: string): void {
+    const { settings, binding } = this.#parts;
+    // As the engine will choose it.
+    const id = this.all().findIndex((port, index) => port.id !== index);
+    const misfit = portMisfit(vlan, id === -1 ? this.#ports.size : id, binding.limits.poolTags);
+    if (settings.vm2vm === 'hardware' && misfit !== undefined) {
+      throw new VhostHostError('PORT_FAILED', `port ${name}: ${misfit}`, { hint: IN_SOFTWARE });
     }
   }
 
