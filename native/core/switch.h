@@ -33,9 +33,9 @@ struct vh_port;
 
 /*
  * What an uplink (a network card, native/dpdk/uplink.h) does where a guest has rings. Its port's tx[] are the
- * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs) are
- * those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these; they must
- * not block.
+ * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs)
+ * are those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these;
+ * they must not block.
  */
 struct vh_uplink_ops {
 	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
@@ -46,8 +46,8 @@ struct vh_uplink_ops {
 	void (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
 		const uint8_t *which, uint32_t n, struct vh_counters *own);
 	/*
-	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is; others it
-	 * is given finished. NULL where that names none.
+	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is;
+	 * others it is given finished. NULL where that names none.
 	 */
 	bool (*takes)(const struct vh_port *port, const struct vh_batch *batch, uint8_t frame);
 };

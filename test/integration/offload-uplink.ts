@@ -11,8 +11,8 @@ import { Namespace, Wire } from '../helpers/wire.js';
 
 export interface Rig {
   readonly scope: Scope;
-  vswitch(): Switch;
-  guest(name: 'on1' | 'off1'): GuestShell;
+  readonly vswitch: () => Switch;
+  readonly guest: (name: 'on1' | 'off1') => GuestShell;
 }
 
 const HOST = '10.9.0.100';
