@@ -67,7 +67,7 @@ void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
 void vh_port_counters(const struct vh_port *port, struct vh_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (int w = 0; w <= VH_CONTROL_COUNTERS; w++) {
+	for (int w = 0; w <= VH_ANNOUNCE_COUNTERS; w++) {
 		/* Counters are nothing but 64-bit words, so they are added as such. */
 		const uint64_t *from = (const uint64_t *)(const void *)&port->counters[w];
 		uint64_t *to = (uint64_t *)(void *)sum;

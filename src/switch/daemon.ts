@@ -67,13 +67,14 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     unwind.push('the port sockets', () => record.close());
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports = new PortTable({ ...parts, record, bridge, say });
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
     const dma = await chooseAddresses(host, settings.uplinks);
     if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
-    const uplinks = new UplinkTable({
+    const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       say,
       addresses: dma.addresses,
+      isPort: (name) => ports.has(name),
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });
@@ -179,6 +180,7 @@ function startTicking(
 ): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
+    await ports.tendDevices();
     await ports.expire();
     await uplinks.watch();
     await guests.save();

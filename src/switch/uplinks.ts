@@ -36,6 +36,8 @@ export interface UplinkTableParts {
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
+  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
+  readonly isPort: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -71,6 +73,10 @@ export class UplinkTable {
     });
   }
 
+  has(name: string): boolean {
+    return this.#uplinks.has(name);
+  }
+
   byId(id: number): UplinkRecord | undefined {
     return [...this.#uplinks.values()].find(({ record, attached }) => attached && record.id === id)?.record;
   }
@@ -89,6 +95,9 @@ export class UplinkTable {
     return this.#turns.take(async () => {
       if (this.#uplinks.has(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      }
+      if (this.#parts.isPort(wish.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
       }
       const record = await this.#attach(wish, origin);
       this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });

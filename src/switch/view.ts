@@ -29,6 +29,7 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     offloads: port.offloads,
     transports: [...port.transports],
     device: port.device === undefined ? null : `/dev/${port.device}`,
+    mac: port.mac ?? null,
     origin: port.origin,
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,

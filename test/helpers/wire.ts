@@ -26,8 +26,25 @@ export class Namespace {
     return self;
   }
 
+  /** What a command is begun with to run in it. */
+  get prefix(): readonly string[] {
+    return ['ip', 'netns', 'exec', this.name];
+  }
+
   run(...command: string[]): Promise<Finished> {
-    return runToEnd(this.scope, 'ip', ['netns', 'exec', this.name, ...command]);
+    const [program = '', ...words] = [...this.prefix, ...command];
+    return runToEnd(this.scope, program, words);
+  }
+
+  /** Moves an interface of ours into it, and has it up. */
+  async take(device: string): Promise<void> {
+    await ip(this.scope, 'link', 'set', device, 'netns', this.name);
+    await ip(this.scope, '-n', this.name, 'link', 'set', device, 'up');
+  }
+
+  /** Gives one of its interfaces an address. */
+  address(device: string, address: string): Promise<void> {
+    return ip(this.scope, '-n', this.name, 'addr', 'add', address, 'dev', device);
   }
 }
 

@@ -98,6 +98,7 @@ describe('answers for people', () => {
       rings: [],
       transports: ['user' as const],
       device: null,
+      mac: null,
     };
     const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
     assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);

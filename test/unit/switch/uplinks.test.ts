@@ -89,9 +89,16 @@ describe('uplinks of a switch', () => {
         say: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
         addresses: 'virtual',
+        isPort: (name) => name === 'guest',
       }),
     };
   }
+
+  it('has no name that a port has', async () => {
+    const { uplinks } = table();
+    const error = await failure('UPLINK_EXISTS', uplinks.add({ name: 'guest', device }, 'api'));
+    assert.equal(error.message, 'uplink guest: a port has this name');
+  });
 
   it('a link is told when it changes, and only then', async () => {
     const { binding, said, uplinks } = table();
