@@ -143,6 +143,7 @@ describe('the command line: start in the foreground', () => {
           rxRetryNum: 7,
           rxRetryDelayUs: 20,
           isolate: true,
+          physicalAddresses: false,
         });
         assert.deepEqual(
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
