@@ -116,8 +116,8 @@ static void answer(int listener)
 }
 
 /*
- * Whatever else its starter had open. The switch has guests' memory, by descriptors that librte_vhost leaves to
- * be inherited: kept here, that memory would be taken for as long as there are devices.
+ * Whatever else its starter had open. The switch has guests' memory, by descriptors that librte_vhost leaves
+ * to be inherited: kept here, that memory would be taken for as long as there are devices.
  */
 static void close_inherited(void)
 {
