@@ -165,7 +165,8 @@ struct vh_frame {
 	uint32_t len;	      /* its bytes */
 	uint32_t total;	      /* bytes of the whole frame */
 	uint16_t more, first; /* further segments: how many, and where in vh_batch.seg */
-	uint32_t offload; /* what its receiver must have taken on (VH_F_GUEST_*), or VH_CHECKED; 0: complete */
+	uint32_t
+		offload; /* what its receiver must have taken on (VH_F_GUEST_*), or VH_CHECKED; 0: complete */
 };
 
 struct vh_batch {

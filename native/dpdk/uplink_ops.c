@@ -67,12 +67,12 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
 	const struct vh_uplink *u = uplink_of(port);
-	bool by_pool = pair > 0 && u->pools > 0;
+	bool by_pool = pair > 0 && u->guests > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(u->eth, pair, m, VH_BATCH);
+	b->chains = rte_eth_rx_burst(u->eth, u->queue[pair], m, VH_BATCH);
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {

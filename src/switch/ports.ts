@@ -15,6 +15,7 @@ import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
+import { IN_SOFTWARE, portMisfit } from './vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -38,7 +39,7 @@ export interface PortTableParts {
   readonly binding: NativeBinding;
   readonly settings: Pick<
     Settings,
-    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads'
+    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads' | 'vm2vm'
   >;
   readonly bridge: Bridge;
   readonly clock: Clock;
@@ -163,6 +164,7 @@ export class PortTable {
       throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
     }
     checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
+    this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -195,6 +197,17 @@ export class PortTable {
       binding.removePort(id);
       await clearDeadSocket(host, socket);
       throw error;
+    }
+  }
+
+  /** A card that switches between guests knows only some. */
+  #checkVlan(name: string, vlan: string): void {
+    const { settings, binding } = this.#parts;
+    // As the engine will choose it.
+    const id = this.all().findIndex((port, index) => port.id !== index);
+    const misfit = portMisfit(vlan, id === -1 ? this.#ports.size : id, binding.limits.poolTags);
+    if (settings.vm2vm === 'hardware' && misfit !== undefined) {
+      throw new VhostHostError('PORT_FAILED', `port ${name}: ${misfit}`, { hint: IN_SOFTWARE });
     }
   }
 

@@ -87,9 +87,8 @@ int main(int argc, char **argv)
 	int fd;
 
 	/* For reading and writing: there is always a writer, so it never ends. */
-	fd = argc == 3 || (argc == 4 && strcmp(argv[3], "offloads") == 0)
-		     ? open(argv[2], O_RDWR | O_CLOEXEC)
-		     : -1;
+	fd = argc == 3 || (argc == 4 && strcmp(argv[3], "offloads") == 0) ? open(argv[2], O_RDWR | O_CLOEXEC)
+									  : -1;
 	told = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (told == NULL)
 		fail("usage: talk SOCKET FIFO [offloads]");

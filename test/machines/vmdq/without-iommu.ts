@@ -39,7 +39,7 @@ export function describeWithoutIommu(machineOf: () => Machine): void {
       const machine = machineOf();
       await machine.stop();
       await machine.bind('uio_pci_generic');
-      await machine.start('--workers', '0,1');
+      await machine.start({ workers: [0, 1] });
       const again = await machine.vswitch.cli('uplinks', 'rm', 'net');
       assert.equal(again.code, 0, again.stderr);
       await machine.vswitch.addUplink({ name: 'net', device: CARD, queues: 2 });
