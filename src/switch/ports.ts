@@ -6,7 +6,8 @@ import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './clai
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
 import { DeviceTable } from './devices.js';
-import { checkSocketPath, portSocketPath } from './rundir.js';
+import { checkPort } from './port-check.js';
+import { portSocketPath } from './rundir.js';
 import type { PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
@@ -159,7 +160,10 @@ export class PortTable {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    this.#check(wish, socket, queues);
+    if (this.#parts.isUplink(wish.name)) {
+      throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
+    }
+    checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
@@ -193,26 +197,6 @@ export class PortTable {
       binding.removePort(id);
       await clearDeadSocket(host, socket);
       throw error;
-    }
-  }
-
-  #check({ name, mac }: PortWish, socket: string, queues: number): void {
-    const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
-    if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
-    if (this.#parts.isUplink(name)) throw new VhostHostError('PORT_EXISTS', `port ${name}: an uplink has this name`);
-    if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
-    if (queues > maxQueuePairs) {
-      throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
-    }
-    if (!socket.startsWith('/')) throw new VhostHostError('USAGE', `socket path ${socket} is not absolute`);
-    checkSocketPath(socket);
-    const other = this.all().find((port) => port.socket === socket);
-    if (other !== undefined) {
-      throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
-    }
-    const owner = this.#byMac(mac);
-    if (owner !== undefined) {
-      throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
     }
   }
 
