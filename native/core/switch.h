@@ -26,7 +26,8 @@
 
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
-/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that. */
+/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
+ */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
 #define VH_ANNOUNCE_COUNTERS (VH_MAX_WORKERS + 1)
 
@@ -161,8 +162,8 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
  * Forwards one frame as if it had come from transmit queue 0 of a guest's port, which must be stopped and out
  * of use; nobody is waited for. By a thread that counts as a worker meanwhile, with a lane of its own.
  */
-void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
-	uint32_t len);
+void vh_switch_inject(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame, uint32_t len);
 
 /*
  * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not
