@@ -90,8 +90,14 @@ static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r,
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 		} else if (vh_likely(dst != VH_NO_PORT)) {
 			enlist(&run, dst, i);
-		} else if (flood(list, &run, port->id, i) == 0) {
-			vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
+		} else {
+			uint32_t n = flood(list, &run, port->id, i);
+
+			if (n == 0)
+				vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
+			/* Those behind it for the same address go the same way, if that is a single one. */
+			else if (n == 1)
+				dst = run.dst;
 		}
 	}
 	run_end(&run);
@@ -267,10 +273,11 @@ static __attribute__((noinline)) bool park(
 {
 	struct vh_round *next = free_round(lane, r);
 
-	if (next == NULL)
+	if (next == NULL || (int64_t)(lane->ticks - vq->no_wait) < 0)
 		return false;
 	lane->work = next;
 	r->tries = 0;
+	r->since = lane->ticks;
 	r->due = lane->ticks + sw->retry.delay_ticks;
 	vq->parked = r;
 	__atomic_store_n(&r->parked, 1, __ATOMIC_RELAXED);
@@ -292,6 +299,8 @@ static __attribute__((noinline)) uint32_t resume(
 		return 0;
 	}
 	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
+	if (port->uplink != NULL && !vq->one_guest)
+		vq->no_wait = lane->ticks + VH_UPLINK_PATIENCE * (lane->ticks - r->since);
 	vq->parked = NULL;
 	__atomic_store_n(&r->parked, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&lane->parked, 1, __ATOMIC_RELAXED);

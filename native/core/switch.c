@@ -20,8 +20,9 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker)
 
 static void set_live(struct vh_port *port, uint32_t live)
 {
-	__atomic_store_n(&port->rx_live, (uint16_t)live, __ATOMIC_RELAXED);
-	__atomic_store_n(&port->rx[0].live, live, __ATOMIC_RELEASE);
+	__atomic_store_n(&port->rx_live, (uint16_t)(live != 0 ? port->outs : 0), __ATOMIC_RELAXED);
+	for (uint16_t out = 0; out < port->outs; out++)
+		__atomic_store_n(&port->rx[out].live, live, __ATOMIC_RELEASE);
 	for (uint16_t pair = 0; pair < port->pairs; pair++)
 		__atomic_store_n(&port->tx[pair].live, live, __ATOMIC_RELEASE);
 }

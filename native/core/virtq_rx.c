@@ -33,6 +33,8 @@ struct source {
 /* Its number of buffers is not touched. */
 static void put_offload(const struct round *r, const struct vh_frame *f, uint8_t *header)
 {
+	if (f->offload == VH_CHECKED && (r->vq->rx_offloads & VH_F_GUEST_CSUM) == 0)
+		return;
 	vh_offload_put(&r->batch->offload[f - r->batch->frame], header);
 }
 

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* How often a link is looked at that is down while a ring runs. */
@@ -118,7 +119,11 @@ static struct fuse_session *new_session(struct vh_cuse_device *d)
 	char name[VH_CUSE_NAME + 16], program[] = "vh-cuse", *argv[] = {program, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	const char *info[] = {name};
-	struct cuse_info ci = {.dev_info_argc = 1, .dev_info_argv = info, .flags = CUSE_UNRESTRICTED_IOCTL};
+	struct cuse_info ci = {.dev_major = major(d->slot->number),
+		.dev_minor = minor(d->slot->number),
+		.dev_info_argc = 1,
+		.dev_info_argv = info,
+		.flags = CUSE_UNRESTRICTED_IOCTL};
 	struct fuse_session *session;
 	char mount[32];
 

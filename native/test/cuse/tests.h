@@ -23,6 +23,8 @@
 	X(mistakes)                                                                                          \
 	X(back_end_troubles)                                                                                 \
 	X(any_order)                                                                                         \
+	X(node_numbers)                                                                                      \
+	X(node_of_a_name)                                                                                    \
 	X(proc_numbers)                                                                                      \
 	X(proc_regions)                                                                                      \
 	X(proc_hostile)                                                                                      \

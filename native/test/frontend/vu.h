@@ -39,6 +39,8 @@ enum vu_request {
 #define VU_NEED_REPLY 8U
 #define VU_MAX_FDS 8
 
+/* Checksums and TCP segmentation, left to the switch and taken from it. */
+#define VU_F_OFFLOADS (1ULL << 0 | 1ULL << 1 | 1ULL << 7 | 1ULL << 8 | 1ULL << 11 | 1ULL << 12)
 #define VU_F_MRG_RXBUF (1ULL << 15)
 #define VU_F_LOG_ALL (1ULL << 26)
 #define VU_F_INDIRECT (1ULL << 28)
