@@ -188,8 +188,6 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	if (u->pools == 0)
 		return false;
 	u->port.pairs = u->pools;
-	for (uint16_t pool = 1; pool < u->pools; pool++)
-		u->port.tx[pool].one_guest = true;
 	if (start_device(u, &with, why, sizeof(why)) == 0 && vh_vmdq_prove(u, why, sizeof(why)))
 		return true;
 	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE,
