@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [STAGE...] [WORD...]   STAGE is one of native, unit, check, fuzz, integration, e2e, machines; other words
-//                                      choose mocha tests by name (then only the mocha stages run unless named)
+//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, fuzz, integration, e2e, machines; other
+//                                      words choose mocha tests by name (then only the mocha stages run unless named);
+//                                      --full: also tests that take ten minutes and more
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -122,7 +123,9 @@ function chosenStages(named, words) {
 }
 
 await main('test', async () => {
-  const args = process.argv.slice(2);
+  const given = process.argv.slice(2);
+  const args = given.filter((arg) => arg !== '--full');
+  if (args.length < given.length) process.env.VHOST_HOST_TEST_FULL = '1';
   const words = args.filter((arg) => !stages.includes(arg));
   const chosen = chosenStages(
     args.filter((arg) => stages.includes(arg)),

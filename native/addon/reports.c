@@ -62,6 +62,27 @@ napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
 	return object;
 }
 
+/* Names of what the device does itself. */
+static napi_value offloads(napi_env env, const struct vh_uplink_offloads *o)
+{
+	const struct {
+		const char *name;
+		bool on;
+	} all[] = {{"tx-csum", o->tx_csum}, {"tso", o->tso}, {"vlan-insert", o->vlan_insert},
+		{"rx-csum", o->rx_csum}};
+	napi_value array = vh_array(env);
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		napi_value name;
+
+		if (all[i].on &&
+			napi_create_string_utf8(env, all[i].name, NAPI_AUTO_LENGTH, &name) == napi_ok)
+			vh_append(env, array, n++, name);
+	}
+	return array;
+}
+
 napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 {
 	static const char *const states[] = {
@@ -78,6 +99,8 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	set_address(env, object, u->mac);
 	vh_set_int(env, object, "speedMbps", u->speed_mbps);
 	vh_set_int(env, object, "mtu", u->mtu);
+	vh_set(env, object, "offloads", offloads(env, &u->offloads));
+	vh_set_string(env, object, "remark", u->remark);
 	for (uint16_t q = 0; q < u->queues; q++) {
 		napi_value worker;
 
@@ -87,7 +110,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	vh_set(env, object, "workers", workers);
 	vh_set_int(env, object, "buffers", u->buffers);
 	vh_set_int(env, object, "buffersFree", u->buffers_free);
-	for (uint16_t i = 0; i < u->pools; i++) {
+	for (uint16_t i = 1; i <= u->guests; i++) {
 		napi_value pool = vh_object(env);
 
 		if (u->pool_key[i] == 0)
@@ -97,7 +120,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 		vh_set_mac(env, pool, u->pool_key[i], 0);
 		vh_append(env, pools, taken++, pool);
 	}
-	vh_set_int(env, object, "pools", u->pools);
+	vh_set_int(env, object, "pools", u->guests);
 	vh_set(env, object, "poolsTaken", pools);
 	vh_set_big(env, device, "rxMissed", u->rx_missed);
 	vh_set_big(env, device, "rxErrors", u->rx_errors);
@@ -144,6 +167,8 @@ napi_value vh_report_limits(napi_env env)
 	vh_set_int(env, object, "firstUplinkId", VH_MAX_PORTS);
 	vh_set_int(env, object, "maxQueuePairs", VH_MAX_PAIRS);
 	vh_set_int(env, object, "maxWorkers", VH_MAX_WORKERS);
+	vh_set_int(env, object, "maxPools", VH_POOLS - 1);
+	vh_set_int(env, object, "poolTags", VH_POOL_TAGS);
 	vh_set_int(env, object, "maxSocketPath", VH_MAX_SOCKET_PATH);
 	return object;
 }

@@ -368,3 +368,22 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	vh_round_complete(port, vq, &r->batch, own);
 	return r->batch.chains;
 }
+
+void vh_switch_inject(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame, uint32_t len)
+{
+	struct vh_round *r = lane->work;
+	struct vh_counters *own = &port->counters[lane->worker];
+
+	r->batch.frames = 1;
+	r->batch.segs = r->batch.offloads = 0;
+	r->batch.frame[0] = (struct vh_frame){.data = frame, .len = len, .total = len};
+	r->from = port;
+	vh_count(&own->tx_packets, 1);
+	vh_count(&own->tx_bytes, len);
+	if (__atomic_load_n(&sw->rules, __ATOMIC_RELAXED) == 0)
+		sort(sw, lane, r, port, &port->tx[0]);
+	else
+		vh_sort_by_rules(sw, lane, r, port, &port->tx[0]);
+	deliver_all(sw, lane, r, port, NO_PLACE);
+}

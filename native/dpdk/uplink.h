@@ -5,8 +5,9 @@
  *   A device is attached to a bus of EAL's by name (a PCI address, or a virtual device with its arguments),
  * configured, and started; its port is then one of the switch's, with operations where a guest has rings
  * (struct vh_uplink_ops). Each receive queue belongs to one worker, as a guest's transmit queue does; frames
- * stay in the driver's buffers until every receiver has them. All workers send by one transmit queue, under
- * the lock of the port's rx[0], into buffers of the uplink's own pool. A full device is not waited for.
+ * stay in the driver's buffers until every receiver has them. There are as many transmit queues
+ * as receive queues (one, where those are VMDq's), each for the flows that hash to it; a worker sends by one
+ * under the lock of that rx[], into buffers of the uplink's own pool. A full device is not waited for.
  *
  *   Pool: as many buffers as the device's rings, a round in work and the parked ones can hold, and what the
  * workers' caches may keep; each has room for the longest frame that the MTU allows, so that no frame is ever
@@ -18,13 +19,20 @@
 #ifndef VH_DPDK_UPLINK_H
 #define VH_DPDK_UPLINK_H
 
+#include "pool_layout.h"
 #include "session.h"
 
 /* A device's name and its arguments. */
 #define VH_MAX_DEVICE 512
+#define VH_MAX_REMARK 192
 
 struct rte_device;
 struct rte_mempool;
+
+/* What the device does of itself (uplink_offload.h). */
+struct vh_uplink_offloads {
+	bool tx_csum, tso, vlan_insert, rx_csum;
+};
 
 struct vh_uplink {
 	struct vh_port port; /* first: operations find the uplink by it */
@@ -32,12 +40,17 @@ struct vh_uplink {
 	char device[VH_MAX_DEVICE]; /* as it was asked for */
 	uint16_t eth;		    /* DPDK's number of it */
 	uint16_t queue_worker[VH_MAX_PAIRS];
-	uint32_t longest;	/* frame that it sends */
-	unsigned int interface; /* index of the kernel's interface behind it, or 0 */
+	uint32_t longest; /* frame that it sends */
+	struct vh_uplink_offloads offloads;
+	char remark[VH_MAX_REMARK]; /* of its interface (uplink_interface.h), or "" */
+	unsigned int interface;	    /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
-	/* VMDq (vmdq.h): as many as it has queues, or 0; the address that each has, or 0. */
-	uint16_t pools;
+	uint16_t queue[VH_MAX_PAIRS]; /* the device's, by the port's pair */
+	/* VMDq (vmdq.h): device numbers below this have a pool each, or 0; the address that each pool has, or
+	 * 0. */
+	uint16_t guests;
+	struct vh_pool_layout layout;
 	uint64_t pool_key[VH_MAX_PAIRS];
 };
 
@@ -54,22 +67,24 @@ struct vh_uplink_options {
 	uint32_t buffers; /* of the pool; 0: as many as needed */
 	uint32_t workers;
 	bool flood_strays;
-	bool pools; /* VMDq, where the device has it */
+	uint16_t pools; /* VMDq, where the device has it, for so many guests at most; 0: not at all */
+	bool loops;	/* the card switches between guests, or the uplink is refused */
 };
 
 enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };
 
 struct vh_uplink_info {
 	uint16_t id;
-	const char *name, *device, *driver; /* valid until the uplink is removed */
+	const char *name, *device, *driver, *remark; /* valid until the uplink is removed */
 	enum vh_uplink_state state;
 	uint8_t mac[6];
 	uint32_t speed_mbps; /* 0: unknown */
 	uint32_t mtu;
 	uint16_t queues;
+	struct vh_uplink_offloads offloads;
 	uint16_t queue_worker[VH_MAX_PAIRS];
 	uint32_t buffers, buffers_free;
-	uint16_t pools; /* 0: frames are sorted in software alone */
+	uint16_t guests; /* device numbers below this have a pool each; 0: all is sorted in software */
 	uint64_t pool_key[VH_MAX_PAIRS];
 	/* The device's own counters. */
 	uint64_t rx_missed, rx_errors, rx_no_buffer, tx_errors;
@@ -82,6 +97,9 @@ struct vh_uplink_info {
  */
 struct vh_uplink *vh_uplink_open(
 	const struct vh_uplink_options *o, uint16_t id, int *result, char *error, size_t n);
+
+/* The longest frame that it sends with one VLAN tag, that included. */
+uint32_t vh_uplink_longest_tagged(const struct vh_uplink *u);
 
 /* Stops and detaches the device, and frees everything. */
 void vh_uplink_close(struct vh_uplink *u);

@@ -1,13 +1,15 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { DevIndex, Transports } from '../switch/schema.js';
+import { DevIndex, GuestMac, Transports } from '../switch/schema.js';
 import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
 import { tableLines } from './table.js';
 import type { Column } from './table.js';
+
+const POOL = 'POOL';
 
 const COLUMNS: readonly Column<Port>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
@@ -17,12 +19,18 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
+  { title: POOL, cell: poolsCell },
   { title: 'SOCKET', cell: waysCell },
 ];
 
 /** Where guests connect: the socket, the device, or either. */
 function waysCell({ socket, transports, device }: Port): string {
   return [...(transports.includes('user') ? [socket] : []), ...(device === null ? [] : [device])].join(' ');
+}
+
+/** By uplink: the card's pool that frames for the guest come by, or that they are sorted in software. */
+function poolsCell({ pools }: Port): string {
+  return pools.length === 0 ? '-' : pools.map(({ uplink, pool }) => `${uplink}:${pool ?? 'software'}`).join(' ');
 }
 
 /** A guest may have any number of addresses; `macs` lists them all. */
@@ -35,7 +43,10 @@ function macsCell(macs: readonly string[]): string {
 }
 
 export function portLines(ports: readonly Port[]): string[] {
-  return ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
+  if (ports.length === 0) return ['no ports'];
+  // Only where a card has such.
+  const withPools = ports.some(({ pools }) => pools.length > 0);
+  return tableLines(withPools ? COLUMNS : COLUMNS.filter(({ title }) => title !== POOL), ports);
 }
 
 export function parseQueues(text: string): number {
@@ -56,12 +67,19 @@ function parseDevIndex(text: string): number {
   throw new InvalidArgumentError('It must be a whole number up to 999999.');
 }
 
+function parseMac(text: string): string {
+  const result = GuestMac.safeParse(text);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be the address of one network card.');
+}
+
 interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
   readonly offloads?: boolean;
   readonly transports?: Transport[];
   readonly devIndex?: number;
+  readonly mac?: string;
   readonly vlan?: string;
 }
 
@@ -80,10 +98,11 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
     .option('--transports <list>', 'how guests connect: user, cuse or both (default: user)', parseTransports)
     .option('--dev-index <n>', 'number of its device, for cuse (default: the first that is free)', parseDevIndex)
+    .option('--mac <address>', "of the guest that it is for (default: found by the guest's name)", parseMac)
     .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads, vlan, transports, devIndex } = options;
+      const { socket, queues, offloads, vlan, transports, devIndex, mac } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
@@ -91,6 +110,7 @@ export function addPorts(program: Command, context: CliContext): void {
         ...(offloads === undefined ? {} : { offloads }),
         ...(transports === undefined ? {} : { transports }),
         ...(devIndex === undefined ? {} : { devIndex }),
+        ...(mac === undefined ? {} : { mac }),
         ...(vlan === undefined ? {} : { vlan }),
       });
       print(context, options, port, (answer) => [

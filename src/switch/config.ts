@@ -2,14 +2,14 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { DevIndex, PortName, Transports, UplinkAdd } from './schema.js';
+import { DevIndex, GuestMac, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
 
 /** The configuration file of the switch: JSON, every key optional. */
 
 export const POLL_MODES = ['adaptive', 'busy'] as const;
-export const VM2VM_MODES = ['software', 'off'] as const;
+export const VM2VM_MODES = ['software', 'off', 'hardware'] as const;
 export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
 /** By rising talkativeness, with DPDK's numbers. */
 export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
@@ -35,6 +35,8 @@ const ConfigPort = z.strictObject({
   transports: Transports.optional(),
   /** N of its device; default: the first that is free. */
   devIndex: DevIndex.optional(),
+  /** The address of the guest that it is for; default: qemu-wrap finds it by name. */
+  mac: GuestMac.optional(),
   /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
   vlan: VlanText.optional(),
 });
@@ -85,7 +87,7 @@ export const Config = z.strictObject({
   vlan: VlanText.optional(),
   /** Whether guests on `auto` ports get frames without the tag; the original's --vlan-strip. */
   vlanStrip: z.boolean().optional(),
-  /** Whether guests reach each other in the switch or only by way of the network; the original's --vm2vm 1 and 0. */
+  /** Guests reach each other in the switch, only by way of the network, or in the card; the original's --vm2vm 1, 0, 2. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
   /** As of a port, for all that do not say. */
   offloads: z.boolean().optional(),

@@ -13,6 +13,10 @@ export interface NativeLimits {
   readonly firstUplinkId: number;
   readonly maxQueuePairs: number;
   readonly maxWorkers: number;
+  /** VMDq pools for guests that a card is used with. */
+  readonly maxPools: number;
+  /** Device numbers below this have tags that every card with VMDq can tell apart. */
+  readonly poolTags: number;
   /** Bytes of a UNIX socket path without its terminating zero (`sun_path`). */
   readonly maxSocketPath: number;
 }
@@ -22,6 +26,8 @@ export interface EngineOptions {
   readonly workers: readonly number[];
   /** Use hugepages for DPDK's own memory. The caller has checked that there are free ones. */
   readonly hugepages: boolean;
+  /** Cards are told physical addresses; needs hugepages. */
+  readonly physicalAddresses: boolean;
   /** MiB for DPDK's own memory. */
   readonly memoryMb: number;
   /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
@@ -77,8 +83,10 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
-  /** Use VMDq where the device has it. */
-  readonly pools: boolean;
+  /** Use VMDq where the device has it, for so many guests at most; 0: not at all. */
+  readonly pools: number;
+  /** The device switches between guests (`--vm2vm 2`), or is refused. */
+  readonly loops: boolean;
 }
 
 /** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */
@@ -130,11 +138,15 @@ export interface NativeUplink {
   /** 0: unknown. */
   readonly speedMbps: number;
   readonly mtu: number;
+  /** What the device does itself: `tx-csum`, `tso`, `vlan-insert`, `rx-csum`. */
+  readonly offloads: readonly string[];
+  /** What the user has to know of the kernel's interface behind it; empty: nothing. */
+  readonly remark: string;
   /** The worker of each receive queue. */
   readonly workers: readonly number[];
   readonly buffers: number;
   readonly buffersFree: number;
-  /** VMDq: how many pools are used, the card's default pool among them; 0: all is sorted in software. */
+  /** VMDq: device numbers below this have a pool each; 0: all is sorted in software. */
   readonly pools: number;
   /** Those that a guest has, with its device number and address. */
   readonly poolsTaken: readonly { readonly pool: number; readonly port: number; readonly mac: string }[];

@@ -5,7 +5,11 @@ import { STRAYS } from './schema.js';
 import type { UplinkWish } from './settings.js';
 import type { NativeBinding, NativeUplink } from './surface.js';
 import { Turns } from './turns.js';
+import { checkAddresses } from './dma.js';
+import type { DmaAddresses } from './dma.js';
 import { checkDevice, deviceName } from './uplink-device.js';
+import { engineDevice } from './uplink-arguments.js';
+import { IN_SOFTWARE } from './vm2vm.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
 export interface UplinkRecord {
@@ -23,16 +27,24 @@ interface Entry {
   last: NativeUplink | undefined;
   /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
   attached: boolean;
+  /** Whether it was said that there are more guests than pools. */
+  toldBeyond: boolean;
 }
 
 export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
   readonly say: (line: string) => void;
+  /** What cards are told; fixed when the switch starts. */
+  readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
   /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
   readonly isPort: (name: string) => boolean;
+  /** Cards switch between guests (`--vm2vm 2`): there is one uplink, whose card can. */
+  readonly byCard: boolean;
+  /** A guest that is connected and has at least this device number. */
+  readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -94,8 +106,13 @@ export class UplinkTable {
       if (this.#parts.isPort(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
       }
+      const [other] = this.#uplinks.keys();
+      if (this.#parts.byCard && other !== undefined) {
+        const reason = `with --vm2vm 2 there is one uplink, ${other}`;
+        throw new VhostHostError('UPLINK_LIMIT', `uplink ${wish.name}: ${reason}`, { hint: IN_SOFTWARE });
+      }
       const record = await this.#attach(wish, origin);
-      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });
+      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true, toldBeyond: false });
       return record;
     });
   }
@@ -119,6 +136,7 @@ export class UplinkTable {
         if (entry === undefined) continue;
         if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
         entry.last = native;
+        this.#tellBeyond(entry, native);
         if (native.state !== 'gone' && (native.pools === 0 || this.#parts.poolsFit())) continue;
         if (native.state !== 'gone')
           this.#parts.say(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
@@ -130,6 +148,17 @@ export class UplinkTable {
   /** Resolves when every change that was asked for is through. */
   settled(): Promise<void> {
     return this.#turns.settled();
+  }
+
+  /** Once: that there are guests without a pool of the card's. */
+  #tellBeyond(entry: Entry, { id, pools }: NativeUplink): void {
+    const guest = pools === 0 || entry.toldBeyond ? undefined : this.#parts.connectedFrom(pools);
+    if (guest === undefined) return;
+    entry.toldBeyond = true;
+    const who = `port ${guest.name} (${guest.id}), as others above ${pools - 1},`;
+    this.#parts.say(
+      `uplink ${entry.record.name} (${id}): VMDq has pools for ${pools} guests; ${who} is sorted in software`,
+    );
   }
 
   async #takeBack(entry: Entry): Promise<void> {
@@ -150,8 +179,9 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit } = this.#parts;
-    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
+    const { host, binding, poolsFit, addresses, byCard } = this.#parts;
+    const { maxPools } = binding.limits;
+    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
       const most = binding.limits.maxQueuePairs;
@@ -159,18 +189,20 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
+      await checkAddresses(host, addresses, { name, device });
       const id = binding.addUplink({
         name,
-        device,
+        device: engineDevice(device, { queues, mtu }),
         queues,
         mtu,
         buffers,
         floodStrays: strays === 'flood',
-        pools: poolsFit(),
+        pools: poolsFit() ? Math.min(pools, maxPools) : 0,
+        loops: byCard,
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = hintFor(error, device);
+      const hint = byCard && errnoOf(error) === 'EOPNOTSUPP' ? IN_SOFTWARE : hintFor(error, device);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);

@@ -81,6 +81,16 @@ export class Wire {
     return ip(this.scope, 'link', 'del', this.near);
   }
 
+  /** The far end's, as `ip link set` and `ethtool -K` have them. */
+  async configureFar({ mtu, tx }: { mtu?: number; tx?: 'on' | 'off' }): Promise<void> {
+    if (this.end === undefined) throw new Error('the far end is in no namespace');
+    const { namespace } = this.end;
+    if (mtu !== undefined) await ip(this.scope, '-n', namespace.name, 'link', 'set', this.far, 'mtu', String(mtu));
+    if (tx === undefined) return;
+    const { code, stderr } = await namespace.run('ethtool', '-K', this.far, 'tx', tx);
+    if (code !== 0) throw new Error(`ethtool -K ${this.far} tx ${tx}: ${stderr}`);
+  }
+
   /** The carrier at the near end comes or goes. */
   async farEnd(state: 'up' | 'down'): Promise<void> {
     const there = this.end === undefined ? [] : ['-n', this.end.namespace.name];

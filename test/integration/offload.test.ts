@@ -4,6 +4,7 @@ import { watchForLeaks } from '../helpers/leaks.js';
 import { transfer } from '../helpers/network.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
+import { describeUplink } from './offload-uplink.js';
 
 const names = ['on1', 'on2', 'off1', 'off2'] as const;
 type Name = (typeof names)[number];
@@ -179,4 +180,6 @@ describe('offloads between Linux guests, on and off', function () {
       assert.equal(InCsumErrors, 0);
     });
   }
+
+  describeUplink({ scope, vswitch: () => vswitch, guest });
 });

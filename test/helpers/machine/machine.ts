@@ -1,4 +1,6 @@
+import type { Config } from '../../../src/switch/config.js';
 import { apiSocketPath } from '../../../src/switch/rundir.js';
+import type { UplinkAdd } from '../../../src/switch/schema.js';
 import { buildFrontEnd } from '../frontend.js';
 import { packImage } from '../guest-image.js';
 import { Guest } from '../guest.js';
@@ -22,7 +24,7 @@ export const CARD = '0000:00:05.0';
 const QEMU = `${root}build/qemu/usr`;
 const RUN = '/run/vhost-host';
 const LOG = '/run/switch.log';
-const MODULES = ['vfio_iommu_type1', 'vfio-pci'];
+const MODULES = ['vfio_iommu_type1', 'vfio-pci', 'uio_pci_generic'];
 /** The machine's processor is emulated; Node alone needs seconds to come up there. */
 const START_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = 30_000;
@@ -57,15 +59,24 @@ export class Machine {
     });
     for (const module of modules) await shell.sh(`insmod /modules/${module}`);
     await shell.sh('mkdir -p /run /var/run /dev/shm /g && mount -t tmpfs shm /dev/shm');
-    await shell.sh(`echo vfio-pci >/sys/bus/pci/devices/${CARD}/driver_override`);
-    await shell.sh(`echo ${CARD} >/sys/bus/pci/drivers_probe`);
     await bridge(scope, shell, apiSocketPath(dir), apiSocketPath(RUN));
-    return new Machine(shell, cable, Switch.at(scope, dir));
+    const machine = new Machine(shell, cable, Switch.at(scope, dir));
+    await machine.bind('vfio-pci');
+    return machine;
   }
 
-  /** Starts the switch with the card as uplink `net`. */
-  async start(...args: string[]): Promise<void> {
-    const words = ['start', '--foreground', '--run-dir', RUN, '--uplink', `net=${CARD}`, ...args];
+  /** Hands the card to this driver; no switch has it. */
+  async bind(driver: 'vfio-pci' | 'uio_pci_generic'): Promise<void> {
+    const card = `/sys/bus/pci/devices/${CARD}`;
+    await this.shell.sh(`[ ! -e ${card}/driver ] || echo ${CARD} >${card}/driver/unbind`);
+    await this.shell.sh(`echo ${driver} >${card}/driver_override; echo ${CARD} >/sys/bus/pci/drivers_probe`);
+  }
+
+  /** Starts the switch with this configuration, and the card as uplink `net`. */
+  async start(config: Config, uplink: Partial<UplinkAdd> = {}): Promise<void> {
+    const text = JSON.stringify({ ...config, uplinks: [{ name: 'net', device: CARD, ...uplink }] });
+    await this.shell.sh(`echo ${Buffer.from(text).toString('base64')} | base64 -d >/run/config`);
+    const words = ['start', '--foreground', '--run-dir', RUN, '--config', '/run/config'];
     await this.shell.sh(`cd / && node ${vhostHost} ${words.join(' ')} >${LOG} 2>&1 &`);
     await this.says(/switch ready/, START_DEADLINE_MS);
   }
@@ -96,13 +107,13 @@ export class Machine {
   }
 
   /** A port, and a guest that is connected to it. */
-  async guest(name: string, vlan?: string): Promise<Talker> {
-    await this.vswitch.addPort(name, 1, vlan);
+  async guest(name: string): Promise<Talker> {
+    await this.vswitch.addPort(name);
     return this.talker(name);
   }
 
   /** A guest for a port that is there. */
-  talker(name: string): Promise<Talker> {
-    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`);
+  talker(name: string, options?: { offloads?: boolean }): Promise<Talker> {
+    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, options);
   }
 }

@@ -1,27 +1,19 @@
 import assert from 'node:assert/strict';
-import { frame } from '../../helpers/frames.js';
 import { watchForLeaks } from '../../helpers/leaks.js';
 import { Machine } from '../../helpers/machine/machine.js';
 import type { Talker } from '../../helpers/machine/talker.js';
 import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
+import { describeOffloads } from './card-offloads.js';
+import { describeWithoutIommu } from './without-iommu.js';
+import { multicast, outside, plain, tagged } from './frames.js';
+import { cardSwitches } from './switching.js';
 
-const multicast = '33:33:00:00:00:01';
-const outside = '02:00:00:00:01:01';
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
 /** 1000 + device number. */
 const tags = { a: 1000, b: 1001 } as const;
-
-/** The frame as the guest knows it, and as the network does. */
-function plain(to: string, from: string, seed: number): Buffer {
-  return frame({ to, from, length: 80, seed });
-}
-function tagged(to: string, from: string, seed: number, vlan: number): Buffer {
-  const inner = plain(to, from, seed);
-  return Buffer.concat([inner.subarray(0, 12), Buffer.from([0x81, 0, vlan >> 8, vlan & 0xff]), inner.subarray(12)]);
-}
 
 describe('vmdq: frames between a card and guests', function () {
   this.timeout(300_000);
@@ -33,7 +25,7 @@ describe('vmdq: frames between a card and guests', function () {
   before(async () => {
     noLeaks = await watchForLeaks({ pages: false });
     machine = await Machine.boot(scope);
-    await machine.start('--vlan', 'auto');
+    await machine.start({ vlan: 'auto' });
     for (const name of ['a', 'b'] as const) guests[name] = await machine.guest(name);
   });
   after(async () => {
@@ -116,4 +108,8 @@ describe('vmdq: frames between a card and guests', function () {
     );
     await sorts();
   });
+
+  describeOffloads(() => machine);
+  cardSwitches(() => machine);
+  describeWithoutIommu(() => machine);
 });

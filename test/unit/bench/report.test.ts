@@ -84,7 +84,14 @@ describe('bench: figures', () => {
       activity: { threads: [{ at, ran }], stolen: [0] },
     });
     assert.deepEqual(sampleOf(moment(0, 0, 0), moment(1000, 5000, 1000)), {
-      ...{ packetsPerSecond: 5000, bitsPerSecond: 5000 * 64 * 8, cyclesPerPacket: 100, busy: 0.5, dropped: 0, foreign: 0 },
+      ...{
+        packetsPerSecond: 5000,
+        bitsPerSecond: 5000 * 64 * 8,
+        cyclesPerPacket: 100,
+        busy: 0.5,
+        dropped: 0,
+        foreign: 0,
+      },
     });
     assert.equal(sampleOf(moment(0, 7, 0), moment(1000, 7, 100)), undefined);
     assert.throws(() => sampleOf(moment(0, 7, 0), moment(1000, 7, 1000)), /0 frames at the guests/);

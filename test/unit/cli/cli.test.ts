@@ -76,7 +76,9 @@ describe('the command line, with a switch running', () => {
           const both = await run(desk, 'ports', 'add', 'a', '--transports', 'user,cuse', '--dev-index', '4', ...there);
           const ways = `${portSocketPath(runDir, 'a')} and /dev/usvhost-4`;
           assert.deepEqual(both, { code: 0, out: [`port a (0) listens on ${ways}`], err: [] });
-          await run(desk, 'ports', 'add', 'b', '--transports', 'cuse', ...there);
+          const mac = '52:54:00:00:00:0A';
+          const b = await run(desk, 'ports', 'add', 'b', '--transports', 'cuse', '--mac', mac, '--json', ...there);
+          assert.equal(parse(b.out[0])['mac'], mac.toLowerCase());
           const lines = (await run(desk, 'ports', ...there)).out;
           assert.match(lines[1] ?? '', /port-a\.sock \/dev\/usvhost-4$/);
           assert.match(lines[2] ?? '', / - +\/dev\/usvhost-1$/);
@@ -146,9 +148,9 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const { floodStrays, pools, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        const { floodStrays, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
         assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
-        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools], [1, false, true]);
+        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools, loops], [1, false, 7, false]);
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
@@ -219,11 +221,12 @@ describe('the command line: mistakes', () => {
       /It must be user, cuse, or user,cuse\.$/,
     ],
     ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
+    ['an address that is none', ['ports', 'add', 'a', '--mac', 'x'], /It must be the address of one network card\.$/],
     ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
     ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
     ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],
     ['a VLAN twice', ['start', '--vlan', 'access:1,2'], /It must be none, auto, access:N/],
-    ['switching by the card', ['start', '--vm2vm', '2'], /2 needs a card that switches between guests \(VMDQ\), which/],
+    ['a way between guests that is none', ['start', '--vm2vm', '3'], /0, 1 or 2\.$/],
     ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
     ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
   ];

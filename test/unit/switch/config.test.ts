@@ -57,6 +57,11 @@ describe('configuration: what is refused', () => {
       'ports[1].name: "a" is named twice in /etc/x.json',
     ],
     [
+      'a port for a group of guests',
+      { ports: [{ name: 'a', mac: '01:00:5e:00:00:01' }] },
+      'ports[0].mac: must be the address of one network card, such as 52:54:00:12:34:56 in /etc/x.json',
+    ],
+    [
       'a port without a transport',
       { ports: [{ name: 'a', transports: [] }] },
       'ports[0].transports: names at least one of "user" and "cuse" in /etc/x.json',
@@ -213,6 +218,13 @@ describe('configuration: what comes out', () => {
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
     const network = { vlan: 'auto', vlanStrip: true, vm2vm: 'software', offloads: false, stats: 0 } as const;
     assert.deepEqual(await resolveSettings(host, loaded, network), { ...fromFile, ...network });
+    const auto = { ports: [], uplinks: [{ name: 'net', device: 'net_null0', pools: 3 }] };
+    const byCard = await resolveSettings(
+      host,
+      { ...loaded, config: { ...loaded.config, ...auto } },
+      { vm2vm: 'hardware', vlan: 'auto' },
+    );
+    assert.deepEqual([byCard.vm2vm, byCard.uplinks], ['hardware', auto.uplinks]);
     const memory = { memoryMb: 1024, memoryChannels: 2 };
     assert.deepEqual(await resolveSettings(host, loaded, memory), { ...fromFile, ...memory });
     const more = { uplink: [{ name: 'x', device: 'net_null0' }], ports: [{ name: 'b', socket: '/s/b' }] };
