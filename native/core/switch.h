@@ -34,7 +34,8 @@
 /* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests.
  */
 #define VH_UPLINK_PATIENCE 9U
-/* "Of late", in seconds: longer than neighbours are silent who know each other (ARP, router advertisements). */
+/* "Of late", in seconds: longer than neighbours are silent who know each other (ARP, router advertisements).
+ */
 #define VH_UPLINK_OTHERS 60U
 /* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
  */

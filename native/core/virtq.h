@@ -154,7 +154,7 @@ struct vh_vq {
 	bool has_dst;
 	uint16_t last_dst;
 	uint32_t others_at; /* seconds */
-	uint32_t stalled;    /* receive queues: took nothing during a whole series of retries; atomic */
+	uint32_t stalled;   /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {

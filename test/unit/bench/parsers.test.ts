@@ -165,7 +165,10 @@ describe('bench: options', () => {
 
   it('refuses what it does not understand', () => {
     assert.throws(() => parseOptions(['--rows', 'nothing-like-it']), /no row matches/);
-    assert.throws(() => parseOptions(['--nic', '--rows', 'split/256']), /no row matches split\/256; there are: receive/);
+    assert.throws(
+      () => parseOptions(['--nic', '--rows', 'split/256']),
+      /no row matches split\/256; there are: receive/,
+    );
     assert.throws(() => parseOptions(['--rows', '(']), /--rows/);
     assert.throws(() => parseOptions(['--rounds', '0']), /whole number/);
     assert.throws(() => parseOptions(['--seconds', '0.01']), /from 0.2/);
