@@ -265,7 +265,7 @@ static bool can_reshape(const struct vh_batch *b, uint16_t i, struct vh_counters
 	return true;
 }
 
-static void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
+static inline void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
 {
 	if (form != VH_AS_IT_CAME && (s->reshaped >> i & 1) == 0)
 		reshape(s, i);

@@ -11,8 +11,10 @@
  * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
  * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
  *
- *   While an uplink's queue rests, nobody gets what the network has for him. So its rests are bounded: one of
- * a time T is followed by VH_UPLINK_PATIENCE times T in which frames for full receivers are dropped at once.
+ *   While an uplink's queue rests, nobody gets what the network has for him. So where it had frames for
+ * several receivers of late, its rests are bounded: one of a time T is followed by VH_UPLINK_PATIENCE times T
+ * in which frames for full receivers are dropped at once. Where it had them for one alone, nobody is held up,
+ * and the card may as well keep what there is no room for.
  *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
@@ -32,6 +34,9 @@
 /* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests.
  */
 #define VH_UPLINK_PATIENCE 9U
+/* "Of late", in seconds: longer than neighbours are silent who know each other (ARP, router advertisements).
+ */
+#define VH_UPLINK_OTHERS 60U
 /* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
  */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS

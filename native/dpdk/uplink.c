@@ -254,8 +254,6 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	}
 	u->guests = RTE_MIN(o->pools, (uint16_t)(u->layout.pools - 1));
 	u->port.pairs = u->layout.pools;
-	for (uint16_t pool = 1; pool < u->layout.pools; pool++)
-		u->port.tx[pool].one_guest = true;
 	memcpy(u->queue, u->layout.queue, sizeof(u->layout.queue));
 	with.queues = u->layout.queues;
 	with.loops = true;

@@ -9,6 +9,9 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+/* Bytes of the next frame that are fetched while one is copied (measured with 512, 1024 and all of 1500). */
+#define FETCH_AHEAD 512U
+
 static const struct vh_uplink *uplink_of(const struct vh_port *port)
 {
 	return (const struct vh_uplink *)(const void *)port;
@@ -114,6 +117,18 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 		vh_frame_read(b, f, 0, to, f->total);
 }
 
+/*
+ * Begins to fetch what a frame has behind its first line, which collecting it has asked for. How far: what
+ * comes behind that, processors foresee by then; further made it slower where the payload lies in a cache.
+ */
+static inline void fetch_ahead(const struct vh_frame *f)
+{
+	uint32_t end = f->len < FETCH_AHEAD ? f->len : FETCH_AHEAD;
+
+	for (uint32_t at = VH_CACHE_LINE; at < end; at += VH_CACHE_LINE)
+		rte_prefetch0(f->data + at);
+}
+
 static void deliver(struct vh_port *port, uint16_t queue, const struct vh_batch *b, const uint8_t *which,
 	uint32_t n, struct vh_counters *own)
 {
@@ -131,9 +146,12 @@ static void deliver(struct vh_port *port, uint16_t queue, const struct vh_batch 
 		vh_count(&own->drops[VH_DROP_RX_RING_FULL], n);
 		return;
 	}
+	fetch_ahead(&b->frame[which[0]]);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct vh_frame *f = &b->frame[which[i]];
 
+		if (i + 1 < n)
+			fetch_ahead(&b->frame[which[i + 1]]);
 		if (vh_unlikely(f->total > u->longest)) {
 			vh_count(&own->drops[VH_DROP_RX_TOO_LONG], 1);
 			continue;
