@@ -125,7 +125,8 @@ static void from_uplink(const struct vh_switch *sw, struct verdict *v)
 }
 
 /*
- * Notes whether one of our guests sent what the card brings. Return: whether it is for another than its sender.
+ * Notes whether one of our guests sent what the card brings. Return: whether it is for another than its
+ * sender.
  */
 static bool not_to_sender(const struct sorting *s, struct verdict *v)
 {

@@ -197,7 +197,8 @@ static struct rte_ether_addr address_of(uint64_t key)
 	return mac;
 }
 
-uint64_t vh_vmdq_address(const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
+uint64_t vh_vmdq_address(
+	const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
 {
 	uint64_t found = 0;
 

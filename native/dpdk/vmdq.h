@@ -28,8 +28,8 @@ struct rte_eth_dev_info;
 /* How a device's pools are to be used. */
 struct vh_pool_layout vh_vmdq_layout(const struct rte_eth_dev_info *info);
 
-/* Asks for pools, of which the first `guests` behind the default one are for guests. loops: whether the driver
- * shall let the card loop frames back, if it is one that can. */
+/* Asks for pools, of which the first `guests` behind the default one are for guests. loops: whether the
+ * driver shall let the card loop frames back, if it is one that can. */
 void vh_vmdq_configure(struct rte_eth_conf *conf, uint16_t guests, bool loops);
 
 /* Lets the running device take all multicast. Return: whether it does. */

@@ -1,4 +1,5 @@
-/* A card that switches between guests (--vm2vm 2): what goes there, and what becomes of what it gives back. */
+/* A card that switches between guests (--vm2vm 2): what goes there, and what becomes of what it gives back.
+ */
 #include "tests.h"
 #include "uplink_rig.h"
 
@@ -68,8 +69,7 @@ static void only(struct rig *r, struct uplink_rig *u, uint32_t guest, uint16_t t
 	uint8_t f[UPLINK_ROOM];
 
 	for (uint32_t i = 0; i <= GUESTS; i++) {
-		int32_t len = i == GUESTS ? uplink_sent(u, f)
-					  : guest_receive(r->guest[i], 0, f, sizeof(f));
+		int32_t len = i == GUESTS ? uplink_sent(u, f) : guest_receive(r->guest[i], 0, f, sizeof(f));
 
 		if (i != guest) {
 			REQUIRE_EQ(len, GUEST_NOTHING);
@@ -139,7 +139,8 @@ void test_card_groups_come_once(void)
 	loop(u);
 	only(r, u, ALL, UNTAGGED, 0);
 	REQUIRE_EQ(uplink_drops(u, VH_DROP_TX_HAIRPIN), 1);
-	/* Nobody here has it; a card may give such back as well, and the network may be asked to flood them. */
+	/* Nobody here has it; a card may give such back as well, and the network may be asked to flood them.
+	 */
 	u->port.flood_strays = true;
 	say(r, 0, f, make(f, OUTSIDE, 0, UNTAGGED, 2));
 	everybody_but_first(r, u, 2);

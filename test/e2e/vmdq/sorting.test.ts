@@ -84,6 +84,14 @@ describe('vmdq: frames between a card and guests', function () {
 
   it(`by VMDq, ${table}`, sorts);
 
+  it('guests reach each other in the switch, not by the card', async () => {
+    const [from, heard] = [machine.cable.frames.length, (await guests.b.heard()).length];
+    await guests.a.send(plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22));
+    const got = (await guests.b.received(heard + 2)).slice(heard);
+    assert.deepEqual(got, [plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22)]);
+    assert.deepEqual(await machine.cable.received(1, from), [tagged(broadcast, macs.a, 22, tags.a)]);
+  });
+
   it('a guest that has gone has no pool any more, and gets it again when it is back', async () => {
     await guests.a.end();
     await until(async () => (await pools())?.join() === `2 1 ${macs.b}`, { deadline: 10_000, what: 'one pool' });
