@@ -14,7 +14,7 @@ struct mapping {
 	uintptr_t start, end; /* atomic; start 0: none */
 };
 
-static struct mapping mappings[VH_MAX_PORTS * VH_MAX_REGIONS];
+static struct mapping mappings[VH_MAX_PORTS * VH_SIGBUS_MAPPINGS];
 static struct {
 	int32_t thread; /* librte_vhost's, or 0 */
 	uint32_t port;
@@ -81,7 +81,7 @@ static bool find_mapping(uintptr_t address, uintptr_t *start, uintptr_t *end)
 
 static bool mend_registered(uintptr_t address)
 {
-	for (uint32_t i = 0; i < VH_MAX_PORTS * VH_MAX_REGIONS; i++) {
+	for (uint32_t i = 0; i < VH_MAX_PORTS * VH_SIGBUS_MAPPINGS; i++) {
 		uintptr_t start = __atomic_load_n(&mappings[i].start, __ATOMIC_ACQUIRE);
 		uintptr_t end = __atomic_load_n(&mappings[i].end, __ATOMIC_RELAXED);
 
@@ -89,7 +89,7 @@ static bool mend_registered(uintptr_t address)
 			continue;
 		if (!replace(start, end))
 			return false;
-		vh_relay_condemn((uint16_t)(i / VH_MAX_REGIONS), WHY, 0);
+		vh_relay_condemn((uint16_t)(i / VH_SIGBUS_MAPPINGS), WHY, 0);
 		return true;
 	}
 	return false;
@@ -157,7 +157,7 @@ void vh_sigbus_stop(void)
 
 void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size)
 {
-	struct mapping *m = &mappings[port * VH_MAX_REGIONS + i];
+	struct mapping *m = &mappings[port * VH_SIGBUS_MAPPINGS + i];
 
 	__atomic_store_n(&m->start, 0, __ATOMIC_RELEASE);
 	if (size == 0)

@@ -18,10 +18,14 @@
 int vh_sigbus_start(void);
 void vh_sigbus_stop(void);
 
-/* Registers mapping `i` (< VH_MAX_REGIONS) of a port; size 0 withdraws it. */
+/* The number of a port's dirty log among its mappings, behind its regions. */
+#define VH_SIGBUS_LOG VH_MAX_REGIONS
+#define VH_SIGBUS_MAPPINGS (VH_MAX_REGIONS + 1)
+
+/* Registers mapping `i` (< VH_SIGBUS_MAPPINGS) of a port; size 0 withdraws it. */
 void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size);
 
-/* Withdraws all mappings of a port. */
+/* Withdraws all regions of a port. */
 void vh_sigbus_forget(uint16_t port);
 
 /* The calling thread acts on a message of this port from now on. */

@@ -1,6 +1,7 @@
 /* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
 #include "uplink_ops.h"
 #include "uplink.h"
+#include "uplink_offload.h"
 #include "../core/copy.h"
 
 #include <rte_ethdev.h>
@@ -14,7 +15,7 @@ static const struct vh_uplink *uplink_of(const struct vh_port *port)
 }
 
 /* Makes a frame of a received buffer, and of those chained to it. Return: whether it is one, or why not. */
-static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m)
+static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m, uint32_t longest)
 {
 	struct vh_frame *f = &b->frame[b->frames];
 	uint32_t total = m->data_len;
@@ -27,7 +28,8 @@ static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m)
 			(struct vh_seg){.p = rte_pktmbuf_mtod(s, uint8_t *), .len = s->data_len};
 		total += s->data_len;
 	}
-	if (total < VH_MIN_FRAME || total > VH_MAX_FRAME)
+	/* Interfaces of the kernel's hand over what it has joined, cut off where their buffers end. */
+	if (total < VH_MIN_FRAME || total > longest)
 		return total < VH_MIN_FRAME ? VH_DROP_TX_RUNT : VH_DROP_TX_TOO_LONG;
 	*f = (struct vh_frame){.data = rte_pktmbuf_mtod(m, uint8_t *),
 		.len = m->data_len,
@@ -64,12 +66,13 @@ static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, struct vh_counters *own)
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
-	bool by_pool = pair > 0 && uplink_of(port)->guests > 0;
+	const struct vh_uplink *u = uplink_of(port);
+	bool by_pool = pair > 0 && u->guests > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(uplink_of(port)->eth, uplink_of(port)->queue[pair], m, VH_BATCH);
+	b->chains = rte_eth_rx_burst(u->eth, u->queue[pair], m, VH_BATCH);
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {
@@ -78,13 +81,15 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 
 		if (vh_unlikely(by_pool && is_copy(m[i], pair)))
 			continue;
-		fault = whole ? frame_of(b, m[i]) : VH_DROP_TX_BAD_VLAN;
+		fault = whole ? frame_of(b, m[i], u->longest) : VH_DROP_TX_BAD_VLAN;
 		if (vh_unlikely(fault != VH_DROP_COUNT)) {
 			vh_count(&own->drops[fault], 1);
 			continue;
 		}
 		bytes += b->frame[b->frames].total;
 		b->frames++;
+		if (u->offloads.rx_csum)
+			vh_uplink_note_verdict(b, m[i]);
 	}
 	if (b->frames == 0)
 		return;
@@ -109,15 +114,19 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 		vh_frame_read(b, f, 0, to, f->total);
 }
 
-static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static void deliver(struct vh_port *port, uint16_t queue, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
-	const struct vh_uplink *u = uplink_of(port);
+	struct vh_uplink *u = (struct vh_uplink *)(void *)port;
 	struct rte_mbuf *out[VH_BATCH];
 	uint32_t len[VH_BATCH];
 	uint16_t made = 0, sent = 0;
 	uint64_t bytes = 0;
 
+	if (vh_unlikely(b->offloads != 0)) {
+		vh_uplink_deliver_unfinished(u, queue, b, which, n, own);
+		return;
+	}
 	if (vh_unlikely(rte_pktmbuf_alloc_bulk(u->pool, out, n) != 0)) {
 		vh_count(&own->drops[VH_DROP_RX_RING_FULL], n);
 		return;
@@ -132,10 +141,10 @@ static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_
 		fill(out[made], b, f);
 		len[made++] = f->total;
 	}
-	vh_lock(&port->rx[0].lock);
+	vh_lock(&port->rx[queue].lock);
 	if (made > 0)
-		sent = rte_eth_tx_burst(u->eth, 0, out, made);
-	vh_unlock(&port->rx[0].lock);
+		sent = rte_eth_tx_burst(u->eth, queue, out, made);
+	vh_unlock(&port->rx[queue].lock);
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += len[i];
 	/* Those behind are the ones that were not needed. */
@@ -146,4 +155,5 @@ static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_
 	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
 }
 
-const struct vh_uplink_ops vh_uplink_ops = {.collect = collect, .complete = complete, .deliver = deliver};
+const struct vh_uplink_ops vh_uplink_ops = {
+	.collect = collect, .complete = complete, .deliver = deliver, .takes = vh_uplink_takes};

@@ -5,7 +5,7 @@ import type { Bridge } from './bridge.js';
 import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
-import { makeDevice } from './devices.js';
+import { DeviceTable } from './devices.js';
 import { checkSocketPath, portSocketPath } from './rundir.js';
 import type { PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
@@ -28,6 +28,8 @@ export interface PortRecord extends ClaimState {
   readonly transports: readonly Transport[];
   /** Name of its device, without /dev/. */
   readonly device: string | undefined;
+  /** Of the guest that it is for. */
+  readonly mac: string | undefined;
   readonly vlan: string;
 }
 
@@ -42,6 +44,8 @@ export interface PortTableParts {
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
+  /** Whether an uplink has this name. */
+  readonly isUplink: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
@@ -58,11 +62,13 @@ const BLOCKED = {
  */
 export class PortTable {
   readonly #parts: PortTableParts;
+  readonly #devices: DeviceTable;
   readonly #ports = new Map<string, Mutable<PortRecord>>();
   readonly #turns = new Turns();
 
   constructor(parts: PortTableParts) {
     this.#parts = parts;
+    this.#devices = new DeviceTable(parts);
   }
 
   all(): readonly PortRecord[] {
@@ -73,6 +79,10 @@ export class PortTable {
     const port = this.#ports.get(name);
     if (port !== undefined) return port;
     throw new VhostHostError('PORT_UNKNOWN', `there is no port ${printable(name)}`, { hint: 'vhost-host ports' });
+  }
+
+  has(name: string): boolean {
+    return this.#ports.has(name);
   }
 
   byId(id: number): PortRecord | undefined {
@@ -114,6 +124,11 @@ export class PortTable {
     });
   }
 
+  /** Brings back devices of ports that have gone. */
+  tendDevices(): Promise<void> {
+    return this.#turns.take(() => this.#devices.tend(this.all()));
+  }
+
   /** Resolves when every change that was asked for is through. */
   settled(): Promise<void> {
     return this.#turns.settled();
@@ -136,11 +151,15 @@ export class PortTable {
     return [...this.#ports.values()].find((port) => port.id === id);
   }
 
+  #byMac(mac: string | undefined): PortRecord | undefined {
+    return mac === undefined ? undefined : this.all().find((port) => port.mac === mac);
+  }
+
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    this.#check(wish.name, socket, queues);
+    this.#check(wish, socket, queues);
     this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
@@ -152,7 +171,7 @@ export class PortTable {
       const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
       const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
-      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device };
+      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
       const port = { ...shape, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
@@ -167,9 +186,9 @@ export class PortTable {
 
   /** With a port that cannot have its device goes the port. */
   async #makeDevice(id: number, socket: string, devIndex: number | undefined): Promise<string> {
-    const { bridge, binding, settings, host } = this.#parts;
+    const { binding, host } = this.#parts;
     try {
-      return await makeDevice(bridge, settings, { socket, devIndex });
+      return await this.#devices.make(socket, devIndex);
     } catch (error) {
       binding.removePort(id);
       await clearDeadSocket(host, socket);
@@ -177,9 +196,10 @@ export class PortTable {
     }
   }
 
-  #check(name: string, socket: string, queues: number): void {
+  #check({ name, mac }: PortWish, socket: string, queues: number): void {
     const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
     if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
+    if (this.#parts.isUplink(name)) throw new VhostHostError('PORT_EXISTS', `port ${name}: an uplink has this name`);
     if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
     if (queues > maxQueuePairs) {
       throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
@@ -189,6 +209,10 @@ export class PortTable {
     const other = this.all().find((port) => port.socket === socket);
     if (other !== undefined) {
       throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
+    }
+    const owner = this.#byMac(mac);
+    if (owner !== undefined) {
+      throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
     }
   }
 
@@ -219,21 +243,24 @@ export class PortTable {
     this.#parts.binding.removePort(port.id);
     await clearDeadSocket(this.#parts.host, port.socket);
     await this.#parts.record.remove(port.socket);
-    if (port.device !== undefined) await this.#parts.bridge.remove(port.device);
+    if (port.device !== undefined) await this.#devices.remove(port.device);
   }
 
   async #claim(wish: PortClaim): Promise<PortRecord> {
     this.reconcile();
-    const tries = wish.exact ? 1 : this.#parts.binding.limits.maxPorts + 1;
+    const owner = this.#byMac(wish.mac);
+    const tries = wish.exact || owner !== undefined ? 1 : this.#parts.binding.limits.maxPorts + 1;
     let reason = '';
     for (let n = 1; n <= tries; n++) {
-      const name = siblingName(wish.name, n);
+      const name = owner?.name ?? siblingName(wish.name, n);
       const port = this.#ports.get(name);
       const refusal = port === undefined ? undefined : this.#refusal(port, wish);
       reason = n === 1 ? (refusal ?? '') : reason;
       if (refusal === undefined) return await this.#handOut(name, wish);
     }
-    throw new VhostHostError('PORT_IN_USE', `port ${wish.name} is taken: ${reason}`, { hint: 'vhost-host ports' });
+    throw new VhostHostError('PORT_IN_USE', `port ${owner?.name ?? wish.name} is taken: ${reason}`, {
+      hint: 'vhost-host ports',
+    });
   }
 
   #refusal(port: PortRecord, { queues, transport }: PortClaim): string | undefined {

@@ -20,6 +20,12 @@ export function deviceName(device: string): string {
   return [full.toLowerCase(), ...args].join(',');
 }
 
+/** The address of a card; undefined for virtual devices. `device`: as of `deviceName`. */
+export function pciAddress(device: string): string | undefined {
+  const [name = ''] = device.split(',');
+  return PCI.test(name) ? name : undefined;
+}
+
 /** The kernel's interface that a virtual device stands on; undefined where it needs none. */
 export function interfaceOf(device: string): string | undefined {
   const [name = '', ...args] = device.split(',');

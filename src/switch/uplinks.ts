@@ -5,7 +5,10 @@ import { STRAYS } from './schema.js';
 import type { UplinkWish } from './settings.js';
 import type { NativeBinding, NativeUplink } from './surface.js';
 import { Turns } from './turns.js';
+import { checkAddresses } from './dma.js';
+import type { DmaAddresses } from './dma.js';
 import { checkDevice, deviceName } from './uplink-device.js';
+import { engineDevice } from './uplink-arguments.js';
 import { IN_SOFTWARE } from './vm2vm.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
@@ -32,12 +35,16 @@ export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
   readonly say: (line: string) => void;
+  /** What cards are told; fixed when the switch starts. */
+  readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
   /** Cards switch between guests (`--vm2vm 2`): there is one uplink, whose card can. */
   readonly byCard: boolean;
   /** A guest that is connected and has at least this device number. */
   readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
+  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
+  readonly isPort: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -73,6 +80,10 @@ export class UplinkTable {
     });
   }
 
+  has(name: string): boolean {
+    return this.#uplinks.has(name);
+  }
+
   byId(id: number): UplinkRecord | undefined {
     return [...this.#uplinks.values()].find(({ record, attached }) => attached && record.id === id)?.record;
   }
@@ -91,6 +102,9 @@ export class UplinkTable {
     return this.#turns.take(async () => {
       if (this.#uplinks.has(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      }
+      if (this.#parts.isPort(wish.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
       }
       const [other] = this.#uplinks.keys();
       if (this.#parts.byCard && other !== undefined) {
@@ -165,7 +179,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit, byCard } = this.#parts;
+    const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const device = deviceName(wish.device);
@@ -175,9 +189,10 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
+      await checkAddresses(host, addresses, { name, device });
       const id = binding.addUplink({
         name,
-        device,
+        device: engineDevice(device, { queues, mtu }),
         queues,
         mtu,
         buffers,

@@ -1,8 +1,9 @@
 /*
- * talk SOCKET FIFO
+ * talk SOCKET FIFO [offloads]
  *
  * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame
- * that comes is printed as such a line. It says "up" first, and ends when the switch does.
+ * that comes is printed as such a line. It says "up" first, and ends when the switch does. With offloads a
+ * frame's virtio header (its first ten bytes) stands in front of it.
  */
 #include "guest.h"
 
@@ -16,9 +17,13 @@
 #include <unistd.h>
 
 #define SIZE 256
-#define ROOM (GUEST_BUFFER - GUEST_HEADER)
+/* Of a frame that is sent: what the next buffers have is not in use, because frames are few. */
+#define ROOM (8 * GUEST_BUFFER - GUEST_HEADER)
+#define OFFLOAD_HEADER 10U
 
 static struct guest me;
+/* How much of the virtio header a line has. */
+static uint32_t shown;
 
 static void fail(const char *what)
 {
@@ -36,17 +41,18 @@ static void say(const char *line)
 {
 	struct ring *r = &me.ring[GUEST_TX];
 	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2, ignored;
-	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER;
+	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER, to;
 
 	while (ring_reap(r, &ignored))
 		;
-	if (n == 0 || n > ROOM || ring_busy(r) == SIZE)
+	if (n <= shown || n - shown > ROOM || ring_busy(r) == SIZE)
 		fail("no frame, or no room for it");
 	memset(me.memory + at, 0, GUEST_HEADER);
-	for (uint32_t i = 0; i < n; i++)
-		me.memory[at + GUEST_HEADER + i] =
-			(uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
-	ring_put(r, guest_gpa(at), GUEST_HEADER + n, false);
+	for (uint32_t i = 0; i < n; i++) {
+		to = i < shown ? i : GUEST_HEADER + i - shown;
+		me.memory[at + to] = (uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
+	}
+	ring_put(r, guest_gpa(at), GUEST_HEADER + n - shown, false);
 	guest_kick(&me, GUEST_TX);
 }
 
@@ -61,6 +67,8 @@ static void hear(void)
 
 		if (!ring_reap(r, &len))
 			break;
+		for (uint32_t i = 0; i < shown; i++)
+			printf("%02x", me.memory[at + i]);
 		for (uint32_t i = GUEST_HEADER; i < len; i++)
 			printf("%02x", me.memory[at + i]);
 		putchar('\n');
@@ -73,18 +81,26 @@ static void hear(void)
 
 int main(int argc, char **argv)
 {
-	char line[2 * ROOM + 2];
+	static char line[2 * (OFFLOAD_HEADER + ROOM) + 2];
 	struct pollfd what[3];
 	FILE *told;
 	int fd;
 
 	/* For reading and writing: there is always a writer, so it never ends. */
-	fd = argc == 3 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
+	fd = argc == 3 || (argc == 4 && strcmp(argv[3], "offloads") == 0)
+		     ? open(argv[2], O_RDWR | O_CLOEXEC)
+		     : -1;
 	told = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (told == NULL)
-		fail("usage: talk SOCKET FIFO");
+		fail("usage: talk SOCKET FIFO [offloads]");
 	setvbuf(told, NULL, _IONBF, 0);
-	if (!guest_make(&me, argv[1], 1, false, SIZE) || !guest_up(&me))
+	if (!guest_make(&me, argv[1], 1, false, SIZE))
+		fail("no memory");
+	if (argc == 4) {
+		me.wishes = VU_F_OFFLOADS;
+		shown = OFFLOAD_HEADER;
+	}
+	if (!guest_up(&me))
 		fail("the guest does not come up");
 	puts("up");
 	what[0] = (struct pollfd){.fd = fd, .events = POLLIN};

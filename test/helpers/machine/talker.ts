@@ -11,10 +11,10 @@ export class Talker {
     private readonly pid: string,
   ) {}
 
-  static async start(shell: GuestShell, name: string, socket: string): Promise<Talker> {
+  static async start(shell: GuestShell, name: string, socket: string, { offloads = false } = {}): Promise<Talker> {
     const file = `/g/${name}`;
     const pid = await shell.sh(
-      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in >${file}.out 2>&1 & echo $!`,
+      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${offloads ? 'offloads' : ''} >${file}.out 2>&1 & echo $!`,
     );
     const self = new Talker(shell, file, pid.trim());
     await until(async () => (await self.lines())[0] === 'up', {
@@ -25,7 +25,12 @@ export class Talker {
   }
 
   async send(...frames: readonly Buffer[]): Promise<void> {
-    for (const frame of frames) await this.shell.sh(`echo ${frame.toString('hex')} >${this.file}.in`);
+    for (const frame of frames) {
+      // The guest's terminal takes lines of up to 4096 characters.
+      const parts = frame.toString('hex').match(/.{1,3000}/g) ?? [];
+      for (const part of parts) await this.shell.sh(`echo -n ${part} >>${this.file}.line`);
+      await this.shell.sh(`echo >>${this.file}.line; cat ${this.file}.line >${this.file}.in; rm ${this.file}.line`);
+    }
   }
 
   /** All frames that it has been given. */

@@ -64,16 +64,18 @@ describe('answers for people', () => {
       ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
       ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
       ...{
+        offloads: ['tx-csum', 'tso'],
+        remark: null,
         buffers: 10,
         buffersFree: 9,
         pools: { count: 7, taken: [{ pool: 1, id: 0, mac: '02:00:00:00:00:0a' }], software: [] },
         macs: 1234,
       },
     };
-    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null }]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  POOLS  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500      0,1    1/7  drop    1,234  net_null  net_null0',
-      '256  net0  down       -  1500      0,1      -  drop    1,234  net_null  net_null0',
+    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, offloads: [] }]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500  tx-csum,tso      0,1    1/7  drop    1,234  net_null  net_null0',
+      '256  net0  down       -  1500  -                0,1      -  drop    1,234  net_null  net_null0',
     ]);
     const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
     assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);
@@ -98,6 +100,7 @@ describe('answers for people', () => {
       rings: [],
       transports: ['user' as const],
       device: null,
+      mac: null,
     };
     const plain = { ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'], pools: [] };
     assert.match(portLines([plain])[1] ?? '', / m1 m2 \+2 +\/s$/);

@@ -35,6 +35,7 @@ describe('the daemon: coming up', () => {
           rxRetryNum: 4,
           rxRetryDelayUs: 15,
           isolate: false,
+          physicalAddresses: false,
         });
       },
       { memoryMb: 32, logLevel: 7, poll: 'busy' },

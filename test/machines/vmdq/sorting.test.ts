@@ -5,8 +5,10 @@ import type { Talker } from '../../helpers/machine/talker.js';
 import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
+import { describeOffloads } from './card-offloads.js';
+import { describeSwitching } from './switching.js';
+import { describeWithoutIommu } from './without-iommu.js';
 import { multicast, outside, plain, tagged } from './frames.js';
-import { cardSwitches } from './switching.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -21,7 +23,7 @@ describe('vmdq: frames between a card and guests', function () {
   const guests = {} as Record<Name, Talker>;
 
   before(async () => {
-    noLeaks = await watchForLeaks();
+    noLeaks = await watchForLeaks({ pages: false });
     machine = await Machine.boot(scope);
     await machine.start({ vlan: 'auto' });
     for (const name of ['a', 'b'] as const) guests[name] = await machine.guest(name);
@@ -115,5 +117,7 @@ describe('vmdq: frames between a card and guests', function () {
     await sorts();
   });
 
-  cardSwitches(() => machine);
+  describeOffloads(() => machine);
+  describeSwitching(() => machine);
+  describeWithoutIommu(() => machine);
 });

@@ -95,7 +95,7 @@ class Stage {
   }
 }
 
-export function cardSwitches(machineOf: () => Machine): void {
+export function describeSwitching(machineOf: () => Machine): void {
   describe('the card switches between guests', () => {
     let stage: Stage;
 
