@@ -202,7 +202,8 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 	else if (rte_eth_dev_get_mtu(u->eth, &mtu) != 0 || mtu == 0)
 		mtu = RTE_ETHER_MTU;
 	u->longest = mtu + AROUND_MTU;
-	result = make_pool(u, o, (uint32_t)size.rx * o->queues + (uint32_t)size.tx * u->port.outs, error, n);
+	result = make_pool(
+		u, o, (uint32_t)size.rx * o->queues + (uint32_t)size.tx * u->port.outs, error, n);
 	if (result != 0)
 		return result;
 	result = set_up_queues(u, o, &size);
@@ -255,6 +256,8 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	u->guests = RTE_MIN(o->pools, (uint16_t)(u->layout.pools - 1));
 	u->port.pairs = u->layout.pools;
 	memcpy(u->queue, u->layout.queue, sizeof(u->layout.queue));
+	for (uint16_t pool = 1; pool < u->layout.pools; pool++)
+		u->port.tx[pool].one_guest = true;
 	with.queues = u->layout.queues;
 	with.loops = true;
 	ok = start_pools(u, &with, why, n) && vh_vmdq_prove(u, o->loops, why, n);
@@ -271,8 +274,10 @@ static void forget_pools(struct vh_uplink *u, uint16_t queues)
 {
 	u->guests = 0;
 	u->port.pairs = queues;
-	for (uint16_t q = 0; q < queues; q++)
+	for (uint16_t q = 0; q < VH_MAX_PAIRS; q++) {
 		u->queue[q] = q;
+		u->port.tx[q].one_guest = false;
+	}
 }
 
 /* Starts the device in the best way that it can. Return: 0, or a negative errno with the reason. */

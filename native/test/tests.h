@@ -86,6 +86,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(card_between_guests, false, NONE)                                                                  \
+	X(card_groups_come_once, false, NONE)                                                                \
+	X(card_is_not_asked, false, NONE)                                                                    \
+	X(pool_layouts, false, NONE)                                                                         \
 	X(uplink_checked_frames, false, ALL)                                                                 \
 	X(uplink_unfinished_frames, false, NONE)                                                             \
 	X(uplink_several_queues, false, NONE)                                                                \
@@ -94,10 +98,6 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(layers_random, false, NONE)                                                                        \
 	X(uplink_waits_in_bounds, false, ALL)                                                                \
 	X(uplink_waits_again, false, NONE)                                                                   \
-	X(card_between_guests, false, NONE)                                                                  \
-	X(card_groups_come_once, false, NONE)                                                                \
-	X(card_is_not_asked, false, NONE)                                                                    \
-	X(pool_layouts, false, NONE)                                                                         \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

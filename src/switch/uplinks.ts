@@ -39,12 +39,12 @@ export interface UplinkTableParts {
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
-  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
-  readonly isPort: (name: string) => boolean;
   /** Cards switch between guests (`--vm2vm 2`): there is one uplink, whose card can. */
   readonly byCard: boolean;
   /** A guest that is connected and has at least this device number. */
   readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
+  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
+  readonly isPort: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };

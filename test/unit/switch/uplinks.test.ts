@@ -90,12 +90,11 @@ describe('uplinks of a switch', () => {
       said,
       facts,
       uplinks: new UplinkTable({
-        ...{ host, binding, byCard },
+        ...{ host, binding, byCard, addresses: 'virtual' },
         say: (line) => void said.push(line),
-        addresses: 'virtual',
-        isPort: (name) => name === 'guest',
         poolsFit: () => facts.poolsFit,
         connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
+        isPort: (name) => name === 'guest',
       }),
     };
   }
