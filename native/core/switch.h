@@ -20,6 +20,7 @@
 #ifndef VH_CORE_SWITCH_H
 #define VH_CORE_SWITCH_H
 
+#include "hold.h"
 #include "mac_table.h"
 #include "virtq.h"
 #include "vlan.h"
@@ -149,6 +150,8 @@ static inline void vh_round_complete(
 {
 	if (vh_unlikely(from->uplink != NULL))
 		from->uplink->complete(batch);
+	else if (vh_unlikely(vq->hold != NULL))
+		vh_hold_complete(vq, batch, own);
 	else
 		vh_txq_complete(vq, batch, own);
 }

@@ -1,4 +1,5 @@
 #include "uplink.h"
+#include "direct.h"
 #include "eal.h"
 #include "events.h"
 #include "uplink_ops.h"
@@ -100,12 +101,14 @@ static int configure(const struct vh_uplink *u, const struct vh_uplink_options *
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
 	}
+	*rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
+	*tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
+	if (result == 0 && (result = vh_direct_configure(&conf, &info, rx, tx, error, n)) != 0)
+		return result;
 	if (result == 0)
 		result = rte_eth_dev_configure(u->eth, o->queues, 1, &conf);
 	if (result != 0)
 		return failed(result, error, n, "its device cannot be configured");
-	*rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
-	*tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
 	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, rx, tx);
 	return 0;
 }
@@ -223,6 +226,8 @@ struct vh_uplink *vh_uplink_open(
 	if (*result == 0 && !start_with_pools(u, o))
 		*result = start_device(u, o, error, n);
 	if (*result == 0)
+		*result = vh_direct_join(u, error, n);
+	if (*result == 0)
 		return u;
 	vh_uplink_close(u);
 	return NULL;
@@ -232,7 +237,9 @@ void vh_uplink_close(struct vh_uplink *u)
 {
 	if (u->backing != NULL) {
 		/* The driver may be unable to tell any more; whatever it says, it is let go of. */
+		vh_direct_drain(u);
 		(void)rte_eth_dev_stop(u->eth);
+		vh_direct_close(u);
 		(void)rte_eth_dev_close(u->eth);
 		(void)rte_dev_remove(u->backing);
 	}
@@ -285,6 +292,9 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.buffers = u->pool->size,
 		.buffers_free = rte_mempool_avail_count(u->pool),
 		.pools = u->pools};
+	out->zero_copy = u->pieces != NULL;
+	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++)
+		out->lent += __atomic_load_n(&u->lent[w], __ATOMIC_RELAXED);
 	memcpy(out->pool_key, u->pool_key, sizeof(out->pool_key));
 	memcpy(out->queue_worker, u->queue_worker, sizeof(out->queue_worker));
 	if (rte_eth_dev_info_get(u->eth, &info) == 0)

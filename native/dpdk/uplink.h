@@ -39,6 +39,10 @@ struct vh_uplink {
 	/* VMDq (vmdq.h): as many as it has queues, or 0; the address that each has, or 0. */
 	uint16_t pools;
 	uint64_t pool_key[VH_MAX_PAIRS];
+	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
+	struct rte_mempool *pieces;
+	bool loaned; /* it reaches only memory that it was given */
+	uint64_t lent[VH_MAX_WORKERS + 1];
 };
 
 /* The device number whose tag is a pool's (pool > 0). */
@@ -71,6 +75,8 @@ struct vh_uplink_info {
 	uint32_t buffers, buffers_free;
 	uint16_t pools; /* 0: frames are sorted in software alone */
 	uint64_t pool_key[VH_MAX_PAIRS];
+	bool zero_copy;
+	uint64_t lent; /* frames sent without a copy */
 	/* The device's own counters. */
 	uint64_t rx_missed, rx_errors, rx_no_buffer, tx_errors;
 	struct vh_counters counters;

@@ -1,6 +1,6 @@
 /* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
 #include "uplink_ops.h"
-#include "uplink.h"
+#include "direct.h"
 #include "../core/copy.h"
 
 #include <rte_ethdev.h>
@@ -8,9 +8,9 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
-static const struct vh_uplink *uplink_of(const struct vh_port *port)
+static struct vh_uplink *uplink_of(struct vh_port *port)
 {
-	return (const struct vh_uplink *)(const void *)port;
+	return (struct vh_uplink *)(void *)port;
 }
 
 /* Makes a frame of a received buffer, and of those chained to it. Return: whether it is one, or why not. */
@@ -112,9 +112,10 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
-	const struct vh_uplink *u = uplink_of(port);
+	struct vh_uplink *u = uplink_of(port);
 	struct rte_mbuf *out[VH_BATCH];
 	uint32_t len[VH_BATCH];
+	uint64_t lent = 0;
 	uint16_t made = 0, sent = 0;
 	uint64_t bytes = 0;
 
@@ -129,7 +130,10 @@ static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_
 			vh_count(&own->drops[VH_DROP_RX_TOO_LONG], 1);
 			continue;
 		}
-		fill(out[made], b, f);
+		if (vh_unlikely(b->hold != NULL) && vh_direct_fill(u, out[made], b, which[i]))
+			lent |= 1ULL << made;
+		else
+			fill(out[made], b, f);
 		len[made++] = f->total;
 	}
 	vh_lock(&port->rx[0].lock);
@@ -144,6 +148,10 @@ static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_
 	vh_count(&own->rx_packets, sent);
 	vh_count(&own->rx_bytes, bytes);
 	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
+	if (vh_unlikely(lent != 0)) {
+		lent &= sent == VH_BATCH ? UINT64_MAX : (1ULL << sent) - 1;
+		vh_count(&u->lent[own - port->counters], (uint64_t)__builtin_popcountll(lent));
+	}
 }
 
 const struct vh_uplink_ops vh_uplink_ops = {.collect = collect, .complete = complete, .deliver = deliver};

@@ -82,6 +82,12 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(hold_returns_in_order, false, ALL)                                                                 \
+	X(hold_mixed, false, ALL)                                                                            \
+	X(hold_full, false, ALL)                                                                             \
+	X(hold_surrender, false, ALL)                                                                        \
+	X(hold_hostile, false, SPLIT)                                                                        \
+	X(hold_threads, true, ALL)                                                                           \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

@@ -17,6 +17,7 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'MTU', cell: ({ mtu }) => String(mtu), right: true },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
   { title: 'POOLS', cell: ({ pools }) => (pools === null ? '-' : `${pools.taken.length}/${pools.count}`), right: true },
+  { title: 'UNCOPIED', cell: ({ zeroCopied }) => (zeroCopied === null ? '-' : count(zeroCopied)), right: true },
   { title: 'STRAYS', cell: ({ strays }) => strays },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },

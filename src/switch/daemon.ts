@@ -70,6 +70,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const uplinks = new UplinkTable({
       ...parts,
       say,
+      zeroCopy: settings.zeroCopy,
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });

@@ -39,6 +39,7 @@ export async function startEngine(
 ): Promise<RunningEngine> {
   const { host, binding, settings } = parts;
   const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
+  const { zeroCopy, rxDescriptors, txDescriptors } = settings;
   await checkWorkers(host, binding, workers);
   const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
   try {
@@ -46,6 +47,7 @@ export async function startEngine(
       {
         ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
         ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
+        ...{ zeroCopy, rxDescriptors, txDescriptors },
       },
       onEvents,
     );

@@ -111,6 +111,8 @@ export const Uplink = z.strictObject({
    * every frame is sorted in software.
    */
   pools: z.object({ count: Count, taken: z.array(z.object({ pool: Count, id: Count, mac: z.string() })) }).nullable(),
+  /** Frames that were sent from guests' memory without a copy; null: that is not asked for. */
+  zeroCopied: Count.nullable(),
   macs: Count,
 });
 export type Uplink = z.infer<typeof Uplink>;

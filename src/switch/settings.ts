@@ -5,6 +5,8 @@ import type { Config, LoadedConfig } from './config.js';
 import type { UplinkAdd } from './schema.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
 import type { Transport } from './schema.js';
+import { resolveZeroCopy } from './zero-copy.js';
+import type { ZeroCopy } from './zero-copy.js';
 
 export interface PortWish {
   readonly name: string;
@@ -19,7 +21,7 @@ export interface PortWish {
 export type UplinkWish = UplinkAdd;
 
 /** Everything a switch starts with, after defaults < file < flags. */
-export interface Settings {
+export interface Settings extends ZeroCopy {
   readonly configFile: string | null;
   readonly runDir: string;
   /** A CPU per worker, -1 for one that is not pinned. */
@@ -69,6 +71,9 @@ export interface Flags {
   readonly vlan?: string | undefined;
   readonly vlanStrip?: boolean | undefined;
   readonly vm2vm?: Settings['vm2vm'] | undefined;
+  readonly zeroCopy?: boolean | undefined;
+  readonly rxDescNum?: number | undefined;
+  readonly txDescNum?: number | undefined;
   readonly offloads?: boolean | undefined;
   readonly stats?: number | undefined;
   readonly memoryMb?: number | undefined;
@@ -105,6 +110,7 @@ function chooseRunDir(host: Host, config: Config, flags: Flags): string {
 
 export async function resolveSettings(host: Host, { file, config }: LoadedConfig, flags: Flags): Promise<Settings> {
   const gid = await socketGroup(host, config, file);
+  const vm2vm = flags.vm2vm ?? config.vm2vm ?? 'software';
   return {
     configFile: file,
     runDir: chooseRunDir(host, config, flags),
@@ -124,7 +130,8 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     uplinks: [...(config.uplinks ?? []), ...(flags.uplink ?? [])],
     vlan: flags.vlan ?? config.vlan ?? 'none',
     vlanStrip: flags.vlanStrip ?? config.vlanStrip ?? true,
-    vm2vm: flags.vm2vm ?? config.vm2vm ?? 'software',
+    vm2vm,
+    ...resolveZeroCopy(config, flags, vm2vm),
     offloads: flags.offloads ?? config.offloads ?? false,
     stats: flags.stats ?? config.stats ?? 0,
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],

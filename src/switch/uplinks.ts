@@ -30,6 +30,7 @@ export interface UplinkTableParts {
   readonly say: (line: string) => void;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
+  readonly zeroCopy: boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -40,7 +41,8 @@ const NEWS = {
 } as const;
 
 /** How an engine's refusal is mended, where that is known. */
-function hintFor(error: unknown, device: string): { hint?: string } {
+function hintFor(error: unknown, device: string, zeroCopy: boolean): { hint?: string } {
+  if (errnoOf(error) === 'ENOTSUP' && zeroCopy) return { hint: 'vhost-host start --zero-copy 0' };
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
   if (errnoOf(error) === 'ENODEV' && driver !== undefined) {
     return { hint: `apt-get install librte-${driver.replaceAll('_', '-')}23` };
@@ -161,7 +163,7 @@ export class UplinkTable {
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device).hint;
+      const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device, this.#parts.zeroCopy).hint;
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);

@@ -69,6 +69,7 @@ export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: rea
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
     pools: poolsView(native),
+    zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,
     macs: macs.filter((entry) => entry.port === id).length,
   };
 }

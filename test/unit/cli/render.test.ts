@@ -64,16 +64,17 @@ describe('answers for people', () => {
       ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
       ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
       ...{
+        zeroCopied: 5678,
         buffers: 10,
         buffersFree: 9,
         pools: { count: 7, taken: [{ pool: 1, id: 0, mac: '02:00:00:00:00:0a' }] },
         macs: 1234,
       },
     };
-    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null }]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  POOLS  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500      0,1    1/7  drop    1,234  net_null  net_null0',
-      '256  net0  down       -  1500      0,1      -  drop    1,234  net_null  net_null0',
+    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, zeroCopied: null }]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  POOLS  UNCOPIED  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500      0,1    1/7     5,678  drop    1,234  net_null  net_null0',
+      '256  net0  down       -  1500      0,1      -         -  drop    1,234  net_null  net_null0',
     ]);
     assert.deepEqual(uplinkLines([]), ['no uplinks']);
   });
