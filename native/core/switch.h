@@ -42,8 +42,11 @@ struct vh_uplink_ops {
 	void (*collect)(struct vh_port *port, uint16_t pair, struct vh_batch *batch, struct vh_counters *own);
 	/* Gives the frames of a round back. */
 	void (*complete)(const struct vh_batch *batch);
-	/* Copies frames out, as vh_rxq_deliver(), but drops what there is no room for and counts that. */
-	void (*deliver)(struct vh_port *port, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
+	/*
+	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a batch
+	 * with a hold it leaves what there is no room for to the caller: copies are dropped then, and counted.
+	 */
+	uint32_t (*deliver)(struct vh_port *port, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
 		struct vh_counters *own);
 };
 

@@ -109,49 +109,65 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 		vh_frame_read(b, f, 0, to, f->total);
 }
 
-static void deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+/* Makes buffers of frames. Return: how many; at[] says which of the list each is, *lent has those not copied. */
+static uint16_t make(const struct vh_uplink *u, struct rte_mbuf **out, const struct vh_batch *b,
+	const uint8_t *which, uint32_t n, uint8_t *at, uint64_t *lent)
+{
+	uint16_t made = 0;
+
+	*lent = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct vh_frame *f = &b->frame[which[i]];
+
+		if (vh_unlikely(f->total > u->longest))
+			continue;
+		if (vh_unlikely(b->hold != NULL) && vh_direct_fill(u, out[made], b, which[i]))
+			*lent |= 1ULL << made;
+		else
+			fill(out[made], b, f);
+		at[made++] = (uint8_t)i;
+	}
+	return made;
+}
+
+static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct vh_uplink *u = uplink_of(port);
 	struct rte_mbuf *out[VH_BATCH];
-	uint32_t len[VH_BATCH];
-	uint64_t lent = 0;
-	uint16_t made = 0, sent = 0;
-	uint64_t bytes = 0;
+	uint8_t at[VH_BATCH];
+	uint64_t bytes = 0, lent;
+	uint16_t made, sent = 0;
+	uint32_t done = n;
 
 	if (vh_unlikely(rte_pktmbuf_alloc_bulk(u->pool, out, n) != 0)) {
 		vh_count(&own->drops[VH_DROP_RX_RING_FULL], n);
-		return;
+		return n;
 	}
-	for (uint32_t i = 0; i < n; i++) {
-		const struct vh_frame *f = &b->frame[which[i]];
-
-		if (vh_unlikely(f->total > u->longest)) {
-			vh_count(&own->drops[VH_DROP_RX_TOO_LONG], 1);
-			continue;
-		}
-		if (vh_unlikely(b->hold != NULL) && vh_direct_fill(u, out[made], b, which[i]))
-			lent |= 1ULL << made;
-		else
-			fill(out[made], b, f);
-		len[made++] = f->total;
-	}
+	made = make(u, out, b, which, n, at, &lent);
 	vh_lock(&port->rx[0].lock);
 	if (made > 0)
 		sent = rte_eth_tx_burst(u->eth, 0, out, made);
 	vh_unlock(&port->rx[0].lock);
 	for (uint16_t i = 0; i < sent; i++)
-		bytes += len[i];
+		bytes += b->frame[which[at[i]]].total;
 	/* Those behind are the ones that were not needed. */
 	if (sent < n)
 		rte_pktmbuf_free_bulk(out + sent, n - sent);
 	vh_count(&own->rx_packets, sent);
 	vh_count(&own->rx_bytes, bytes);
-	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
-	if (vh_unlikely(lent != 0)) {
+	if (vh_unlikely(b->hold != NULL)) {
+		/* Where each frame takes several of few descriptors, a round does not fit. */
+		if (sent < made)
+			done = at[sent];
 		lent &= sent == VH_BATCH ? UINT64_MAX : (1ULL << sent) - 1;
 		vh_count(&u->lent[own - port->counters], (uint64_t)__builtin_popcountll(lent));
+		vh_count(&own->drops[VH_DROP_RX_TOO_LONG], done - sent);
+		return done;
 	}
+	vh_count(&own->drops[VH_DROP_RX_TOO_LONG], n - made);
+	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
+	return n;
 }
 
 const struct vh_uplink_ops vh_uplink_ops = {.collect = collect, .complete = complete, .deliver = deliver};

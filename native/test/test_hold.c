@@ -27,7 +27,7 @@ static void refuse_to_receive(
 	check_failed(__FILE__, __LINE__, "the card was polled");
 }
 
-static void send(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+static uint32_t send(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
@@ -46,6 +46,7 @@ static void send(struct vh_port *port, const struct vh_batch *b, const uint8_t *
 		REQUIRE(vh_held_lend(c->out[c->n]) && !vh_held_lend(c->out[c->n]));
 		c->n++;
 	}
+	return n;
 }
 
 static void tidy(void *context)
@@ -261,7 +262,7 @@ static void *give_back_all(void *arg)
 	return NULL;
 }
 
-static void lend_only(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+static uint32_t lend_only(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
@@ -269,6 +270,7 @@ static void lend_only(struct vh_port *port, const struct vh_batch *b, const uint
 	(void)own;
 	for (uint32_t i = 0; i < n; i++)
 		REQUIRE(vh_held_lend(&c->hold.chain[vh_hold_place(b, which[i] % VH_BATCH)]));
+	return n;
 }
 
 static const struct vh_uplink_ops ops_of_thread = {.collect = refuse_to_receive, .deliver = lend_only};

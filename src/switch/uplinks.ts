@@ -42,7 +42,7 @@ const NEWS = {
 
 /** How an engine's refusal is mended, where that is known. */
 function hintFor(error: unknown, device: string, zeroCopy: boolean): { hint?: string } {
-  if (errnoOf(error) === 'ENOTSUP' && zeroCopy) return { hint: 'vhost-host start --zero-copy 0' };
+  if (errnoOf(error) === 'EOPNOTSUPP' && zeroCopy) return { hint: 'vhost-host start --zero-copy 0' };
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
   if (errnoOf(error) === 'ENODEV' && driver !== undefined) {
     return { hint: `apt-get install librte-${driver.replaceAll('_', '-')}23` };

@@ -1,8 +1,9 @@
 /*
- * talk SOCKET FIFO
+ * talk SOCKET FIFO [lazy]
  *
  * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame
- * that comes is printed as such a line. It says "up" first, and ends when the switch does.
+ * that comes is printed as such a line. It says "up" first, and ends when the switch does. Its memory is all
+ * there from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
  */
 #include "guest.h"
 
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define SIZE 256
+#define ROOM_MS 10000
 #define ROOM (GUEST_BUFFER - GUEST_HEADER)
 
 static struct guest me;
@@ -31,17 +33,31 @@ static int digit(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* Sends the frame that a line describes; the ring has room, because frames are few. */
+/* Waits until the ring has room, not for ever. */
+static void wait_for_room(struct ring *r)
+{
+	uint32_t ignored;
+
+	for (int ms = 0; ms < ROOM_MS; ms++) {
+		while (ring_reap(r, &ignored))
+			;
+		if (ring_busy(r) < SIZE)
+			return;
+		usleep(1000);
+	}
+	fail("nothing of what it has sent comes back");
+}
+
+/* Sends the frame that a line describes. */
 static void say(const char *line)
 {
 	struct ring *r = &me.ring[GUEST_TX];
-	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2, ignored;
+	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2;
 	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER;
 
-	while (ring_reap(r, &ignored))
-		;
-	if (n == 0 || n > ROOM || ring_busy(r) == SIZE)
-		fail("no frame, or no room for it");
+	wait_for_room(r);
+	if (n == 0 || n > ROOM)
+		fail("no frame, or too long");
 	memset(me.memory + at, 0, GUEST_HEADER);
 	for (uint32_t i = 0; i < n; i++)
 		me.memory[at + GUEST_HEADER + i] =
@@ -79,12 +95,13 @@ int main(int argc, char **argv)
 	int fd;
 
 	/* For reading and writing: there is always a writer, so it never ends. */
-	fd = argc == 3 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
+	fd = argc >= 3 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
 	told = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (told == NULL)
-		fail("usage: talk SOCKET FIFO");
+		fail("usage: talk SOCKET FIFO [lazy]");
 	setvbuf(told, NULL, _IONBF, 0);
-	if (!guest_make(&me, argv[1], 1, false, SIZE) || !guest_up(&me))
+	if (!guest_make(&me, argv[1], 1, false, SIZE) ||
+		(argc == 3 && posix_fallocate(me.memory_fd, 0, GUEST_MEMORY) != 0) || !guest_up(&me))
 		fail("the guest does not come up");
 	puts("up");
 	what[0] = (struct pollfd){.fd = fd, .events = POLLIN};

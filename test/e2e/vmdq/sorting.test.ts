@@ -6,6 +6,7 @@ import type { Talker } from '../../helpers/machine/talker.js';
 import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
+import { zeroCopyCases } from './zero-copy.js';
 
 const multicast = '33:33:00:00:00:01';
 const outside = '02:00:00:00:01:01';
@@ -116,4 +117,6 @@ describe('vmdq: frames between a card and guests', function () {
     );
     await sorts();
   });
+
+  zeroCopyCases(() => machine);
 });

@@ -66,6 +66,8 @@ export class Machine {
   /** Starts the switch with the card as uplink `net`. */
   async start(...args: string[]): Promise<void> {
     const words = ['start', '--foreground', '--run-dir', RUN, '--uplink', `net=${CARD}`, ...args];
+    // What one before has said is not said by this one.
+    await this.shell.sh(`rm -f ${LOG}`);
     await this.shell.sh(`cd / && node ${vhostHost} ${words.join(' ')} >${LOG} 2>&1 &`);
     await this.says(/switch ready/, START_DEADLINE_MS);
   }
@@ -80,7 +82,7 @@ export class Machine {
   }
 
   log(): Promise<string> {
-    return this.shell.sh(`cat ${LOG}`);
+    return this.shell.sh(`cat ${LOG} 2>/dev/null || true`);
   }
 
   /** Waits for a line of the switch's log. */
@@ -102,7 +104,7 @@ export class Machine {
   }
 
   /** A guest for a port that is there. */
-  talker(name: string): Promise<Talker> {
-    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`);
+  talker(name: string, lazy = false): Promise<Talker> {
+    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, lazy);
   }
 }

@@ -11,10 +11,11 @@ export class Talker {
     private readonly pid: string,
   ) {}
 
-  static async start(shell: GuestShell, name: string, socket: string): Promise<Talker> {
+  /** lazy: its memory comes as it is used. */
+  static async start(shell: GuestShell, name: string, socket: string, lazy = false): Promise<Talker> {
     const file = `/g/${name}`;
     const pid = await shell.sh(
-      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in >${file}.out 2>&1 & echo $!`,
+      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${lazy ? 'lazy' : ''} >${file}.out 2>&1 & echo $!`,
     );
     const self = new Talker(shell, file, pid.trim());
     await until(async () => (await self.lines())[0] === 'up', {
@@ -26,6 +27,12 @@ export class Talker {
 
   async send(...frames: readonly Buffer[]): Promise<void> {
     for (const frame of frames) await this.shell.sh(`echo ${frame.toString('hex')} >${this.file}.in`);
+  }
+
+  /** The same frame so many times, as fast as it can. */
+  async repeat(count: number, frame: Buffer): Promise<void> {
+    const line = frame.toString('hex');
+    await this.shell.sh(`i=0; while [ $i -lt ${count} ]; do echo ${line}; i=$((i+1)); done >${this.file}.in`);
   }
 
   /** All frames that it has been given. */

@@ -144,7 +144,7 @@ describe('uplinks of a switch', () => {
     refuse('ENODEV');
     const missing = await failure('UPLINK_FAILED', uplinks.add({ name: 'a', device: 'net_bonding0' }, 'api'));
     assert.deepEqual([missing.message, missing.hint], ['uplink a: no', 'apt-get install librte-net-bonding23']);
-    refuse('ENOTSUP');
+    refuse('EOPNOTSUPP');
     const copies = await failure('UPLINK_FAILED', uplinks.add(wish, 'api'));
     assert.equal(copies.hint, 'vhost-host start --zero-copy 0');
     refuse('ENOSPC');
