@@ -43,26 +43,79 @@ bool vh_direct_is_on(void)
 	return direct.options.on;
 }
 
-/* Has every uplink's driver free what is sent. A worker's, or under the lock. */
+/* What stands between buffers of DPDK's and a guest's chain. */
+struct ticket {
+	struct rte_mbuf_ext_shared_info info; /* counts the buffers */
+	struct rte_mempool *home;
+	uintptr_t held; /* atomic; the chain's struct vh_held and SENT, or 0: it is back */
+};
+
+/* The device has it; set under the lock of the uplink's rx[0]. */
+#define SENT 1U
+
+static void give_back(uintptr_t held)
+{
+	if (held != 0)
+		vh_held_back((struct vh_held *)(held & ~(uintptr_t)SENT));
+}
+
+/* DPDK's callback: the last buffer that points to a chain's frame was freed. */
+static void come_back(void *address, void *ticket)
+{
+	struct ticket *t = ticket;
+
+	(void)address;
+	give_back(__atomic_exchange_n(&t->held, 0, __ATOMIC_ACQ_REL));
+	rte_mempool_put(t->home, t);
+}
+
+static void release_sent(struct rte_mempool *pool, void *context, void *ticket, unsigned int i)
+{
+	struct ticket *t = ticket;
+	uintptr_t held = __atomic_load_n(&t->held, __ATOMIC_ACQUIRE);
+
+	(void)pool, (void)context, (void)i;
+	/* Meanwhile it may have come back and be another frame's, but not one that is sent: we have the lock.
+	 */
+	if ((held & SENT) != 0 &&
+		__atomic_compare_exchange_n(
+			&t->held, &held, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		give_back(held);
+}
+
+/* Return: the ticket of a frame, or NULL: it is a copy. */
+static struct ticket *ticket_of(const struct rte_mbuf *m)
+{
+	return m->nb_segs > 1 && (m->next->ol_flags & RTE_MBUF_F_EXTERNAL) != 0 ? m->next->shinfo->fcb_opaque
+										: NULL;
+}
+
+void vh_direct_sending(const struct vh_uplink *u, struct rte_mbuf *const *m, uint16_t n)
+{
+	for (uint16_t i = 0; u->loaned && i < n; i++) {
+		struct ticket *t = ticket_of(m[i]);
+
+		if (t != NULL)
+			__atomic_fetch_or(&t->held, SENT, __ATOMIC_RELAXED);
+	}
+}
+
+/* Takes back what every card has sent. A worker's, or under the lock. */
 static void tidy(void *ignored)
 {
 	(void)ignored;
 	for (int i = 0; i < VH_MAX_UPLINKS; i++) {
 		struct vh_uplink *u = __atomic_load_n(&direct.uplink[i], __ATOMIC_ACQUIRE);
 
-		if (u == NULL)
+		if (u == NULL || !u->loaned)
 			continue;
 		vh_lock(&u->port.rx[0].lock);
-		(void)rte_eth_tx_done_cleanup(u->eth, 0, 0);
+		/* Behind the one that is used next lies, all around the ring, the newest. */
+		if (rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
+			RTE_ETH_TX_DESC_DONE)
+			rte_mempool_obj_iter(u->tickets, release_sent, NULL);
 		vh_unlock(&u->port.rx[0].lock);
 	}
-}
-
-/* DPDK's callback: the last buffer that points to a chain's frame was freed. */
-static void come_back(void *address, void *held)
-{
-	(void)address;
-	vh_held_back(held);
 }
 
 void vh_direct_begin(uint16_t port, struct vh_vq *vq)
@@ -72,9 +125,6 @@ void vh_direct_begin(uint16_t port, struct vh_vq *vq)
 	if (q == NULL)
 		return;
 	q->hold.tidy = tidy;
-	for (uint32_t i = 0; i <= q->hold.mask; i++)
-		q->info[i] = (struct rte_mbuf_ext_shared_info){
-			.free_cb = come_back, .fcb_opaque = &q->hold.chain[i]};
 	vq->hold = &q->hold;
 }
 
@@ -114,6 +164,15 @@ static bool passes_pointers(const char *driver)
 	return strcmp(driver, "net_null") == 0 || strcmp(driver, "net_ring") == 0;
 }
 
+/*
+ * Drivers whose descriptor status was seen to be right for the newest frame. Others round it to where they ask
+ * their cards to report; none is added without a card to try it on.
+ */
+static bool tells_what_is_sent(const char *driver)
+{
+	return strcmp(driver, "net_e1000_igb") == 0;
+}
+
 /* Whether a device's frames can be read by it from guests' memory. Return: 0, or a negative errno. */
 static int reach(struct vh_uplink *u, const struct rte_eth_dev_info *info, char *error, size_t n)
 {
@@ -127,12 +186,9 @@ static int reach(struct vh_uplink *u, const struct rte_eth_dev_info *info, char 
 			info->driver_name);
 		return -ENOTSUP;
 	}
-	if (rte_eth_tx_done_cleanup(u->eth, 0, 0) == -ENOTSUP ||
-		(info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0) {
-		snprintf(error, n, "zero copy: %s %s", info->driver_name,
-			(info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) == 0
-				? "takes no frames in pieces"
-				: "does not tell what it has sent");
+	if (!tells_what_is_sent(info->driver_name)) {
+		snprintf(error, n, "zero copy: it is not known how %s tells what it has sent",
+			info->driver_name);
 		return -ENOTSUP;
 	}
 	u->loaned = vh_loan_to(u->backing, error, n) == 0;
@@ -164,30 +220,48 @@ int vh_direct_configure(struct rte_eth_conf *conf, const struct rte_eth_dev_info
 	return result != 0 ? result : check_count("transmit", *tx, &info->tx_desc_lim, error, n);
 }
 
+static void fill_ticket(struct rte_mempool *pool, void *context, void *ticket, unsigned int i)
+{
+	(void)context, (void)i;
+	*(struct ticket *)ticket = (struct ticket){
+		.info = {.free_cb = come_back, .fcb_opaque = ticket}, .home = pool};
+}
+
+/* Return: whether there was memory. */
+static bool make_pools(struct vh_uplink *u, uint32_t pieces)
+{
+	int socket = rte_eth_dev_socket_id(u->eth);
+	char name[RTE_MEMPOOL_NAMESIZE];
+
+	snprintf(name, sizeof(name), "vh-pieces-%u", u->port.id - VH_MAX_PORTS);
+	u->pieces = rte_pktmbuf_pool_create(name, pieces, CACHE, 0, 0, socket);
+	snprintf(name, sizeof(name), "vh-tickets-%u", u->port.id - VH_MAX_PORTS);
+	u->tickets = rte_mempool_create(
+		name, pieces, sizeof(struct ticket), CACHE, 0, NULL, NULL, fill_ticket, NULL, socket, 0);
+	return u->pieces != NULL && u->tickets != NULL;
+}
+
 int vh_direct_join(struct vh_uplink *u, char *error, size_t n)
 {
 	/* What the ring, a round and the workers' caches can hold; a frame that finds none is copied. */
 	uint32_t pieces = direct.options.tx_descriptors + 4 * VH_BATCH + VH_MAX_WORKERS * 2 * CACHE;
-	uint32_t i = u->port.id - VH_MAX_PORTS;
-	char name[RTE_MEMPOOL_NAMESIZE];
 	struct rte_eth_dev_info info;
 	int result;
 
 	if (!direct.options.on)
 		return 0;
+	u->tx_descriptors = direct.options.tx_descriptors;
 	result = rte_eth_dev_info_get(u->eth, &info);
 	if (result == 0)
 		result = reach(u, &info, error, n);
 	if (result != 0)
 		return result;
-	snprintf(name, sizeof(name), "vh-pieces-%u", i);
-	u->pieces = rte_pktmbuf_pool_create(name, pieces, CACHE, 0, 0, rte_eth_dev_socket_id(u->eth));
-	if (u->pieces == NULL) {
+	if (!make_pools(u, pieces)) {
 		snprintf(error, n, "no memory for %u packet buffers; give the switch more (memoryMb)",
 			pieces);
 		return -ENOMEM;
 	}
-	__atomic_store_n(&direct.uplink[i], u, __ATOMIC_RELEASE);
+	__atomic_store_n(&direct.uplink[u->port.id - VH_MAX_PORTS], u, __ATOMIC_RELEASE);
 	return 0;
 }
 
@@ -230,6 +304,7 @@ void vh_direct_close(struct vh_uplink *u)
 	if (u->loaned)
 		vh_loan_from(u->backing);
 	rte_mempool_free(u->pieces);
+	rte_mempool_free(u->tickets);
 }
 
 /* What of a frame is behind its head, in a card's view. Return: how many pieces, or 0: it must be copied. */
@@ -260,19 +335,40 @@ static uint32_t pieces_of(const struct vh_loan *loan, const struct vh_batch *b, 
 
 /* Puts the pieces behind the head. */
 static void attach(struct rte_mbuf *m, struct rte_mbuf **piece, const struct vh_seg *seg, uint32_t n,
-	struct rte_mbuf_ext_shared_info *info)
+	struct ticket *ticket)
 {
 	struct rte_mbuf *last = m;
 
-	rte_mbuf_ext_refcnt_set(info, (uint16_t)n);
+	rte_mbuf_ext_refcnt_set(&ticket->info, (uint16_t)n);
 	for (uint32_t i = 0; i < n; i++) {
 		rte_pktmbuf_attach_extbuf(
-			piece[i], seg[i].p, (uintptr_t)seg[i].p, (uint16_t)seg[i].len, info);
+			piece[i], seg[i].p, (uintptr_t)seg[i].p, (uint16_t)seg[i].len, &ticket->info);
 		piece[i]->data_len = (uint16_t)seg[i].len;
 		last->next = piece[i];
 		last = piece[i];
 	}
 	m->nb_segs = (uint16_t)(1 + n);
+}
+
+/* Takes buffers for `n` pieces and lends the chain. Return: its ticket, or NULL: something is used up. */
+static struct ticket *take_ticket(
+	const struct vh_uplink *u, struct rte_mbuf **piece, uint32_t n, struct vh_held *held)
+{
+	struct ticket *t;
+	void *object;
+
+	if (rte_pktmbuf_alloc_bulk(u->pieces, piece, n) != 0)
+		return NULL;
+	if (rte_mempool_get(u->tickets, &object) == 0) {
+		if (vh_held_lend(held)) {
+			t = object;
+			__atomic_store_n(&t->held, (uintptr_t)held, __ATOMIC_RELEASE);
+			return t;
+		}
+		rte_mempool_put(u->tickets, object);
+	}
+	rte_pktmbuf_free_bulk(piece, n);
+	return NULL;
 }
 
 bool vh_direct_fill(const struct vh_uplink *u, struct rte_mbuf *m, const struct vh_batch *b, uint8_t which)
@@ -281,7 +377,9 @@ bool vh_direct_fill(const struct vh_uplink *u, struct rte_mbuf *m, const struct 
 	struct vh_lent_queue *q = queue_of(b->hold);
 	struct rte_mbuf *piece[MOST_PIECES];
 	struct vh_seg seg[MOST_PIECES];
-	uint32_t place, n;
+	struct ticket *ticket;
+	struct vh_held *held;
+	uint32_t n;
 
 	if (u->pieces == NULL || f->total <= SHORT || f->offload != 0 ||
 		(u->loaned && __atomic_load_n(&q->loan->mapped, __ATOMIC_ACQUIRE) == 0))
@@ -289,14 +387,11 @@ bool vh_direct_fill(const struct vh_uplink *u, struct rte_mbuf *m, const struct 
 	n = pieces_of(q->loan, b, f, seg);
 	if (n == 0)
 		return false;
-	place = vh_hold_place(b, which % VH_BATCH);
-	if (rte_pktmbuf_alloc_bulk(u->pieces, piece, n) != 0)
+	held = &q->hold.chain[vh_hold_place(b, which % VH_BATCH)];
+	ticket = take_ticket(u, piece, n, held);
+	if (ticket == NULL)
 		return false;
-	if (!vh_held_lend(&q->hold.chain[place])) {
-		rte_pktmbuf_free_bulk(piece, n);
-		return false;
-	}
-	attach(m, piece, seg, n, &q->info[place]);
+	attach(m, piece, seg, n, ticket);
 	vh_frame_read(b, f, 0, rte_pktmbuf_mtod(m, void *), HEAD);
 	m->data_len = HEAD;
 	m->pkt_len = f->total;

@@ -9,8 +9,11 @@
  * ours. What cannot be sent that way (unfinished checksums, scattered buffers, memory that the card does not
  * reach, a second uplink) is copied.
  *
- *   Drivers free what was sent when they need the room, or when they are asked: the worker of a queue whose
- * first chain is out asks them.
+ *   Drivers free what was sent only when they need the room, and how they are to be asked before differs: igb's
+ * rte_eth_tx_done_cleanup() makes it take frames of several pieces for unsent ones for good (22.11). So the
+ * worker of a queue whose first chain is out looks whether the newest descriptor is done, and with it all
+ * before; then the chains are back, whenever the driver frees its buffers. Between a chain and the buffers
+ * stands a ticket, which outlives either. Only drivers that are known to tell the truth there are taken.
  *
  *   A queue that stops waits for its frames, some time; then it returns its chains whatever the card does,
  * and what is out keeps the loan.
@@ -63,6 +66,9 @@ void vh_direct_drain(const struct vh_uplink *u);
 
 /* Its device has stopped and given everything back. */
 void vh_direct_close(struct vh_uplink *u);
+
+/* The caller is about to give these to the device, under the lock of the uplink's rx[0]. */
+void vh_direct_sending(const struct vh_uplink *u, struct rte_mbuf *const *m, uint16_t n);
 
 /*
  * Makes the frame in `m`, an empty buffer of the uplink's, and buffers chained to it, for a batch with a hold.

@@ -16,7 +16,6 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
-#include <rte_mbuf.h>
 #include <rte_memory.h>
 #include <rte_vhost.h>
 
@@ -180,7 +179,6 @@ void vh_loan_open(uint16_t port, const struct rte_vhost_memory *table)
 static void free_queue(struct vh_lent_queue *q)
 {
 	free(q->hold.chain);
-	free(q->info);
 	free(q);
 }
 
@@ -221,8 +219,7 @@ struct vh_lent_queue *vh_loan_queue(uint16_t port, uint32_t ring_size)
 	q->loan = &loans.of[port];
 	q->hold.mask = places - 1;
 	q->hold.chain = calloc(places, sizeof(*q->hold.chain));
-	q->info = calloc(places, sizeof(*q->info));
-	if (q->hold.chain != NULL && q->info != NULL)
+	if (q->hold.chain != NULL)
 		return q;
 	free_queue(q);
 	return NULL;

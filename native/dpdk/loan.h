@@ -22,7 +22,6 @@
 #include "../core/hold.h"
 
 struct rte_device;
-struct rte_mbuf_ext_shared_info;
 struct rte_vhost_memory;
 
 struct vh_loan_region {
@@ -35,8 +34,7 @@ struct vh_loan_region {
 struct vh_lent_queue {
 	struct vh_hold hold;
 	struct vh_loan *loan;
-	struct vh_lent_queue *next;	       /* of those that have stopped */
-	struct rte_mbuf_ext_shared_info *info; /* of each place of the hold */
+	struct vh_lent_queue *next; /* of those that have stopped */
 };
 
 struct vh_loan {

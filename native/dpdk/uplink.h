@@ -40,8 +40,9 @@ struct vh_uplink {
 	uint16_t pools;
 	uint64_t pool_key[VH_MAX_PAIRS];
 	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
-	struct rte_mempool *pieces;
-	bool loaned; /* it reaches only memory that it was given */
+	struct rte_mempool *pieces, *tickets;
+	bool loaned;		 /* it reaches only memory that it was given, and is asked what it has sent */
+	uint16_t tx_descriptors; /* of its transmit queue */
 	uint64_t lent[VH_MAX_WORKERS + 1];
 };
 

@@ -146,6 +146,8 @@ static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const ui
 	}
 	made = make(u, out, b, which, n, at, &lent);
 	vh_lock(&port->rx[0].lock);
+	if (vh_unlikely(lent != 0))
+		vh_direct_sending(u, out, made);
 	if (made > 0)
 		sent = rte_eth_tx_burst(u->eth, 0, out, made);
 	vh_unlock(&port->rx[0].lock);

@@ -1,7 +1,7 @@
 /*
  * talk SOCKET FIFO [lazy]
  *
- * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame
+ * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent, or "N*FRAME" so often; every frame
  * that comes is printed as such a line. It says "up" first, and ends when the switch does. Its memory is all
  * there from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
  */
@@ -48,8 +48,8 @@ static void wait_for_room(struct ring *r)
 	fail("nothing of what it has sent comes back");
 }
 
-/* Sends the frame that a line describes. */
-static void say(const char *line)
+/* Sends the frame that is described, once. */
+static void say_once(const char *line)
 {
 	struct ring *r = &me.ring[GUEST_TX];
 	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2;
@@ -64,6 +64,15 @@ static void say(const char *line)
 			(uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
 	ring_put(r, guest_gpa(at), GUEST_HEADER + n, false);
 	guest_kick(&me, GUEST_TX);
+}
+
+/* Does what a line says. */
+static void say(const char *line)
+{
+	const char *times = strchr(line, '*');
+
+	for (long n = times == NULL ? 1 : strtol(line, NULL, 10); n > 0; n--)
+		say_once(times == NULL ? line : times + 1);
 }
 
 /* Prints what has come. */
@@ -89,7 +98,7 @@ static void hear(void)
 
 int main(int argc, char **argv)
 {
-	char line[2 * ROOM + 2];
+	char line[2 * ROOM + 16];
 	struct pollfd what[3];
 	FILE *told;
 	int fd;
