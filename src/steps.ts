@@ -131,7 +131,7 @@ export function sameFile(a: Snapshot | undefined, b: Snapshot | undefined): bool
   return a.text === b.text && a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
 }
 
-/** `0755 0:0`, as people compare files by. */
+/** `mode 0755, owner 0:0`, as people compare files by. */
 export function rights({ mode, uid, gid }: Pick<FileStat, 'mode' | 'uid' | 'gid'>): string {
   return `mode ${mode.toString(8).padStart(4, '0')}, owner ${uid}:${gid}`;
 }

@@ -17,6 +17,7 @@ const groups = {
   guest: {
     'busybox-static': "the test guests' user space",
     cpio: "packs the test guests' file system",
+    lz4: 'unpacks the kernel of guests within a guest',
   },
   // The machine with a card that has VMDq; its QEMU is a newer one, unpacked side by side (lib/qemu.mjs).
   machine: {
@@ -32,6 +33,7 @@ const groups = {
   // DPDK's drivers come with libdpdk-dev.
   uplink: {
     iproute2: "network interfaces and namespaces that the tests' switches are connected to",
+    ethtool: 'has the kernel compute its checksums itself where a switch is on the other end of the wire',
   },
   testpmd: {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',

@@ -43,6 +43,7 @@ static bool read_options(
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
 		!vh_get_bool(env, object, "hugepages", &o->eal.hugepages) ||
+		!vh_get_bool(env, object, "physicalAddresses", &o->eal.physical) ||
 		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
 		!vh_get_int(env, object, "memoryChannels", 0, 32, &channels) ||
 		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||

@@ -62,6 +62,29 @@ napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
 	return object;
 }
 
+/* Names of what the device does itself. */
+static napi_value offloads(napi_env env, const struct vh_uplink_offloads *o)
+{
+	const struct {
+		const char *name;
+		bool on;
+	} all[] = {{"tx-csum", o->tx_csum},
+		{"tso", o->tso},
+		{"vlan-insert", o->vlan_insert},
+		{"rx-csum", o->rx_csum}};
+	napi_value array = vh_array(env);
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		napi_value name;
+
+		if (all[i].on &&
+			napi_create_string_utf8(env, all[i].name, NAPI_AUTO_LENGTH, &name) == napi_ok)
+			vh_append(env, array, n++, name);
+	}
+	return array;
+}
+
 napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 {
 	static const char *const states[] = {
@@ -78,6 +101,8 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	set_address(env, object, u->mac);
 	vh_set_int(env, object, "speedMbps", u->speed_mbps);
 	vh_set_int(env, object, "mtu", u->mtu);
+	vh_set(env, object, "offloads", offloads(env, &u->offloads));
+	vh_set_string(env, object, "remark", u->remark);
 	for (uint16_t q = 0; q < u->queues; q++) {
 		napi_value worker;
 

@@ -32,7 +32,7 @@ static inline uint32_t vh_hand_over(struct vh_port *to, struct vh_vq *vq, const 
 	const uint8_t *which, uint32_t n, struct vh_counters *own)
 {
 	if (vh_unlikely(to->uplink != NULL))
-		return to->uplink->deliver(to, batch, which, n, own);
+		return to->uplink->deliver(to, (uint16_t)(vq - to->rx), batch, which, n, own);
 	return vh_rxq_deliver(vq, batch, which, n, own);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,13 @@ static bool still_there(int fd, const char *path)
 	       ours.st_ino == named.st_ino;
 }
 
+/* For whoever starts the switch and wants to know which process it is; nothing of ours depends on it. */
+static void sign(int fd)
+{
+	if (ftruncate(fd, 0) == 0)
+		dprintf(fd, "%d\n", (int)getpid());
+}
+
 int vh_file_lock(const char *path)
 {
 	for (;;) {
@@ -25,8 +33,10 @@ int vh_file_lock(const char *path)
 		if (fd < 0)
 			return -errno;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-			if (still_there(fd, path))
+			if (still_there(fd, path)) {
+				sign(fd);
 				return fd;
+			}
 			/* Removed between open and lock: a lock on it would exclude nobody. Take the new one.
 			 */
 			close(fd);

@@ -5,6 +5,7 @@
 /*
  * Takes an exclusive flock(2) on `path`, which is made with mode 0600 where it is missing and never followed
  * through a symbolic link. The kernel drops the lock when the process ends, however it ends.
+ * The file says which process that is.
  * Return: a descriptor (close it to let go), -EWOULDBLOCK when somebody else holds it, or another negative
  * errno.
  */

@@ -90,8 +90,14 @@ static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r,
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 		} else if (vh_likely(dst != VH_NO_PORT)) {
 			enlist(&run, dst, i);
-		} else if (flood(list, &run, port->id, i) == 0) {
-			vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
+		} else {
+			uint32_t n = flood(list, &run, port->id, i);
+
+			if (n == 0)
+				vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
+			/* Those behind it for the same address go the same way, if that is a single one. */
+			else if (n == 1)
+				dst = run.dst;
 		}
 	}
 	run_end(&run);
@@ -267,10 +273,11 @@ static __attribute__((noinline)) bool park(
 {
 	struct vh_round *next = free_round(lane, r);
 
-	if (next == NULL)
+	if (next == NULL || (int64_t)(lane->ticks - vq->no_wait) < 0)
 		return false;
 	lane->work = next;
 	r->tries = 0;
+	r->since = lane->ticks;
 	r->due = lane->ticks + sw->retry.delay_ticks;
 	vq->parked = r;
 	__atomic_store_n(&r->parked, 1, __ATOMIC_RELAXED);
@@ -292,6 +299,8 @@ static __attribute__((noinline)) uint32_t resume(
 		return 0;
 	}
 	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
+	if (port->uplink != NULL && !vq->one_guest)
+		vq->no_wait = lane->ticks + VH_UPLINK_PATIENCE * (lane->ticks - r->since);
 	vq->parked = NULL;
 	__atomic_store_n(&r->parked, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&lane->parked, 1, __ATOMIC_RELAXED);
@@ -347,4 +356,23 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	}
 	vh_round_complete(port, vq, &r->batch, own);
 	return r->batch.chains;
+}
+
+void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
+	uint32_t len)
+{
+	struct vh_round *r = lane->work;
+	struct vh_counters *own = &port->counters[lane->worker];
+
+	r->batch.frames = 1;
+	r->batch.segs = r->batch.offloads = 0;
+	r->batch.frame[0] = (struct vh_frame){.data = frame, .len = len, .total = len};
+	r->from = port;
+	vh_count(&own->tx_packets, 1);
+	vh_count(&own->tx_bytes, len);
+	if (__atomic_load_n(&sw->rules, __ATOMIC_RELAXED) == 0)
+		sort(sw, lane, r, port, &port->tx[0]);
+	else
+		vh_sort_by_rules(sw, lane, r, port, &port->tx[0]);
+	deliver_all(sw, lane, r, port, NO_PLACE);
 }

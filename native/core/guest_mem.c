@@ -28,6 +28,20 @@ bool vh_guest_mem_holds(const struct vh_guest_mem *mem, const void *p, uint64_t 
 	return false;
 }
 
+bool vh_guest_mem_address(const struct vh_guest_mem *mem, const void *p, uint64_t *gpa)
+{
+	for (uint32_t i = 0; i < mem->n; i++) {
+		const struct vh_region *r = &mem->region[i];
+		uint64_t offset = (uintptr_t)p - (uintptr_t)r->hva;
+
+		if (offset < r->size) {
+			*gpa = r->gpa + offset;
+			return true;
+		}
+	}
+	return false;
+}
+
 uint8_t *vh_guest_mem_part(const struct vh_guest_mem *mem, uint64_t gpa, uint32_t len, uint32_t *got)
 {
 	for (uint32_t i = 0; i < mem->n; i++) {

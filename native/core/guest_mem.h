@@ -30,6 +30,9 @@ int vh_guest_mem_add(struct vh_guest_mem *mem, uint64_t gpa, uint64_t size, void
 /* Whether the host range [p, p + len) lies wholly in one region; for ring addresses that came translated. */
 bool vh_guest_mem_holds(const struct vh_guest_mem *mem, const void *p, uint64_t len);
 
+/* The guest-physical address of host address `p`. Return: whether it lies in guest memory. */
+bool vh_guest_mem_address(const struct vh_guest_mem *mem, const void *p, uint64_t *gpa);
+
 /*
  * Translates as much of [gpa, gpa + len) as lies in one region.
  * Return: the host address with *got (1..len) set, or NULL when not even the first byte is guest memory.

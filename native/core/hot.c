@@ -13,6 +13,7 @@
 #define vh_rxq_deliver VH_PASTE(vh_rxq_deliver, VH_VARIANT)
 #define vh_deliver_unfinished VH_PASTE(vh_deliver_unfinished, VH_VARIANT)
 #define vh_sort_by_rules VH_PASTE(vh_sort_by_rules, VH_VARIANT)
+#define vh_switch_inject VH_PASTE(vh_switch_inject, VH_VARIANT)
 #define vh_switch_poll VH_PASTE(vh_switch_poll, VH_VARIANT)
 #endif
 

@@ -34,10 +34,17 @@
 
 /* Of vh_virtio_header. */
 #define VH_HDR_NEEDS_CSUM 1
+#define VH_HDR_DATA_VALID 2
 #define VH_GSO_NONE 0
 #define VH_GSO_TCPV4 1
 #define VH_GSO_TCPV6 4
 #define VH_GSO_ECN 0x80
+
+/*
+ * Of vh_frame.offload, beside the features: a card has found the frame's checksum right. A receiver that took
+ * VH_F_GUEST_CSUM on is told so; to others it is a frame like any.
+ */
+#define VH_CHECKED (1U << 31)
 
 /*
  * Segments that one frame may stand for. 64 KiB in the smallest segments that paths of today have (an MTU of
@@ -65,6 +72,7 @@ struct vh_virtio_header {
 struct vh_offload {
 	uint8_t gso_type;    /* VH_GSO_*, with VH_GSO_ECN */
 	bool needs_csum;     /* from csum_start to the frame's end, to be put at csum_start + csum_offset */
+	bool checked;	     /* VH_CHECKED; then nothing else is set */
 	uint16_t csum_start; /* of a frame to be segmented: where TCP begins */
 	uint16_t csum_offset;
 	uint16_t gso_size; /* bytes of TCP payload per segment */

@@ -11,14 +11,13 @@
 
 /* What a frame is inside of the switch, and where it stands in the table. */
 struct verdict {
-	uint64_t dst;
+	uint64_t dst, src;
 	struct vh_mac_place at;
 	uint16_t vlan, tag;    /* tag: what it carries as VH_TAGGED, all 16 bits of it */
 	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
-	bool is_tagged;
+	bool is_tagged, refused;
 	uint8_t front[FRONT]; /* read once */
-	bool reshaped;
 };
 
 /* One round of sorting. */
@@ -28,7 +27,15 @@ struct sorting {
 	struct vh_port *from;
 	const struct vh_port_list *list;
 	struct run run;
-	uint16_t segs; /* where the next rest of a frame goes in batch->seg */
+	uint16_t segs;	   /* where the next rest of a frame goes in batch->seg */
+	uint64_t reshaped; /* frames that have their other forms, as bits */
+	/*
+	 * Frames follow each other with the same front, because that is how senders send. They share the
+	 * verdict of the first of them, and go where it went if that was one place.
+	 */
+	uint8_t first[VH_BATCH];
+	uint8_t sole_first, sole_form;
+	uint16_t sole; /* where frame `sole_first` went, and in which form; or VH_NO_PORT */
 	struct verdict of[VH_BATCH];
 };
 
@@ -54,8 +61,13 @@ static void read_front(const struct vh_batch *b, const struct vh_frame *f, struc
 	type = (uint16_t)(v->front[12] << 8 | v->front[13]);
 	/* 802.1Q and 802.1ad; with less behind it, it is no tag. */
 	v->is_tagged = (type == 0x8100 || type == 0x88a8) && f->total >= FRONT;
-	v->only = VH_NO_PORT;
-	v->reshaped = false;
+}
+
+/* Whether the fronts of two frames are the same, as far as they are looked at. */
+static bool is_like(const struct verdict *v, const struct verdict *other)
+{
+	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->is_tagged == other->is_tagged &&
+	       (!v->is_tagged || memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */
@@ -180,7 +192,7 @@ static uint16_t keep_rest(struct sorting *s, const struct vh_frame *f, uint32_t 
 static __attribute__((noinline)) void reshape(struct sorting *s, uint16_t i)
 {
 	struct vh_batch *b = s->batch;
-	struct verdict *v = &s->of[i];
+	const struct verdict *v = &s->of[s->first[i]];
 	uint8_t *tagged = b->front[0][i], *plain = b->front[1][i];
 	uint32_t skip = v->is_tagged ? FRONT : VH_MIN_FRAME;
 	const uint8_t *type = v->front + skip - 2;
@@ -205,12 +217,13 @@ static __attribute__((noinline)) void reshape(struct sorting *s, uint16_t i)
 		if (b->frame[i].offload == 0)
 			continue;
 		b->offload[at] = b->offload[i];
-		b->offload[at].csum_start = (uint16_t)(b->offload[i].csum_start - skip + len);
+		if (b->offload[i].needs_csum)
+			b->offload[at].csum_start = (uint16_t)(b->offload[i].csum_start - skip + len);
 		if (b->offload[i].hdr_len != 0)
 			b->offload[at].hdr_len = (uint16_t)(b->offload[i].hdr_len - skip + len);
 	}
 	s->segs = (uint16_t)(s->segs + more);
-	v->reshaped = true;
+	s->reshaped |= 1ULL << i;
 }
 
 /*
@@ -232,16 +245,23 @@ static bool can_reshape(const struct vh_batch *b, uint16_t i, struct vh_counters
 	return true;
 }
 
+static void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
+{
+	if (form != VH_AS_IT_CAME && (s->reshaped >> i & 1) == 0)
+		reshape(s, i);
+	enlist(&s->run, to, (uint16_t)(form * VH_BATCH + i));
+}
+
 /* Return: whether it is on the list of `to` now. */
 static bool give(struct sorting *s, uint16_t i, const struct vh_port *to)
 {
-	uint8_t form = form_for(s, &s->of[i], to);
+	uint8_t form = form_for(s, &s->of[s->first[i]], to);
 
 	if (form == NOT_AT_ALL)
 		return false;
-	if (form != VH_AS_IT_CAME && !s->of[i].reshaped)
-		reshape(s, i);
-	enlist(&s->run, to->id, (uint16_t)(form * VH_BATCH + i));
+	put(s, i, to->id, form);
+	s->sole = to->id;
+	s->sole_form = form;
 	return true;
 }
 
@@ -256,16 +276,21 @@ static uint32_t give_all(struct sorting *s, uint16_t i)
 		if (p != s->from && __atomic_load_n(&p->rx_live, __ATOMIC_RELAXED) != 0)
 			n += give(s, i, p);
 	}
+	if (n != 1)
+		s->sole = VH_NO_PORT;
 	return n;
 }
 
-static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
+/* By the table. */
+static void place_anew(struct sorting *s, uint16_t i, struct vh_counters *own)
 {
-	const struct verdict *v = &s->of[i];
+	const struct verdict *v = &s->of[s->first[i]];
 	bool group = vh_mac_is_group(v->dst), from_network = s->from->uplink != NULL;
 	uint16_t dst = group ? VH_NO_PORT : vh_mac_lookup(&s->sw->macs, v->dst, v->at);
 	const struct vh_port *to;
 
+	s->sole_first = s->first[i];
+	s->sole = VH_NO_PORT;
 	if (dst == s->from->id) {
 		vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 		return;
@@ -283,30 +308,53 @@ static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
 	vh_count(&own->drops[from_network ? VH_DROP_TX_STRAY : VH_DROP_TX_NO_DESTINATION], 1);
 }
 
+static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
+{
+	if (s->sole != VH_NO_PORT && s->sole_first == s->first[i])
+		put(s, i, s->sole, s->sole_form);
+	else
+		place_anew(s, i, own);
+}
+
+/* What the first of several frames that are alike says for all of them. */
+static void judge(struct sorting *s, struct verdict *v)
+{
+	v->only = VH_NO_PORT;
+	v->refused = false;
+	if (s->from->uplink != NULL)
+		from_uplink(s->sw, v);
+	else
+		v->refused = !from_guest(s->from, v);
+	v->src = vh_mac_key(v->front + 6, v->vlan);
+	v->dst = vh_mac_key(v->front, v->vlan);
+	v->at = vh_mac_place(&s->sw->macs, v->dst);
+	vh_prefetch(&s->sw->macs.bucket[v->at.first]);
+}
+
 /* Classifies the frames and learns who sent them. Return: which of them have a place to go to, as bits. */
 static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct vh_vq *vq)
 {
 	struct vh_counters *own = &s->from->counters[lane->worker];
-	bool from_network = s->from->uplink != NULL;
+	struct verdict *first = NULL;
 	uint64_t good = 0;
 
 	for (uint16_t i = 0; i < s->batch->frames; i++) {
 		struct verdict *v = &s->of[i];
 
 		read_front(s->batch, &s->batch->frame[i], v);
-		if (from_network) {
-			from_uplink(s->sw, v);
-		} else if (!from_guest(s->from, v)) {
+		if (first == NULL || !is_like(v, first)) {
+			judge(s, v);
+			first = v;
+		}
+		s->first[i] = (uint8_t)(first - s->of);
+		if (vh_unlikely(first->refused)) {
 			vh_count(&own->drops[VH_DROP_TX_BAD_VLAN], 1);
 			continue;
 		}
 		if (!can_reshape(s->batch, i, own))
 			continue;
 		good |= 1ULL << i;
-		learn(s->sw, lane, s->from, vq, vh_mac_key(v->front + 6, v->vlan));
-		v->dst = vh_mac_key(v->front, v->vlan);
-		v->at = vh_mac_place(&s->sw->macs, v->dst);
-		vh_prefetch(&s->sw->macs.bucket[v->at.first]);
+		learn(s->sw, lane, s->from, vq, first->src);
 	}
 	return good;
 }
@@ -323,6 +371,8 @@ void vh_sort_by_rules(struct vh_switch *sw, struct vh_lane *lane, struct vh_roun
 	s.list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
 	s.run = (struct run){.r = r, .dst = VH_NO_PORT};
 	s.segs = VH_BATCH_SEGS;
+	s.reshaped = 0;
+	s.sole = VH_NO_PORT;
 	good = classify(&s, lane, vq);
 	for (uint16_t i = 0; i < r->batch.frames; i++)
 		if ((good >> i & 1) != 0)

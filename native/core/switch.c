@@ -20,8 +20,9 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker)
 
 static void set_live(struct vh_port *port, uint32_t live)
 {
-	__atomic_store_n(&port->rx_live, (uint16_t)live, __ATOMIC_RELAXED);
-	__atomic_store_n(&port->rx[0].live, live, __ATOMIC_RELEASE);
+	__atomic_store_n(&port->rx_live, (uint16_t)(live != 0 ? port->outs : 0), __ATOMIC_RELAXED);
+	for (uint16_t out = 0; out < port->outs; out++)
+		__atomic_store_n(&port->rx[out].live, live, __ATOMIC_RELEASE);
 	for (uint16_t pair = 0; pair < port->pairs; pair++)
 		__atomic_store_n(&port->tx[pair].live, live, __ATOMIC_RELEASE);
 }
@@ -66,7 +67,7 @@ void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
 void vh_port_counters(const struct vh_port *port, struct vh_counters *sum)
 {
 	memset(sum, 0, sizeof(*sum));
-	for (int w = 0; w <= VH_CONTROL_COUNTERS; w++) {
+	for (int w = 0; w <= VH_ANNOUNCE_COUNTERS; w++) {
 		/* Counters are nothing but 64-bit words, so they are added as such. */
 		const uint64_t *from = (const uint64_t *)(const void *)&port->counters[w];
 		uint64_t *to = (uint64_t *)(void *)sum;

@@ -11,6 +11,9 @@
  * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
  * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
  *
+ *   While an uplink's queue rests, nobody gets what the network has for him. So its rests are bounded: one of
+ * a time T is followed by VH_UPLINK_PATIENCE times T in which frames for full receivers are dropped at once.
+ *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
  *   list and port pointers, and hold them no longer than one round; the control thread frees what it has
@@ -27,15 +30,19 @@
 
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
-/* The control thread's own block of counters, behind the workers'. */
+/* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests. */
+#define VH_UPLINK_PATIENCE 9U
+/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that. */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
+#define VH_ANNOUNCE_COUNTERS (VH_MAX_WORKERS + 1)
 
 struct vh_port;
 
 /*
  * What an uplink (a network card, native/dpdk/uplink.h) does where a guest has rings. Its port's tx[] are the
- * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0] stands
- * for all that goes out, of which `live` is used. Workers call these; they must not block.
+ * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs) are
+ * those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these; they must
+ * not block.
  */
 struct vh_uplink_ops {
 	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
@@ -46,20 +53,26 @@ struct vh_uplink_ops {
 	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a batch
 	 * with a hold it leaves what there is no room for to the caller: copies are dropped then, and counted.
 	 */
-	uint32_t (*deliver)(struct vh_port *port, const struct vh_batch *batch, const uint8_t *which, uint32_t n,
-		struct vh_counters *own);
+	uint32_t (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
+		const uint8_t *which, uint32_t n, struct vh_counters *own);
+	/*
+	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is; others it
+	 * is given finished. NULL where that names none.
+	 */
+	bool (*takes)(const struct vh_port *port, const struct vh_batch *batch, uint8_t frame);
 };
 
 struct vh_port {
 	uint16_t id;	  /* device number (uplinks: from VH_MAX_PORTS on), index in vh_switch.port */
 	uint16_t pairs;	  /* queue pairs it was made with */
+	uint16_t outs;	  /* uplinks: queues by which frames leave, each with the flows that hash to it */
 	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
 	const struct vh_uplink_ops *uplink; /* NULL: a guest */
 	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
-	struct vh_counters counters[VH_MAX_WORKERS + 1];
+	struct vh_counters counters[VH_MAX_WORKERS + 2];
 };
 
 /* The ports that exist, in ascending order; immutable once published. */
@@ -114,6 +127,7 @@ struct vh_progress {
 struct vh_round {
 	uint32_t parked; /* atomic; set by the worker, cleared by whoever completes the round */
 	uint32_t tries;
+	uint64_t since;			     /* ticks: when it was parked */
 	uint64_t due;			     /* ticks: when to try again */
 	struct vh_lane *lane;		     /* whose round this is */
 	struct vh_port *from;		     /* whose frames these are */
@@ -161,6 +175,13 @@ static inline void vh_round_complete(
 
 /* One round on transmit queue `pair` of `port` (live, ours). Return: how many chains were taken. */
 uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint16_t pair);
+
+/*
+ * Forwards one frame as if it had come from transmit queue 0 of a guest's port, which must be stopped and out
+ * of use; nobody is waited for. By a thread that counts as a worker meanwhile, with a lane of its own.
+ */
+void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
+	uint32_t len);
 
 /*
  * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not

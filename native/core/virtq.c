@@ -36,6 +36,23 @@ static const char *check_packed(const struct vh_vq_config *c)
 	return NULL;
 }
 
+/* A log in which some of what is written could not be marked would lose it in silence. */
+static const char *check_log(const struct vh_vq_config *c)
+{
+	uint64_t used = sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) +
+			sizeof(uint16_t);
+
+	if (c->log == NULL)
+		return NULL;
+	if ((c->features & VH_F_RING_PACKED) != 0)
+		used = sizeof(struct vh_packed_event);
+	if (c->log->memory && !vh_log_covers_all(&c->log->log, c->mem))
+		return "the dirty log is missing, or too short for the guest's memory";
+	if (c->log->used_ring && !vh_log_covers(&c->log->log, c->log->used, used))
+		return "the dirty log is missing, or too short for the used ring";
+	return NULL;
+}
+
 const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 {
 	bool packed = (c->features & VH_F_RING_PACKED) != 0;
@@ -46,6 +63,8 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 	if ((uintptr_t)c->desc % 8 != 0 || (uintptr_t)c->avail % 2 != 0 || (uintptr_t)c->used % 4 != 0)
 		return "a ring is not aligned";
 	why = packed ? check_packed(c) : check_split(c);
+	if (why == NULL)
+		why = check_log(c);
 	if (why != NULL)
 		return why;
 	memset(vq, 0, sizeof(*vq));
@@ -69,6 +88,7 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		vq->device_event = c->used;
 	}
 	vq->mem = c->mem;
+	vq->log = c->log;
 	vq->last_avail = packed ? c->last_avail & 0x7fff : c->last_avail;
 	vq->last_used = packed ? c->last_used & 0x7fff : c->last_used;
 	vq->avail_wrap = packed && c->last_avail >> 15 != 0;
@@ -125,6 +145,8 @@ static void say(struct vh_vq *vq, bool on)
 		say_packed(vq, on);
 	else
 		say_split(vq, on);
+	if (vq->log != NULL)
+		vh_vq_log_wish(vq);
 }
 
 void vh_vq_start(struct vh_vq *vq)
@@ -204,6 +226,8 @@ void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, struct vh_c
 		__atomic_store_n(&vq->used->idx, vq->last_used, __ATOMIC_RELEASE);
 	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (vh_unlikely(vq->log != NULL))
+		vh_vq_log_used(vq, old.at, vq->last_used);
 	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old)) && vq->call_fd >= 0) {
 		/* A full eventfd counter means that the guest has an interrupt pending already: nothing is
 		 * lost. */

@@ -22,6 +22,7 @@
 #ifndef VH_CORE_VIRTQ_H
 #define VH_CORE_VIRTQ_H
 
+#include "dirty_log.h"
 #include "guest_mem.h"
 #include "offload.h"
 #include "spinlock.h"
@@ -94,6 +95,7 @@ struct vh_vq_config {
 	uint32_t size;
 	uint64_t features;
 	const struct vh_guest_mem *mem;
+	const struct vh_vq_log *log; /* NULL: what is written need not be logged */
 	uint16_t last_avail, last_used;
 	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
 			stopped */
@@ -115,6 +117,7 @@ struct vh_vq {
 	uint16_t size, mask;
 	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
+	bool one_guest; /* an uplink's queues: what comes by it is all for one guest */
 	int call_fd;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
@@ -132,6 +135,7 @@ struct vh_vq {
 		};
 	};
 	const struct vh_guest_mem *mem;
+	const struct vh_vq_log *log; /* mostly NULL; looked at once per batch */
 
 	/* Written for every round. */
 	struct vh_spinlock lock VH_CACHE_ALIGNED; /* receive queues only */
@@ -148,6 +152,7 @@ struct vh_vq {
 	uint64_t rest_ticks; /* transmit queues: see rest; when the costly round began, or when the rest ends
 			      */
 	uint32_t rest;	     /* enum vh_rest */
+	uint64_t no_wait;    /* an uplink's queues that several guests share: until when no round is parked */
 	uint32_t stalled;    /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
@@ -162,7 +167,7 @@ struct vh_frame {
 	uint32_t len;	      /* its bytes */
 	uint32_t total;	      /* bytes of the whole frame */
 	uint16_t more, first; /* further segments: how many, and where in vh_batch.seg */
-	uint32_t offload; /* what its receiver must have taken on (VH_F_GUEST_*); 0: the frame is complete */
+	uint32_t offload; /* what its receiver must have taken on (VH_F_GUEST_*), or VH_CHECKED; 0: complete */
 };
 
 struct vh_batch {

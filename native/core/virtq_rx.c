@@ -33,6 +33,8 @@ struct source {
 /* Its number of buffers is not touched. */
 static void put_offload(const struct round *r, const struct vh_frame *f, uint8_t *header)
 {
+	if (f->offload == VH_CHECKED && (r->vq->rx_offloads & VH_F_GUEST_CSUM) == 0)
+		return;
 	vh_offload_put(&r->batch->offload[f - r->batch->frame], header);
 }
 
@@ -169,6 +171,8 @@ VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, co
 		}
 		if (fault == VH_CHAIN_OK)
 			fault = fill_chain(r->vq, seg, n, &s, &header, &taken[used].len);
+		if (vh_unlikely(r->vq->log != NULL))
+			vh_vq_log_segments(r->vq, seg, n, fault == VH_CHAIN_OK ? taken[used].len : 0);
 		used++;
 		if (fault != VH_CHAIN_OK) {
 			drop(r, VH_DROP_RX_BAD_ADDRESS + (fault - VH_CHAIN_BAD_ADDRESS));
@@ -180,6 +184,9 @@ VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, co
 	put_header(header, r->vq->hdr_len, (uint16_t)used);
 	if (vh_unlikely(f->offload != 0))
 		put_offload(r, f, header);
+	/* Again: it was written after the rest of its buffer. */
+	if (vh_unlikely(r->vq->log != NULL))
+		vh_vq_log_range(r->vq, header, r->vq->hdr_len);
 	commit(r, taken, used, place, false, packed);
 	r->packets++;
 	r->bytes += f->total;
@@ -244,6 +251,14 @@ VH_INLINE uint8_t *simple_buffer(
 	return vh_likely(len >= need) ? vh_guest_mem_at(vq->mem, addr, len) : NULL;
 }
 
+/* The first `n` frames of the list went to these buffers, headers included. */
+static __attribute__((noinline)) void log_filled(
+	const struct round *r, const uint8_t *which, uint8_t *const *dst, uint32_t n)
+{
+	for (uint32_t k = 0; k < n; k++)
+		vh_vq_log_range(r->vq, dst[k], r->vq->hdr_len + r->batch->frame[which[k]].total);
+}
+
 /* Frames that fit simple buffers, as many as follow each other. Return: how many of which[0..n) were done. */
 VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_t n, const bool packed)
 {
@@ -271,6 +286,8 @@ VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_
 	r->place = place;
 	for (uint32_t k = 0; k < ready; k++)
 		fill_simple(r, &r->batch->frame[which[k]], dst[k]);
+	if (vh_unlikely(r->vq->log != NULL))
+		log_filled(r, which, dst, ready);
 	r->packets += ready;
 	return ready;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* How often a link is looked at that is down while a ring runs. */
@@ -89,7 +90,7 @@ static void do_ioctl(fuse_req_t req, int cmd, void *arg, struct fuse_file_info *
 	struct vh_cuse_client *c = vh_cuse_client(&d->slot->port, fi->fh);
 	union vh_cuse_out out = {0};
 	struct vh_cuse_shape shape;
-	pid_t process;
+	struct vh_cuse_caller who = {.uid = fuse_req_ctx(req)->uid};
 	int error;
 
 	(void)flags;
@@ -102,8 +103,8 @@ static void do_ioctl(fuse_req_t req, int cmd, void *arg, struct fuse_file_info *
 		return;
 	}
 	/* The kernel names the thread that calls, which is a virtual processor most of the time. */
-	process = vh_cuse_proc_group("/proc", fuse_req_ctx(req)->pid);
-	error = process < 0 ? process : vh_cuse_ioctl(&d->link, c, process, (uint32_t)cmd, in, &out);
+	who.process = vh_cuse_proc_group("/proc", fuse_req_ctx(req)->pid);
+	error = who.process < 0 ? who.process : vh_cuse_ioctl(&d->link, c, &who, (uint32_t)cmd, in, &out);
 	if (error != 0)
 		fuse_reply_err(req, -error);
 	else
@@ -118,7 +119,11 @@ static struct fuse_session *new_session(struct vh_cuse_device *d)
 	char name[VH_CUSE_NAME + 16], program[] = "vh-cuse", *argv[] = {program, NULL};
 	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
 	const char *info[] = {name};
-	struct cuse_info ci = {.dev_info_argc = 1, .dev_info_argv = info, .flags = CUSE_UNRESTRICTED_IOCTL};
+	struct cuse_info ci = {.dev_major = major(d->slot->number),
+		.dev_minor = minor(d->slot->number),
+		.dev_info_argc = 1,
+		.dev_info_argv = info,
+		.flags = CUSE_UNRESTRICTED_IOCTL};
 	struct fuse_session *session;
 	char mount[32];
 
@@ -194,9 +199,9 @@ static void *serve(void *self)
 		bool mending = d->link.socket < 0 && vh_cuse_link_wanted(&d->link);
 		struct pollfd p[] = {{.fd = d->fd, .events = POLLIN}, {.fd = d->wake, .events = POLLIN},
 			{.fd = d->link.socket, .events = POLLIN}};
-		int n;
+		int n, log = vh_cuse_log_tick(&d->link);
 
-		if (poll(p, 3, mending ? MEND_MS : -1) < 0 && errno != EINTR)
+		if (poll(p, 3, mending ? MEND_MS : log) < 0 && errno != EINTR)
 			break;
 		if (p[1].revents != 0)
 			return NULL;
@@ -253,5 +258,6 @@ void vh_cuse_device_stop(struct vh_cuse_device *d)
 		return;
 	pthread_join(d->thread, NULL);
 	vh_cuse_link_down(&d->link, NULL);
+	vh_cuse_log_close(&d->link);
 	drop(d);
 }

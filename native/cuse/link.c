@@ -10,7 +10,7 @@
 
 /*
  * What a client may take: mergeable buffers, NOTIFY_ON_EMPTY, indirect descriptors, event indexes, VERSION_1.
- * No dirty log, which the back end does not offer, and no packed rings (see the head of link.h).
+ * No packed rings (see the head of link.h). The dirty log comes to these where it can be had (log.h).
  */
 #define CLIENT_BITS (1ULL << 15 | 1ULL << 24 | 1ULL << 28 | 1ULL << 29 | 1ULL << 32)
 /*
@@ -34,17 +34,22 @@ struct events {
 void vh_cuse_link_init(struct vh_cuse_link *l, const struct vh_cuse_world *world, struct vh_cuse_port *port)
 {
 	*l = (struct vh_cuse_link){.world = world, .port = port, .socket = -1, .wait = VH_CUSE_FIRST_WAIT_MS};
+	vh_cuse_log_init(l);
 }
 
 uint64_t vh_cuse_link_offer(const struct vh_cuse_port *port)
 {
 	/* The one about the header is ours to offer: with vhost-user a guest always has that header. */
-	return (port->offered & CLIENT_BITS) | 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
+	uint64_t offer = (port->offered & CLIENT_BITS) | 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
+
+	return port->logs && port->loggable ? offer | VH_CUSE_LOG_ALL : offer;
 }
 
 static uint64_t features_of(const struct vh_cuse_port *port, const struct vh_cuse_client *c)
 {
-	return port->offered & ((c->features & CLIENT_BITS) | TAKEN_BITS);
+	/* Logged for one, logged for all: they have one memory. */
+	return port->offered & ((c->features & CLIENT_BITS) | TAKEN_BITS |
+				       (vh_cuse_log_wanted(port) ? VH_CUSE_LOG_ALL : 0));
 }
 
 /* The first words on a connection. */
@@ -63,7 +68,7 @@ static int greet(struct vh_cuse_link *l)
 	}
 	if (error == 0)
 		error = vh_cuse_ask(l, VH_CUSE_GET_PROTOCOL_FEATURES, &protocol);
-	protocol &= VH_CUSE_PROTOCOL_MQ | VH_CUSE_PROTOCOL_REPLY_ACK;
+	protocol &= VH_CUSE_PROTOCOL_MQ | VH_CUSE_PROTOCOL_LOG_SHMFD | VH_CUSE_PROTOCOL_REPLY_ACK;
 	if (error == 0)
 		error = vh_cuse_tell_u64(l, VH_CUSE_SET_PROTOCOL_FEATURES, protocol);
 	if (error == 0 && (protocol & VH_CUSE_PROTOCOL_MQ) != 0)
@@ -74,6 +79,7 @@ static int greet(struct vh_cuse_link *l)
 	p->protocol = protocol;
 	p->pairs = pairs < VH_CUSE_PAIRS ? (uint32_t)pairs : VH_CUSE_PAIRS;
 	p->known = true;
+	p->logs = (features & VH_CUSE_LOG_ALL) != 0 && (protocol & VH_CUSE_PROTOCOL_LOG_SHMFD) != 0;
 	return vh_cuse_tell(l, &owner, NULL, 0, false);
 }
 
@@ -114,21 +120,29 @@ static int take_events(struct vh_cuse_link *l, const struct vh_cuse_ring *r, str
 }
 
 /* The ring is set up and enabled. */
+static int tell_addr(struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring)
+{
+	struct vh_cuse_msg m = {
+		.request = VH_CUSE_SET_VRING_ADDR, .size = sizeof(m.addr), .addr = c->ring[ring].addr};
+
+	m.addr.index = 2 * c->pair + ring;
+	if ((l->features & VH_CUSE_LOG_ALL) == 0)
+		m.addr.flags = m.addr.log_guest_addr = 0;
+	return vh_cuse_tell(l, &m, NULL, 0, false);
+}
+
+/* The ring is set up and enabled. */
 static int tell_ring(
 	struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring, const struct events *e)
 {
 	const struct vh_cuse_ring *r = &c->ring[ring];
 	uint32_t index = 2 * c->pair + ring;
-	struct vh_cuse_msg addr = {
-		.request = VH_CUSE_SET_VRING_ADDR, .size = sizeof(addr.addr), .addr = r->addr};
-	int error;
+	int error = vh_cuse_tell_state(l, VH_CUSE_SET_VRING_NUM, index, r->size);
 
-	addr.addr.index = index;
-	error = vh_cuse_tell_state(l, VH_CUSE_SET_VRING_NUM, index, r->size);
 	if (error == 0)
 		error = vh_cuse_tell_state(l, VH_CUSE_SET_VRING_BASE, index, r->base);
 	if (error == 0)
-		error = vh_cuse_tell(l, &addr, NULL, 0, false);
+		error = tell_addr(l, c, ring);
 	/* Errors of a ring (SET_VRING_ERR) are told by no back end, and are not asked for. */
 	if (error == 0)
 		error = vh_cuse_tell_event(l, VH_CUSE_SET_VRING_CALL, index, e->call);
@@ -148,6 +162,9 @@ static int tell_features(struct vh_cuse_link *l, const struct vh_cuse_client *c)
 
 	if (l->features_said && features == l->features)
 		return 0;
+	error = vh_cuse_log_tell(l);
+	if (error != 0)
+		return error;
 	error = vh_cuse_tell_u64(l, VH_CUSE_SET_FEATURES, features);
 	l->features_said = error == 0;
 	l->features = features;
@@ -211,6 +228,9 @@ static int tell_memory(struct vh_cuse_link *l, const struct found *f)
 	/* The same files at the same places: a table that comes again for every pair. */
 	if (l->parts == f->n && memcmp(l->part, f->part, f->n * sizeof(f->part[0])) == 0)
 		return 0;
+	error = vh_cuse_log_tell(l);
+	if (error != 0)
+		return error;
 	m.size = (uint32_t)(8 + f->n * sizeof(m.memory.region[0]));
 	m.memory.n = f->n;
 	for (uint32_t i = 0; i < f->n; i++) {
@@ -342,7 +362,7 @@ static bool agrees(const struct vh_cuse_port *p, const struct vh_cuse_client *c)
 		const struct vh_cuse_client *o = &p->client[i];
 
 		if (o != c && o->id != 0 && (o->ring[0].running || o->ring[1].running) &&
-			o->features != c->features)
+			((o->features ^ c->features) & ~VH_CUSE_LOG_ALL) != 0)
 			return false;
 	}
 	return true;
@@ -359,6 +379,8 @@ int vh_cuse_link_start(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 		return -EFAULT;
 	if (!agrees(l->port, c))
 		return -EINVAL;
+	if (vh_cuse_log_wanted(l->port) && !vh_cuse_log_fits(l, l->port->log))
+		return -EFAULT;
 	error = take_events(l, r, &e);
 	if (error != 0)
 		return error;
@@ -385,20 +407,27 @@ void vh_cuse_link_stop(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 		.request = VH_CUSE_GET_VRING_BASE, .size = sizeof(m.state), .state = {.index = index}};
 	bool told = l->socket >= 0 && (l->started & 1U << index) != 0;
 
-	r->running = false;
 	l->started &= ~(1U << index);
 	if (told && vh_cuse_tell_state(l, VH_CUSE_SET_VRING_ENABLE, index, 0) == 0 &&
 		vh_cuse_tell(l, &m, NULL, 0, true) == 0 && m.state.num <= UINT16_MAX)
 		r->base = m.state.num;
 	else
 		find_position(l, r);
+	vh_cuse_log_carry(l);
+	r->running = false;
+	if (!vh_cuse_link_wanted(l))
+		vh_cuse_log_end(l);
 }
 
 int vh_cuse_link_memory(struct vh_cuse_link *l)
 {
 	struct found f;
-	int error = find(l, NULL, &f);
+	int error;
 
+	/* A longer table needs a longer log first. */
+	if (vh_cuse_link_wanted(l) && l->port->log != 0 && !vh_cuse_log_fits(l, l->port->log))
+		return -EFAULT;
+	error = find(l, NULL, &f);
 	if (error != 0)
 		return error;
 	/* Before a ring runs the back end has no use for it, and after that it gets it with the ring. */
@@ -406,6 +435,22 @@ int vh_cuse_link_memory(struct vh_cuse_link *l)
 		tell_memory(l, &f);
 	drop_found(&f);
 	return 0;
+}
+
+void vh_cuse_link_features(struct vh_cuse_link *l, const struct vh_cuse_client *c)
+{
+	if (l->started != 0)
+		tell_features(l, c);
+	if (vh_cuse_log_wanted(l->port))
+		return;
+	vh_cuse_log_carry(l);
+	vh_cuse_log_end(l);
+}
+
+void vh_cuse_link_addr(struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring)
+{
+	if (l->socket >= 0 && (l->started & 1U << (2 * c->pair + ring)) != 0)
+		tell_addr(l, c, ring);
 }
 
 int vh_cuse_link_event(

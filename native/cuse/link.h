@@ -12,6 +12,7 @@
 #ifndef VH_CUSE_LINK_H
 #define VH_CUSE_LINK_H
 
+#include "log.h"
 #include "wire.h"
 
 struct vh_cuse_link {
@@ -22,6 +23,7 @@ struct vh_cuse_link {
 	uint64_t features;
 	uint32_t parts; /* of guest memory that the back end has; 0: none yet */
 	struct vh_cuse_part part[VH_CUSE_SHARED];
+	struct vh_cuse_log log;
 	uint32_t started; /* bit per ring of the port: the back end has it */
 	uint64_t again;	  /* when to try the next connection, ms */
 	uint32_t wait;	  /* and how long after that */
@@ -55,6 +57,11 @@ void vh_cuse_link_stop(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 
 /* The guest's memory has changed: port->region is new. Return: 0 or a negative errno as above. */
 int vh_cuse_link_memory(struct vh_cuse_link *l);
+
+/* What a client takes has changed while its rings run, which only logging may; a running ring has other flags
+ * for that. */
+void vh_cuse_link_features(struct vh_cuse_link *l, const struct vh_cuse_client *c);
+void vh_cuse_link_addr(struct vh_cuse_link *l, const struct vh_cuse_client *c, uint32_t ring);
 
 /* A running ring has a new call or kick descriptor. Return: 0 or a negative errno as above. */
 int vh_cuse_link_event(

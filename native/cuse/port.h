@@ -64,11 +64,16 @@ struct vh_cuse_part {
 struct vh_cuse_port {
 	/* What the back end said when it was last there. */
 	bool known;
+	bool logs; /* it can be given a dirty log */
 	uint64_t offered, protocol;
 	uint32_t pairs;
 	/* The guest: its process (thread group) and when that was started; 0: none. */
 	pid_t process;
 	uint64_t started;
+	uint32_t uid;	/* who that process was when it said SET_OWNER */
+	bool loggable;	/* its memory can be written, so its rings can be logged */
+	uint64_t log;	/* where in its memory its dirty log is; 0: nowhere (log.h) */
+	bool log_lost;	/* marks may have been lost: all its memory counts as written */
 	uint32_t regions;
 	struct vhost_memory_region region[VH_CUSE_REGIONS];
 	struct vh_cuse_client client[VH_CUSE_CLIENTS];
@@ -93,6 +98,12 @@ struct vh_cuse_world {
 		struct vh_cuse_part *parts, int *fds);
 	/* Reads the process's memory. Return: 0 or a negative errno. */
 	int (*peek)(void *self, pid_t process, uint64_t address, void *to, size_t n);
+	/*
+	 * Opens the process's memory for writing, where the process belongs to `uid`. What it executes after
+	 * that is out of reach, and so is what has got other rights by being executed: the kernel says that
+	 * this belongs to root. Return: a descriptor, or a negative errno.
+	 */
+	int (*open_memory)(void *self, pid_t process, uint32_t uid);
 	/* When the process was started, in the kernel's own unit; 0: there is no such process. */
 	uint64_t (*birth)(void *self, pid_t process);
 	uint64_t (*now)(void *self); /* ms */

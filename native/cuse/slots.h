@@ -15,7 +15,7 @@
 
 #include <stdatomic.h>
 
-/* VH_MAX_PORTS of core/defs.h. */
+/* VH_MAX_PORTS of core/defs.h; far fewer than there are minor numbers (node.h). */
 #define VH_CUSE_DEVICES 256
 #define VH_CUSE_NAME 64
 #define VH_CUSE_SOCKET 108
@@ -34,6 +34,7 @@ struct vh_cuse_slot {
 	_Atomic uint32_t opens;	 /* clients, for the supervisor to see */
 	char name[VH_CUSE_NAME]; /* without /dev/ */
 	char socket[VH_CUSE_SOCKET];
+	dev_t number;  /* of the device; 0: the kernel is to choose it */
 	bool retiring; /* goes with its last client; the supervisor's own */
 	struct vh_cuse_port port;
 	uint32_t tries; /* of the request below */

@@ -1,5 +1,6 @@
 #include "supervisor.h"
 #include "bridge.h"
+#include "node.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,60 +157,14 @@ static void drop(struct vh_cuse_supervisor *s, uint32_t i)
 	memset(slot, 0, offsetof(struct vh_cuse_slot, request) + 64);
 }
 
-/* The number of the device of this name in the kernel's own list; 0: there is none. */
-static dev_t kernel_number(const char *name)
-{
-	unsigned int major, minor;
-	char path[128], text[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/class/cuse/%s/dev", name);
-	f = fopen(path, "re");
-	if (f == NULL)
-		return 0;
-	if (fgets(text, sizeof(text), f) == NULL || sscanf(text, "%u:%u", &major, &minor) != 2)
-		major = minor = 0;
-	fclose(f);
-	return makedev(major, minor);
-}
-
-/* The node, once it is there and the kernel says that it is this device. Return: an O_PATH descriptor or -1.
- */
-static int find_node(const char *name)
-{
-	char path[128];
-	struct stat st;
-	int fd;
-
-	snprintf(path, sizeof(path), "/dev/%s", name);
-	fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == kernel_number(name))
-		return fd;
-	close(fd);
-	return -1;
-}
-
-static const char *open_to(const struct vh_cuse_wish *w, int node)
-{
-	char path[32];
-
-	/* Through /proc: there is no fchmod for a descriptor that is only a place. */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
-	if (fchownat(node, "", (uid_t)w->uid, (gid_t)w->gid, AT_EMPTY_PATH) != 0 || chmod(path, w->mode) != 0)
-		return why("owner and mode of /dev/", w->name, strerror(errno));
-	return NULL;
-}
-
-static const char *await_node(const struct vh_cuse_slot *slot, const struct vh_cuse_wish *w)
+/* Waits until there is a node, and opens it to whom it is for. */
+static const char *await_node(struct vh_cuse_slot *slot, const struct vh_cuse_wish *w)
 {
 	uint64_t end = now_ms() + NODE_MS;
-	const char *trouble;
-	int node = -1;
+	int node = -1, error;
 
 	while (now_ms() < end && atomic_load(&slot->state) != VH_CUSE_ENDED) {
-		if (atomic_load(&slot->state) == VH_CUSE_READY && (node = find_node(w->name)) >= 0)
+		if (atomic_load(&slot->state) == VH_CUSE_READY && (node = vh_cuse_node_find(w->name)) >= 0)
 			break;
 		pause_ms(5);
 	}
@@ -220,9 +173,19 @@ static const char *await_node(const struct vh_cuse_slot *slot, const struct vh_c
 			atomic_load(&slot->state) == VH_CUSE_ENDED
 				? "the kernel makes no more such devices"
 				: "the kernel made the device, but no node in /dev");
-	trouble = open_to(w, node);
+	slot->number = vh_cuse_node_number(w->name);
+	error = vh_cuse_node_open_to(node, w->uid, w->gid, w->mode);
 	close(node);
-	return trouble;
+	return error == 0 ? NULL : why("owner and mode of /dev/", w->name, strerror(-error));
+}
+
+static dev_t next_number(const struct vh_cuse_supervisor *s)
+{
+	dev_t taken[VH_CUSE_DEVICES];
+
+	for (uint32_t i = 0; i < VH_CUSE_DEVICES; i++)
+		taken[i] = s->fd[i] >= 0 ? s->slots->slot[i].number : 0;
+	return vh_cuse_node_next(taken, VH_CUSE_DEVICES);
 }
 
 static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct vh_cuse_wish *w)
@@ -234,12 +197,13 @@ static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct v
 	if (fd < 0)
 		return why("/dev/cuse", "",
 			errno == ENOENT ? "it is not there (modprobe cuse)" : strerror(errno));
-	if (kernel_number(w->name) != 0) {
+	if (vh_cuse_node_number(w->name) != 0) {
 		close(fd);
 		return why("/dev/", w->name, "the name is taken by another device");
 	}
 	strcpy(slot->name, w->name);
 	strcpy(slot->socket, w->socket);
+	slot->number = next_number(s);
 	atomic_store(&slot->state, VH_CUSE_NEW);
 	s->fd[i] = fd;
 	if (!order(s, &(struct vh_cuse_order){VH_CUSE_START, i}, fd))
@@ -265,15 +229,17 @@ const char *vh_cuse_supervisor_add(struct vh_cuse_supervisor *s, const struct vh
 	for (uint32_t i = 0; i < VH_CUSE_DEVICES; i++)
 		if (s->fd[i] < 0)
 			return make(s, i, w);
-	return why("/dev/", w->name, "there are too many devices");
+	return why("/dev/", w->name, "there are 256 devices already, and there can be no more");
 }
+_Static_assert(VH_CUSE_DEVICES == 256, "as the line above says");
 
 const char *vh_cuse_supervisor_remove(struct vh_cuse_supervisor *s, const char *name)
 {
 	struct vh_cuse_slot *slot = slot_of(s, name);
 
+	/* One that is not there, as after this process was killed and another started, is as wanted. */
 	if (slot == NULL)
-		return why("/dev/", name, "there is no such device");
+		return NULL;
 	slot->retiring = true;
 	vh_cuse_supervisor_sweep(s);
 	return NULL;

@@ -10,6 +10,7 @@ void vh_cuse_link_down(struct vh_cuse_link *l, const char *why)
 		return;
 	close(l->socket);
 	l->socket = -1;
+	vh_cuse_log_lost(l);
 	l->features_said = false;
 	l->parts = 0;
 	l->started = 0;

@@ -6,6 +6,7 @@
 
 /* Bits of GET_PROTOCOL_FEATURES. */
 #define VH_CUSE_PROTOCOL_MQ (1ULL << 0)
+#define VH_CUSE_PROTOCOL_LOG_SHMFD (1ULL << 1)
 #define VH_CUSE_PROTOCOL_REPLY_ACK (1ULL << 3)
 /* From a loss to the first try to connect again. */
 #define VH_CUSE_FIRST_WAIT_MS 100

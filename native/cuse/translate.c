@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define RINGS_OF_PAIR 2
 
@@ -19,6 +20,7 @@ bool vh_cuse_shape(uint32_t command, const void *head, size_t head_n, struct vh_
 		shape->out = sizeof(uint64_t);
 		return true;
 	case VHOST_SET_FEATURES:
+	case VHOST_SET_LOG_BASE:
 		shape->in = sizeof(uint64_t);
 		return true;
 	case VHOST_SET_MEM_TABLE:
@@ -99,9 +101,11 @@ static void disown(struct vh_cuse_link *l, struct vh_cuse_client *c)
 	forget(c);
 	if (has_owner(p))
 		return;
+	vh_cuse_log_end(l);
 	vh_cuse_link_down(l, NULL);
 	p->process = 0;
 	p->started = 0;
+	p->loggable = false;
 	p->regions = 0;
 }
 
@@ -131,8 +135,19 @@ static int take_pair(const struct vh_cuse_port *p, struct vh_cuse_client *c)
 	return -ENOSPC;
 }
 
-static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t process)
+/* Whether the guest's dirty log could be written. */
+static bool may_log(const struct vh_cuse_world *w, const struct vh_cuse_port *p)
 {
+	int fd = w->open_memory(w->self, p->process, p->uid);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, const struct vh_cuse_caller *who)
+{
+	pid_t process = who->process;
 	const struct vh_cuse_world *w = l->world;
 	struct vh_cuse_port *p = l->port;
 	int error = 0;
@@ -159,8 +174,12 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t pro
 		return error;
 	}
 	c->owner = true;
+	if (p->process == process)
+		return 0;
 	p->process = process;
 	p->started = w->birth(w->self, process);
+	p->uid = who->uid;
+	p->loggable = may_log(w, p);
 	return 0;
 }
 
@@ -168,9 +187,17 @@ static int set_features(struct vh_cuse_link *l, struct vh_cuse_client *c, uint64
 {
 	if ((features & ~vh_cuse_link_offer(l->port)) != 0)
 		return -EOPNOTSUPP;
-	if ((c->ring[0].running || c->ring[1].running) && features != c->features)
+	if (!c->ring[0].running && !c->ring[1].running) {
+		c->features = features;
+		return 0;
+	}
+	/* While rings run, logging may begin and end. */
+	if (((features ^ c->features) & ~VH_CUSE_LOG_ALL) != 0)
 		return -EBUSY;
+	if ((features & VH_CUSE_LOG_ALL) != 0 && !vh_cuse_log_fits(l, l->port->log))
+		return -EFAULT;
 	c->features = features;
+	vh_cuse_link_features(l, c);
 	return 0;
 }
 
@@ -223,10 +250,13 @@ static int set_base(struct vh_cuse_ring *r, uint32_t base)
 	return 0;
 }
 
-static int set_addr(struct vh_cuse_ring *r, const struct vhost_vring_addr *addr)
+static int set_addr(struct vh_cuse_link *l, struct vh_cuse_client *c, const struct vhost_vring_addr *addr)
 {
-	/* The one flag asks for the dirty log. */
-	if (addr->flags != 0)
+	struct vh_cuse_ring *r = &c->ring[addr->index];
+	bool log = (addr->flags & 1U << VHOST_VRING_F_LOG) != 0;
+
+	if ((addr->flags & ~(1U << VHOST_VRING_F_LOG)) != 0 ||
+		(log && (vh_cuse_link_offer(l->port) & VH_CUSE_LOG_ALL) == 0))
 		return -EOPNOTSUPP;
 	if (!vh_cuse_ring_aligned(addr))
 		return -EINVAL;
@@ -235,8 +265,10 @@ static int set_addr(struct vh_cuse_ring *r, const struct vhost_vring_addr *addr)
 				  addr->used_user_addr != r->addr.used_user_addr))
 		return -EBUSY;
 	r->addr = *addr;
-	r->addr.log_guest_addr = 0;
+	r->addr.log_guest_addr = log ? addr->log_guest_addr : 0;
 	r->placed = true;
+	if (r->running)
+		vh_cuse_link_addr(l, c, addr->index);
 	return 0;
 }
 
@@ -297,7 +329,7 @@ static int ring_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t
 		out->state = (struct vhost_vring_state){ring, c->ring[ring].base};
 		return 0;
 	case VHOST_SET_VRING_ADDR:
-		return set_addr(&c->ring[ring], in);
+		return set_addr(l, c, in);
 	case VHOST_SET_VRING_CALL:
 		return set_event(l, c, ring, VH_CUSE_SET_VRING_CALL, file->fd);
 	case VHOST_SET_VRING_KICK:
@@ -311,16 +343,16 @@ static int ring_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t
 	}
 }
 
-int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t process, uint32_t command,
-	const void *in, union vh_cuse_out *out)
+int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, const struct vh_cuse_caller *who,
+	uint32_t command, const void *in, union vh_cuse_out *out)
 {
-	uint64_t features;
+	uint64_t value;
 
 	if (command == VHOST_SET_OWNER)
-		return set_owner(l, c, process);
+		return set_owner(l, c, who);
 	/* Descriptors and addresses are those of the process that said SET_OWNER, and mean nothing in
 	 * another. */
-	if (!c->owner || process != l->port->process)
+	if (!c->owner || who->process != l->port->process)
 		return -EPERM;
 	switch (command) {
 	case VHOST_RESET_OWNER:
@@ -330,8 +362,11 @@ int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t proces
 		out->u64 = vh_cuse_link_offer(l->port);
 		return 0;
 	case VHOST_SET_FEATURES:
-		memcpy(&features, in, sizeof(features));
-		return set_features(l, c, features);
+		memcpy(&value, in, sizeof(value));
+		return set_features(l, c, value);
+	case VHOST_SET_LOG_BASE:
+		memcpy(&value, in, sizeof(value));
+		return l->port->loggable ? vh_cuse_log_base(l, value) : -EOPNOTSUPP;
 	case VHOST_SET_MEM_TABLE:
 		return set_memory(l, in);
 	default:

@@ -26,12 +26,18 @@ union vh_cuse_out {
 	struct vhost_vring_state state;
 };
 
+/* Who does an ioctl. */
+struct vh_cuse_caller {
+	pid_t process;
+	uint32_t uid;
+};
+
 /*
- * Does one ioctl of a client for `process`. in: shape.in bytes; *out gets shape.out. Return: 0, or a negative
+ * Does one ioctl of a client. in: shape.in bytes; *out gets shape.out. Return: 0, or a negative
  * errno for the client.
  */
-int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, pid_t process, uint32_t command,
-	const void *in, union vh_cuse_out *out);
+int vh_cuse_ioctl(struct vh_cuse_link *l, struct vh_cuse_client *c, const struct vh_cuse_caller *who,
+	uint32_t command, const void *in, union vh_cuse_out *out);
 
 /* An open of the device; id is not 0, and the same id comes again for an open that was seen before. Return:
  * NULL where there are too many. */

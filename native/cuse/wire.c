@@ -79,8 +79,9 @@ int vh_cuse_wire_answer(int socket, struct vh_cuse_msg *msg, uint32_t request)
 
 	if (error != 0)
 		return error;
-	/* All answers there are to what is asked here carry 8 bytes. */
-	if (msg->request != request || (msg->flags & VH_CUSE_REPLY) == 0 || msg->size != sizeof(msg->u64))
+	/* Answers carry 8 bytes, but the one to SET_LOG_BASE says nothing. */
+	if (msg->request != request || (msg->flags & VH_CUSE_REPLY) == 0 ||
+		msg->size != (request == VH_CUSE_SET_LOG_BASE ? 0 : sizeof(msg->u64)))
 		return -EPROTO;
-	return read_all(socket, &msg->u64, sizeof(msg->u64));
+	return read_all(socket, &msg->u64, msg->size);
 }

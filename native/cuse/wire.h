@@ -16,6 +16,7 @@ enum vh_cuse_request {
 	VH_CUSE_SET_FEATURES = 2,
 	VH_CUSE_SET_OWNER = 3,
 	VH_CUSE_SET_MEM_TABLE = 5,
+	VH_CUSE_SET_LOG_BASE = 6,
 	VH_CUSE_SET_VRING_NUM = 8,
 	VH_CUSE_SET_VRING_ADDR = 9,
 	VH_CUSE_SET_VRING_BASE = 10,
@@ -39,6 +40,9 @@ struct vh_cuse_msg {
 		uint64_t u64;
 		struct vhost_vring_state state;
 		struct vhost_vring_addr addr;
+		struct {
+			uint64_t size, offset;
+		} log;
 		struct {
 			uint32_t n, padding;
 			struct {

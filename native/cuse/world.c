@@ -3,9 +3,11 @@
 #include "wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -109,6 +111,24 @@ static int do_peek(void *self, pid_t process, uint64_t address, void *to, size_t
 	return process_vm_readv(process, &here, 1, &there, 1, 0) == (ssize_t)n ? 0 : -EFAULT;
 }
 
+static int do_open_memory(void *self, pid_t process, uint32_t uid)
+{
+	char path[32];
+	struct stat st;
+	int fd;
+
+	(void)self;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)process);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	/* Asked of what was opened: the answer is about the process as it is now. */
+	if (fstat(fd, &st) == 0 && st.st_uid == uid)
+		return fd;
+	close(fd);
+	return -EPERM;
+}
+
 static uint64_t do_birth(void *self, pid_t process)
 {
 	(void)self;
@@ -132,6 +152,7 @@ struct vh_cuse_world vh_cuse_world(struct vh_cuse_real *real)
 		.has_fd = do_has_fd,
 		.find_memory = do_find_memory,
 		.peek = do_peek,
+		.open_memory = do_open_memory,
 		.birth = do_birth,
 		.now = do_now,
 		.say = do_say};

@@ -12,6 +12,7 @@
 
 struct vh_eal_options {
 	bool hugepages;
+	bool physical; /* cards are told physical addresses ("IOVA as PA"); needs hugepages */
 	unsigned int memory_mb;
 	unsigned int channels;	/* of memory; 0: as EAL guesses */
 	unsigned int log_level; /* 1 (emergency) to 8 (debug), as RTE_LOG_* */

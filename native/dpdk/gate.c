@@ -1,5 +1,6 @@
 #include "gate.h"
 #include "memfile.h"
+#include "../core/dirty_log.h"
 #include "../core/virtq.h"
 
 #include <string.h>
@@ -12,11 +13,13 @@ enum payload {
 	STATE,
 	STATE_RING,
 	ADDR_RING,
+	LOG,
 	MEMORY,
 };
 
 enum fds {
 	NO_FDS,
+	ONE,
 	ONE_OR_NOFD, /* one, or none when the payload says so */
 	PER_REGION,
 };
@@ -40,9 +43,9 @@ static const struct rule rules[] = {
 	[3] = {"SET_OWNER", NONE, NO_FDS, NO, NO, YES},
 	[4] = {"RESET_OWNER", NONE, NO_FDS, YES, NO, YES},
 	[5] = {"SET_MEM_TABLE", MEMORY, PER_REGION, YES, NO, YES},
-	/* Dirty logging is not offered, so nobody has a reason to send these two. */
-	[6] = {"SET_LOG_BASE", U64, NO_FDS, NO, NO, NO},
-	[7] = {"SET_LOG_FD", NONE, NO_FDS, NO, NO, NO},
+	[6] = {"SET_LOG_BASE", LOG, ONE, YES, YES, YES},
+	/* To be told that something was logged; librte_vhost closes it, and no front end waits for that. */
+	[7] = {"SET_LOG_FD", NONE, ONE, NO, NO, YES},
 	[8] = {"SET_VRING_NUM", STATE_RING, NO_FDS, YES, NO, YES},
 	[9] = {"SET_VRING_ADDR", ADDR_RING, NO_FDS, YES, NO, YES},
 	[10] = {"SET_VRING_BASE", STATE_RING, NO_FDS, YES, NO, YES},
@@ -54,7 +57,7 @@ static const struct rule rules[] = {
 	[16] = {"SET_PROTOCOL_FEATURES", U64, NO_FDS, NO, NO, YES},
 	[17] = {"GET_QUEUE_NUM", NONE, NO_FDS, NO, YES, YES},
 	[18] = {"SET_VRING_ENABLE", STATE_RING, NO_FDS, YES, NO, YES},
-	[19] = {"SEND_RARP", U64, NO_FDS, NO, NO, NO},
+	[19] = {"SEND_RARP", U64, NO_FDS, YES, NO, YES},
 	[20] = {"NET_SET_MTU", U64, NO_FDS, NO, NO, NO},
 	[21] = {"SET_BACKEND_REQ_FD", NONE, NO_FDS, NO, NO, NO},
 	[22] = {"IOTLB_MSG", NONE, NO_FDS, NO, NO, NO},
@@ -113,7 +116,8 @@ const char *vh_gate_check_header(const struct vh_vhu_msg *msg)
 		[U64_RING] = sizeof(msg->u64),
 		[STATE] = sizeof(msg->state),
 		[STATE_RING] = sizeof(msg->state),
-		[ADDR_RING] = sizeof(msg->addr)};
+		[ADDR_RING] = sizeof(msg->addr),
+		[LOG] = sizeof(msg->log)};
 	const struct rule *r = rule_of(msg->request);
 	uint32_t table = msg->size - 8; /* wraps to a huge value for what is too short */
 
@@ -189,7 +193,9 @@ static const char *check_addr(const struct vh_gate *g, const struct vh_vhu_addr 
 		return "it comes before SET_MEM_TABLE";
 	if (size == 0)
 		return "it comes before SET_VRING_NUM";
-	if (a->flags != 0)
+	if ((a->flags & ~VH_VHU_VRING_LOG) != 0)
+		return "its flags are unknown";
+	if (a->flags != 0 && (g->offered & VH_F_LOG_ALL) == 0)
 		return "it asks for logging, which is not offered";
 	if ((g->features & VH_F_RING_PACKED) != 0)
 		avail = used = sizeof(struct vh_packed_event);
@@ -221,12 +227,30 @@ static const char *check_base(const struct vh_gate *g, uint32_t index, uint32_t 
 	return NULL;
 }
 
-static const char *check_features(uint64_t wanted, uint64_t offered)
+/* How much of the file it may be, and whether it is enough for the guest's memory. */
+static const char *check_log(const struct vh_gate *g, const struct vh_vhu_msg *m, int fd)
 {
-	if ((wanted & ~offered) != 0)
+	struct vh_dirty_log log = {.bytes = m->log.size};
+
+	if ((g->protocol & VH_VHU_F_LOG_SHMFD) == 0)
+		return "it comes without LOG_SHMFD";
+	if (m->log.size == 0 || m->log.size > VH_VHU_MAX_LOG ||
+		m->log.offset > VH_VHU_MAX_LOG - m->log.size)
+		return "the log is empty, or longer than any guest needs";
+	for (uint32_t i = 0; i < g->regions; i++)
+		if (!vh_log_covers(&log, g->region[i].gpa, g->region[i].size))
+			return "the log is too short for the memory table";
+	return vh_memfile_check(fd, m->log.offset + m->log.size);
+}
+
+static const char *check_features(const struct vh_gate *g, uint64_t wanted)
+{
+	if ((wanted & ~g->offered) != 0)
 		return "it takes features that were not offered";
 	if ((wanted & VH_F_RING_PACKED) != 0 && (wanted & VH_F_VERSION_1) == 0)
 		return "packed rings need VERSION_1";
+	if ((wanted & VH_F_LOG_ALL) != 0 && (g->protocol & VH_VHU_F_LOG_SHMFD) == 0)
+		return "logging needs LOG_SHMFD";
 	return NULL;
 }
 
@@ -235,7 +259,9 @@ static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, u
 {
 	uint32_t expected = 0;
 
-	if (r->fds == ONE_OR_NOFD)
+	if (r->fds == ONE)
+		expected = 1;
+	else if (r->fds == ONE_OR_NOFD)
 		expected = (m->u64 & 1U << 8) != 0 ? 0 : 1;
 	else if (r->fds == PER_REGION)
 		expected = m->memory.n;
@@ -259,12 +285,14 @@ static const char *check_content(const struct vh_gate *g, const struct vh_vhu_ms
 {
 	switch (m->request) {
 	case 2:
-		return check_features(m->u64, g->offered);
+		return check_features(g, m->u64);
 	case 16:
 		return (m->u64 & ~g->offered_protocol) != 0 ? "it takes features that were not offered"
 							    : NULL;
 	case 5:
 		return check_memory(m, fds);
+	case 6:
+		return check_log(g, m, fds[0]);
 	case 8:
 		/* The features say what kind of ring it is; before them all would be taken for split. */
 		return !g->features_set ? "it comes before SET_FEATURES" : check_num(g, m->state.num);
@@ -277,6 +305,8 @@ static const char *check_content(const struct vh_gate *g, const struct vh_vhu_ms
 		return g->ring[m->state.index].size == 0 ? "the ring was never set up" : NULL;
 	case 12:
 		return !g->ring[m->u64 & 0xff].placed ? "it comes before SET_VRING_ADDR" : NULL;
+	case 19:
+		return (g->protocol & VH_VHU_F_RARP) == 0 ? "it comes without RARP" : NULL;
 	case 18:
 		return m->state.num > 1 ? "a ring is enabled (1) or not (0)" : NULL;
 	default:
@@ -291,6 +321,9 @@ static void note(struct vh_gate *g, const struct vh_vhu_msg *m)
 	case 2:
 		g->features = m->u64;
 		g->features_set = true;
+		break;
+	case 16:
+		g->protocol = m->u64;
 		break;
 	case 4:
 		vh_gate_open(g, g->rings, g->offered, g->offered_protocol);

@@ -22,10 +22,26 @@
  * four front ends leave nothing to the others; no guest comes near this. */
 #define VH_VHU_MAX_MAPPED (1ULL << 43)
 
+/* Bytes of a dirty log and what lies before it in its file: one bit for each page of 52 bits of addresses. */
+#define VH_VHU_MAX_LOG (1ULL << 37)
+
+/* VHOST_F_LOG_ALL (linux/vhost.h), and the protocol features that this switch knows. */
+#define VH_F_LOG_ALL (1ULL << 26)
+#define VH_VHU_F_MQ (1ULL << 0)
+#define VH_VHU_F_LOG_SHMFD (1ULL << 1)
+#define VH_VHU_F_RARP (1ULL << 2)
+#define VH_VHU_F_REPLY_ACK (1ULL << 3)
+/* Of vh_vhu_addr.flags: VHOST_VRING_F_LOG. */
+#define VH_VHU_VRING_LOG 1U
+
 /* Messages that other files need to know by number. */
+#define VH_VHU_SET_FEATURES 2
 #define VH_VHU_RESET_OWNER 4
 #define VH_VHU_SET_MEM_TABLE 5
+#define VH_VHU_SET_LOG_BASE 6
+#define VH_VHU_SET_VRING_ADDR 9
 #define VH_VHU_GET_QUEUE_NUM 17
+#define VH_VHU_SEND_RARP 19
 
 /* Bits of the header's flags. */
 #define VH_VHU_VERSION 1U
@@ -53,6 +69,9 @@ struct vh_vhu_msg {
 		} state;
 		struct vh_vhu_addr addr;
 		struct {
+			uint64_t size, offset;
+		} log;
+		struct {
 			uint32_t n, padding;
 			struct vh_vhu_region region[VH_VHU_MAX_REGIONS];
 		} memory;
@@ -63,7 +82,7 @@ struct vh_vhu_msg {
 struct vh_gate {
 	uint32_t rings; /* the port's */
 	uint64_t offered, offered_protocol;
-	uint64_t features;
+	uint64_t features, protocol;
 	bool features_set;
 	uint32_t regions; /* 0: no memory table yet */
 	struct vh_vhu_region region[VH_VHU_MAX_REGIONS];

@@ -205,6 +205,20 @@ void vh_relay_detached(uint16_t port)
 	pthread_mutex_unlock(&hub.lock);
 }
 
+int vh_relay_take_log(uint16_t port)
+{
+	struct relay *r = &hub.relay[port];
+	int fd = -1;
+
+	pthread_mutex_lock(&hub.lock);
+	if (r->open) {
+		fd = r->log_fd;
+		r->log_fd = -1;
+	}
+	pthread_mutex_unlock(&hub.lock);
+	return fd;
+}
+
 void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms)
 {
 	__atomic_store_n(&condemned[port].shut_ms, shut_ms, __ATOMIC_RELAXED);

@@ -66,6 +66,12 @@ bool vh_relay_attached(uint16_t port);
 void vh_relay_detached(uint16_t port);
 
 /*
+ * Hands over the file that came with the port's last SET_LOG_BASE, which librte_vhost does not get to see.
+ * Return: a descriptor, the caller's, or -1.
+ */
+int vh_relay_take_log(uint16_t port);
+
+/*
  * Ends the port's connection for a reason outside of the protocol, as a 'refused' event. `why` must be a
  * constant; shut_ms: how long nobody is let in afterwards. Safe in signal handlers (it only notes the wish).
  */

@@ -106,6 +106,21 @@ static void close_back(struct relay *r)
 	r->back = -1;
 }
 
+static void drop_log(struct relay *r)
+{
+	if (r->log_fd >= 0)
+		close(r->log_fd);
+	r->log_fd = -1;
+}
+
+/* Takes the dirty log out of a request: the message goes on alone, for the session to answer. */
+static void keep_log(struct relay *r)
+{
+	drop_log(r);
+	r->log_fd = r->request.fds[0];
+	r->request.n_fds = 0;
+}
+
 /* Lets go of the front end; librte_vhost reads that its side has ended. */
 static void end(struct relay *r)
 {
@@ -115,6 +130,7 @@ static void end(struct relay *r)
 	r->front = -1;
 	vh_mail_drop(&r->request);
 	vh_mail_drop(&r->reply);
+	drop_log(r);
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->deadline = 0;
 	r->state = ENDING;
@@ -163,6 +179,8 @@ static bool take_request(struct relay *r)
 		end(r);
 		return false;
 	}
+	if (r->request.msg.request == VH_VHU_SET_LOG_BASE)
+		keep_log(r);
 	r->request_due = true;
 	return true;
 }
@@ -399,6 +417,7 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.library_fd = o->library_fd,
 		.front = -1,
 		.back = -1,
+		.log_fd = -1,
 		.messages = bucket(VH_RELAY_MESSAGES, VH_RELAY_MESSAGES),
 		.connections = bucket(VH_RELAY_CONNECTIONS, VH_RELAY_CONNECTIONS_AT_ONCE),
 		.said = bucket(SAID, SAID_BURST)};

@@ -160,6 +160,7 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	c.avail = v.avail;
 	c.used = v.used;
 	c.size = v.size;
+	c.log = vh_session_log_of(&s->log, i);
 	c.call_fd = duplicate_eventfd(v.callfd);
 	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
 		close(c.call_fd);
@@ -167,13 +168,17 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	}
 	why = vh_vq_setup(vq, &c);
 	if (why != NULL) {
-		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+		/* Once: it is tried again at every message. */
+		if (r->refused != why)
+			vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+		r->refused = why;
 		if (c.call_fd >= 0) {
 			vh_call_guard_remove(c.call_fd);
 			close(c.call_fd);
 		}
 		return false;
 	}
+	r->refused = NULL;
 	r->size = (uint16_t)v.size;
 	r->call_fd = c.call_fd;
 	r->kick_fd = is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;

@@ -1,5 +1,6 @@
 #include "session.h"
 #include "events.h"
+#include "announce.h"
 #include "call_guard.h"
 #include "gate.h"
 #include "loan.h"
@@ -19,9 +20,7 @@
 #include <rte_vhost.h>
 
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
-#define PROTOCOL_F_MQ 0
-#define PROTOCOL_F_REPLY_ACK 3
-#define OFFERED_PROTOCOL (1ULL << PROTOCOL_F_MQ | 1ULL << PROTOCOL_F_REPLY_ACK)
+#define OFFERED_PROTOCOL (VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK)
 #define F_PROTOCOL_FEATURES 30
 /* Front ends that wait while the relay serves one: what librte_vhost uses too. */
 #define BACKLOG 128
@@ -29,8 +28,7 @@
 /*
  * What is offered. GUEST_ANNOUNCE, CTRL_VQ and CTRL_RX are QEMU's own business, which it only offers to its
  * guest when the back end does not object. Offloads where the port shall have them; CTRL_GUEST_OFFLOADS
- * never, because the protocol does not tell us what the guest asks for later. No log: nothing that this code
- * does not do.
+ * never, because the protocol does not tell us what the guest asks for later.
  */
 static uint64_t offered_features(const struct vh_session_options *o)
 {
@@ -38,6 +36,7 @@ static uint64_t offered_features(const struct vh_session_options *o)
 
 	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
 	f |= 1ULL << F_PROTOCOL_FEATURES;
+	f |= VH_F_LOG_ALL;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
 	f |= 1ULL << 17; /* VIRTIO_NET_F_CTRL_VQ */
 	f |= 1ULL << 18; /* VIRTIO_NET_F_CTRL_RX */
@@ -58,16 +57,21 @@ static struct vh_session *session_of(int vid)
 	return rte_vhost_get_ifname(vid, path, sizeof(path)) == 0 ? vh_session_by_path(path) : NULL;
 }
 
+/* Without a reply pending, librte_vhost closes the connection. */
+static enum rte_vhost_msg_result end_connection(struct vh_vhu_msg *msg)
+{
+	msg->flags &= ~VH_VHU_NEED_REPLY;
+	return RTE_VHOST_MSG_RESULT_ERR;
+}
+
 static enum rte_vhost_msg_result before_message(int vid, void *raw)
 {
 	struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
+	bool noted = true;
 
-	if (s == NULL) {
-		/* Without a reply pending, librte_vhost closes the connection. */
-		msg->flags &= ~VH_VHU_NEED_REPLY;
-		return RTE_VHOST_MSG_RESULT_ERR;
-	}
+	if (s == NULL)
+		return end_connection(msg);
 	vh_sigbus_acting(s->port->id);
 	if (msg->request == VH_VHU_GET_QUEUE_NUM) {
 		/* The library would name its own limit, and the front end would set up rings that the port
@@ -85,9 +89,20 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 			vh_loan_close(s->port->id);
 			s->mapped = false;
 		}
+		noted = vh_session_log_note(&s->log, s->port->id, msg);
+		if (msg->request == VH_VHU_SEND_RARP)
+			vh_announce(s->sw, s->port, msg->u64);
 		pthread_mutex_unlock(&s->lock);
 	}
-	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (msg->request == VH_VHU_SEND_RARP)
+		return RTE_VHOST_MSG_RESULT_OK;
+	if (msg->request != VH_VHU_SET_LOG_BASE)
+		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
+	if (!noted)
+		return end_connection(msg);
+	/* Ours alone to answer; the protocol wants no payload. */
+	msg->size = 0;
+	return RTE_VHOST_MSG_RESULT_REPLY;
 }
 
 /* Only after messages on which the library acted without an error. */
@@ -122,6 +137,7 @@ static void on_disconnection(int vid)
 	s->vid = -1;
 	s->mapped = false;
 	s->features = s->memory_bytes = 0;
+	vh_session_log_forget(&s->log, s->port->id);
 	for (int i = 0; i < VH_MAX_RINGS; i++)
 		s->ring[i].wanted = false;
 	pthread_mutex_unlock(&s->lock);

@@ -26,7 +26,7 @@
 #define VH_DPDK_SESSION_H
 
 #include <pthread.h>
-#include "gate.h"
+#include "session_log.h"
 #include "../core/switch.h"
 
 /* sun_path without its terminating zero. */
@@ -38,6 +38,7 @@ struct vh_ring {
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
+	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
 	uint16_t size;
 	uint32_t placed; /* the last vh_engine_spread() that has looked at it */
@@ -56,6 +57,7 @@ struct vh_session {
 	uint64_t features;
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
+	struct vh_session_log log;
 	struct vh_ring ring[VH_MAX_RINGS];
 };
 

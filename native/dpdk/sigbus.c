@@ -15,8 +15,8 @@ struct mapping {
 };
 
 /* librte_vhost's mappings of each port; behind them, those that are on loan to a card (loan.h). */
-#define REGIONS (VH_MAX_PORTS * VH_MAX_REGIONS)
-static struct mapping mappings[2 * REGIONS];
+#define OWN (VH_MAX_PORTS * VH_SIGBUS_MAPPINGS)
+static struct mapping mappings[2 * OWN];
 static struct {
 	int32_t thread; /* librte_vhost's, or 0 */
 	uint32_t port;
@@ -83,7 +83,7 @@ static bool find_mapping(uintptr_t address, uintptr_t *start, uintptr_t *end)
 
 static bool mend_registered(uintptr_t address)
 {
-	for (uint32_t i = 0; i < 2 * REGIONS; i++) {
+	for (uint32_t i = 0; i < 2 * OWN; i++) {
 		uintptr_t start = __atomic_load_n(&mappings[i].start, __ATOMIC_ACQUIRE);
 		uintptr_t end = __atomic_load_n(&mappings[i].end, __ATOMIC_RELAXED);
 
@@ -91,7 +91,7 @@ static bool mend_registered(uintptr_t address)
 			continue;
 		if (!replace(start, end))
 			return false;
-		vh_relay_condemn((uint16_t)(i % REGIONS / VH_MAX_REGIONS), WHY, 0);
+		vh_relay_condemn((uint16_t)(i % OWN / VH_SIGBUS_MAPPINGS), WHY, 0);
 		return true;
 	}
 	return false;
@@ -168,12 +168,12 @@ static void set(struct mapping *m, void *start, size_t size)
 
 void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size)
 {
-	set(&mappings[port * VH_MAX_REGIONS + i], start, size);
+	set(&mappings[port * VH_SIGBUS_MAPPINGS + i], start, size);
 }
 
 void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size)
 {
-	set(&mappings[REGIONS + port * VH_MAX_REGIONS + i], start, size);
+	set(&mappings[OWN + port * VH_SIGBUS_MAPPINGS + i], start, size);
 }
 
 void vh_sigbus_forget(uint16_t port)

@@ -18,13 +18,17 @@
 int vh_sigbus_start(void);
 void vh_sigbus_stop(void);
 
-/* Registers mapping `i` (< VH_MAX_REGIONS) of a port; size 0 withdraws it. */
+/* The number of a port's dirty log among its mappings, behind its regions. */
+#define VH_SIGBUS_LOG VH_MAX_REGIONS
+#define VH_SIGBUS_MAPPINGS (VH_MAX_REGIONS + 1)
+
+/* Registers mapping `i` (< VH_SIGBUS_MAPPINGS) of a port; size 0 withdraws it. */
 void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size);
 
 /* The same for a mapping that is on loan to a card, which may be there longer than the port's others. */
 void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size);
 
-/* Withdraws all mappings of a port, but those on loan. */
+/* Withdraws all regions of a port, but those on loan. */
 void vh_sigbus_forget(uint16_t port);
 
 /* The calling thread acts on a message of this port from now on. */

@@ -2,18 +2,16 @@
 #include "direct.h"
 #include "eal.h"
 #include "events.h"
+#include "uplink_interface.h"
+#include "uplink_offload.h"
 #include "uplink_ops.h"
 #include "vmdq.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_errno.h>
@@ -83,15 +81,16 @@ static int attach(struct vh_uplink *u, char *error, size_t n)
 }
 
 /* The rings' sizes, in *rx and *tx. */
-static int configure(const struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t *rx, uint16_t *tx,
+static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t *rx, uint16_t *tx,
 	char *error, size_t n)
 {
-	struct rte_eth_conf conf = {.rxmode = {.mtu = o->mtu}};
+	struct rte_eth_conf conf = {0};
 	struct rte_eth_dev_info info;
 	int result = rte_eth_dev_info_get(u->eth, &info);
 
-	if (result == 0 && o->queues > info.max_rx_queues) {
-		snprintf(error, n, "%u queues asked for, its device has %u", o->queues, info.max_rx_queues);
+	if (result == 0 && (o->queues > info.max_rx_queues || o->queues > info.max_tx_queues)) {
+		snprintf(error, n, "%u queues asked for, its device has %u", o->queues,
+			RTE_MIN(info.max_rx_queues, info.max_tx_queues));
 		return -EINVAL;
 	}
 	if (result == 0 && u->pools > 0) {
@@ -103,14 +102,40 @@ static int configure(const struct vh_uplink *u, const struct vh_uplink_options *
 	}
 	*rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
 	*tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
+	/* Some devices (net_tap) have queues in pairs only; what is lent is asked for at one. */
+	u->port.outs = u->pools > 0 || vh_direct_is_on() ? 1 : o->queues;
+	if (result == 0 && !vh_interface_has_mtu(info.driver_name))
+		conf.rxmode.mtu = o->mtu;
 	if (result == 0 && (result = vh_direct_configure(&conf, &info, rx, tx, error, n)) != 0)
 		return result;
-	if (result == 0)
-		result = rte_eth_dev_configure(u->eth, o->queues, 1, &conf);
+	if (result == 0) {
+		vh_uplink_choose_offloads(u, &info, &conf);
+		result = rte_eth_dev_configure(u->eth, o->queues, u->port.outs, &conf);
+	}
 	if (result != 0)
 		return failed(result, error, n, "its device cannot be configured");
 	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, rx, tx);
 	return 0;
+}
+
+/* net_af_packet's own buffers, where its arguments say so: it wants ours to be as large. 0: they do not. */
+static uint32_t frame_size(const char *device)
+{
+	static const char argument[] = ",framesz=";
+	const char *found = strstr(device, argument);
+	unsigned long bytes = found == NULL ? 0 : strtoul(found + sizeof(argument) - 1, NULL, 10);
+
+	return bytes <= UINT16_MAX - RTE_PKTMBUF_HEADROOM ? (uint32_t)bytes : 0;
+}
+
+/* Return: 0, or a negative errno. */
+static int set_mtu(const struct vh_uplink *u, uint32_t mtu)
+{
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(u->eth, &info) == 0 && vh_interface_has_mtu(info.driver_name))
+		return vh_interface_set_mtu(u->interface, mtu);
+	return rte_eth_dev_set_mtu(u->eth, (uint16_t)mtu);
 }
 
 /* Makes the buffers. Return: 0, or a negative errno with the reason. */
@@ -118,7 +143,8 @@ static int make_pool(
 	struct vh_uplink *u, const struct vh_uplink_options *o, uint32_t rings, char *error, size_t n)
 {
 	uint32_t need = rings + o->queues * VH_BATCH + o->workers * (2 * CACHE + 2 * VH_BATCH);
-	uint32_t room = RTE_MAX(u->longest, (uint32_t)RTE_MBUF_DEFAULT_DATAROOM) + RTE_PKTMBUF_HEADROOM;
+	uint32_t least = RTE_MAX((uint32_t)RTE_MBUF_DEFAULT_DATAROOM, frame_size(u->device));
+	uint32_t room = RTE_MAX(u->longest, least) + RTE_PKTMBUF_HEADROOM;
 	char name[RTE_MEMPOOL_NAMESIZE];
 
 	if (o->buffers != 0 && o->buffers < need) {
@@ -141,8 +167,10 @@ static int set_up_queues(
 	const struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t rx, uint16_t tx)
 {
 	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(u->eth);
-	int result = rte_eth_tx_queue_setup(u->eth, 0, tx, socket, NULL);
+	int result = 0;
 
+	for (uint16_t q = 0; q < u->port.outs && result == 0; q++)
+		result = rte_eth_tx_queue_setup(u->eth, q, tx, socket, NULL);
 	for (uint16_t q = 0; q < o->queues && result == 0; q++)
 		result = rte_eth_rx_queue_setup(u->eth, q, rx, socket, NULL, u->pool);
 	return result;
@@ -157,13 +185,15 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 	if (result != 0)
 		return result;
 	if (o->mtu != 0)
-		result = rte_eth_dev_set_mtu(u->eth, (uint16_t)o->mtu);
+		result = set_mtu(u, o->mtu);
 	if (result != 0 && result != -ENOTSUP)
 		return failed(result, error, n, "its device takes no MTU of %u", o->mtu);
-	if (rte_eth_dev_get_mtu(u->eth, &mtu) != 0 || mtu == 0)
+	if (o->mtu != 0 && result == 0)
+		mtu = (uint16_t)o->mtu;
+	else if (rte_eth_dev_get_mtu(u->eth, &mtu) != 0 || mtu == 0)
 		mtu = RTE_ETHER_MTU;
 	u->longest = mtu + AROUND_MTU;
-	result = make_pool(u, o, (uint32_t)rx * o->queues + tx, error, n);
+	result = make_pool(u, o, (uint32_t)rx * o->queues + (uint32_t)tx * u->port.outs, error, n);
 	if (result != 0)
 		return result;
 	result = set_up_queues(u, o, rx, tx);
@@ -191,6 +221,8 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	if (u->pools == 0)
 		return false;
 	u->port.pairs = u->pools;
+	for (uint16_t pool = 1; pool < u->pools; pool++)
+		u->port.tx[pool].one_guest = true;
 	if (start_device(u, &with, why, sizeof(why)) == 0 && vh_vmdq_prove(u, why, sizeof(why)))
 		return true;
 	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE,
@@ -227,8 +259,11 @@ struct vh_uplink *vh_uplink_open(
 		*result = start_device(u, o, error, n);
 	if (*result == 0)
 		*result = vh_direct_join(u, error, n);
-	if (*result == 0)
+	if (*result == 0) {
+		if (vh_interface_remark(u->interface, u->remark, sizeof(u->remark)))
+			vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE, "uplink %s: %s", u->name, u->remark);
 		return u;
+	}
 	vh_uplink_close(u);
 	return NULL;
 }
@@ -247,27 +282,12 @@ void vh_uplink_close(struct vh_uplink *u)
 	free(u);
 }
 
-/* Of a device that stands for an interface of the kernel's, whose link most drivers do not look at. */
-static enum vh_uplink_state interface_state(const struct vh_uplink *u)
-{
-	struct ifreq request = {0};
-	enum vh_uplink_state state = VH_UPLINK_GONE;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return VH_UPLINK_DOWN;
-	if (if_indextoname(u->interface, request.ifr_name) != NULL && ioctl(fd, SIOCGIFFLAGS, &request) == 0)
-		state = (request.ifr_flags & IFF_RUNNING) != 0 ? VH_UPLINK_UP : VH_UPLINK_DOWN;
-	close(fd);
-	return state;
-}
-
 enum vh_uplink_state vh_uplink_state(const struct vh_uplink *u)
 {
 	struct rte_eth_link link = {0};
 
 	if (u->interface != 0)
-		return interface_state(u);
+		return vh_interface_state(u->interface);
 	if (rte_eth_dev_is_removed(u->eth))
 		return VH_UPLINK_GONE;
 	return rte_eth_link_get_nowait(u->eth, &link) == 0 && link.link_status == RTE_ETH_LINK_UP
@@ -291,6 +311,8 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.mtu = u->longest - AROUND_MTU,
 		.buffers = u->pool->size,
 		.buffers_free = rte_mempool_avail_count(u->pool),
+		.offloads = u->offloads,
+		.remark = u->remark,
 		.pools = u->pools};
 	out->zero_copy = u->pieces != NULL;
 	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++)

@@ -5,8 +5,9 @@
  *   A device is attached to a bus of EAL's by name (a PCI address, or a virtual device with its arguments),
  * configured, and started; its port is then one of the switch's, with operations where a guest has rings
  * (struct vh_uplink_ops). Each receive queue belongs to one worker, as a guest's transmit queue does; frames
- * stay in the driver's buffers until every receiver has them. All workers send by one transmit queue, under
- * the lock of the port's rx[0], into buffers of the uplink's own pool. A full device is not waited for.
+ * stay in the driver's buffers until every receiver has them. There are as many transmit queues
+ * as receive queues (one, where those are VMDq's), each for the flows that hash to it; a worker sends by one under
+ * the lock of that rx[], into buffers of the uplink's own pool. A full device is not waited for.
  *
  *   Pool: as many buffers as the device's rings, a round in work and the parked ones can hold, and what the
  * workers' caches may keep; each has room for the longest frame that the MTU allows, so that no frame is ever
@@ -22,9 +23,15 @@
 
 /* A device's name and its arguments. */
 #define VH_MAX_DEVICE 512
+#define VH_MAX_REMARK 192
 
 struct rte_device;
 struct rte_mempool;
+
+/* What the device does of itself (uplink_offload.h). */
+struct vh_uplink_offloads {
+	bool tx_csum, tso, vlan_insert, rx_csum;
+};
 
 struct vh_uplink {
 	struct vh_port port; /* first: operations find the uplink by it */
@@ -33,6 +40,8 @@ struct vh_uplink {
 	uint16_t eth;		    /* DPDK's number of it */
 	uint16_t queue_worker[VH_MAX_PAIRS];
 	uint32_t longest;	/* frame that it sends */
+	struct vh_uplink_offloads offloads;
+	char remark[VH_MAX_REMARK]; /* of its interface (uplink_interface.h), or "" */
 	unsigned int interface; /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
@@ -66,12 +75,13 @@ enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };
 
 struct vh_uplink_info {
 	uint16_t id;
-	const char *name, *device, *driver; /* valid until the uplink is removed */
+	const char *name, *device, *driver, *remark; /* valid until the uplink is removed */
 	enum vh_uplink_state state;
 	uint8_t mac[6];
 	uint32_t speed_mbps; /* 0: unknown */
 	uint32_t mtu;
 	uint16_t queues;
+	struct vh_uplink_offloads offloads;
 	uint16_t queue_worker[VH_MAX_PAIRS];
 	uint32_t buffers, buffers_free;
 	uint16_t pools; /* 0: frames are sorted in software alone */

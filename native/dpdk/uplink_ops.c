@@ -1,6 +1,7 @@
 /* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
 #include "uplink_ops.h"
 #include "direct.h"
+#include "uplink_offload.h"
 #include "../core/copy.h"
 
 #include <rte_ethdev.h>
@@ -14,7 +15,7 @@ static struct vh_uplink *uplink_of(struct vh_port *port)
 }
 
 /* Makes a frame of a received buffer, and of those chained to it. Return: whether it is one, or why not. */
-static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m)
+static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m, uint32_t longest)
 {
 	struct vh_frame *f = &b->frame[b->frames];
 	uint32_t total = m->data_len;
@@ -27,7 +28,8 @@ static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m)
 			(struct vh_seg){.p = rte_pktmbuf_mtod(s, uint8_t *), .len = s->data_len};
 		total += s->data_len;
 	}
-	if (total < VH_MIN_FRAME || total > VH_MAX_FRAME)
+	/* Interfaces of the kernel's hand over what it has joined, cut off where their buffers end. */
+	if (total < VH_MIN_FRAME || total > longest)
 		return total < VH_MIN_FRAME ? VH_DROP_TX_RUNT : VH_DROP_TX_TOO_LONG;
 	*f = (struct vh_frame){.data = rte_pktmbuf_mtod(m, uint8_t *),
 		.len = m->data_len,
@@ -64,12 +66,13 @@ static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, struct vh_counters *own)
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
-	bool by_pool = pair > 0 && uplink_of(port)->pools > 0;
+	const struct vh_uplink *u = uplink_of(port);
+	bool by_pool = pair > 0 && u->pools > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(uplink_of(port)->eth, pair, m, VH_BATCH);
+	b->chains = rte_eth_rx_burst(u->eth, pair, m, VH_BATCH);
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {
@@ -78,13 +81,15 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 
 		if (vh_unlikely(by_pool && is_copy(m[i], pair)))
 			continue;
-		fault = whole ? frame_of(b, m[i]) : VH_DROP_TX_BAD_VLAN;
+		fault = whole ? frame_of(b, m[i], u->longest) : VH_DROP_TX_BAD_VLAN;
 		if (vh_unlikely(fault != VH_DROP_COUNT)) {
 			vh_count(&own->drops[fault], 1);
 			continue;
 		}
 		bytes += b->frame[b->frames].total;
 		b->frames++;
+		if (u->offloads.rx_csum)
+			vh_uplink_note_verdict(b, m[i]);
 	}
 	if (b->frames == 0)
 		return;
@@ -130,27 +135,31 @@ static uint16_t make(const struct vh_uplink *u, struct rte_mbuf **out, const str
 	return made;
 }
 
-static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static uint32_t deliver(struct vh_port *port, uint16_t queue, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
-	struct vh_uplink *u = uplink_of(port);
+	struct vh_uplink *u = (struct vh_uplink *)(void *)port;
 	struct rte_mbuf *out[VH_BATCH];
 	uint8_t at[VH_BATCH];
 	uint64_t bytes = 0, lent;
 	uint16_t made, sent = 0;
 	uint32_t done = n;
 
+	if (vh_unlikely(b->offloads != 0)) {
+		vh_uplink_deliver_unfinished(u, queue, b, which, n, own);
+		return n;
+	}
 	if (vh_unlikely(rte_pktmbuf_alloc_bulk(u->pool, out, n) != 0)) {
 		vh_count(&own->drops[VH_DROP_RX_RING_FULL], n);
 		return n;
 	}
 	made = make(u, out, b, which, n, at, &lent);
-	vh_lock(&port->rx[0].lock);
+	vh_lock(&port->rx[queue].lock);
 	if (vh_unlikely(lent != 0))
 		vh_direct_sending(u, out, made);
 	if (made > 0)
-		sent = rte_eth_tx_burst(u->eth, 0, out, made);
-	vh_unlock(&port->rx[0].lock);
+		sent = rte_eth_tx_burst(u->eth, queue, out, made);
+	vh_unlock(&port->rx[queue].lock);
 	for (uint16_t i = 0; i < sent; i++)
 		bytes += b->frame[which[at[i]]].total;
 	/* Those behind are the ones that were not needed. */
@@ -172,4 +181,5 @@ static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const ui
 	return n;
 }
 
-const struct vh_uplink_ops vh_uplink_ops = {.collect = collect, .complete = complete, .deliver = deliver};
+const struct vh_uplink_ops vh_uplink_ops = {
+	.collect = collect, .complete = complete, .deliver = deliver, .takes = vh_uplink_takes};

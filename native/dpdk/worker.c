@@ -225,7 +225,8 @@ static void tear_down(uint32_t n)
 int vh_workers_start(struct vh_switch *sw, const struct vh_workers_options *o, char *error, size_t room)
 {
 	uint32_t n = o->n;
-	size_t rcu_size = rte_rcu_qsbr_get_memsize(n);
+	/* One more than there are workers: vh_workers_join(). */
+	size_t rcu_size = rte_rcu_qsbr_get_memsize(n + 1);
 	int result;
 
 	pool.sw = sw;
@@ -238,7 +239,7 @@ int vh_workers_start(struct vh_switch *sw, const struct vh_workers_options *o, c
 	pool.worker = aligned_alloc(VH_CACHE_LINE, n * sizeof(*pool.worker));
 	pool.rcu =
 		aligned_alloc(VH_CACHE_LINE, (rcu_size + VH_CACHE_LINE - 1) / VH_CACHE_LINE * VH_CACHE_LINE);
-	if (pool.worker == NULL || pool.rcu == NULL || rte_rcu_qsbr_init(pool.rcu, n) != 0) {
+	if (pool.worker == NULL || pool.rcu == NULL || rte_rcu_qsbr_init(pool.rcu, n + 1) != 0) {
 		free(pool.worker);
 		free(pool.rcu);
 		memset(&pool, 0, sizeof(pool));
@@ -246,6 +247,7 @@ int vh_workers_start(struct vh_switch *sw, const struct vh_workers_options *o, c
 		return -1;
 	}
 	memset(pool.worker, 0, n * sizeof(*pool.worker));
+	rte_rcu_qsbr_thread_register(pool.rcu, n);
 	for (uint32_t i = 0; i < n; i++)
 		pool.worker[i].epoll_fd = pool.worker[i].wake_fd = -1;
 	for (uint32_t i = 0; i < n; i++) {
@@ -278,6 +280,16 @@ uint32_t vh_workers_count(void)
 void vh_workers_sync(void)
 {
 	rte_rcu_qsbr_synchronize(pool.rcu, RTE_QSBR_THRID_INVALID);
+}
+
+void vh_workers_join(void)
+{
+	rte_rcu_qsbr_thread_online(pool.rcu, pool.n);
+}
+
+void vh_workers_leave(void)
+{
+	rte_rcu_qsbr_thread_offline(pool.rcu, pool.n);
 }
 
 int vh_workers_plan(uint32_t worker, const struct vh_plan_queue *queues, uint32_t n)

@@ -59,6 +59,13 @@ uint32_t vh_workers_now(void);
 /* Waits until every worker has been quiescent since the call. Never from a worker. */
 void vh_workers_sync(void);
 
+/*
+ * Between the two calls the calling thread counts as a worker: what it looks up in the switch stays. There is
+ * one such thread at a time, librte_vhost's; it waits for nobody meanwhile.
+ */
+void vh_workers_join(void);
+void vh_workers_leave(void);
+
 /* Replaces the plan of a worker and frees the old one when it is out of use. `queues` is copied. */
 int vh_workers_plan(uint32_t worker, const struct vh_plan_queue *queues, uint32_t n);
 

@@ -52,6 +52,7 @@ static void fill_table(struct input *in, struct vhost_memory *t, uint32_t room)
 static void fill(struct input *in, uint32_t command, void *to, uint32_t n)
 {
 	struct vhost_vring_addr addr;
+	uint64_t value;
 	uint32_t words[2];
 
 	if (command == VHOST_SET_MEM_TABLE) {
@@ -59,12 +60,19 @@ static void fill(struct input *in, uint32_t command, void *to, uint32_t n)
 	} else if (command == VHOST_SET_VRING_ADDR) {
 		addr = rig_addr(&rig, in_u8(in) % 4, 0);
 		addr.index = number(in);
-		addr.flags = in_u8(in) > 250;
+		addr.flags = in_u8(in) > 150;
+		addr.log_guest_addr = address(in);
 		if (in_u8(in) > 200)
 			addr.avail_user_addr = address(in);
 		if (in_u8(in) > 200)
 			addr.used_user_addr = address(in);
 		memcpy(to, &addr, n);
+	} else if (command == VHOST_SET_LOG_BASE) {
+		value = address(in);
+		memcpy(to, &value, n);
+	} else if (command == VHOST_SET_FEATURES) {
+		value = RIG_TAKEN ^ (1ULL << in_u8(in) % 64) ^ (in_u8(in) > 100 ? VH_CUSE_LOG_ALL : 0);
+		memcpy(to, &value, n);
 	} else if (n == sizeof(words)) {
 		words[0] = number(in);
 		words[1] = number(in);
@@ -78,7 +86,7 @@ static void step_ioctl(struct input *in)
 		VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE,
 		VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR, VHOST_SET_VRING_CALL, VHOST_SET_VRING_KICK,
 		VHOST_SET_VRING_ERR, VHOST_NET_SET_BACKEND, VHOST_NET_SET_BACKEND,
-		VHOST_SET_VRING_BUSYLOOP_TIMEOUT};
+		VHOST_SET_VRING_BUSYLOOP_TIMEOUT, VHOST_SET_LOG_BASE};
 	uint8_t which = in_u8(in), who = in_u8(in);
 	uint32_t command = which < 250 ? known[which % (sizeof(known) / sizeof(known[0]))] : in_u32(in);
 	struct vhost_memory head = {.nregions = in_u8(in) < 240 ? who % 5 : number(in)};
@@ -95,8 +103,19 @@ static void step_ioctl(struct input *in)
 	if (command == VHOST_SET_MEM_TABLE)
 		memcpy(arg, &head, sizeof(head));
 	fill(in, command, arg, shape.in);
-	vh_cuse_ioctl(&rig.link, c, who < 250 ? getpid() : getpid() + 1, command, arg, &out);
+	vh_cuse_ioctl(&rig.link, c,
+		&(struct vh_cuse_caller){who < 250 ? getpid() : getpid() + 1, getuid()}, command, arg, &out);
 	free(arg);
+}
+
+/* The back end writes to the guest's memory, in a place that its log has or not. */
+static void step_mark(struct input *in)
+{
+	const uint64_t at = in_u16(in);
+	const uint8_t pages = in_u8(in);
+
+	if (rig.log >= 0 && pwrite(rig.log, &pages, 1, (off_t)at) != 1)
+		REQUIRE(false);
 }
 
 static void step(struct input *in)
@@ -119,6 +138,8 @@ static void step(struct input *in)
 		vh_cuse_link_lost(&rig.link);
 	} else {
 		rig.clock += 1000;
+		step_mark(in);
+		vh_cuse_log_tick(&rig.link);
 		vh_cuse_link_mend(&rig.link);
 	}
 }
@@ -128,6 +149,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = {.p = data, .left = size};
 
 	rig_open(&rig);
+	/* Every other input finds a guest that runs. */
+	if (in_u8(&in) % 2 == 1) {
+		rig_begin(&rig, 1);
+		rig_start(&rig, 1, 0);
+	}
 	for (int i = 0; i < STEPS && in.left > 0; i++)
 		step(&in);
 	for (uint64_t id = 1; id <= 3; id++)

@@ -27,11 +27,12 @@ static void refuse_to_receive(
 	check_failed(__FILE__, __LINE__, "the card was polled");
 }
 
-static uint32_t send(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+static uint32_t send(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
 
+	(void)pair;
 	REQUIRE(b->hold == &c->hold);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t frame = which[i] % VH_BATCH;
@@ -72,7 +73,7 @@ static struct rig *rig_with_card(struct card **card, uint32_t places)
 	memset(c, 0, sizeof(*c));
 	rig_add(r, &(struct guest_config){.features = test_ring | VH_F_VERSION_1, .exact = true});
 	c->port.id = VH_MAX_PORTS;
-	c->port.pairs = 1;
+	c->port.pairs = c->port.outs = 1;
 	c->port.uplink = &ops;
 	c->every = 1;
 	vh_uplink_start(&c->port);
@@ -262,12 +263,12 @@ static void *give_back_all(void *arg)
 	return NULL;
 }
 
-static uint32_t lend_only(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
+static uint32_t lend_only(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which, uint32_t n,
 	struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
 
-	(void)own;
+	(void)own, (void)pair;
 	for (uint32_t i = 0; i < n; i++)
 		REQUIRE(vh_held_lend(&c->hold.chain[vh_hold_place(b, which[i] % VH_BATCH)]));
 	return n;

@@ -23,6 +23,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(vq_setup_refusals, false, NONE)                                                                    \
 	X(vq_setup_packed, false, NONE)                                                                      \
 	X(guest_takes_batches, false, NONE)                                                                  \
+	X(dirty_log_marks, false, NONE)                                                                      \
+	X(dirty_log_every_write, false, ALL)                                                                 \
+	X(dirty_log_used_ring, false, ALL)                                                                   \
+	X(dirty_log_setup, false, ALL)                                                                       \
 	X(tx_every_layout, false, ALL)                                                                       \
 	X(tx_single_is_zero_copy, false, ALL)                                                                \
 	X(tx_drop_reasons, false, ALL)                                                                       \
@@ -88,6 +92,14 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hold_surrender, false, ALL)                                                                        \
 	X(hold_hostile, false, SPLIT)                                                                        \
 	X(hold_threads, true, ALL)                                                                           \
+	X(uplink_checked_frames, false, ALL)                                                                 \
+	X(uplink_unfinished_frames, false, NONE)                                                             \
+	X(uplink_several_queues, false, NONE)                                                                \
+	X(layers_plain, false, NONE)                                                                         \
+	X(layers_odd, false, NONE)                                                                           \
+	X(layers_random, false, NONE)                                                                        \
+	X(uplink_waits_in_bounds, false, ALL)                                                                \
+	X(uplink_waits_again, false, NONE)                                                                   \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

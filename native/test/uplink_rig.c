@@ -9,13 +9,16 @@ static struct uplink_rig *of(struct vh_port *port)
 }
 
 /* As drivers may do it: in one piece, or in two, each exactly as long as it is. */
-static void add_frame(struct vh_batch *b, struct uplink_frame *from, uint32_t cut)
+static void add_frame(struct vh_batch *b, struct uplink_frame *from, uint32_t cut, bool checked)
 {
 	b->frame[b->frames] = (struct vh_frame){.data = from->data,
 		.len = cut,
 		.total = from->len,
 		.more = cut < from->len,
-		.first = b->segs};
+		.first = b->segs,
+		.offload = checked ? VH_CHECKED : 0};
+	b->offload[b->frames] = (struct vh_offload){.checked = checked};
+	b->offloads = (uint16_t)(b->offloads + checked);
 	if (cut < from->len)
 		b->seg[b->segs++] = (struct vh_seg){.p = from->data + cut, .len = from->len - cut};
 	b->frames++;
@@ -32,7 +35,8 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 		struct uplink_frame *f = u->in[u->taken];
 
 		b->buffer[b->chains++] = &u->given_back[u->taken++];
-		add_frame(b, f, rng_below(&test_rng, 2) == 0 ? f->len : rng_between(&test_rng, 1, f->len));
+		add_frame(b, f, rng_below(&test_rng, 2) == 0 ? f->len : rng_between(&test_rng, 1, f->len),
+			u->checks);
 		vh_count(&own->tx_packets, 1);
 		vh_count(&own->tx_bytes, f->len);
 	}
@@ -48,8 +52,8 @@ static void complete(const struct vh_batch *b)
 	}
 }
 
-static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static uint32_t deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
 	struct uplink_rig *u = of(port);
 
@@ -66,6 +70,8 @@ static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const ui
 		REQUIRE(f->total <= UPLINK_ROOM);
 		to->len = vh_frame_read(b, f, 0, to->data, f->total);
 		REQUIRE_EQ(to->len, f->total);
+		to->queue = pair;
+		to->unfinished = f->offload;
 		u->n_out++;
 		vh_count(&own->rx_packets, 1);
 		vh_count(&own->rx_bytes, f->total);
@@ -73,7 +79,14 @@ static uint32_t deliver(struct vh_port *port, const struct vh_batch *b, const ui
 	return n;
 }
 
-static const struct vh_uplink_ops ops = {.collect = collect, .complete = complete, .deliver = deliver};
+static bool takes(const struct vh_port *port, const struct vh_batch *b, uint8_t frame)
+{
+	REQUIRE(b->frame[frame].offload != 0);
+	return !((const struct uplink_rig *)(const void *)port)->refuses;
+}
+
+static const struct vh_uplink_ops ops = {
+	.collect = collect, .complete = complete, .deliver = deliver, .takes = takes};
 
 struct uplink_rig *uplink_new(struct rig *r, uint32_t i)
 {
@@ -86,6 +99,7 @@ struct uplink_rig *uplink_new(struct rig *r, uint32_t i)
 	u->room = UPLINK_FRAMES;
 	u->port.id = (uint16_t)(VH_MAX_PORTS + i);
 	u->port.pairs = 1;
+	u->port.outs = 1;
 	u->port.uplink = &ops;
 	vh_uplink_start(&u->port);
 	r->list->port[r->list->n++] = &u->port;

@@ -9,6 +9,9 @@
 
 struct uplink_frame {
 	uint32_t len;
+	/* Of frames that went out: by which queue, and what was left to the card. */
+	uint16_t queue;
+	uint32_t unfinished;
 	uint8_t data[UPLINK_ROOM];
 };
 
@@ -23,6 +26,8 @@ struct uplink_rig {
 	/* Frames that went out, from `read` on, at most `room` of them. */
 	uint32_t n_out, read, room;
 	struct uplink_frame out[UPLINK_FRAMES];
+	bool checks;  /* as a card that finds every frame's checksum right */
+	bool refuses; /* as a card that finishes none of the frames that rx_offloads names */
 	/* Called before frames are copied out: a guest that changes them at the worst moment. */
 	void (*meanwhile)(void *context);
 	void *context;

@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
+import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
+import { bitsOf } from './bits.js';
 
 /** DPDK's ports as the old sample numbers them: PCI devices in the order of their addresses, then virtual ones. */
 
@@ -11,7 +13,6 @@ interface Choice {
   readonly portmask: number | undefined;
 }
 
-const USER_SPACE = ['vfio-pci', 'uio_pci_generic', 'igb_uio'];
 /** PCI class of Ethernet controllers. */
 const ETHERNET = '0x0200';
 
@@ -21,7 +22,7 @@ async function boundCards(host: Host): Promise<string[]> {
   const cards: string[] = [];
   for (const address of [...(await host.list(dir))].sort()) {
     const driver = await host.realpath(`${dir}/${address}/driver`);
-    if (driver === undefined || !USER_SPACE.includes(basename(driver))) continue;
+    if (driver === undefined || !USER_SPACE_DRIVERS.has(basename(driver))) continue;
     if ((await host.readOptional(`${dir}/${address}/class`))?.startsWith(ETHERNET) === true) cards.push(address);
   }
   return cards;
@@ -36,10 +37,7 @@ export async function pickDevices(host: Host, { allow, vdev, portmask }: Choice,
     notes.push(`${mask}: no network card is bound to a driver of DPDK's, starting without an uplink`);
     return [];
   }
-  const wanted = Array.from({ length: 32 }, (_, port) => port).filter(
-    (port) => (BigInt(portmask) >> BigInt(port)) & 1n,
-  );
-  return wanted.map((port) => {
+  return bitsOf(portmask).map((port) => {
     const device = devices[port];
     if (device !== undefined) return device;
     throw new VhostHostError('USAGE', `${mask}: there is no port ${port}, only ${devices.join(', ')}`, {

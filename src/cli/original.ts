@@ -5,6 +5,7 @@ import type { Host } from '../host.js';
 import { DevBaseName } from '../switch/config.js';
 import { allowedCpus, parseCpuList } from '../switch/cpulist.js';
 import type { Flags, UplinkWish } from '../switch/settings.js';
+import { bitsOf } from './bits.js';
 import { pickDevices } from './original-devices.js';
 import { parseCount, parseSwitch, parseVm2vm } from './start-values.js';
 
@@ -61,8 +62,7 @@ function parseMask(text: string): number {
 }
 
 function parseCoremask(text: string): readonly number[] {
-  const mask = parseMask(text);
-  return Array.from({ length: 32 }, (_, cpu) => cpu).filter((cpu) => (BigInt(mask) >> BigInt(cpu)) & 1n);
+  return bitsOf(parseMask(text));
 }
 
 function parseCorelist(text: string): readonly number[] {

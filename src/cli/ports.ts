@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { DevIndex, Transports } from '../switch/schema.js';
+import { DevIndex, GuestMac, Transports } from '../switch/schema.js';
 import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
@@ -56,12 +56,19 @@ function parseDevIndex(text: string): number {
   throw new InvalidArgumentError('It must be a whole number up to 999999.');
 }
 
+function parseMac(text: string): string {
+  const result = GuestMac.safeParse(text);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be the address of one network card.');
+}
+
 interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
   readonly offloads?: boolean;
   readonly transports?: Transport[];
   readonly devIndex?: number;
+  readonly mac?: string;
   readonly vlan?: string;
 }
 
@@ -80,10 +87,11 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--offloads', 'let guests leave checksums and TCP segmentation to each other and the switch')
     .option('--transports <list>', 'how guests connect: user, cuse or both (default: user)', parseTransports)
     .option('--dev-index <n>', 'number of its device, for cuse (default: the first that is free)', parseDevIndex)
+    .option('--mac <address>', "of the guest that it is for (default: found by the guest's name)", parseMac)
     .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads, vlan, transports, devIndex } = options;
+      const { socket, queues, offloads, vlan, transports, devIndex, mac } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
@@ -91,6 +99,7 @@ export function addPorts(program: Command, context: CliContext): void {
         ...(offloads === undefined ? {} : { offloads }),
         ...(transports === undefined ? {} : { transports }),
         ...(devIndex === undefined ? {} : { devIndex }),
+        ...(mac === undefined ? {} : { mac }),
         ...(vlan === undefined ? {} : { vlan }),
       });
       print(context, options, port, (answer) => [

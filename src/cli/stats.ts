@@ -14,14 +14,10 @@ const COLUMNS: readonly Column<PortStats>[] = [
   { title: 'TO GUEST', cell: ({ counters }) => count(counters.rxPackets), right: true },
   { title: 'BYTES', cell: ({ counters }) => count(counters.rxBytes), right: true },
   { title: 'INTERRUPTS', cell: ({ counters }) => count(counters.interrupts), right: true },
-  { title: 'DROPS', cell: (port) => dropsCell(port) },
+  { title: 'DROPS', cell: ({ counters }) => reasons(counters.drops) },
 ];
 
 /** Every reason that ever happened, by its name. */
-function dropsCell({ counters }: PortStats): string {
-  return reasons(counters.drops);
-}
-
 function reasons(counts: Readonly<Record<string, number>>): string {
   const found = Object.entries(counts).filter(([, dropped]) => dropped > 0);
   return found.length === 0 ? '-' : found.map(([reason, dropped]) => `${reason} ${count(dropped)}`).join(', ');
@@ -34,7 +30,7 @@ const UPLINK_COLUMNS: readonly Column<UplinkStats>[] = [
   { title: 'BYTES', cell: ({ counters }) => count(counters.txBytes), right: true },
   { title: 'TO NETWORK', cell: ({ counters }) => count(counters.rxPackets), right: true },
   { title: 'BYTES', cell: ({ counters }) => count(counters.rxBytes), right: true },
-  { title: 'DROPS', cell: (uplink) => dropsCell(uplink) },
+  { title: 'DROPS', cell: ({ counters }) => reasons(counters.drops) },
   { title: 'BY THE DEVICE', cell: ({ device }) => reasons(device) },
 ];
 

@@ -15,6 +15,7 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'LINK', cell: ({ state }) => state },
   { title: 'MBIT/S', cell: ({ speedMbps }) => (speedMbps === null ? '-' : String(speedMbps)), right: true },
   { title: 'MTU', cell: ({ mtu }) => String(mtu), right: true },
+  { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? '-' : offloads.join(',')) },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
   { title: 'POOLS', cell: ({ pools }) => (pools === null ? '-' : `${pools.taken.length}/${pools.count}`), right: true },
   { title: 'UNCOPIED', cell: ({ zeroCopied }) => (zeroCopied === null ? '-' : count(zeroCopied)), right: true },
@@ -62,6 +63,7 @@ export function addUplinks(program: Command, context: CliContext): void {
       const uplink = await clientOf(context, options).addUplink(wish);
       print(context, options, uplink, (answer) => [
         `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,
+        ...(answer.remark === null ? [] : [answer.remark]),
       ]);
     });
   withClientOptions(uplinks.command('rm <name>').description('remove an uplink; its device is let go of')).action(

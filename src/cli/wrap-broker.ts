@@ -64,8 +64,14 @@ function placeOf(port: unknown, transport: Transport): { socket: string } | { de
 
 /** The way to the port. The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
 async function claimIn({ exchange, open }: Parts, runDir: string, wish: Wish): Promise<Way> {
-  const { name, queues, exact, transport } = wish;
-  const body = { name, queues, exact, ...(transport === 'auto' ? {} : { transport }) };
+  const { name, queues, exact, mac, transport } = wish;
+  const body = {
+    name,
+    queues,
+    exact,
+    ...(mac === undefined ? {} : { mac }),
+    ...(transport === 'auto' ? {} : { transport }),
+  };
   const ask = (socket: string): Promise<unknown> => post(exchange, socket, '/v1/ports/claim', body);
   const port = await ask(claimSocketPath(runDir)).catch((error: unknown) => {
     if (hasCode(error, 'SWITCH_NOT_RUNNING')) return ask(apiSocketPath(runDir));

@@ -1,4 +1,4 @@
-import { SETUP, info, ok, warning } from './check-record.js';
+import { SETUP, error, info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
 import { relevant } from './boot-next.js';
 import type { ModuleName } from './facts-modules.js';
@@ -42,6 +42,19 @@ function ptrace({ host }: Subject): Outcome[] {
   return [warning(reason, 'set it to 1 where /etc/sysctl.d sets it, and sudo reboot; vhost-user works as it is')];
 }
 
+/** Of who serves devices at this moment; others are told when they begin. */
+function bridges({ host }: Subject): Outcome[] {
+  const restart = 'vhost-host stop && sudo vhost-host start';
+  return host.bridges.map(({ pid, lacking, apart }) => {
+    if (apart) {
+      const reason = `process ${pid}, which serves /dev/usvhost-N, has a PID namespace of its own and sees no guest`;
+      return error(reason, "start the switch outside of the container, or with the host's PID namespace");
+    }
+    if (lacking.length === 0) return ok(`process ${pid}, which serves /dev/usvhost-N, may open guests' memory`);
+    return error(`process ${pid} may not open guests' memory for /dev/usvhost-N: no ${lacking.join(', ')}`, restart);
+  });
+}
+
 function iommu({ host }: Subject): Outcome[] {
   const { groups, inFirmware } = host.iommu;
   if (groups > 0) return [ok(`on, with ${groups} groups`)];
@@ -75,5 +88,6 @@ export const KERNEL_CHECKS: readonly Check[] = [
   module('cuse'),
   module('tun'),
   { id: 'ptrace', title: 'descriptors of guests', group: 'kernel', live: true, states: ['warning'], run: ptrace },
+  { id: 'bridge', title: 'devices of the switch', group: 'kernel', live: true, states: ['ok', 'error'], run: bridges },
   { id: 'iommu', title: 'IOMMU', group: 'kernel', live: true, states: ['ok', 'info', 'warning'], run: iommu },
 ];

@@ -27,7 +27,12 @@ function acl({ allowedDevices, defaultDevices, guestDevices, confTrouble }: Libv
   const missing = guestDevices.filter((device) => !allowed.includes(device));
   if (missing.length > 0) {
     const numbers = missing.flatMap((device) => /-(\d+)$/.exec(device)?.[1] ?? []).join(',');
-    return [error(`guests may not have ${missing.join(', ')}`, `${SETUP} --devices ${numbers}`)];
+    return [
+      error(
+        `${missing.join(', ')}: neither allowed to guests (cgroup) nor in their private /dev`,
+        `${SETUP} --devices ${numbers}`,
+      ),
+    ];
   }
   const all = guestDevices.length === 0 ? 'vhost-user needs no device' : guestDevices.join(', ');
   return [ok(allowedDevices === undefined ? `libvirt's defaults; ${all}` : all)];

@@ -1,6 +1,6 @@
 import { SETUP, error, info, ok } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
-import { USER_SPACE_DRIVERS } from './facts-nics.js';
+import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { NicFacts } from './facts-nics.js';
 
 /** Network cards: which may be taken, and what they can do. */

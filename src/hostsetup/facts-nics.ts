@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { Look } from './facts-look.js';
 
 /** Network cards on the PCI bus: who drives them, and whether the host itself depends on them. */
@@ -27,7 +28,6 @@ const VMDQ_IGB = new Set(
     .split(' ')
     .map((device) => `8086:${device}`),
 );
-export const USER_SPACE_DRIVERS = new Set(['vfio-pci', 'uio_pci_generic', 'igb_uio']);
 
 /** By the table of DPDK's drivers. Bound to a driver for user space, only the device number tells. */
 export function vmdqOf(driver: string | undefined, id: string): Vmdq {

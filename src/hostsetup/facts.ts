@@ -4,6 +4,8 @@ import { readPools } from '../hugepage-pools.js';
 import type { Pools } from '../hugepage-pools.js';
 import { readNextBoot } from './boot-next.js';
 import type { NextBoot } from './boot-next.js';
+import { readBridges } from './facts-bridge.js';
+import type { BridgeFacts } from './facts-bridge.js';
 import { readLeftovers } from './facts-leftovers.js';
 import type { LeftoverFacts } from './facts-leftovers.js';
 import type { Look } from './facts-look.js';
@@ -27,6 +29,7 @@ export interface HostFacts {
   readonly iommu: IommuFacts;
   readonly nics: readonly NicFacts[];
   readonly leftovers: LeftoverFacts;
+  readonly bridges: readonly BridgeFacts[];
   readonly appArmor: boolean;
   readonly selinux: SelinuxMode;
   /** Paths that the user may not read, whoever has tried by this look. */
@@ -47,6 +50,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     iommu: await readIommu(look),
     nics: await readNics(look),
     leftovers: await readLeftovers(look, mounts.mounted),
+    bridges: await readBridges(look),
     appArmor: await apparmorIsOn(look),
     selinux: await selinuxMode(look),
     denied: [...look.denied].sort(),

@@ -3,6 +3,7 @@ import type { FileStat, Host } from '../host.js';
 import { mountedAt } from '../mounting.js';
 import { pageSizeOption } from '../mounts.js';
 import { sizeText } from '../sizes.js';
+import { rights } from '../steps.js';
 import type { Action, MountAction } from '../steps.js';
 import { fitRights, optionsOf } from './mount-options.js';
 import type { MountWish } from './mounts-plan.js';
@@ -46,7 +47,7 @@ export async function mountNow(host: Host, wish: MountWish, defaultSize: number)
   if (there !== undefined && stat !== undefined) {
     if (there.type !== 'hugetlbfs') refuse(path, `is a mount of ${there.type} already`);
     const size = pageSizeOption(there.options) ?? defaultSize;
-    const current = `${sizeText(size)}, mode ${octal(stat.mode)}, owner ${stat.uid}:${stat.gid}`;
+    const current = `${sizeText(size)}, ${rights(stat)}`;
     if (size !== wish.pageSize) return { current, actions: [{ ...mountAction(wish), replaces: there.options }] };
     return { current, actions: fitRights(wish, stat) ? [] : changeRights(wish, stat) };
   }

@@ -2,8 +2,9 @@ import { posix } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { readPools } from '../hugepage-pools.js';
-import { pageSizeOption, parseMounts } from '../mounts.js';
-import { shortSize, sizeText } from '../sizes.js';
+import { mountedAt } from '../mounting.js';
+import { pageSizeOption } from '../mounts.js';
+import { shortSize } from '../sizes.js';
 import { readSnapshot } from '../steps.js';
 import type { Action, Step } from '../steps.js';
 import { Look } from './facts-look.js';
@@ -15,6 +16,7 @@ import { keep } from './mounts-kept.js';
 import { checkMount, mountNow } from './mounts-now.js';
 import { findSystemd } from './systemd.js';
 import type { PartPlan } from './plan-part.js';
+import { poolFor } from './pools-target.js';
 
 /** Mounts of hugetlbfs: now, and again at each start of the system. */
 
@@ -27,6 +29,8 @@ export interface MountWish {
   readonly gid?: number;
   /** Permission bits of the mount's top directory. */
   readonly mode?: number;
+  /** The running kernel was not told of such pages, so that there can be no mount before the next one is. */
+  readonly atStart?: boolean;
 }
 
 export interface MountsWish {
@@ -44,15 +48,17 @@ export async function planMounts(host: Host, { mounts, now }: MountsWish): Promi
   let fstab = await readSnapshot(host, FSTAB);
   const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
   for (const wish of mounts) {
-    refuseUnfit(wish, now ? pools.map(({ pageSize }) => pageSize) : [wish.pageSize]);
-    const elsewhere = await findElsewhere(host, wish, mounts, facts, now);
+    const atOnce = now && wish.atStart !== true;
+    refuseStrangePath(wish);
+    if (atOnce) poolFor(wish.pageSize, pools);
+    const elsewhere = await findElsewhere(host, wish, mounts, facts, atOnce);
     if (elsewhere !== undefined) {
       plan.steps.push(doneStep(wish, elsewhere));
       continue;
     }
     const kept = await keep({ host, look, systemd, defaultSize: defaultPageSize, fstab }, wish);
     fstab = kept.fstab;
-    const mounting = now ? await mountNow(host, wish, defaultPageSize) : undefined;
+    const mounting = atOnce ? await mountNow(host, wish, defaultPageSize) : undefined;
     plan.steps.push(mountStep(wish, kept, mounting, defaultPageSize));
   }
   if (now && plan.steps.some(({ actions }) => actions.some(({ kind }) => kind === 'mount'))) {
@@ -61,7 +67,7 @@ export async function planMounts(host: Host, { mounts, now }: MountsWish): Promi
   return plan;
 }
 
-function refuseUnfit({ path, pageSize }: MountWish, known: readonly number[]): void {
+function refuseStrangePath({ path }: MountWish): void {
   // Quotes, backslashes and percent signs mean something of their own in units.
   // eslint-disable-next-line no-control-regex
   const strange = /[\u0000-\u001f"'%$\\]/.test(path);
@@ -71,16 +77,6 @@ function refuseUnfit({ path, pageSize }: MountWish, known: readonly number[]): v
       hint: 'an absolute path such as /mnt/huge',
     });
   }
-  if (known.includes(pageSize)) return;
-  const sizes = known.map(sizeText).join(', ') || 'none';
-  throw new VhostHostError(
-    'SETUP_REFUSED',
-    `this kernel has no hugepages of ${sizeText(pageSize)} (it has: ${sizes})`,
-    {
-      hint: 'ls /sys/kernel/mm/hugepages',
-      details: { pageSize },
-    },
-  );
 }
 
 /** Another place with the same pages and rights, mounted at each start, that no other wish makes something else of. */
@@ -91,12 +87,11 @@ async function findElsewhere(
   { kept }: MountFacts,
   now: boolean,
 ): Promise<string | undefined> {
-  const mounted = parseMounts((await host.readOptional('/proc/mounts')) ?? '');
   for (const { path, pageSize, options, source } of kept) {
     if (pageSize !== wish.pageSize || path === wish.path || all.some((other) => other.path === path)) continue;
     if (!fitRights(wish, rightsIn(options))) continue;
     if (!now) return `${path} by ${source}`;
-    const there = mounted.findLast((mount) => mount.path === path);
+    const there = await mountedAt(host, path);
     const stat = await host.stat(path);
     const right = there?.type === 'hugetlbfs' && pageSizeOption(there.options) === pageSize;
     if (right && stat !== undefined && fitRights(wish, stat)) return `${path} by ${source}`;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Host } from '../host.js';
 import type { Look } from './facts-look.js';
-import { USER_SPACE_DRIVERS } from './facts-nics.js';
+import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { NicFacts } from './facts-nics.js';
 
 /** Who would lose something with a network card: the host itself, and what stands beside or upon it. */

@@ -1,5 +1,6 @@
 import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
+import { SHARING_DRIVERS } from '../pci-drivers.js';
 import type { Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readIommu } from './facts-modules.js';
@@ -22,8 +23,6 @@ export interface NicWish {
   readonly iommuComing?: boolean;
 }
 
-/** Cards whose kernel driver shares them with DPDK. */
-const SHARING_DRIVERS: ReadonlySet<string> = new Set(['mlx4_core', 'mlx5_core', 'mana']);
 const PCI = '/sys/bus/pci/devices';
 
 /** Looks, and changes nothing. Refuses a card that the host needs, and one that the driver cannot have. */

@@ -7,6 +7,7 @@ import type { Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { bootPairs } from './facts-pairs.js';
 import { kernelArgs } from './kernel-args.js';
+import type { PartPlan } from './plan-part.js';
 import type { PoolWish } from './pools-plan.js';
 import { poolText } from './pools-target.js';
 import { findSystemd } from './systemd.js';
@@ -57,12 +58,7 @@ async function reservedByOthers(look: Look, pools: Pools): Promise<ReadonlyMap<n
   return others.set(size, Math.max(others.get(size) ?? 0, await sysctlPages(look)));
 }
 
-export interface Persistence {
-  readonly steps: readonly Step[];
-  readonly notes: readonly string[];
-}
-
-export async function planPersistence(host: Host, wishes: readonly PoolWish[], pools: Pools): Promise<Persistence> {
+export async function planPersistence(host: Host, wishes: readonly PoolWish[], pools: Pools): Promise<PartPlan> {
   const others = await reservedByOthers(new Look(host), pools);
   const covered = wishes.filter(({ pageSize, node, count }) => {
     const total = pools.pools.find((pool) => pool.pageSize === pageSize)?.nodes.get(node ?? -1)?.total ?? 0;

@@ -49,14 +49,15 @@ export function spread(missing: number, pageSize: number, nodes: readonly NodeMe
   return given;
 }
 
-function poolOf(wish: PoolWish, { pools }: Pools): HugepagePool {
-  const pool = pools.find(({ pageSize }) => pageSize === wish.pageSize);
+/** SETUP_REFUSED where the running kernel has no pages of that size. */
+export function poolFor(pageSize: number, pools: readonly HugepagePool[]): HugepagePool {
+  const pool = pools.find((each) => each.pageSize === pageSize);
   if (pool !== undefined) return pool;
-  const known = pools.map(({ pageSize }) => sizeText(pageSize)).join(', ') || 'none';
+  const known = pools.map((each) => sizeText(each.pageSize)).join(', ') || 'none';
   throw new VhostHostError(
     'SETUP_REFUSED',
-    `this kernel has no hugepages of ${sizeText(wish.pageSize)} (it has: ${known})`,
-    { hint: 'ls /sys/kernel/mm/hugepages', details: { pageSize: wish.pageSize } },
+    `this kernel has no hugepages of ${sizeText(pageSize)} (it has: ${known})`,
+    { hint: 'ls /sys/kernel/mm/hugepages', details: { pageSize } },
   );
 }
 
@@ -107,7 +108,7 @@ export function growthOf(wishes: readonly PoolWish[], pools: Pools, nodes: reado
   const growths: Growth[] = [];
   for (const wish of wishes) {
     if (wish.node === undefined) continue;
-    const growth = onNode(wish, poolOf(wish, pools), wish.node);
+    const growth = onNode(wish, poolFor(wish.pageSize, pools.pools), wish.node);
     growths.push(growth);
     const more = added.get(wish.pageSize) ?? new Map<number, number>();
     added.set(wish.pageSize, more);
@@ -115,7 +116,7 @@ export function growthOf(wishes: readonly PoolWish[], pools: Pools, nodes: reado
   }
   for (const wish of wishes) {
     if (wish.node === undefined)
-      growths.push(onHost(wish, poolOf(wish, pools), nodes, added.get(wish.pageSize) ?? new Map()));
+      growths.push(onHost(wish, poolFor(wish.pageSize, pools.pools), nodes, added.get(wish.pageSize) ?? new Map()));
   }
   return growths;
 }

@@ -2,7 +2,8 @@
  * The switch as a service of systemd.
  *
  * Type=forking, because `vhost-host start` already returns when, and only when, the switch is ready, and says why
- * not; the daemon goes on as the one process that systemd then finds.
+ * not; its lock file names the daemon. KillMode=process, because the process that keeps /dev/usvhost-N lives on in the
+ * same control group: guests that have such a device open survive no other end of the switch.
  *
  * No RuntimeDirectory: the switch makes /run/vhost-host itself, for the group that runs QEMU, which systemd would
  * take for the service's own. No PrivateTmp and no stricter ProtectSystem: ports' sockets lie where the user's
@@ -61,6 +62,8 @@ StartLimitBurst=30
 
 [Service]
 Type=forking
+PIDFile=/run/vhost-host/lock
+KillMode=process
 ExecStart=${words.map(quoteForUnit).join(' ')}
 Restart=on-failure
 RestartSec=1

@@ -1,5 +1,4 @@
 import { hasCode } from '../errors.js';
-import { foreseenHost } from '../foreseen-host.js';
 import type { Host } from '../host.js';
 import { sizeText } from '../sizes.js';
 import { isDone } from '../steps.js';
@@ -141,20 +140,12 @@ function hasPool(facts: HostFacts, pageSize: number): boolean {
   return facts.pools.pools.some((pool) => pool.pageSize === pageSize);
 }
 
-/**
- * One after the other, for they may stand in the same fstab. Of a size that the running kernel was not told of there
- * can be no mount before it is.
- */
-async function mounts(host: Host, facts: HostFacts, choices: Choices, { now, qemuGid }: Settings): Promise<PartPlan> {
-  const steps: Step[] = [];
-  const notes = new Set<string>();
-  for (const wish of mountWishesOf(pagesOf(choices), qemuGid)) {
-    const there = now && hasPool(facts, wish.pageSize);
-    const part = await planMounts(await foreseenHost(host, steps), { mounts: [wish], now: there });
-    steps.push(...part.steps);
-    for (const note of part.notes) notes.add(note);
-  }
-  return { steps, notes: [...notes] };
+function mounts(host: Host, facts: HostFacts, choices: Choices, { now, qemuGid }: Settings): Promise<PartPlan> {
+  const wishes = mountWishesOf(pagesOf(choices), qemuGid);
+  return planMounts(host, {
+    mounts: wishes.map((wish) => ({ ...wish, atStart: !hasPool(facts, wish.pageSize) })),
+    now,
+  });
 }
 
 function nic(

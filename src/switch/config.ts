@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { DevIndex, PortName, Transports, UplinkAdd } from './schema.js';
+import { DevIndex, GuestMac, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
 
@@ -35,6 +35,8 @@ const ConfigPort = z.strictObject({
   transports: Transports.optional(),
   /** N of its device; default: the first that is free. */
   devIndex: DevIndex.optional(),
+  /** The address of the guest that it is for; default: qemu-wrap finds it by name. */
+  mac: GuestMac.optional(),
   /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
   vlan: VlanText.optional(),
 });

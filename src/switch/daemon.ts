@@ -6,6 +6,7 @@ import { makeBridge } from './bridge.js';
 import type { Clock } from './clock.js';
 import { EventSink } from './events.js';
 import type { LogLine } from './events.js';
+import { chooseAddresses } from './dma.js';
 import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
 import { GuestRecord } from './guests.js';
@@ -66,16 +67,20 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     unwind.push('the port sockets', () => record.close());
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports = new PortTable({ ...parts, record, bridge, say });
-    const uplinks = new UplinkTable({
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
+    const dma = await chooseAddresses(host, settings.uplinks);
+    if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
+    const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       say,
       zeroCopy: settings.zeroCopy,
+      addresses: dma.addresses,
+      isPort: (name) => ports.has(name),
       poolsFit: () =>
         settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
     });
     const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
-    const engine = await startEngine(parts, (events) => sink.take(events));
+    const engine = await startEngine({ ...parts, dma }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
@@ -176,6 +181,7 @@ function startTicking(
 ): void {
   const tick = async (): Promise<void> => {
     ports.reconcile();
+    await ports.tendDevices();
     await ports.expire();
     await uplinks.watch();
     await guests.save();

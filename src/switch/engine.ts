@@ -2,6 +2,7 @@ import { VhostHostError, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { allowedCpus } from './cpulist.js';
 import { chooseHugepages } from './hugepages.js';
+import type { DmaChoice } from './dma.js';
 import type { Settings } from './settings.js';
 import type { EngineEvent, EngineInfo, NativeBinding } from './surface.js';
 
@@ -32,22 +33,32 @@ async function checkWorkers(host: Host, binding: NativeBinding, workers: readonl
   );
 }
 
+/** Physical addresses are those of hugepages, which stay where they are. */
+function hugepagesMode({ hugepages }: Settings, { reason }: DmaChoice): Settings['hugepages'] {
+  if (reason === undefined) return hugepages;
+  if (hugepages !== 'off') return 'on';
+  throw new VhostHostError('HUGEPAGES_TOO_FEW', `${reason}, which needs hugepages, and they are switched off`, {
+    hint: 'vhost-host start --hugepages auto',
+  });
+}
+
 /** Checks what the engine cannot say clearly itself, then starts it. */
 export async function startEngine(
-  parts: { readonly host: Host; readonly binding: NativeBinding; readonly settings: Settings },
+  parts: { readonly host: Host; readonly binding: NativeBinding; readonly settings: Settings; readonly dma: DmaChoice },
   onEvents: (events: EngineEvent[]) => void,
 ): Promise<RunningEngine> {
-  const { host, binding, settings } = parts;
+  const { host, binding, settings, dma } = parts;
   const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
   const { zeroCopy, rxDescriptors, txDescriptors } = settings;
   await checkWorkers(host, binding, workers);
-  const { use, reason } = await chooseHugepages(host, settings.hugepages, memoryMb);
+  const { use, reason } = await chooseHugepages(host, hugepagesMode(settings, dma), memoryMb);
   try {
     const info = binding.start(
       {
         ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
         ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
         ...{ zeroCopy, rxDescriptors, txDescriptors },
+        physicalAddresses: dma.addresses === 'physical',
       },
       onEvents,
     );
@@ -55,7 +66,7 @@ export async function startEngine(
   } catch (error) {
     throw new VhostHostError('ENGINE_FAILED', `the packet engine does not start: ${printable(messageOf(error))}`, {
       cause: error,
-      ...(use ? { hint: 'vhost-host start --hugepages off' } : {}),
+      ...(use && dma.addresses === 'virtual' ? { hint: 'vhost-host start --hugepages off' } : {}),
     });
   }
 }

@@ -5,13 +5,14 @@ import type { Bridge } from './bridge.js';
 import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
-import { makeDevice } from './devices.js';
+import { DeviceTable } from './devices.js';
 import { checkSocketPath, portSocketPath } from './rundir.js';
 import type { PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
+import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -26,6 +27,8 @@ export interface PortRecord extends ClaimState {
   readonly transports: readonly Transport[];
   /** Name of its device, without /dev/. */
   readonly device: string | undefined;
+  /** Of the guest that it is for. */
+  readonly mac: string | undefined;
   readonly vlan: string;
 }
 
@@ -40,6 +43,8 @@ export interface PortTableParts {
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly say: (line: string) => void;
+  /** Whether an uplink has this name. */
+  readonly isUplink: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
@@ -56,11 +61,13 @@ const BLOCKED = {
  */
 export class PortTable {
   readonly #parts: PortTableParts;
+  readonly #devices: DeviceTable;
   readonly #ports = new Map<string, Mutable<PortRecord>>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: PortTableParts) {
     this.#parts = parts;
+    this.#devices = new DeviceTable(parts);
   }
 
   all(): readonly PortRecord[] {
@@ -73,26 +80,30 @@ export class PortTable {
     throw new VhostHostError('PORT_UNKNOWN', `there is no port ${printable(name)}`, { hint: 'vhost-host ports' });
   }
 
+  has(name: string): boolean {
+    return this.#ports.has(name);
+  }
+
   byId(id: number): PortRecord | undefined {
     return this.#byId(id);
   }
 
   add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
-    return this.#inTurn(() => this.#add(wish, origin));
+    return this.#turns.take(() => this.#add(wish, origin));
   }
 
   remove(name: string): Promise<void> {
-    return this.#inTurn(() => this.#remove(this.get(name)));
+    return this.#turns.take(() => this.#remove(this.get(name)));
   }
 
   /** Hands out a port to a guest, made now where it is missing. */
   claim(wish: PortClaim): Promise<PortRecord> {
-    return this.#inTurn(() => this.#claim(wish));
+    return this.#turns.take(() => this.#claim(wish));
   }
 
   /** Makes a port that an earlier switch had handed out, for its guest to come back to; one that is there stays. */
   restore(wish: PortWish): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (this.#ports.has(wish.name)) return;
       const { id } = await this.#add(wish, 'claim');
       const port = this.#byId(id);
@@ -102,7 +113,7 @@ export class PortTable {
 
   /** Removes ports whose claims came to nothing. */
   expire(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       for (const port of this.all()) {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
@@ -112,9 +123,14 @@ export class PortTable {
     });
   }
 
+  /** Brings back devices of ports that have gone. */
+  tendDevices(): Promise<void> {
+    return this.#turns.take(() => this.#devices.tend(this.all()));
+  }
+
   /** Resolves when every change that was asked for is through. */
-  async settled(): Promise<void> {
-    await this.#last;
+  settled(): Promise<void> {
+    return this.#turns.settled();
   }
 
   /** Takes over who is connected, where events about it were lost. */
@@ -134,18 +150,15 @@ export class PortTable {
     return [...this.#ports.values()].find((port) => port.id === id);
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    // The next one's turn comes also after a failure, which is the asker's to hear about.
-    this.#last = result.catch(() => undefined);
-    return result;
+  #byMac(mac: string | undefined): PortRecord | undefined {
+    return mac === undefined ? undefined : this.all().find((port) => port.mac === mac);
   }
 
   async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    this.#check(wish.name, socket, queues);
+    this.#check(wish, socket, queues);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -156,7 +169,7 @@ export class PortTable {
       const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
       const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
-      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device };
+      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
       const port = { ...shape, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined };
       this.#ports.set(wish.name, known);
@@ -171,9 +184,9 @@ export class PortTable {
 
   /** With a port that cannot have its device goes the port. */
   async #makeDevice(id: number, socket: string, devIndex: number | undefined): Promise<string> {
-    const { bridge, binding, settings, host } = this.#parts;
+    const { binding, host } = this.#parts;
     try {
-      return await makeDevice(bridge, settings, { socket, devIndex });
+      return await this.#devices.make(socket, devIndex);
     } catch (error) {
       binding.removePort(id);
       await clearDeadSocket(host, socket);
@@ -181,9 +194,10 @@ export class PortTable {
     }
   }
 
-  #check(name: string, socket: string, queues: number): void {
+  #check({ name, mac }: PortWish, socket: string, queues: number): void {
     const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
     if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
+    if (this.#parts.isUplink(name)) throw new VhostHostError('PORT_EXISTS', `port ${name}: an uplink has this name`);
     if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
     if (queues > maxQueuePairs) {
       throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
@@ -193,6 +207,10 @@ export class PortTable {
     const other = this.all().find((port) => port.socket === socket);
     if (other !== undefined) {
       throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
+    }
+    const owner = this.#byMac(mac);
+    if (owner !== undefined) {
+      throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
     }
   }
 
@@ -212,21 +230,24 @@ export class PortTable {
     this.#parts.binding.removePort(port.id);
     await clearDeadSocket(this.#parts.host, port.socket);
     await this.#parts.record.remove(port.socket);
-    if (port.device !== undefined) await this.#parts.bridge.remove(port.device);
+    if (port.device !== undefined) await this.#devices.remove(port.device);
   }
 
   async #claim(wish: PortClaim): Promise<PortRecord> {
     this.reconcile();
-    const tries = wish.exact ? 1 : this.#parts.binding.limits.maxPorts + 1;
+    const owner = this.#byMac(wish.mac);
+    const tries = wish.exact || owner !== undefined ? 1 : this.#parts.binding.limits.maxPorts + 1;
     let reason = '';
     for (let n = 1; n <= tries; n++) {
-      const name = siblingName(wish.name, n);
+      const name = owner?.name ?? siblingName(wish.name, n);
       const port = this.#ports.get(name);
       const refusal = port === undefined ? undefined : this.#refusal(port, wish);
       reason = n === 1 ? (refusal ?? '') : reason;
       if (refusal === undefined) return await this.#handOut(name, wish);
     }
-    throw new VhostHostError('PORT_IN_USE', `port ${wish.name} is taken: ${reason}`, { hint: 'vhost-host ports' });
+    throw new VhostHostError('PORT_IN_USE', `port ${owner?.name ?? wish.name} is taken: ${reason}`, {
+      hint: 'vhost-host ports',
+    });
   }
 
   #refusal(port: PortRecord, { queues, transport }: PortClaim): string | undefined {

@@ -20,6 +20,12 @@ export const Transports = z
 /** N of the device /dev/<basename>-N. */
 export const DevIndex = z.number().int().min(0).max(999_999);
 
+/** The guest's address, by which qemu-wrap finds its port whatever the guest is called. */
+export const GuestMac = z
+  .string()
+  .toLowerCase()
+  .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'must be the address of one network card, such as 52:54:00:12:34:56');
+
 const Count = z.number().int().nonnegative();
 
 export const Counters = z.strictObject({
@@ -45,6 +51,8 @@ export const Port = z.strictObject({
   transports: Transports,
   /** Path of the port's device; null where it has none. */
   device: z.string().nullable(),
+  /** The address of the guest that it is for; null: a guest finds it by its name. */
+  mac: z.string().nullable(),
   /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
   origin: z.enum(['config', 'api', 'claim']),
   state: z.enum(['waiting', 'connected', 'ready']),
@@ -67,6 +75,7 @@ export const PortAdd = z.strictObject({
   offloads: z.boolean().optional(),
   transports: Transports.optional(),
   devIndex: DevIndex.optional(),
+  mac: GuestMac.optional(),
   vlan: VlanText.optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
@@ -79,6 +88,8 @@ export const PortClaim = z.strictObject({
   name: PortName,
   queues: z.number().int().min(1),
   exact: z.boolean(),
+  /** A port that is for this address comes before the one of that name. */
+  mac: GuestMac.optional(),
   /** What a port that is made now shall have; one that is there has what it has. */
   transport: Transport.optional(),
 });
@@ -100,6 +111,10 @@ export const Uplink = z.strictObject({
   /** null: unknown. */
   speedMbps: Count.nullable(),
   mtu: Count,
+  /** What the card does itself of what guests leave to it, and of what they want to know: `tx-csum`, `tso`, … */
+  offloads: z.array(z.string()),
+  /** What has to be done with the kernel's interface behind it; null: nothing that is known. */
+  remark: z.string().nullable(),
   queues: Count,
   /** The worker of each queue. */
   workers: z.array(Count),

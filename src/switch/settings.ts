@@ -15,6 +15,7 @@ export interface PortWish {
   readonly offloads?: boolean | undefined;
   readonly transports?: readonly Transport[] | undefined;
   readonly devIndex?: number | undefined;
+  readonly mac?: string | undefined;
   readonly vlan?: string | undefined;
 }
 

@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly workers: readonly number[];
   /** Use hugepages for DPDK's own memory. The caller has checked that there are free ones. */
   readonly hugepages: boolean;
+  /** Cards are told physical addresses; needs hugepages. */
+  readonly physicalAddresses: boolean;
   /** MiB for DPDK's own memory. */
   readonly memoryMb: number;
   /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
@@ -134,6 +136,10 @@ export interface NativeUplink {
   /** 0: unknown. */
   readonly speedMbps: number;
   readonly mtu: number;
+  /** What the device does itself: `tx-csum`, `tso`, `vlan-insert`, `rx-csum`. */
+  readonly offloads: readonly string[];
+  /** What the user has to know of the kernel's interface behind it; empty: nothing. */
+  readonly remark: string;
   /** The worker of each receive queue. */
   readonly workers: readonly number[];
   readonly buffers: number;

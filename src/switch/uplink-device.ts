@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
+import { SHARING_DRIVERS, USER_SPACE_DRIVERS } from '../pci-drivers.js';
 
 /**
  * What can be told of a device before DPDK takes it: its own answer to most mistakes is a number. Network
@@ -8,10 +9,6 @@ import type { Host } from '../host.js';
  */
 
 const PCI = /^(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i;
-/** Drivers of the kernel that hand a device to a program in user space. */
-const USER_SPACE = ['vfio-pci', 'uio_pci_generic', 'igb_uio'];
-/** Cards that the kernel's driver and DPDK's share. */
-const SHARED = ['mlx4_core', 'mlx5_core', 'mana', 'hv_netvsc'];
 /** Virtual devices over an interface that must be there, with the argument that names it. */
 const OVER_INTERFACE = ['net_af_packet', 'net_af_xdp'];
 
@@ -21,6 +18,12 @@ export function deviceName(device: string): string {
   if (!PCI.test(name)) return device;
   const full = name.length === 7 ? `0000:${name}` : name;
   return [full.toLowerCase(), ...args].join(',');
+}
+
+/** The address of a card; undefined for virtual devices. `device`: as of `deviceName`. */
+export function pciAddress(device: string): string | undefined {
+  const [name = ''] = device.split(',');
+  return PCI.test(name) ? name : undefined;
 }
 
 /** The kernel's interface that a virtual device stands on; undefined where it needs none. */
@@ -41,7 +44,7 @@ async function checkPci(host: Host, address: string): Promise<void> {
   const bind = `dpdk-devbind.py --bind=vfio-pci ${address}`;
   if (driver === undefined) throw bad(`${address} is bound to no driver, DPDK needs vfio-pci`, bind);
   const name = basename(driver);
-  if (USER_SPACE.includes(name) || SHARED.includes(name)) return;
+  if (USER_SPACE_DRIVERS.has(name) || SHARING_DRIVERS.has(name)) return;
   throw bad(`${address} is in use by the kernel's driver ${name}, DPDK needs vfio-pci`, bind);
 }
 

@@ -4,7 +4,11 @@ import type { Host } from '../host.js';
 import { STRAYS } from './schema.js';
 import type { UplinkWish } from './settings.js';
 import type { NativeBinding, NativeUplink } from './surface.js';
+import { Turns } from './turns.js';
+import { checkAddresses } from './dma.js';
+import type { DmaAddresses } from './dma.js';
 import { checkDevice, deviceName } from './uplink-device.js';
+import { engineDevice } from './uplink-arguments.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
 export interface UplinkRecord {
@@ -28,9 +32,13 @@ export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
   readonly say: (line: string) => void;
+  /** What cards are told; fixed when the switch starts. */
+  readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
   readonly zeroCopy: boolean;
+  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
+  readonly isPort: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -41,20 +49,19 @@ const NEWS = {
 } as const;
 
 /** How an engine's refusal is mended, where that is known. */
-function hintFor(error: unknown, device: string, zeroCopy: boolean): { hint?: string } {
-  if (errnoOf(error) === 'EOPNOTSUPP' && zeroCopy) return { hint: 'vhost-host start --zero-copy 0' };
+function hintFor(error: unknown, device: string, zeroCopy: boolean): string | undefined {
+  if (error instanceof VhostHostError) return error.hint;
+  if (errnoOf(error) === 'EOPNOTSUPP' && zeroCopy) return 'vhost-host start --zero-copy 0';
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
-  if (errnoOf(error) === 'ENODEV' && driver !== undefined) {
-    return { hint: `apt-get install librte-${driver.replaceAll('_', '-')}23` };
-  }
-  return {};
+  if (errnoOf(error) !== 'ENODEV' || driver === undefined) return undefined;
+  return `apt-get install librte-${driver.replaceAll('_', '-')}23`;
 }
 
 /** The uplinks of the switch. Changes run one after the other; looking never waits. */
 export class UplinkTable {
   readonly #parts: UplinkTableParts;
   readonly #uplinks = new Map<string, Entry>();
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(parts: UplinkTableParts) {
     this.#parts = parts;
@@ -66,6 +73,10 @@ export class UplinkTable {
     throw new VhostHostError('UPLINK_UNKNOWN', `there is no uplink ${printable(name)}`, {
       hint: 'vhost-host uplinks',
     });
+  }
+
+  has(name: string): boolean {
+    return this.#uplinks.has(name);
   }
 
   byId(id: number): UplinkRecord | undefined {
@@ -83,9 +94,12 @@ export class UplinkTable {
   }
 
   add(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       if (this.#uplinks.has(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      }
+      if (this.#parts.isPort(wish.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
       }
       const record = await this.#attach(wish, origin);
       this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });
@@ -94,7 +108,7 @@ export class UplinkTable {
   }
 
   remove(name: string): Promise<void> {
-    return this.#inTurn(() => {
+    return this.#turns.take(() => {
       const { id } = this.get(name);
       const attached = this.#uplinks.get(name)?.attached === true;
       this.#uplinks.delete(name);
@@ -105,7 +119,7 @@ export class UplinkTable {
 
   /** Once a second: tells what has become of the links, and takes devices back that are there again. */
   watch(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       this.#parts.binding.tendPools();
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
@@ -121,8 +135,8 @@ export class UplinkTable {
   }
 
   /** Resolves when every change that was asked for is through. */
-  async settled(): Promise<void> {
-    await this.#last;
+  settled(): Promise<void> {
+    return this.#turns.settled();
   }
 
   async #takeBack(entry: Entry): Promise<void> {
@@ -143,7 +157,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit } = this.#parts;
+    const { host, binding, poolsFit, addresses } = this.#parts;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
@@ -152,9 +166,10 @@ export class UplinkTable {
     }
     try {
       await checkDevice(host, device);
+      await checkAddresses(host, addresses, { name, device });
       const id = binding.addUplink({
         name,
-        device,
+        device: engineDevice(device, { queues, mtu }),
         queues,
         mtu,
         buffers,
@@ -163,16 +178,10 @@ export class UplinkTable {
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = error instanceof VhostHostError ? error.hint : hintFor(error, device, this.#parts.zeroCopy).hint;
+      const hint = hintFor(error, device, this.#parts.zeroCopy);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);
     }
-  }
-
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(work);
-    this.#last = result.catch(() => undefined);
-    return result;
   }
 }

@@ -29,6 +29,7 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     offloads: port.offloads,
     transports: [...port.transports],
     device: port.device === undefined ? null : `/dev/${port.device}`,
+    mac: port.mac ?? null,
     origin: port.origin,
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,
@@ -67,6 +68,7 @@ export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: rea
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
+    ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
     pools: poolsView(native),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,

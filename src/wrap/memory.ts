@@ -7,7 +7,8 @@ import { asBoolean } from './group.js';
 import type { Group } from './group.js';
 import { boundNodes, choosePlace, demand } from './hugepages.js';
 import type { Memory, Need, Place } from './hugepages.js';
-import { MIB, parseSize } from './size.js';
+import { MIB } from '../sizes.js';
+import { parseSize } from './size.js';
 
 /** How the guest's memory is to be made; decided once, before anything is edited. */
 export interface MemoryPlan {

@@ -1,6 +1,6 @@
 import { pageSizeOption } from '../mounts.js';
 import type { Mount } from '../mounts.js';
-import { MIB } from './size.js';
+import { MIB } from '../sizes.js';
 
 /** What a path of guest memory lies on. */
 export type Filesystem =

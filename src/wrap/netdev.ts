@@ -10,6 +10,8 @@ import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
 export interface Netdev {
   readonly id: string;
   readonly queues: number;
+  /** Of its card, in lower case and with colons; undefined where QEMU chooses it. */
+  readonly mac: string | undefined;
   /** Inherited descriptors for /dev/vhost-net that it had. */
   readonly descriptors: readonly number[];
 }
@@ -19,6 +21,12 @@ const OFFLOADS = ['csum', 'gso', 'guest_tso4', 'guest_tso6', 'guest_ecn'];
 
 function devicesOf(command: Command, netdev: string): Item[] {
   return command.options('device').filter((item) => groupOf(item).get('netdev') === netdev);
+}
+
+function macOf(command: Command, netdev: string): string | undefined {
+  const said = devicesOf(command, netdev).map((item) => groupOf(item).get('mac'))[0];
+  const mac = said?.toLowerCase().replaceAll('-', ':');
+  return mac !== undefined && /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac) ? mac : undefined;
 }
 
 function checkDeviceOf(command: Command, id: string): void {
@@ -70,7 +78,7 @@ export function surveyNetdevs(command: Command): Netdev[] {
     const group = groupOf(item);
     const id = group.get('id') ?? '';
     checkDeviceOf(command, id);
-    return { id, queues: queuesOf(group), descriptors: vhostDescriptors(group) };
+    return { id, queues: queuesOf(group), mac: macOf(command, id), descriptors: vhostDescriptors(group) };
   });
 }
 

@@ -18,6 +18,8 @@ export interface Claim {
   readonly netdev: string;
   readonly name: string;
   readonly queues: number;
+  /** Of its card, where the call says one. */
+  readonly mac?: string;
   /** The guest has a name of its own, so this very port is its; otherwise a numbered sibling will do. */
   readonly exact: boolean;
 }
@@ -73,11 +75,12 @@ function concernsMemory(command: Command, netdevs: readonly Netdev[], config: Co
 export function survey(args: readonly string[], config: Config): Survey {
   const { command, netdevs } = read(args, config);
   const guest = guestName(command);
-  const claims = netdevs.map(({ id, queues }) => ({
+  const claims = netdevs.map(({ id, queues, mac }) => ({
     netdev: id,
     name: portName(guest ?? 'qemu', id),
     queues,
     exact: guest !== undefined,
+    ...(mac === undefined ? {} : { mac }),
   }));
   const paths = concernsMemory(command, netdevs, config) ? [...memoryPaths(command), ...directoriesOf(config)] : [];
   return { claims, memoryPaths: paths, belowLibvirt: belowLibvirt(command) };

@@ -1,7 +1,6 @@
 import { VhostHostError } from '../errors.js';
 
 const POWERS = ['', 'k', 'm', 'g', 't', 'p', 'e'];
-export const MIB = 2 ** 20;
 
 /** Bytes of a size as QEMU and the kernel write it: `4096`, `262144k`, `1.5G`. `unit` counts where none is written. */
 export function parseSize(text: string, unit: number): number {

@@ -1,15 +1,18 @@
 import { messageOf } from '../../src/errors.js';
 import type { Talk } from '../../src/log.js';
-import type { Scope } from '../helpers/scope.js';
 import type { Case } from './cases.js';
-import type { Contender, Place } from './contender.js';
+import type { Place } from './contender.js';
 import { measure } from './measure.js';
 import type { Measured } from './measure.js';
+import { measureNic } from './nic.js';
+import type { NicCase } from './nic-cases.js';
+import { startOursWithNic } from './nic-ours.js';
+import { addOvsNic } from './nic-ovs.js';
 import { startOurs } from './ours.js';
 import { addOvsPorts } from './ovs.js';
 import type { Ovs } from './ovs.js';
-import { rowOf } from './report.js';
-import type { Row } from './report.js';
+import { nicRowOf, rowOf } from './report.js';
+import type { NicRow, Row } from './report.js';
 import { summarize } from './summary.js';
 import type { Outcome } from './summary.js';
 import type { Pace } from './windows.js';
@@ -17,7 +20,6 @@ import type { Pace } from './windows.js';
 /** All rows, all rounds, the two switches in turn: a change of the machine's mood meets both. */
 
 export interface Plan {
-  readonly cases: readonly Case[];
   readonly rounds: number;
   readonly pace: Pace;
   readonly place: Place;
@@ -29,13 +31,11 @@ interface Taken {
   error: string | undefined;
 }
 
-type Start = (scope: Scope, c: Case) => Promise<Contender>;
-
 /** One that failed is not tried again: the reason is part of the result, and the other rows go on. */
-async function once(taken: Taken, start: Start, c: Case, { place, pace }: Plan): Promise<void> {
+async function once(taken: Taken, take: () => Promise<Measured>): Promise<void> {
   if (taken.error !== undefined) return;
   try {
-    taken.rounds.push(await measure((scope) => start(scope, c), c, place, pace));
+    taken.rounds.push(await take());
   } catch (error) {
     taken.error = messageOf(error);
   }
@@ -45,23 +45,59 @@ function outcomeOf({ rounds, error }: Taken): Outcome {
   return error === undefined ? summarize(rounds) : { error };
 }
 
-export async function measureRows(plan: Plan, talk: Talk): Promise<Row[]> {
-  const { cases, rounds, place, ovs } = plan;
-  const ours: Start = (scope, c) => startOurs(scope, c, place);
+/** How a round of a row is taken of each switch. */
+interface Takers<C> {
+  readonly ours: (c: C) => Promise<Measured>;
+  readonly peer: ((c: C) => Promise<Measured>) | undefined;
+}
+
+interface Result<C> {
+  readonly c: C;
+  readonly ours: Outcome;
+  readonly peer: Outcome | null;
+}
+
+async function inTurn<C extends { readonly id: string }>(
+  cases: readonly C[],
+  rounds: number,
+  { ours, peer }: Takers<C>,
+  talk: Talk,
+): Promise<Result<C>[]> {
   const nothing = (): Taken => ({ rounds: [], error: undefined });
   const entries = cases.map((c) => ({ c, ours: nothing(), peer: nothing() }));
   for (let round = 1; round <= rounds; round++) {
     for (const entry of entries) {
       await talk.step(`round ${round} of ${rounds}, ${entry.c.id}`, async (update) => {
         update('ours');
-        await once(entry.ours, ours, entry.c, plan);
-        if (ovs === undefined) return;
+        await once(entry.ours, () => ours(entry.c));
+        if (peer === undefined) return;
         update('Open vSwitch');
-        await once(entry.peer, (scope, c) => addOvsPorts(scope, ovs, c), entry.c, plan);
+        await once(entry.peer, () => peer(entry.c));
       });
     }
   }
-  return entries.map((entry) =>
-    rowOf(entry.c, outcomeOf(entry.ours), ovs === undefined ? null : outcomeOf(entry.peer)),
-  );
+  return entries.map((entry) => ({
+    ...{ c: entry.c, ours: outcomeOf(entry.ours) },
+    peer: peer === undefined ? null : outcomeOf(entry.peer),
+  }));
+}
+
+export async function measureRows(cases: readonly Case[], plan: Plan, talk: Talk): Promise<Row[]> {
+  const { rounds, place, pace, ovs } = plan;
+  const takers: Takers<Case> = {
+    ours: (c) => measure((scope) => startOurs(scope, c, place), c, place, pace),
+    peer:
+      ovs === undefined ? undefined : (c) => measure((scope) => addOvsPorts(scope, ovs, c), c, place, pace),
+  };
+  return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => rowOf(c, ours, peer));
+}
+
+export async function measureNicRows(cases: readonly NicCase[], plan: Plan, talk: Talk): Promise<NicRow[]> {
+  const { rounds, place, pace, ovs } = plan;
+  const takers: Takers<NicCase> = {
+    ours: (c) => measureNic((scope) => startOursWithNic(scope, c, place), c, place, pace),
+    peer:
+      ovs === undefined ? undefined : (c) => measureNic((scope) => addOvsNic(scope, ovs, c), c, place, pace),
+  };
+  return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => nicRowOf(c, ours, peer));
 }

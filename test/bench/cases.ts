@@ -19,7 +19,7 @@ export interface Case {
   readonly mode: 'mac' | 'csum';
 }
 
-const rings = {
+export const rings = {
   split: { name: 'split', device: 'packed_vq=0,in_order=0,mrg_rxbuf=1', mergeable: true },
   splitVector: { name: 'split-vec', device: 'packed_vq=0,in_order=0,mrg_rxbuf=0,vectorized=1', mergeable: false },
   splitInOrder: {

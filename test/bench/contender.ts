@@ -7,7 +7,10 @@ export interface SwitchReading {
   /** Cycles of the time stamp counter in rounds that moved frames, and in all rounds. */
   readonly busyCycles: number;
   readonly cycles: number;
+  /** Frames that came through. */
   readonly packets: number;
+  /** Frames that went in and did not come through, where a measurement overfills the receiver. */
+  readonly dropped?: number;
 }
 
 export interface Thread {
@@ -17,9 +20,9 @@ export interface Thread {
 
 export interface Contender {
   readonly name: string;
-  /** Of the two guests' ports; the switch listens. */
+  /** Of the guests' ports; the switch listens. */
   readonly sockets: readonly string[];
-  /** Waits until both guests' drivers are up; the features that the first negotiated. */
+  /** Waits until all guests' drivers are up; the features that the first negotiated. */
   ready(): Promise<readonly string[]>;
   /** The thread that forwards. */
   thread(): Promise<Thread>;

@@ -36,7 +36,24 @@ export function parseGuestDrops(output: string): number {
   return Number(/TX-dropped:\s*(\d+)/.exec(accumulated)?.[1] ?? 0);
 }
 
-export class Guests {
+/** What a window needs to know of the guests. */
+export interface GuestCounter {
+  reading(): Promise<GuestReading>;
+  /** The thread that forwards. */
+  thread(): Promise<Thread>;
+}
+
+export async function forwardingThread(testpmd: Testpmd): Promise<Thread> {
+  const { pid } = testpmd.process;
+  for (const tid of await readdir(`/proc/${pid}/task`)) {
+    const name = await readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8');
+    // DPDK has named it so, in this order, over the years.
+    if (/^(rte-worker|lcore-worker|dpdk-w)/.test(name)) return { pid, tid: Number(tid) };
+  }
+  throw new Error('testpmd has no forwarding thread');
+}
+
+export class Guests implements GuestCounter {
   private constructor(
     private readonly testpmd: Testpmd,
     private readonly dir: string,
@@ -120,14 +137,7 @@ export class Guests {
     return { frames: frames.flat(), dropped };
   }
 
-  /** The thread that forwards. */
-  async thread(): Promise<Thread> {
-    const { pid } = this.testpmd.process;
-    for (const tid of await readdir(`/proc/${pid}/task`)) {
-      const name = await readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8');
-      // DPDK has named it so, in this order, over the years.
-      if (/^(rte-worker|lcore-worker|dpdk-w)/.test(name)) return { pid, tid: Number(tid) };
-    }
-    throw new Error('testpmd has no forwarding thread');
+  thread(): Promise<Thread> {
+    return forwardingThread(this.testpmd);
   }
 }

@@ -4,8 +4,9 @@ import { closeWithOutput, withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { reserveHugepages } from '../helpers/hugepages.js';
-import { measureRows } from './bench.js';
+import { measureNicRows, measureRows } from './bench.js';
 import { allCases } from './cases.js';
+import { nicCases } from './nic-cases.js';
 import type { Place } from './contender.js';
 import { writeDocs } from './docs.js';
 import { measureLatency } from './latency.js';
@@ -23,7 +24,7 @@ import type { Report } from './report.js';
 import { aligned } from './table.js';
 import { measureWrap, wrapTable } from './wrap.js';
 
-/** `npm run bench`: guest to guest throughput of this switch, beside Open vSwitch with DPDK. See docs/performance.md. */
+/** `npm run bench`: throughput of this switch, guest to guest and to the network, beside Open vSwitch with DPDK. See docs/performance.md. */
 
 /** Open vSwitch takes 1 GiB by itself for frames of 1500 bytes; testpmd and our switch share the rest. */
 const hugepagesMb = 1536;
@@ -61,14 +62,16 @@ async function bench(scope: Scope, options: Options): Promise<Report> {
     ovs = await startOvs(scope, place).catch((error: unknown) => void (peerReason = messageOf(error)));
   }
   if (peerReason !== null) talk.say(`no comparison with Open vSwitch: ${peerReason}`);
-  const { cases, rounds, windows, seconds } = options;
+  const { rounds, windows, seconds } = options;
   const switchVersion = await versionOf(place);
-  const rows = await measureRows({ cases, rounds, pace: { windows, seconds }, place, ovs }, talk);
+  const plan = { rounds, pace: { windows, seconds }, place, ovs };
+  const rows = await measureRows(options.cases, plan, talk);
+  const nic = await measureNicRows(options.nicCases, plan, talk);
   return {
     machine: await machineFacts(),
     ...{ switchVersion, peer: ovs?.version ?? null, peerReason },
     ...{ hugepages: place.hugepages, hugepagesReason: noHugepages },
-    ...{ switchCpu, guestCpu, rounds, windows, seconds, rows },
+    ...{ switchCpu, guestCpu, rounds, windows, seconds, rows, nic },
     memory: options.memory ? await talk.step('memory of the daemon', () => measureMemory(place)) : null,
     latency: options.latency ? await talk.step('first frame after idle', () => measureLatency(place)) : null,
     micro: null,
@@ -76,16 +79,16 @@ async function bench(scope: Scope, options: Options): Promise<Report> {
 }
 
 async function run(options: Options): Promise<void> {
-  const guestToGuest = await withScope((scope) => bench(scope, options));
+  const switches = await withScope((scope) => bench(scope, options));
   // After all else has ended: it wants both cores too.
   const micro =
     options.micro === 0
       ? null
       : await talk.step('ring to ring', () => withScope((scope) => runMicro(scope, options.micro)));
-  const report = { ...guestToGuest, micro };
+  const report = { ...switches, micro };
   for (const line of options.json ? [JSON.stringify(report, undefined, 2)] : render(report)) talk.answer(line);
   if (options.writeDocs) await writeDocs(report);
-  const broken = report.rows.filter(({ ours, peer }) => failed(ours) || failed(peer));
+  const broken = [...report.rows, ...report.nic].filter(({ ours, peer }) => failed(ours) || failed(peer));
   if (broken.length === 0) return;
   throw new VhostHostError('COMMAND_FAILED', `no figures of ${broken.map(({ id }) => id).join(', ')}`);
 }
@@ -100,7 +103,7 @@ closeWithOutput(process.stdout);
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) for (const line of usage) talk.answer(line);
-  else if (options.list) for (const { id } of allCases) talk.answer(id);
+  else if (options.list) for (const { id } of [...allCases, ...nicCases]) talk.answer(id);
   else if (options.wrap > 0) await runWrap(options);
   else await run(options);
 } catch (error) {

@@ -2,11 +2,14 @@ import { parseArgs } from 'node:util';
 import { VhostHostError, messageOf } from '../../src/errors.js';
 import { allCases, chooseCases } from './cases.js';
 import type { Case } from './cases.js';
+import { nicCases } from './nic-cases.js';
+import type { NicCase } from './nic-cases.js';
 
 export interface Options {
   readonly json: boolean;
   readonly list: boolean;
   readonly cases: readonly Case[];
+  readonly nicCases: readonly NicCase[];
   readonly rounds: number;
   readonly windows: number;
   readonly seconds: number;
@@ -24,7 +27,8 @@ export interface Options {
 export const usage = [
   'npm run bench -- [OPTION...]',
   '  --rows PATTERN    only rows whose name matches this regular expression (--list shows them)',
-  '  --quick           two rows, short windows: does everything work?',
+  '  --nic             only the rows of the network side',
+  '  --quick           four rows, short windows: does everything work?',
   '  --rounds N        rounds in which both switches are measured in turn (3)',
   '  --windows N       undisturbed windows wanted of each switch, row and round (3)',
   '  --seconds S       length of a window (1)',
@@ -57,16 +61,26 @@ function duration(text: string): number {
   throw wrong(`--seconds takes a number from 0.2 to 60, not ${text}`);
 }
 
-function casesOf(pattern: string | undefined, quick: boolean): readonly Case[] {
+/** Enough to see that both directions of the network side work. */
+const quickNic = ['receive/split/64', 'transmit/packed/1500'];
+
+interface Chosen {
+  readonly cases: readonly Case[];
+  readonly nicCases: readonly NicCase[];
+}
+
+function casesOf(pattern: string | undefined, quick: boolean, nic: boolean): Chosen {
   let regExp: RegExp | undefined;
   try {
     regExp = pattern === undefined ? undefined : new RegExp(pattern);
   } catch (error) {
     throw wrong(`--rows: ${messageOf(error)}`);
   }
-  const chosen = chooseCases(regExp, quick);
-  if (chosen.length === 0) {
-    throw wrong(`no row matches ${pattern ?? ''}; there are: ${allCases.map(({ id }) => id).join(' ')}`);
+  const wanted = ({ id }: NicCase): boolean => regExp?.test(id) ?? (!quick || quickNic.includes(id));
+  const chosen = { cases: nic ? [] : chooseCases(regExp, quick), nicCases: nicCases.filter(wanted) };
+  if (chosen.cases.length + chosen.nicCases.length === 0) {
+    const ids = [...(nic ? [] : allCases), ...nicCases].map(({ id }) => id);
+    throw wrong(`no row matches ${pattern ?? ''}; there are: ${ids.join(' ')}`);
   }
   return chosen;
 }
@@ -75,6 +89,7 @@ const declared = {
   json: { type: 'boolean', default: false },
   list: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
+  nic: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
   micro: { type: 'boolean', default: false },
   wrap: { type: 'boolean', default: false },
@@ -99,17 +114,17 @@ export function parseOptions(args: string[]): Options | undefined {
     throw wrong(messageOf(error));
   }
   if (values.help) return undefined;
-  const { json, list, quick } = values;
+  const { json, list, quick, nic } = values;
   return {
     ...{ json, list },
-    cases: casesOf(values.rows, quick),
+    ...casesOf(values.rows, quick, nic),
     rounds: count('rounds', values.rounds ?? (quick ? '1' : '3')),
     windows: count('windows', values.windows ?? (quick ? '2' : '3')),
     seconds: duration(values.seconds ?? (quick ? '0.3' : '1')),
     peer: !values['no-ovs'],
     hugepages: !values['no-hugepages'],
-    memory: !values['no-memory'],
-    latency: !values['no-latency'],
+    memory: !values['no-memory'] && !nic,
+    latency: !values['no-latency'] && !nic,
     micro: values.micro ? count('effort', values.effort) : 0,
     writeDocs: values['write-docs'],
     wrap: values.wrap ? wrapRuns * count('effort', values.effort) : 0,

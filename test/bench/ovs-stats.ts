@@ -7,7 +7,7 @@ export interface PmdStats {
 }
 
 function numberAfter(text: string, label: string): number {
-  const found = new RegExp(`^\\s*${label}: (\\d+)`, 'm').exec(text)?.[1];
+  const found = new RegExp(`^\\s*${label}: ?(\\d+)`, 'm').exec(text)?.[1];
   if (found === undefined) throw new Error(`Open vSwitch's statistics have no "${label}": ${text}`);
   return Number(found);
 }
@@ -27,6 +27,16 @@ export function parsePmdStats(answer: string): PmdStats {
     idleCycles: numberAfter(only, 'idle cycles'),
     busyCycles: numberAfter(only, 'processing cycles'),
   };
+}
+
+/**
+ * What came in and went out by a port of the data path, from the answer to `dpctl/show -s`. Where a port before it
+ * tells nothing, the line does not end.
+ */
+export function parsePortStats(answer: string, port: string): { rxPackets: number; txPackets: number } {
+  const own = answer.split(/(?<= )(?=port \d+: )/).find((text) => new RegExp(`^port \\d+: ${port} `).test(text));
+  if (own === undefined) throw new Error(`Open vSwitch has no port ${port}: ${answer}`);
+  return { rxPackets: numberAfter(own, 'RX packets'), txPackets: numberAfter(own, 'TX packets') };
 }
 
 /** A column of key-value pairs as ovs-vsctl prints it: `{mode=server, status="a, b"}`. */

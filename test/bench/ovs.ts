@@ -9,7 +9,7 @@ import { parseMap, parsePmdStats, parseVersion } from './ovs-stats.js';
 
 /** Open vSwitch with DPDK: a bridge that learns addresses, one PMD thread. */
 
-const bridge = 'br0';
+export const bridge = 'br0';
 const ports = ['v0', 'v1'] as const;
 const readyMs = 20_000;
 /** Ethernet's header is not part of an MTU. */
@@ -33,25 +33,31 @@ export async function startOvs(scope: Scope, place: Place): Promise<Ovs> {
   return { process, version };
 }
 
-async function reading(process: OvsProcess): Promise<SwitchReading> {
+export async function pmdReading(process: OvsProcess): Promise<SwitchReading> {
   const { packets, busyCycles, idleCycles } = parsePmdStats(await process.appctl('dpif-netdev/pmd-stats-show'));
   return { at: performance.now(), packets, busyCycles, cycles: busyCycles + idleCycles };
 }
 
 /** The bits that a port's guest has negotiated, once it has. */
-async function featuresOf(process: OvsProcess, port: string): Promise<readonly string[] | undefined> {
+async function negotiated(process: OvsProcess, port: string): Promise<readonly string[] | undefined> {
   const status = parseMap(await process.vsctl('get', 'Interface', port, 'status'));
   const features = status.get('features');
   if (status.get('status') !== 'connected' || features === undefined) return undefined;
   return featureNames(BigInt(features));
 }
 
-async function pmdThread(pid: number): Promise<Thread> {
+export async function pmdThread(pid: number): Promise<Thread> {
   for (const tid of await readdir(`/proc/${pid}/task`)) {
     const name = await readFile(`/proc/${pid}/task/${tid}/comm`, 'utf8');
     if (name.startsWith('pmd-c')) return { pid, tid: Number(tid) };
   }
   throw new Error('Open vSwitch has no PMD thread');
+}
+
+/** Waits for a port's guest. */
+export function featuresOf(process: OvsProcess, port: string): Promise<readonly string[]> {
+  const what = `the guest of ${port} at Open vSwitch to be ready`;
+  return until(() => negotiated(process, port), { deadline: readyMs, what });
 }
 
 /** Two fresh ports on a running Open vSwitch, gone with the scope. */
@@ -73,13 +79,11 @@ export async function addOvsPorts(scope: Scope, { process }: Ovs, c: Case): Prom
     name: 'Open vSwitch',
     sockets: ports.map((port) => `${process.dir}/${port}`),
     ready: async () => {
-      const what = 'the guests at Open vSwitch to be ready';
-      const wait = { deadline: readyMs, what };
-      const [first] = await Promise.all(ports.map((port) => until(() => featuresOf(process, port), wait)));
+      const [first] = await Promise.all(ports.map((port) => featuresOf(process, port)));
       return first ?? [];
     },
     thread: () => pmdThread(process.daemon.pid),
-    reading: () => reading(process),
+    reading: () => pmdReading(process),
     drops: () => process.appctl('dpctl/show', '-s'),
     pause: () => process.daemon.signal('SIGSTOP'),
     resume,

@@ -1,6 +1,15 @@
-import type { Report } from './report.js';
+import type { Report, Row } from './report.js';
 import { isDisturbed } from './report.js';
-import { aligned, conditionsTable, failures, featuresTable, figuresTable, latencyTable, memoryTable } from './table.js';
+import {
+  aligned,
+  conditionsTable,
+  failures,
+  featuresTable,
+  figuresTable,
+  latencyTable,
+  memoryTable,
+  nicTable,
+} from './table.js';
 import { foreignLimit } from './windows.js';
 
 /** Facts that every reader needs before the first figure. */
@@ -18,21 +27,22 @@ export function facts(report: Report): string[] {
 
 export const disturbedNote = `! no window of it was free of others (at most ${foreignLimit * 100} % of either CPU): such figures say little about a switch.`;
 
+function guestToGuest(rows: readonly Row[]): string[] {
+  if (rows.length === 0) return [];
+  return ['', ...aligned(figuresTable(rows)), '', ...aligned(conditionsTable(rows)), '', ...aligned(featuresTable(rows))];
+}
+
 /** The report for people. */
 export function render(report: Report): string[] {
-  const { rows, micro } = report;
+  const { rows, nic, micro } = report;
   const memory = memoryTable(report);
   const latency = latencyTable(report);
-  const broken = failures(rows).map((text) => `failed: ${text}`);
+  const broken = failures([...rows, ...nic]).map((text) => `failed: ${text}`);
   return [
     ...facts(report),
-    '',
-    ...aligned(figuresTable(rows)),
-    '',
-    ...aligned(conditionsTable(rows)),
-    ...(rows.some(isDisturbed) ? [disturbedNote] : []),
-    '',
-    ...aligned(featuresTable(rows)),
+    ...guestToGuest(rows),
+    ...(nic.length > 0 ? ['', 'network side: net_null for the card', ...aligned(nicTable(nic))] : []),
+    ...([...rows, ...nic].some(isDisturbed) ? ['', disturbedNote] : []),
     ...(broken.length > 0 ? ['', ...broken] : []),
     ...(memory === undefined ? [] : ['', 'memory of the daemon', ...aligned(memory)]),
     ...(latency === undefined ? [] : ['', 'first frame after an idle time', ...aligned(latency)]),

@@ -4,6 +4,7 @@ import type { LatencyRow } from './latency.js';
 import type { Machine } from './machine.js';
 import type { MemoryRow } from './memory.js';
 import type { MicroTable } from './micro.js';
+import type { Direction, NicCase } from './nic-cases.js';
 import type { Outcome, Summary } from './summary.js';
 
 export interface Row {
@@ -20,6 +21,18 @@ export interface Row {
   readonly ratio: { readonly throughput: number; readonly cycles: number } | null;
 }
 
+/** Of the network side. */
+export interface NicRow {
+  readonly id: string;
+  readonly direction: Direction;
+  readonly length: number;
+  readonly rings: string;
+  readonly ours: Outcome;
+  readonly peer: Outcome | null;
+  /** Ours divided by the peer's: frames per second, and frames per busy cycle of the switch's core. */
+  readonly ratio: { readonly throughput: number; readonly perCore: number } | null;
+}
+
 export interface Report {
   readonly machine: Machine;
   readonly switchVersion: string;
@@ -34,6 +47,7 @@ export interface Report {
   readonly windows: number;
   readonly seconds: number;
   readonly rows: readonly Row[];
+  readonly nic: readonly NicRow[];
   readonly memory: MemoryRow | null;
   readonly latency: LatencyRow | null;
   readonly micro: readonly MicroTable[] | null;
@@ -62,6 +76,20 @@ export function rowOf(c: Case, ours: Outcome, peer: Outcome | null): Row {
   };
 }
 
+export function nicRowOf(c: NicCase, ours: Outcome, peer: Outcome | null): NicRow {
+  const [a, b] = [figures(ours), figures(peer)];
+  return {
+    ...{ id: c.id, direction: c.direction, length: c.length, rings: c.rings.name, ours, peer },
+    ratio:
+      a === undefined || b === undefined
+        ? null
+        : {
+            throughput: a.packetsPerSecond / b.packetsPerSecond,
+            perCore: b.cyclesPerPacket / a.cyclesPerPacket,
+          },
+  };
+}
+
 /** Above this share of time in rounds that moved frames, the switch's core has nothing left to give. */
 const saturated = 0.95;
 const large = 1500;
@@ -77,6 +105,6 @@ export function limitOf({ ours, guests, frame }: Row): string {
 }
 
 /** Whether any figure of a row comes from windows in which others took CPU time. */
-export function isDisturbed({ ours, peer }: Row): boolean {
+export function isDisturbed({ ours, peer }: Pick<Row, 'ours' | 'peer'>): boolean {
   return [ours, peer].some((outcome) => figures(outcome)?.disturbed === true);
 }

@@ -8,6 +8,7 @@ export interface Summary {
   readonly bitsPerSecond: number;
   readonly cyclesPerPacket: number;
   readonly busy: number;
+  readonly dropped: number;
   readonly foreign: number;
   readonly features: readonly string[];
   readonly guestPaths: readonly string[];
@@ -58,6 +59,7 @@ export function summarize(rounds: readonly Measured[]): Summary {
       0.25,
     ),
     busy: median(of((sample) => sample.busy)),
+    dropped: median(of((sample) => sample.dropped)),
     foreign: median(of((sample) => sample.foreign)),
     features: rounds[0]?.features ?? [],
     guestPaths: rounds[0]?.guestPaths ?? [],

@@ -1,5 +1,5 @@
 import { failed, figures, limitOf } from './report.js';
-import type { Report, Row } from './report.js';
+import type { NicRow, Report, Row } from './report.js';
 import type { Outcome, Summary } from './summary.js';
 
 /** The cells of the report, shared by terminal and document. */
@@ -9,7 +9,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-const pair = (row: Row, cell: (summary: Summary) => string): string[] =>
+const pair = (row: Pick<Row, 'ours' | 'peer'>, cell: (summary: Summary) => string): string[] =>
   [row.ours, row.peer].map((outcome: Outcome | null) => {
     const found = figures(outcome);
     if (found !== undefined) return cell(found);
@@ -20,6 +20,7 @@ const mpps = (summary: Summary): string => (summary.packetsPerSecond / 1e6).toFi
 const gbits = (summary: Summary): string => (summary.bitsPerSecond / 1e9).toFixed(1);
 const cycles = (summary: Summary): string => summary.cyclesPerPacket.toFixed(0);
 const busy = (summary: Summary): string => `${(summary.busy * 100).toFixed(0)} %`;
+const dropped = (summary: Summary): string => `${(summary.dropped * 100).toFixed(1)} %`;
 const lost = (summary: Summary): string => `${summary.lostByGuests}/${summary.lostBySwitch}`;
 const windows = (summary: Summary): string =>
   `${summary.windows}${summary.discarded === 0 ? '' : ` (+${summary.discarded})`}${summary.disturbed ? '!' : ''}`;
@@ -39,6 +40,23 @@ export function figuresTable(rows: readonly Row[]): Table {
     rows: rows.map((row) => [
       ...[row.id, ...pair(row, mpps), ratio(row, ({ throughput }) => throughput), ...pair(row, gbits)],
       ...[...pair(row, cycles), ratio(row, (found) => found.cycles), ...pair(row, busy)],
+    ]),
+  };
+}
+
+/** The figures of the network side; frames per core are those per busy cycle of the switch's. */
+export function nicTable(rows: readonly NicRow[]): Table {
+  const both = ['ours', 'OVS'];
+  const columns = (what: string): string[] => both.map((who) => `${what} ${who}`);
+  return {
+    head: [
+      ...['row', ...columns('cycles/frame'), 'frames per core', ...columns('Mpps'), 'ratio'],
+      ...[...columns('busy'), ...columns('dropped'), ...columns('windows')],
+    ],
+    rows: rows.map((row) => [
+      ...[row.id, ...pair(row, cycles), row.ratio === null ? '–' : `x ${row.ratio.perCore.toFixed(2)}`],
+      ...[...pair(row, mpps), row.ratio === null ? '–' : row.ratio.throughput.toFixed(2)],
+      ...[...pair(row, busy), ...pair(row, dropped), ...pair(row, windows)],
     ]),
   };
 }
@@ -102,7 +120,7 @@ export function latencyTable({ latency }: Report): Table | undefined {
 }
 
 /** What failed, one line each. */
-export function failures(rows: readonly Row[]): string[] {
+export function failures(rows: readonly Pick<Row, 'id' | 'ours' | 'peer'>[]): string[] {
   return rows.flatMap((row) =>
     [
       { who: 'ours', outcome: row.ours },

@@ -1,16 +1,18 @@
 import type { Contender, Place, SwitchReading, Thread } from './contender.js';
 import { activity, foreignShare } from './disturbance.js';
 import type { Activity } from './disturbance.js';
-import type { GuestReading, Guests } from './guests.js';
+import type { GuestCounter, GuestReading } from './guests.js';
 
 /** What one window of time showed. */
 export interface Sample {
-  /** Frames and bits per second that the two guests received together. */
+  /** Frames and bits per second that came through, by the guests' count. */
   readonly packetsPerSecond: number;
   readonly bitsPerSecond: number;
   readonly cyclesPerPacket: number;
   /** Share of the switch's time in rounds that moved a frame. */
   readonly busy: number;
+  /** Share of the frames taken by the switch that it could not deliver. */
+  readonly dropped: number;
   /** Share of the worse off CPU that others took. */
   readonly foreign: number;
 }
@@ -44,24 +46,26 @@ export function sampleOf(from: Moment, to: Moment): Sample | undefined {
   const packets = to.vswitch.packets - from.vswitch.packets;
   const received = to.guests.packets - from.guests.packets;
   const busyCycles = to.vswitch.busyCycles - from.vswitch.busyCycles;
+  const dropped = (to.vswitch.dropped ?? 0) - (from.vswitch.dropped ?? 0);
   const foreign = foreignShare(from.activity, to.activity);
   if (packets <= 0 || received <= 0) {
     if (foreign > foreignLimit) return undefined;
-    throw new Error(`${received} frames came to the guests and ${packets} to the switch in ${seconds.toFixed(1)} s`);
+    throw new Error(`${received} frames at the guests and ${packets} at the switch in ${seconds.toFixed(1)} s`);
   }
   return {
     packetsPerSecond: received / seconds,
     bitsPerSecond: ((to.guests.bytes - from.guests.bytes) * 8) / seconds,
     cyclesPerPacket: busyCycles / packets,
     busy: busyCycles / (to.vswitch.cycles - from.vswitch.cycles),
+    dropped: dropped / (packets + dropped),
     foreign,
   };
 }
 
 /** Warms up, then takes windows one after the other until enough of them were clean or patience is at its end. */
 export async function takeWindows(
-  contender: Contender,
-  guests: Guests,
+  contender: Pick<Contender, 'thread' | 'reading'>,
+  guests: GuestCounter,
   place: Place,
   pace: Pace,
 ): Promise<readonly Sample[]> {
@@ -86,7 +90,7 @@ export async function takeWindows(
   }
   if (samples.length === 0) {
     const share = foreignShare(start.activity, from.activity);
-    throw new Error(`no frame came round; others had ${(share * 100).toFixed(0)} % of a CPU`);
+    throw new Error(`no frame came through; others had ${(share * 100).toFixed(0)} % of a CPU`);
   }
   return samples;
 }

@@ -38,9 +38,7 @@ describe('guests reach the network by uplinks', function () {
     return stdout;
   }
 
-  async function linkBecomes(state: 'up' | 'down' | 'gone'): Promise<void> {
-    await until(async () => (await here.uplink('host')).state === state, { deadline: 10_000, what: `a link ${state}` });
-  }
+  const linkBecomes = (state: 'up' | 'down' | 'gone'): Promise<void> => here.uplinkBecomes('host', state);
 
   before(async () => {
     noLeaks = await watchForLeaks();

@@ -31,8 +31,8 @@ export class GuestShell {
   }
 
   /** Waits for the guest's shell; `from` = where in the output to look, for a guest that starts anew. */
-  async ready(from = 0): Promise<void> {
-    await this.line.waitFor(/\nguest-ready\n/, { deadline: BOOT_DEADLINE_MS, from });
+  async ready(from = 0, deadline = BOOT_DEADLINE_MS): Promise<void> {
+    await this.line.waitFor(/\nguest-ready\n/, { deadline, from });
   }
 
   /** Runs a shell command (one line) in the guest. */

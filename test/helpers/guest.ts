@@ -20,6 +20,8 @@ export interface GuestOptions extends ChildOptions {
   readonly command: string;
   /** What the test is about: network and memory. */
   readonly args: readonly string[];
+  /** Another kernel than the tests' own. */
+  readonly kernel?: string;
   /** Another file system than the tests' own. */
   readonly initramfs?: string;
   /** Added to the kernel's arguments. */
@@ -46,11 +48,11 @@ export class Guest extends GuestShell {
   /** Starts the guest without waiting for its shell; see `ready`. */
   static async start(
     scope: Scope,
-    { name, command, args, msi, initramfs: own, append = '', ...options }: GuestOptions,
+    { name, command, args, msi, kernel: image = kernel, initramfs: own, append = '', ...options }: GuestOptions,
   ): Promise<Guest> {
     if (!existsSync(initramfs)) throw new Error('the test guest is not there; node .ci/prepare.mjs makes it');
     const usual = msi === true ? kernelArguments.replace(' pci=nomsi', '') : kernelArguments;
-    const boot = ['-kernel', kernel, '-initrd', own ?? initramfs, '-append', `${usual} ${append}`];
+    const boot = ['-kernel', image, '-initrd', own ?? initramfs, '-append', `${usual} ${append}`];
     const process = await Child.start(scope, name, command, [...machineArgs(name), ...args, ...boot], options);
     return new Guest(name, process);
   }

@@ -49,11 +49,15 @@ async function hugepages(): Promise<Record<string, string>> {
   return pages;
 }
 
-/** Takes the state of the host; the returned check fails when the test has left anything of it changed. */
-export async function watchForLeaks(): Promise<() => Promise<void>> {
-  const pagesBefore = await hugepages();
+/**
+ * Takes the state of the host; the returned check fails when the test has left anything of it changed. `pages`: whether
+ * that goes for hugepages too, which are counted, so that a test beside it may take none either.
+ */
+export async function watchForLeaks({ pages: watchPages = true } = {}): Promise<() => Promise<void>> {
+  const pagesBefore = watchPages ? await hugepages() : {};
   const leaks = async (): Promise<string[]> => {
-    const pages = Object.entries(await hugepages()).filter(([key, value]) => pagesBefore[key] !== value);
+    const pagesNow = watchPages ? await hugepages() : {};
+    const pages = Object.entries(pagesNow).filter(([key, value]) => pagesBefore[key] !== value);
     return [
       ...(await ourProcesses()),
       ...(await ourFiles()),

@@ -6,8 +6,9 @@ import type { Scope } from './scope.js';
 /** The repository's root, seen from build/test/helpers. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** `VHOST_HOST_TEST_CLI` names another build of the first, for tests that run where all is slow. */
 export const bin = {
-  vhostHost: `${root}bin/vhost-host`,
+  vhostHost: process.env.VHOST_HOST_TEST_CLI ?? `${root}bin/vhost-host`,
   qemuWrap: `${root}bin/qemu-wrap`,
 };
 

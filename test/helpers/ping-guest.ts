@@ -11,6 +11,8 @@ export interface PingGuestOptions {
   readonly runDir: string;
   /** Queue pairs of its card, of which it uses the first. */
   readonly queues?: number;
+  /** As `-m` has it; default: 64 MiB. */
+  readonly memory?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Further arguments of QEMU. */
   readonly args?: readonly string[];
@@ -39,12 +41,12 @@ export class PingGuest {
 
   static async start(
     scope: Scope,
-    { name, me, ask, runDir, queues, env, args = [] }: PingGuestOptions,
+    { name, me, ask, runDir, queues, memory = '64', env, args = [] }: PingGuestOptions,
   ): Promise<PingGuest> {
     const bare = ['-no-user-config', '-nodefaults', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'];
     const mac = `52:54:00:00:00:${String(me).padStart(2, '0')}`;
     const command = [
-      ...['-name', name, '-machine', 'pc,accel=tcg', '-m', '64', ...bare],
+      ...['-name', name, '-machine', 'pc,accel=tcg', '-m', memory, ...bare],
       ...['-netdev', `tap,id=hostnet1,vhost=on${queues === undefined ? '' : ',fds=TAPS'}`],
       ...['-device', `virtio-net-pci,netdev=hostnet1,id=net1,mac=${mac}${queues === undefined ? '' : ',mq=on'}`],
       ...['-kernel', `${root}build/ping-guest/guest.elf`, '-append', `me=${me} ask=${ask ?? 0}`],

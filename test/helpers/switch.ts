@@ -7,9 +7,11 @@ import type { ChildOptions, Finished } from './child.js';
 import { bin, tempDir } from './paths.js';
 import type { Scope } from './scope.js';
 import { until } from './until.js';
+import type { Namespace } from './wire.js';
 
 const START_DEADLINE_MS = 30_000;
 const READY_DEADLINE_MS = 20_000;
+const LINK_DEADLINE_MS = 10_000;
 
 export interface SwitchOptions extends ChildOptions {
   readonly runDir?: string;
@@ -17,6 +19,8 @@ export interface SwitchOptions extends ChildOptions {
   readonly args?: readonly string[];
   /** ms until it answers. */
   readonly deadline?: number;
+  /** Where it sees network interfaces. */
+  readonly namespace?: Namespace;
 }
 
 /** Runs the CLI as a user would; a bad exit code is an answer. */
@@ -39,10 +43,12 @@ export class Switch {
   }
 
   /** In the foreground: a child of the test, which is certain to end with it. */
-  static async start(scope: Scope, { runDir, args = [], deadline, ...options }: SwitchOptions = {}): Promise<Switch> {
+  static async start(scope: Scope, startOptions: SwitchOptions = {}): Promise<Switch> {
+    const { runDir, args = [], deadline, namespace, ...options } = startOptions;
     const dir = runDir ?? (await tempDir(scope, options.user));
     const command = ['start', '--foreground', '--run-dir', dir, ...args];
-    const process = await Child.start(scope, 'the switch', bin.vhostHost, command, options);
+    const [program = '', ...words] = [...(namespace?.prefix ?? []), bin.vhostHost, ...command];
+    const process = await Child.start(scope, 'the switch', program, words, options);
     const self = new Switch(scope, dir, options, process);
     await until(
       async () => {
@@ -114,6 +120,13 @@ export class Switch {
     const found = (await this.client.uplinks()).uplinks.find((uplink) => uplink.name === name);
     if (found === undefined) throw new Error(`the switch has no uplink ${name}`);
     return found;
+  }
+
+  async uplinkBecomes(name: string, state: Uplink['state']): Promise<void> {
+    await until(async () => (await this.uplink(name)).state === state, {
+      deadline: LINK_DEADLINE_MS,
+      what: `the link of uplink ${name} to be ${state}`,
+    });
   }
 
   async uplinkStats(name: string): Promise<UplinkStats> {

@@ -26,8 +26,25 @@ export class Namespace {
     return self;
   }
 
+  /** What a command is begun with to run in it. */
+  get prefix(): readonly string[] {
+    return ['ip', 'netns', 'exec', this.name];
+  }
+
   run(...command: string[]): Promise<Finished> {
-    return runToEnd(this.scope, 'ip', ['netns', 'exec', this.name, ...command]);
+    const [program = '', ...words] = [...this.prefix, ...command];
+    return runToEnd(this.scope, program, words);
+  }
+
+  /** Moves an interface of ours into it, and has it up. */
+  async take(device: string): Promise<void> {
+    await ip(this.scope, 'link', 'set', device, 'netns', this.name);
+    await ip(this.scope, '-n', this.name, 'link', 'set', device, 'up');
+  }
+
+  /** Gives one of its interfaces an address. */
+  address(device: string, address: string): Promise<void> {
+    return ip(this.scope, '-n', this.name, 'addr', 'add', address, 'dev', device);
   }
 }
 
@@ -62,6 +79,16 @@ export class Wire {
   /** Takes it away, with both interfaces. */
   unplug(): Promise<void> {
     return ip(this.scope, 'link', 'del', this.near);
+  }
+
+  /** The far end's, as `ip link set` and `ethtool -K` have them. */
+  async configureFar({ mtu, tx }: { mtu?: number; tx?: 'on' | 'off' }): Promise<void> {
+    if (this.end === undefined) throw new Error('the far end is in no namespace');
+    const { namespace } = this.end;
+    if (mtu !== undefined) await ip(this.scope, '-n', namespace.name, 'link', 'set', this.far, 'mtu', String(mtu));
+    if (tx === undefined) return;
+    const { code, stderr } = await namespace.run('ethtool', '-K', this.far, 'tx', tx);
+    if (code !== 0) throw new Error(`ethtool -K ${this.far} tx ${tx}: ${stderr}`);
   }
 
   /** The carrier at the near end comes or goes. */

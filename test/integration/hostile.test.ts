@@ -65,6 +65,13 @@ describe('hostile guests and front ends', function () {
     }
   });
 
+  it('takes no dirty log that is wrong, stands still without one, and writes to none that has gone', async () => {
+    await leavesNoDescriptor(() => hostile('log', ['evil', 'other']));
+    const log = await vswitch.log();
+    assert.match(log, /port evil \(\d+\): refused: ring 1: the dirty log is missing/);
+    assert.match(log, /port evil \(\d+\): refused: its memory file was cut short/);
+  });
+
   it('keeps no descriptor of 2000 refused messages with 8 each', async () => {
     await leavesNoDescriptor(() => hostile('fds', ['evil', '2000'], 90_000));
   });
@@ -143,6 +150,7 @@ describe('hostile guests and front ends', function () {
     const engine = await Child.start(scope, 'the engine', frontEndPath('engine_main_asan'), ['2', evil, other]);
     await engine.waitFor(/^ready$/m, { deadline: 30_000 });
     await hostile('protocol', [evil]);
+    await hostile('log', [evil, other]);
     for (const ring of ['split', 'packed']) {
       await hostile('memory', [evil, ring, '9']);
       await hostile('rings', [evil, ring, other]);

@@ -4,6 +4,7 @@ import { watchForLeaks } from '../helpers/leaks.js';
 import { transfer } from '../helpers/network.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
+import { describeUplink } from './offload-uplink.js';
 
 const names = ['on1', 'on2', 'off1', 'off2'] as const;
 type Name = (typeof names)[number];
@@ -65,7 +66,7 @@ describe('offloads between Linux guests, on and off', function () {
   before(async () => {
     noLeaks = await watchForLeaks();
     vswitch = await Switch.start(scope);
-    for (const name of names) guests.set(name, await boot(name));
+    await Promise.all(names.map(async (name) => guests.set(name, await boot(name))));
   });
 
   after(async () => {
@@ -179,4 +180,6 @@ describe('offloads between Linux guests, on and off', function () {
       assert.equal(InCsumErrors, 0);
     });
   }
+
+  describeUplink({ scope, vswitch: () => vswitch, guest });
 });

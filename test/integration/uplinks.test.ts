@@ -123,6 +123,10 @@ describe('uplinks come and go', function () {
       return stderr.trimEnd().split('\n');
     };
     assert.deepEqual(await refusal('add', 'net', 'net_null1'), ['vhost-host: uplink net exists already']);
+    await vswitch.addPort('guest');
+    assert.deepEqual(await refusal('add', 'guest', 'net_null1'), ['vhost-host: uplink guest: a port has this name']);
+    const port = await vswitch.cli('ports', 'add', 'net');
+    assert.deepEqual([port.code, port.stderr], [1, 'vhost-host: port net: an uplink has this name\n']);
     assert.deepEqual(await refusal('add', 'b', 'net_null0'), [
       'vhost-host: uplink b: device net_null0 is an uplink already',
     ]);

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define RIG_PROTOCOL (1ULL << 0 | 1ULL << 1 | 1ULL << 3 | 1ULL << 5)
+
 static bool read_all(int fd, void *to, size_t n)
 {
 	return n == 0 || recv(fd, to, n, MSG_WAITALL) == (ssize_t)n;
@@ -44,7 +46,7 @@ static uint64_t answer_to(struct rig *r, const struct vh_vhu_msg *m)
 	case VH_CUSE_GET_FEATURES:
 		return r->features;
 	case VH_CUSE_GET_PROTOCOL_FEATURES:
-		return 1ULL << 0 | 1ULL << 3 | 1ULL << 5;
+		return RIG_PROTOCOL;
 	case VH_CUSE_GET_QUEUE_NUM:
 		return r->pairs;
 	case VH_CUSE_GET_VRING_BASE:
@@ -58,22 +60,28 @@ static bool serve(struct rig *r, int fd, struct vh_gate *gate)
 {
 	struct vh_vhu_msg m = {0};
 	int fds[VH_VHU_MAX_FDS];
-	uint32_t n;
+	uint32_t n, came;
 	const char *why;
 
 	if (!hear(fd, &m, fds, &n))
 		return false;
+	came = n;
 	why = vh_gate_check(gate, &m, fds, n);
+	pthread_mutex_lock(&r->lock);
+	if (why == NULL && m.request == VH_CUSE_SET_LOG_BASE) {
+		close(r->log);
+		r->log = fds[0];
+		n = 0;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		close(fds[i]);
-	pthread_mutex_lock(&r->lock);
 	if (why != NULL) {
 		fprintf(stderr, "refused %s: %s\n", vh_gate_name(m.request), why);
 		r->refused = why;
 		r->refusals++;
 	}
 	if (r->n < RIG_HEARD)
-		r->heard[r->n++] = (struct rig_heard){m, n};
+		r->heard[r->n++] = (struct rig_heard){m, came};
 	pthread_mutex_unlock(&r->lock);
 	if (why != NULL)
 		return false;
@@ -81,8 +89,8 @@ static bool serve(struct rig *r, int fd, struct vh_gate *gate)
 		return true;
 	m.u64 = answer_to(r, &m);
 	m.flags = VH_VHU_VERSION | VH_VHU_REPLY;
-	m.size = 8;
-	return send(fd, &m, VH_VHU_HEADER + 8, MSG_NOSIGNAL) == VH_VHU_HEADER + 8;
+	m.size = m.request == VH_CUSE_SET_LOG_BASE ? 0 : 8;
+	return send(fd, &m, VH_VHU_HEADER + m.size, MSG_NOSIGNAL) == (ssize_t)(VH_VHU_HEADER + m.size);
 }
 
 static void *back_end(void *arg)
@@ -91,7 +99,7 @@ static void *back_end(void *arg)
 	struct vh_gate gate;
 	char scrap;
 
-	vh_gate_open(&gate, 2 * r->pairs, r->features, 1ULL << 0 | 1ULL << 3 | 1ULL << 5);
+	vh_gate_open(&gate, 2 * r->pairs, r->features, RIG_PROTOCOL);
 	if (r->mood == RIG_MUTE)
 		while (read(r->socket, &scrap, 1) > 0)
 			;
@@ -161,12 +169,21 @@ static int do_find_memory(void *self, pid_t process, const struct vhost_memory_r
 static int do_peek(void *self, pid_t process, uint64_t address, void *to, size_t n)
 {
 	struct rig *r = self;
-	uint64_t offset = address - (uintptr_t)r->memory;
+	uint64_t offset = address - (uintptr_t)r->memory, in_bitmap = address - (uintptr_t)r->bitmap;
 
-	if (process != getpid() || offset >= RIG_MEMORY || n > RIG_MEMORY - offset)
+	/* Nothing else of this process: it would be written as well. */
+	if (process != getpid() || ((offset >= RIG_MEMORY || n > RIG_MEMORY - offset) &&
+					   (in_bitmap >= r->bitmap_bytes || n > r->bitmap_bytes - in_bitmap)))
 		return -EFAULT;
-	memcpy(to, r->memory + offset, n);
+	memcpy(to, (const void *)(uintptr_t)address, n);
 	return 0;
+}
+
+static int do_open_memory(void *self, pid_t process, uint32_t uid)
+{
+	if (((struct rig *)self)->closed || process != getpid() || uid != getuid())
+		return -EPERM;
+	return open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 }
 
 static uint64_t do_birth(void *self, pid_t process)
@@ -187,7 +204,7 @@ static void do_say(void *self, const char *format, ...)
 
 void rig_open(struct rig *r)
 {
-	*r = (struct rig){.features = RIG_FEATURES, .pairs = 4, .clock = 1000, .alive = getpid()};
+	*r = (struct rig){.features = RIG_FEATURES, .pairs = 4, .clock = 1000, .alive = getpid(), .log = -1};
 	pthread_mutex_init(&r->lock, NULL);
 	r->world = (struct vh_cuse_world){.self = r,
 		.connect = do_connect,
@@ -195,6 +212,7 @@ void rig_open(struct rig *r)
 		.has_fd = do_has_fd,
 		.find_memory = do_find_memory,
 		.peek = do_peek,
+		.open_memory = do_open_memory,
 		.birth = do_birth,
 		.now = do_now,
 		.say = do_say};
@@ -215,6 +233,7 @@ void rig_close(struct rig *r)
 		check_failed(__FILE__, __LINE__, "the gate refused a message: %s", r->refused);
 	munmap(r->memory, RIG_MEMORY);
 	close(r->memory_fd);
+	close(r->log);
 	for (int i = 0; i < 8; i++)
 		close(r->event[i]);
 }
@@ -223,10 +242,11 @@ int rig_ioctl_of(struct rig *r, pid_t process, uint64_t client, uint32_t command
 	union vh_cuse_out *out)
 {
 	struct vh_cuse_client *c = vh_cuse_client(&r->port, client);
+	struct vh_cuse_caller who = {process, getuid()};
 	union vh_cuse_out unused;
 
 	REQUIRE(c != NULL);
-	return vh_cuse_ioctl(&r->link, c, process, command, in, out != NULL ? out : &unused);
+	return vh_cuse_ioctl(&r->link, c, &who, command, in, out != NULL ? out : &unused);
 }
 
 int rig_ioctl(struct rig *r, uint64_t client, uint32_t command, const void *in, union vh_cuse_out *out)

@@ -18,7 +18,7 @@
 #define RIG_GPA 0x100000000ULL
 #define RIG_FEATURES                                                                                         \
 	(1ULL << 0 | 1ULL << 11 | 1ULL << 12 | 1ULL << 15 | 1ULL << 17 | 1ULL << 22 | 1ULL << 27 |           \
-		1ULL << 28 | 1ULL << 29 | 1ULL << 30 | 1ULL << 32 | 1ULL << 34)
+		1ULL << 26 | 1ULL << 28 | 1ULL << 29 | 1ULL << 30 | 1ULL << 32 | 1ULL << 34)
 /* What the tests' clients take. */
 #define RIG_TAKEN (1ULL << 15 | 1ULL << 28 | 1ULL << 32)
 #define RIG_RING 256U
@@ -46,6 +46,9 @@ struct rig {
 	int lines;   /* said */
 	/* The client's. */
 	uint8_t *memory;
+	uint8_t *bitmap; /* where its dirty log may be, besides its memory */
+	uint64_t bitmap_bytes;
+	bool closed; /* its memory is not to be opened */
 	int memory_fd, event[8]; /* call and kick of four rings */
 	/* The back end's. */
 	enum rig_mood mood;
@@ -53,6 +56,7 @@ struct rig {
 	uint32_t pairs;
 	uint32_t position; /* what it answers to GET_VRING_BASE */
 	uint32_t nack;	   /* refuse this message */
+	int log;	   /* what it marks in, or -1 */
 	pthread_t thread;
 	bool runs;
 	int socket;

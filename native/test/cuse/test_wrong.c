@@ -14,7 +14,7 @@ static struct rig rig;
 
 void test_shapes(void)
 {
-	static const uint32_t unknown[] = {VHOST_SET_LOG_BASE, VHOST_SET_LOG_FD, VHOST_GET_BACKEND_FEATURES,
+	static const uint32_t unknown[] = {VHOST_SET_LOG_FD, VHOST_GET_BACKEND_FEATURES,
 		VHOST_SET_VRING_ENDIAN, 0, UINT32_MAX, 0xaf31, VHOST_NET_SET_BACKEND + 1};
 	uint32_t head[2] = {3, 0};
 	struct vh_cuse_shape s;
@@ -126,7 +126,7 @@ void test_mistakes(void)
 	addr.desc_user_addr += 8;
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_VRING_ADDR, &addr, NULL), -EINVAL);
 	addr = rig_addr(r, 0, 0);
-	addr.flags = 1;
+	addr.flags = 2;
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_VRING_ADDR, &addr, NULL), -EOPNOTSUPP);
 	addr.flags = 0;
 	addr.used_user_addr = (uintptr_t)r->memory + RIG_MEMORY - 64;

@@ -14,9 +14,17 @@
 	X(another_process_goes_on)                                                                           \
 	X(interrupts_move)                                                                                   \
 	X(memory_changes)                                                                                    \
+	X(log_is_carried_over)                                                                               \
+	X(log_ends)                                                                                          \
+	X(log_of_a_lost_link)                                                                                \
+	X(log_moves_and_grows)                                                                               \
+	X(log_of_two_pairs)                                                                                  \
+	X(log_mistakes)                                                                                      \
 	X(mistakes)                                                                                          \
 	X(back_end_troubles)                                                                                 \
 	X(any_order)                                                                                         \
+	X(node_numbers)                                                                                      \
+	X(node_of_a_name)                                                                                    \
 	X(proc_numbers)                                                                                      \
 	X(proc_regions)                                                                                      \
 	X(proc_hostile)                                                                                      \

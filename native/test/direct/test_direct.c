@@ -109,7 +109,7 @@ static struct vh_uplink *make_uplink(uint16_t i)
 	REQUIRE(eth >= 0);
 	u->eth = (uint16_t)eth;
 	u->port.id = (uint16_t)(VH_MAX_PORTS + i);
-	u->port.pairs = 1;
+	u->port.pairs = u->port.outs = 1;
 	u->port.uplink = &vh_uplink_ops;
 	u->longest = 1540;
 	snprintf(name, sizeof(name), "pool%u", i);

@@ -72,7 +72,7 @@ void guest_reset_rings(struct guest *g)
 bool guest_negotiate(struct guest *g)
 {
 	uint64_t features = 0, protocol = 0;
-	uint64_t wanted = VU_F_VERSION_1 | VU_F_PROTOCOL | (g->packed ? VU_F_PACKED : 0);
+	uint64_t wanted = VU_F_VERSION_1 | VU_F_PROTOCOL | g->wishes | (g->packed ? VU_F_PACKED : 0);
 	struct vu_msg owner = {.request = VU_SET_OWNER, .flags = VU_VERSION};
 
 	g->sock = vu_connect(g->path);
@@ -101,7 +101,7 @@ bool guest_share(struct guest *g, uint32_t regions)
 	return vu_send(g->sock, &m, fds, (int)regions) && vu_recv(g->sock, &reply) && reply.u64 == 0;
 }
 
-bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base)
+static struct vu_msg addresses(const struct guest *g, uint32_t ring)
 {
 	const struct ring *r = &g->ring[ring];
 	struct vu_msg m = {.request = VU_SET_VRING_ADDR, .flags = VU_VERSION, .size = 40};
@@ -110,11 +110,46 @@ bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base)
 	m.addr.desc = GUEST_USER + (uint64_t)((uint8_t *)r->desc - g->memory);
 	m.addr.avail = GUEST_USER + (uint64_t)((uint8_t *)r->driver - g->memory);
 	m.addr.used = GUEST_USER + (uint64_t)((uint8_t *)r->device - g->memory);
+	return m;
+}
+
+bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base)
+{
+	struct vu_msg m = addresses(g, ring);
+
 	return vu_state(g->sock, VU_SET_VRING_NUM, ring, g->size) &&
 	       vu_state(g->sock, VU_SET_VRING_BASE, ring, base) && vu_send(g->sock, &m, NULL, 0) &&
 	       vu_fd(g->sock, VU_SET_VRING_KICK, ring, g->kick[ring]) &&
 	       vu_fd(g->sock, VU_SET_VRING_CALL, ring, g->call[ring]) &&
 	       vu_state_ack(g->sock, VU_SET_VRING_ENABLE, ring, 1);
+}
+
+bool guest_log_base(struct guest *g, int fd, uint64_t size, uint64_t offset)
+{
+	struct vu_msg m = {.request = VU_SET_LOG_BASE, .flags = VU_VERSION, .size = 16}, reply;
+
+	m.log.size = size;
+	m.log.offset = offset;
+	return vu_send(g->sock, &m, &fd, 1) && vu_recv(g->sock, &reply) && reply.request == VU_SET_LOG_BASE;
+}
+
+bool guest_log_memory(struct guest *g, bool on)
+{
+	return vu_u64(g->sock, VU_SET_FEATURES, g->features | (on ? VU_F_LOG_ALL : 0)) && guest_begun(g);
+}
+
+bool guest_log_ring(struct guest *g, uint32_t ring, bool on, uint64_t used)
+{
+	struct vu_msg m = addresses(g, ring);
+
+	m.addr.flags = on;
+	m.addr.log = used;
+	return vu_send(g->sock, &m, NULL, 0) && guest_begun(g);
+}
+
+uint64_t guest_used_at(const struct guest *g, uint32_t ring)
+{
+	return guest_gpa((uint64_t)((uint8_t *)g->ring[ring].device - g->memory));
 }
 
 bool guest_begun(struct guest *g)

@@ -30,6 +30,7 @@ struct guest {
 	int memory_fd;
 	uint8_t *memory;
 	uint64_t features;
+	uint64_t wishes; /* features that it asks for besides those that it needs */
 	struct ring ring[2];
 	int kick[2], call[2];
 	uint64_t sent;	   /* frames made available; also the next sequence number */
@@ -50,6 +51,17 @@ bool guest_up(struct guest *g);
 bool guest_negotiate(struct guest *g);
 bool guest_share(struct guest *g, uint32_t regions);
 bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base);
+
+/*
+ * The dirty log: its file (answered by the switch); whether all memory is logged; a ring's addresses anew,
+ * with the flag that its used ring is logged at `used`. Return: whether it went and was acknowledged.
+ */
+bool guest_log_base(struct guest *g, int fd, uint64_t size, uint64_t offset);
+bool guest_log_memory(struct guest *g, bool on);
+bool guest_log_ring(struct guest *g, uint32_t ring, bool on, uint64_t used);
+
+/* Guest-physical address of a ring's used part (packed: the device's event area). */
+uint64_t guest_used_at(const struct guest *g, uint32_t ring);
 
 /* Waits until the switch uses rings that were started: a device begins after the reply to the message that
  * completed it, so this asks for one more. */

@@ -33,6 +33,7 @@ static const struct {
 	{"protocol", "SOCKET", 1, hostile_protocol},
 	{"fds", "SOCKET MESSAGES", 2, hostile_fds},
 	{"silent", "SOCKET OTHER_SOCKET", 2, hostile_silent},
+	{"log", "SOCKET PARTNER_SOCKET", 2, hostile_log},
 	{"memory", "SOCKET split|packed ROUNDS", 3, hostile_memory},
 	{"eventfd", "SOCKET VICTIM_SOCKET", 2, hostile_eventfd},
 	{"rings", "SOCKET split|packed PARTNER_SOCKET", 3, hostile_rings},

@@ -26,6 +26,7 @@ void hostile_fail(const char *attack, const char *what) __attribute__((noreturn)
 int hostile_protocol(int argc, char **argv); /* SOCKET */
 int hostile_fds(int argc, char **argv);	     /* SOCKET MESSAGES */
 int hostile_silent(int argc, char **argv);   /* SOCKET OTHER_SOCKET */
+int hostile_log(int argc, char **argv);	     /* SOCKET PARTNER_SOCKET */
 int hostile_memory(int argc, char **argv);   /* SOCKET split|packed ROUNDS */
 int hostile_eventfd(int argc, char **argv);  /* SOCKET VICTIM_SOCKET */
 int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */

@@ -243,9 +243,9 @@ static void addr_unaligned(void)
 	addresses(GUEST_USER + 8, GUEST_USER + 8192, GUEST_USER + 16384, 0);
 }
 
-static void addr_log(void)
+static void addr_flags(void)
 {
-	addresses(GUEST_USER, GUEST_USER + 8192, GUEST_USER + 16384, 1);
+	addresses(GUEST_USER, GUEST_USER + 8192, GUEST_USER + 16384, 2);
 }
 
 static void table_empty(void)
@@ -460,7 +460,7 @@ static const struct attack {
 	ATTACK(SHARED, addr_wraps),
 	ATTACK(SHARED, addr_used_outside),
 	ATTACK(SHARED, addr_unaligned),
-	ATTACK(SHARED, addr_log),
+	ATTACK(SHARED, addr_flags),
 	ATTACK(RUNNING, table_gpa_overlap),
 	ATTACK(RUNNING, table_read_only),
 	ATTACK(RUNNING, num_zero),

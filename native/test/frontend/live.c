@@ -5,7 +5,7 @@
  * JSON object: what each of them had taken from it and what it received; the test compares that with the
  * switch's counters, frame by frame. Ends with 1 and a line on stderr when something went wrong.
  */
-#include "guest.h"
+#include "flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,8 +15,6 @@
 
 #define A 1
 #define B 2
-#define BURST 32
-#define DRAIN_NS 10000000000ULL
 
 static struct guest a, b;
 static uint64_t withdrawn[3]; /* frames of a guest that the switch never took */
@@ -33,45 +31,14 @@ static void must(bool ok, const char *what)
 		fail(what);
 }
 
-/* Sends one burst, however long the switch takes to make room for it. */
-static void burst(struct guest *from, struct guest *to, uint32_t len)
-{
-	uint64_t end = vu_now() + DRAIN_NS;
-
-	for (uint32_t sent = 0; sent < BURST;) {
-		uint32_t n = guest_send(from, to->id, len, BURST - sent);
-
-		sent += n;
-		guest_receive(to, from->id);
-		if (n == 0 && vu_now() > end)
-			fail("the switch does not take frames");
-	}
-}
-
-/* Keeps both directions busy for a while; lengths change all the time. */
 static void flow(uint32_t turns)
 {
-	static uint32_t turn;
-
-	for (uint32_t i = 0; i < turns; i++, turn++) {
-		burst(&a, &b, GUEST_MIN_FRAME + turn * 37 % 1400);
-		burst(&b, &a, GUEST_MIN_FRAME + turn * 91 % 1400);
-	}
+	must(flow_both(&a, &b, turns), "the switch does not take frames");
 }
 
-/* Until the switch has taken everything. Deliveries end before a frame is handed back. */
 static void settle(struct guest *from, struct guest *to)
 {
-	uint64_t end = vu_now() + DRAIN_NS;
-	uint32_t ignored;
-
-	while (ring_busy(&from->ring[GUEST_TX]) > 0) {
-		if (!ring_reap(&from->ring[GUEST_TX], &ignored) && vu_now() > end)
-			fail("the switch does not take frames any more");
-		guest_receive(to, from->id);
-	}
-	while (guest_receive(to, from->id) > 0)
-		;
+	must(flow_settle(from, to), "the switch does not take frames any more");
 }
 
 static void settle_both(void)

@@ -1,9 +1,10 @@
 /*
- * talk SOCKET FIFO [lazy]
+ * talk SOCKET FIFO [offloads|lazy]
  *
- * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent, or "N*FRAME" so often; every frame
- * that comes is printed as such a line. It says "up" first, and ends when the switch does. Its memory is all
- * there from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
+ * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent, or "N*FRAME" so
+ * often; every frame that comes is printed as such a line. It says "up" first, and ends when the switch does.
+ * With offloads a frame's virtio header (its first ten bytes) stands in front of it. Its memory is all there
+ * from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
  */
 #include "guest.h"
 
@@ -18,9 +19,13 @@
 
 #define SIZE 256
 #define ROOM_MS 10000
-#define ROOM (GUEST_BUFFER - GUEST_HEADER)
+/* Of a frame that is sent: what the next buffers have is not in use, because long frames are few. */
+#define ROOM (8 * GUEST_BUFFER - GUEST_HEADER)
+#define OFFLOAD_HEADER 10U
 
 static struct guest me;
+/* How much of the virtio header a line has. */
+static uint32_t shown;
 
 static void fail(const char *what)
 {
@@ -53,16 +58,17 @@ static void say_once(const char *line)
 {
 	struct ring *r = &me.ring[GUEST_TX];
 	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2;
-	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER;
+	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER, to;
 
 	wait_for_room(r);
-	if (n == 0 || n > ROOM)
+	if (n <= shown || n - shown > ROOM)
 		fail("no frame, or too long");
 	memset(me.memory + at, 0, GUEST_HEADER);
-	for (uint32_t i = 0; i < n; i++)
-		me.memory[at + GUEST_HEADER + i] =
-			(uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
-	ring_put(r, guest_gpa(at), GUEST_HEADER + n, false);
+	for (uint32_t i = 0; i < n; i++) {
+		to = i < shown ? i : GUEST_HEADER + i - shown;
+		me.memory[at + to] = (uint8_t)(digit(line[2 * i]) << 4 | digit(line[2 * i + 1]));
+	}
+	ring_put(r, guest_gpa(at), GUEST_HEADER + n - shown, false);
 	guest_kick(&me, GUEST_TX);
 }
 
@@ -86,6 +92,8 @@ static void hear(void)
 
 		if (!ring_reap(r, &len))
 			break;
+		for (uint32_t i = 0; i < shown; i++)
+			printf("%02x", me.memory[at + i]);
 		for (uint32_t i = GUEST_HEADER; i < len; i++)
 			printf("%02x", me.memory[at + i]);
 		putchar('\n');
@@ -98,19 +106,27 @@ static void hear(void)
 
 int main(int argc, char **argv)
 {
-	char line[2 * ROOM + 16];
+	static char line[2 * (OFFLOAD_HEADER + ROOM) + 16];
+	const char *how = argc == 4 ? argv[3] : "";
+	bool offloads = strcmp(how, "offloads") == 0, lazy = strcmp(how, "lazy") == 0;
 	struct pollfd what[3];
 	FILE *told;
 	int fd;
 
 	/* For reading and writing: there is always a writer, so it never ends. */
-	fd = argc >= 3 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
+	fd = argc == 3 || offloads || lazy ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
 	told = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (told == NULL)
-		fail("usage: talk SOCKET FIFO [lazy]");
+		fail("usage: talk SOCKET FIFO [offloads|lazy]");
 	setvbuf(told, NULL, _IONBF, 0);
 	if (!guest_make(&me, argv[1], 1, false, SIZE) ||
-		(argc == 3 && posix_fallocate(me.memory_fd, 0, GUEST_MEMORY) != 0) || !guest_up(&me))
+		(!lazy && posix_fallocate(me.memory_fd, 0, GUEST_MEMORY) != 0))
+		fail("no memory");
+	if (offloads) {
+		me.wishes = VU_F_OFFLOADS;
+		shown = OFFLOAD_HEADER;
+	}
+	if (!guest_up(&me))
 		fail("the guest does not come up");
 	puts("up");
 	what[0] = (struct pollfd){.fd = fd, .events = POLLIN};

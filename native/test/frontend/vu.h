@@ -18,6 +18,7 @@ enum vu_request {
 	VU_RESET_OWNER = 4,
 	VU_SET_MEM_TABLE = 5,
 	VU_SET_LOG_BASE = 6,
+	VU_SET_LOG_FD = 7,
 	VU_SET_VRING_NUM = 8,
 	VU_SET_VRING_ADDR = 9,
 	VU_SET_VRING_BASE = 10,
@@ -29,6 +30,7 @@ enum vu_request {
 	VU_SET_PROTOCOL_FEATURES = 16,
 	VU_GET_QUEUE_NUM = 17,
 	VU_SET_VRING_ENABLE = 18,
+	VU_SEND_RARP = 19,
 	VU_GET_INFLIGHT_FD = 31,
 	VU_SET_INFLIGHT_FD = 32,
 };
@@ -37,11 +39,18 @@ enum vu_request {
 #define VU_NEED_REPLY 8U
 #define VU_MAX_FDS 8
 
+/* Checksums and TCP segmentation, left to the switch and taken from it. */
+#define VU_F_OFFLOADS (1ULL << 0 | 1ULL << 1 | 1ULL << 7 | 1ULL << 8 | 1ULL << 11 | 1ULL << 12)
 #define VU_F_MRG_RXBUF (1ULL << 15)
+#define VU_F_LOG_ALL (1ULL << 26)
 #define VU_F_INDIRECT (1ULL << 28)
 #define VU_F_PROTOCOL (1ULL << 30)
 #define VU_F_VERSION_1 (1ULL << 32)
 #define VU_F_PACKED (1ULL << 34)
+
+/* Protocol features. */
+#define VU_P_MQ (1ULL << 0)
+#define VU_P_REPLY_ACK (1ULL << 3)
 
 struct vu_region {
 	uint64_t gpa, size, user, offset;
@@ -57,6 +66,9 @@ struct vu_msg {
 			uint32_t index, flags;
 			uint64_t desc, used, avail, log;
 		} addr;
+		struct {
+			uint64_t size, offset;
+		} log;
 		struct {
 			uint32_t n, padding;
 			struct vu_region region[8];

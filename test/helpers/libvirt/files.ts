@@ -52,6 +52,9 @@ async function mountDev(space: Namespace, dir: string): Promise<void> {
   await space.sh('mount', '-t', 'tmpfs', '-o', 'mode=755', 'dev', dir);
   await space.sh('mkdir', `${dir}/net`, `${dir}/pts`, `${dir}/shm`);
   for (const name of devices) await space.run('cp', ['-a', `/dev/${name}`, `${dir}/${name}`]);
+  // libvirt probes emulators with the right to override permissions. Where QEMU's user cannot open the device then,
+  // it takes what it learned for outdated and probes anew, a dozen times for each command.
+  await space.run('chmod', ['666', `${dir}/kvm`]);
   // libvirt opens it and hands the descriptor on; a QEMU that used it would be told that this is no vhost.
   await space.sh('cp', '-a', '/dev/null', `${dir}/vhost-net`);
   await space.sh('ln', '-s', '/proc/self/fd', `${dir}/fd`);

@@ -22,7 +22,7 @@ export const CARD = '0000:00:05.0';
 const QEMU = `${root}build/qemu/usr`;
 const RUN = '/run/vhost-host';
 const LOG = '/run/switch.log';
-const MODULES = ['vfio_iommu_type1', 'vfio-pci'];
+const MODULES = ['vfio_iommu_type1', 'vfio-pci', 'uio_pci_generic'];
 /** The machine's processor is emulated; Node alone needs seconds to come up there. */
 const START_DEADLINE_MS = 120_000;
 const STOP_DEADLINE_MS = 30_000;
@@ -57,10 +57,17 @@ export class Machine {
     });
     for (const module of modules) await shell.sh(`insmod /modules/${module}`);
     await shell.sh('mkdir -p /run /var/run /dev/shm /g && mount -t tmpfs shm /dev/shm');
-    await shell.sh(`echo vfio-pci >/sys/bus/pci/devices/${CARD}/driver_override`);
-    await shell.sh(`echo ${CARD} >/sys/bus/pci/drivers_probe`);
     await bridge(scope, shell, apiSocketPath(dir), apiSocketPath(RUN));
-    return new Machine(shell, cable, Switch.at(scope, dir));
+    const machine = new Machine(shell, cable, Switch.at(scope, dir));
+    await machine.bind('vfio-pci');
+    return machine;
+  }
+
+  /** Hands the card to this driver; no switch has it. */
+  async bind(driver: 'vfio-pci' | 'uio_pci_generic'): Promise<void> {
+    const card = `/sys/bus/pci/devices/${CARD}`;
+    await this.shell.sh(`[ ! -e ${card}/driver ] || echo ${CARD} >${card}/driver/unbind`);
+    await this.shell.sh(`echo ${driver} >${card}/driver_override; echo ${CARD} >/sys/bus/pci/drivers_probe`);
   }
 
   /** Starts the switch with the card as uplink `net`. */
@@ -104,7 +111,7 @@ export class Machine {
   }
 
   /** A guest for a port that is there. */
-  talker(name: string, lazy = false): Promise<Talker> {
-    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, lazy);
+  talker(name: string, options?: { offloads?: boolean; lazy?: boolean }): Promise<Talker> {
+    return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, options);
   }
 }

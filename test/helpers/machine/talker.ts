@@ -12,10 +12,16 @@ export class Talker {
   ) {}
 
   /** lazy: its memory comes as it is used. */
-  static async start(shell: GuestShell, name: string, socket: string, lazy = false): Promise<Talker> {
+  static async start(
+    shell: GuestShell,
+    name: string,
+    socket: string,
+    { offloads = false, lazy = false } = {},
+  ): Promise<Talker> {
     const file = `/g/${name}`;
+    const how = offloads ? 'offloads' : lazy ? 'lazy' : '';
     const pid = await shell.sh(
-      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${lazy ? 'lazy' : ''} >${file}.out 2>&1 & echo $!`,
+      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${how} >${file}.out 2>&1 & echo $!`,
     );
     const self = new Talker(shell, file, pid.trim());
     await until(async () => (await self.lines())[0] === 'up', {
@@ -26,7 +32,12 @@ export class Talker {
   }
 
   async send(...frames: readonly Buffer[]): Promise<void> {
-    for (const frame of frames) await this.shell.sh(`echo ${frame.toString('hex')} >${this.file}.in`);
+    for (const frame of frames) {
+      // The guest's terminal takes lines of up to 4096 characters.
+      const parts = frame.toString('hex').match(/.{1,3000}/g) ?? [];
+      for (const part of parts) await this.shell.sh(`echo -n ${part} >>${this.file}.line`);
+      await this.shell.sh(`echo >>${this.file}.line; cat ${this.file}.line >${this.file}.in; rm ${this.file}.line`);
+    }
   }
 
   /** The same frame so many times, as fast as it can. */

@@ -11,7 +11,10 @@ import { chart } from '../../bench/svg.js';
 import { sampleOf } from '../../bench/windows.js';
 import type { Moment, Sample } from '../../bench/windows.js';
 
-const sample: Sample = { packetsPerSecond: 1e6, bitsPerSecond: 5e8, cyclesPerPacket: 90, busy: 0.7, foreign: 0 };
+const sample: Sample = {
+  ...{ packetsPerSecond: 1e6, bitsPerSecond: 5e8, cyclesPerPacket: 90, busy: 0.7 },
+  ...{ dropped: 0, foreign: 0 },
+};
 
 function measured(samples: readonly Partial<Sample>[]): Measured {
   const filled = samples.map((part) => ({ ...sample, ...part }));
@@ -28,11 +31,12 @@ function row(ours: Partial<Summary>, peer: Partial<Summary> | null, id = 'split/
   return rowOf(c, summaryOf(ours), peer === null ? null : summaryOf(peer));
 }
 
-function reportOf(rows: readonly Row[], peer: string | null = 'Open vSwitch 3.1.0'): Report {
+function reportOf(rows: readonly Row[], peer: string | null = 'Open vSwitch 3.1.0', nic: Report['nic'] = []): Report {
   return {
     machine: { processor: 'A <CPU> & more', cpus: 2, memoryMb: 1024, kernel: '6.1', virtual: true },
     ...{ switchVersion: 'vhost-host 0', peer, peerReason: peer === null ? 'it is not there' : null },
     ...{ hugepages: true, hugepagesReason: null, switchCpu: 0, guestCpu: 1, rounds: 3, windows: 3, seconds: 1, rows },
+    nic,
     latency: {
       idleUs: 2000,
       sleepsPerFrame: 1,
@@ -79,10 +83,10 @@ describe('bench: figures', () => {
       activity: { threads: [{ at, ran }], stolen: [0] },
     });
     assert.deepEqual(sampleOf(moment(0, 0, 0), moment(1000, 5000, 1000)), {
-      ...{ packetsPerSecond: 5000, bitsPerSecond: 5000 * 64 * 8, cyclesPerPacket: 100, busy: 0.5, foreign: 0 },
+      ...{ packetsPerSecond: 5000, bitsPerSecond: 5000 * 64 * 8, cyclesPerPacket: 100, busy: 0.5, dropped: 0, foreign: 0 },
     });
     assert.equal(sampleOf(moment(0, 7, 0), moment(1000, 7, 100)), undefined);
-    assert.throws(() => sampleOf(moment(0, 7, 0), moment(1000, 7, 1000)), /0 frames came to the guests/);
+    assert.throws(() => sampleOf(moment(0, 7, 0), moment(1000, 7, 1000)), /0 frames at the guests/);
   });
 
   it('sets ours against theirs, and says what limits a row', () => {

@@ -76,7 +76,9 @@ describe('the command line, with a switch running', () => {
           const both = await run(desk, 'ports', 'add', 'a', '--transports', 'user,cuse', '--dev-index', '4', ...there);
           const ways = `${portSocketPath(runDir, 'a')} and /dev/usvhost-4`;
           assert.deepEqual(both, { code: 0, out: [`port a (0) listens on ${ways}`], err: [] });
-          await run(desk, 'ports', 'add', 'b', '--transports', 'cuse', ...there);
+          const mac = '52:54:00:00:00:0A';
+          const b = await run(desk, 'ports', 'add', 'b', '--transports', 'cuse', '--mac', mac, '--json', ...there);
+          assert.equal(parse(b.out[0])['mac'], mac.toLowerCase());
           const lines = (await run(desk, 'ports', ...there)).out;
           assert.match(lines[1] ?? '', /port-a\.sock \/dev\/usvhost-4$/);
           assert.match(lines[2] ?? '', / - +\/dev\/usvhost-1$/);
@@ -223,6 +225,7 @@ describe('the command line: mistakes', () => {
       /It must be user, cuse, or user,cuse\.$/,
     ],
     ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
+    ['an address that is none', ['ports', 'add', 'a', '--mac', 'x'], /It must be the address of one network card\.$/],
     ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
     ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
     ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],

@@ -65,16 +65,18 @@ describe('answers for people', () => {
       ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
       ...{
         zeroCopied: 5678,
+        offloads: ['tx-csum', 'tso'],
+        remark: null,
         buffers: 10,
         buffersFree: 9,
         pools: { count: 7, taken: [{ pool: 1, id: 0, mac: '02:00:00:00:00:0a' }] },
         macs: 1234,
       },
     };
-    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, zeroCopied: null }]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  POOLS  UNCOPIED  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500      0,1    1/7     5,678  drop    1,234  net_null  net_null0',
-      '256  net0  down       -  1500      0,1      -         -  drop    1,234  net_null  net_null0',
+    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, offloads: [], zeroCopied: null }]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  UNCOPIED  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678  drop    1,234  net_null  net_null0',
+      '256  net0  down       -  1500  -                0,1      -         -  drop    1,234  net_null  net_null0',
     ]);
     assert.deepEqual(uplinkLines([]), ['no uplinks']);
   });
@@ -97,6 +99,7 @@ describe('answers for people', () => {
       rings: [],
       transports: ['user' as const],
       device: null,
+      mac: null,
     };
     const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
     assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);

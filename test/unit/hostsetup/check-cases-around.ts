@@ -40,7 +40,7 @@ export const AROUND_CASES: readonly Row[] = [
       libvirt: { guestDevices: ['/dev/usvhost-1', '/dev/usvhost-3'], allowedDevices: [...DEFAULTS, '/dev/usvhost-1'] },
     },
     'cgroup-acl error',
-    /may not have \/dev\/usvhost-3.*setup --devices 3/s,
+    /^[^]*\n\/dev\/usvhost-3: neither allowed.*private \/dev.*setup --devices 3/s,
   ],
   ['an unreadable qemu.conf', { libvirt: { confTrouble: 'line 3' } }, 'cgroup-acl error', /line 3.*sudoedit/s],
   ['kvm', { libvirt: {} }, 'device-access ok', /may use \/dev\/kvm/],

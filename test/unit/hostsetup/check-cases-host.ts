@@ -16,6 +16,10 @@ const noModules = (id: string): MemoryHost =>
     .file('/etc/os-release', `ID=${id}\n`)
     .file('/lib/modules/6.1.0-18-amd64/modules.dep', 'kernel/a.ko:\n')
     .file('/lib/modules/6.1.0-18-amd64/modules.builtin', '');
+const withBridge = (capabilities: string, numbers: string): MemoryHost =>
+  debian12()
+    .file('/proc/77/comm', 'vh-cuse-bridge\n')
+    .file('/proc/77/status', `Name:\tvh-cuse-bridge\nNSpid:\t${numbers}\nCapEff:\t${capabilities}\n`);
 const RESERVE = '| sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
 
 export const HOST_CASES: readonly Row[] = [
@@ -26,6 +30,19 @@ export const HOST_CASES: readonly Row[] = [
     { on: debian12().file('/proc/sys/kernel/yama/ptrace_scope', '3\n') },
     'ptrace warning',
     /ptrace_scope is 3.*reboot/s,
+  ],
+  ['a bridge', { on: withBridge('ffffffffffffffff', '77') }, 'bridge ok', /process 77, which serves .* may open/],
+  [
+    'a bridge without rights',
+    { on: withBridge('0000000000000002', '77') },
+    'bridge error',
+    /77 may not open .*: no CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE.*sudo vhost-host start/s,
+  ],
+  [
+    'a bridge in a container',
+    { on: withBridge('ffffffffffffffff', '77 5') },
+    'bridge error',
+    /77, .* PID namespace of its own/,
   ],
   ['memory', {}, 'memory-free ok', /12 GiB of 16 GiB/],
   [

@@ -76,6 +76,7 @@ describe('the API: each endpoint', () => {
         offloads: true,
         transports: ['user'],
         device: null,
+        mac: null,
         origin: 'api',
         state: 'connected',
         vlanTag: 1001,

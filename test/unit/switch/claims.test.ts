@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { call } from '../../../src/switch/rest.js';
-import { claimSocketPath, portSocketPath } from '../../../src/switch/rundir.js';
+import { apiSocketPath, claimSocketPath, portSocketPath } from '../../../src/switch/rundir.js';
 import type { Port, PortClaim } from '../../../src/switch/schema.js';
 import { siblingName } from '../../../src/switch/claims.js';
 import { until } from '../../helpers/until.js';
@@ -101,6 +101,29 @@ describe('claims', () => {
       },
       { ports: [{ name: 'c' }] },
     ));
+
+  it('by a guest whose address a port is for get that port, whatever the guest is called', () => {
+    const mac = '52:54:00:00:00:0a';
+    return withDaemon(
+      async (bench) => {
+        assert.equal((await claim(bench, 'g', { mac: mac.toUpperCase() })).name, 'its');
+        bench.binding.connect('its');
+        const error = await failure('PORT_IN_USE', claim(bench, 'g', { mac, exact: false }));
+        assert.equal(error.message, 'port its is taken: a guest is connected to it');
+        // Another address, or none, is found by name.
+        assert.equal((await claim(bench, 'g', { mac: '52:54:00:00:00:0b' })).name, 'g');
+        assert.equal((await claim(bench, 'h')).name, 'h');
+        await failure('USAGE', claim(bench, 'h', { mac: '01:00:5e:00:00:01' }));
+        const twice = call(apiSocketPath(bench.runDir), 'POST', '/v1/ports', { name: 'twice', mac });
+        assert.equal(
+          (await failure('PORT_EXISTS', twice)).message,
+          `port twice: port its is for the guest with ${mac}`,
+        );
+        assert.deepEqual(names(bench), ['its', 'g', 'h']);
+      },
+      { ports: [{ name: 'its', mac }] },
+    );
+  });
 
   it('for more queues than before make the port anew', () =>
     withDaemon(async (bench) => {

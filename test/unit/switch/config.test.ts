@@ -58,6 +58,11 @@ describe('configuration: what is refused', () => {
       'ports[1].name: "a" is named twice in /etc/x.json',
     ],
     [
+      'a port for a group of guests',
+      { ports: [{ name: 'a', mac: '01:00:5e:00:00:01' }] },
+      'ports[0].mac: must be the address of one network card, such as 52:54:00:12:34:56 in /etc/x.json',
+    ],
+    [
       'a port without a transport',
       { ports: [{ name: 'a', transports: [] }] },
       'ports[0].transports: names at least one of "user" and "cuse" in /etc/x.json',

@@ -38,6 +38,7 @@ describe('the daemon: coming up', () => {
           zeroCopy: false,
           rxDescriptors: 32,
           txDescriptors: 64,
+          physicalAddresses: false,
         });
       },
       { memoryMb: 32, logLevel: 7, poll: 'busy' },

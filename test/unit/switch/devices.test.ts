@@ -7,6 +7,7 @@ import { call } from '../../../src/switch/rest.js';
 import { apiSocketPath, claimSocketPath, portSocketPath } from '../../../src/switch/rundir.js';
 import type { Port } from '../../../src/switch/schema.js';
 import type { Settings } from '../../../src/switch/settings.js';
+import { until } from '../../helpers/until.js';
 import { FakeBridge } from './fake-bridge.js';
 import { failure, startBench, withDir } from './support.js';
 import type { Bench } from './support.js';
@@ -39,6 +40,17 @@ async function add({ runDir }: Bench, wish: object): Promise<Port> {
 async function claim({ runDir }: Bench, wish: object): Promise<Port> {
   const body = { queues: 1, exact: true, ...wish };
   return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', body)) as Port;
+}
+
+/** Lets the daemon's housekeeping run, until `done`. */
+async function tick({ clock }: Bench, done: () => boolean): Promise<void> {
+  await until(
+    () => {
+      clock.advance(1);
+      return done();
+    },
+    { deadline: 10_000, what: 'housekeeping' },
+  );
 }
 
 describe('devices of ports', () => {
@@ -107,9 +119,7 @@ describe('devices of ports', () => {
       const error = await failure('PORT_IN_USE', claim(bench, { name: 'u', transport: 'cuse' }));
       assert.equal(error.message, 'port u is taken: it is not for cuse: its transports are user');
       assert.deepEqual((await claim(bench, { name: 'u' })).transports, ['user']);
-      const opened = bridge.devices.get('usvhost-1');
-      assert.ok(opened !== undefined);
-      opened.opens = 1;
+      bridge.open('usvhost-1');
       await bench.daemon.stop();
       const next = await startBench(bench.runDir);
       try {
@@ -121,6 +131,45 @@ describe('devices of ports', () => {
       } finally {
         await next.daemon.stop();
       }
+    }));
+
+  it('lost with the bridge that was killed: made again, and told whose guest has lost its own', () =>
+    withBridge(async (bench, bridge) => {
+      await add(bench, { name: 'a', transports: ['cuse'] });
+      await add(bench, { name: 'b', transports: ['cuse'], devIndex: 9 });
+      const before = new Map(bridge.devices);
+      bridge.open('usvhost-1');
+      // Looked at once a second.
+      bridge.asked.length = 0;
+      await tick(bench, () => bridge.asked.includes('list'));
+      bridge.forget();
+      await tick(bench, () => bridge.devices.size === 2);
+      assert.deepEqual(
+        [...bridge.devices],
+        [...before].map(([name, device]) => [name, { ...device, opens: 0 }]),
+      );
+      const said = bench.log.filter((line) => line.includes('made again')).map((line) => line.replace(/^\S+ /, ''));
+      const why = 'made again, since the cuse bridge was killed';
+      assert.deepEqual(said, [
+        `port a (0): /dev/usvhost-1 ${why}; the guest that had it open has lost it until it is started anew`,
+        `port b (1): /dev/usvhost-9 ${why}`,
+      ]);
+    }));
+
+  it('that cannot be made again are told once, and made when they can be', () =>
+    withBridge(async (bench, bridge) => {
+      await add(bench, { name: 'a', transports: ['cuse'] });
+      bridge.forget();
+      bridge.trouble = '/dev/usvhost-1: the name is taken by another device';
+      for (const _ of ['once', 'twice']) {
+        const asked = bridge.asked.length;
+        await tick(bench, () => bridge.asked.slice(asked).some((line) => line.startsWith('add')));
+      }
+      bridge.trouble = undefined;
+      await tick(bench, () => bridge.devices.size === 1);
+      const said = bench.log.filter((line) => line.includes('not made again'));
+      assert.equal(said.length, 1, said.join());
+      assert.match(said[0] ?? '', /devices are not made again: the cuse bridge: \/dev\/usvhost-1: the name is taken/);
     }));
 
   it('a bridge that cannot be started, or ends, is told as such', () =>

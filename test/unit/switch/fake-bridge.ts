@@ -6,6 +6,8 @@ import { bridgeSocketPath } from '../../../src/switch/rundir.js';
 export class FakeBridge {
   /** By name: how often it is open, its socket, and how it was wished for. */
   readonly devices = new Map<string, { opens: number; socket: string; access: string }>();
+  /** What came over the line. */
+  readonly asked: string[] = [];
   /** Answers the next "add" instead of a device. */
   trouble: string | undefined;
   readonly #server: Server;
@@ -22,11 +24,23 @@ export class FakeBridge {
     return bridge;
   }
 
+  /** A guest opens a device. */
+  open(name: string): void {
+    const device = this.devices.get(name);
+    if (device !== undefined) device.opens++;
+  }
+
+  /** As if it had been killed and another one had started: nothing is left. */
+  forget(): void {
+    this.devices.clear();
+  }
+
   async stop(): Promise<void> {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
   #answer(line: string): string {
+    this.asked.push(line);
     const [command = '', name = '', ...rest] = line.split(' ');
     if (command === 'list') {
       const lines = [...this.devices].map(([device, { opens, socket }]) => `${device} ${opens} ${socket}\n`);

@@ -89,9 +89,17 @@ describe('uplinks of a switch', () => {
         say: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
         zeroCopy: true,
+        addresses: 'virtual',
+        isPort: (name) => name === 'guest',
       }),
     };
   }
+
+  it('has no name that a port has', async () => {
+    const { uplinks } = table();
+    const error = await failure('UPLINK_EXISTS', uplinks.add({ name: 'guest', device }, 'api'));
+    assert.equal(error.message, 'uplink guest: a port has this name');
+  });
 
   it('a link is told when it changes, and only then', async () => {
     const { binding, said, uplinks } = table();
@@ -165,7 +173,7 @@ describe('uplinks of a switch', () => {
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
-            ...{ buffers: 100, buffersFree: 90, pools: null, zeroCopied: null, macs: 0 },
+            ...{ buffers: 100, buffersFree: 90, offloads: [], remark: null, pools: null, zeroCopied: null, macs: 0 },
           },
         ]);
         assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));

@@ -179,6 +179,9 @@ describe('the way to the switch', () => {
     deepEqual(claimed(), asked('cuse'));
     deepEqual(await brokerOf().claim(CLAIM, false), GIVEN);
     deepEqual(claimed(), asked());
+    const mac = '52:54:00:00:00:01';
+    await brokerOf().claim({ ...CLAIM, mac }, false);
+    deepEqual(claimed(), { ...asked(), mac });
     deepEqual(await brokerOf({ transport: 'user' }).claim(CLAIM, false), GIVEN);
     deepEqual(claimed(), asked('user'));
     deepEqual(await brokerOf({ transport: 'cuse' }).predict(CLAIM), { device: '/dev/usvhost-N', fds: 'FD:FD' });

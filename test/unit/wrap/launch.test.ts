@@ -38,6 +38,16 @@ describe('launch', () => {
     );
   });
 
+  it('tells the address of the card, as the switch writes it, and nothing that is none', async () => {
+    const claims: Claim[] = [];
+    const call = (mac: string) => [...CALL.slice(0, -1), `virtio-net-pci,netdev=h1,mac=${mac}`];
+    for (const mac of ['52:54:00:00:00:0A', '52-54-00-00-00-0a', 'x']) await run(call(mac), claims);
+    deepEqual(
+      claims.map(({ mac }) => mac),
+      ['52:54:00:00:00:0a', '52:54:00:00:00:0a', undefined],
+    );
+  });
+
   it('a guest without a name takes what port it can get', async () => {
     const claims: Claim[] = [];
     await run(CALL.slice(2), claims);

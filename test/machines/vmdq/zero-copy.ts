@@ -18,7 +18,7 @@ function tagged(inner: Buffer, vlan: number): Buffer {
 }
 
 /** Cases for a machine whose switch runs; they end it and start another, whose card reads guests' memory itself. */
-export function zeroCopyCases(machine: () => Machine): void {
+export function describeZeroCopy(machine: () => Machine): void {
   let guest: Talker;
   const uncopied = async (): Promise<number | null> => (await machine().vswitch.uplink('net')).zeroCopied;
   const sends = async (payload: Buffer, vlan = TAG, from = guest): Promise<void> => {
@@ -66,7 +66,7 @@ export function zeroCopyCases(machine: () => Machine): void {
 
   it('zero copy: a guest whose memory is not all there is sent with copies, and the log says so', async () => {
     await machine().vswitch.addPort('b', 1);
-    const lazy = await machine().talker('b', true);
+    const lazy = await machine().talker('b', { lazy: true });
     await machine().says(/device 1: its frames are sent with copies: the guest's memory is not all there/);
     const before = await uncopied();
     await sends(frame({ to: broadcast, from: lazyMac, length: 1300 }), TAG + 1, lazy);

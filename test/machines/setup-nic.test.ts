@@ -17,7 +17,7 @@ describe('setup: a real network card, in a guest with a real udev', function () 
   let host: Host;
 
   before(async () => {
-    noLeaks = await watchForLeaks();
+    noLeaks = await watchForLeaks({ pages: false });
     guest = await bootUdevGuest(scope);
     host = guestHost(guest);
   });

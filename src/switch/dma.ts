@@ -1,0 +1,56 @@
+import { basename } from 'node:path';
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import type { UplinkWish } from './settings.js';
+import { deviceName, pciAddress } from './uplink-device.js';
+
+/**
+ * Which addresses cards are told to read and write at: DPDK's "IOVA mode", one for the whole switch, for as long as it
+ * runs. Virtual ones need an IOMMU between card and memory; a card without one would write wherever they happen to point.
+ */
+export type DmaAddresses = 'virtual' | 'physical';
+
+export interface DmaChoice {
+  readonly addresses: DmaAddresses;
+  /** Which card asks for it; undefined: none, it is the usual one. */
+  readonly reason: string | undefined;
+}
+
+/** Drivers that hand a card over as it is, whatever IOMMU there may be. */
+const WITHOUT_IOMMU = ['uio_pci_generic', 'igb_uio'];
+/** How the kernel calls the group of a card that vfio-pci has without an IOMMU. */
+const NO_IOMMU_GROUP = 'vfio-noiommu';
+
+/** Why a device has to be told physical addresses; undefined where it does not. `device`: as of `deviceName`. */
+export async function needsPhysical(host: Host, device: string): Promise<string | undefined> {
+  const address = pciAddress(device);
+  if (address === undefined) return undefined;
+  const dir = `/sys/bus/pci/devices/${address}`;
+  const driver = basename((await host.realpath(`${dir}/driver`)) ?? '');
+  if (WITHOUT_IOMMU.includes(driver)) return `${address} is bound to ${driver}`;
+  const group = (await host.readOptional(`${dir}/iommu_group/name`))?.trim();
+  return group === NO_IOMMU_GROUP ? `${address} is bound to ${driver} without an IOMMU` : undefined;
+}
+
+/** The mode that the uplinks at start ask for. */
+export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]): Promise<DmaChoice> {
+  for (const { device } of uplinks) {
+    const reason = await needsPhysical(host, deviceName(device));
+    if (reason !== undefined) return { addresses: 'physical', reason };
+  }
+  return { addresses: 'virtual', reason: undefined };
+}
+
+/** Throws where an uplink's device cannot work with the mode in use. `device`: as of `deviceName`. */
+export async function checkAddresses(
+  host: Host,
+  addresses: DmaAddresses,
+  { name, device }: Pick<UplinkWish, 'name' | 'device'>,
+): Promise<void> {
+  if (addresses === 'physical') return;
+  const reason = await needsPhysical(host, device);
+  if (reason === undefined) return;
+  throw new VhostHostError('UPLINK_FAILED', `${reason}, which works only in a switch that is started with it`, {
+    hint: `vhost-host stop && vhost-host start --uplink ${name}=${device}`,
+  });
+}

@@ -1,0 +1,14 @@
+import Mocha from 'mocha';
+
+/** Runs the tests of this directory, as one file with mocha itself (test/helpers/bundle.ts); the report is JSON. */
+
+const mocha = new Mocha({ bail: true, reporter: Mocha.reporters.JSON });
+// The tests' own words (describe, it, …) become global.
+mocha.suite.emit('pre-require', globalThis, '', mocha);
+await import('./cuse.test.js');
+await import('./many.test.js');
+if (process.env.VHOST_HOST_TEST_FULL !== undefined) {
+  await import('./linux.full.js');
+  await import('./libvirt.full.js');
+}
+mocha.run((failures) => (process.exitCode = Math.min(failures, 1)));
