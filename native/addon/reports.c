@@ -68,9 +68,7 @@ static napi_value offloads(napi_env env, const struct vh_uplink_offloads *o)
 	const struct {
 		const char *name;
 		bool on;
-	} all[] = {{"tx-csum", o->tx_csum},
-		{"tso", o->tso},
-		{"vlan-insert", o->vlan_insert},
+	} all[] = {{"tx-csum", o->tx_csum}, {"tso", o->tso}, {"vlan-insert", o->vlan_insert},
 		{"rx-csum", o->rx_csum}};
 	napi_value array = vh_array(env);
 	uint32_t n = 0;

@@ -358,8 +358,8 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	return r->batch.chains;
 }
 
-void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
-	uint32_t len)
+void vh_switch_inject(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame, uint32_t len)
 {
 	struct vh_round *r = lane->work;
 	struct vh_counters *own = &port->counters[lane->worker];

@@ -30,9 +30,11 @@
 
 /* Rounds of a lane: one to work with, the others may be parked. */
 #define VH_ROUNDS 9
-/* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests. */
+/* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests.
+ */
 #define VH_UPLINK_PATIENCE 9U
-/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that. */
+/* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
+ */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
 #define VH_ANNOUNCE_COUNTERS (VH_MAX_WORKERS + 1)
 
@@ -40,9 +42,9 @@ struct vh_port;
 
 /*
  * What an uplink (a network card, native/dpdk/uplink.h) does where a guest has rings. Its port's tx[] are the
- * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs) are
- * those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these; they must
- * not block.
+ * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs)
+ * are those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these;
+ * they must not block.
  */
 struct vh_uplink_ops {
 	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
@@ -50,14 +52,15 @@ struct vh_uplink_ops {
 	/* Gives the frames of a round back. */
 	void (*complete)(const struct vh_batch *batch);
 	/*
-	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a batch
-	 * with a hold it leaves what there is no room for to the caller: copies are dropped then, and counted.
+	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a
+	 * batch with a hold it leaves what there is no room for to the caller: copies are dropped then, and
+	 * counted.
 	 */
 	uint32_t (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
 		const uint8_t *which, uint32_t n, struct vh_counters *own);
 	/*
-	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is; others it
-	 * is given finished. NULL where that names none.
+	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is;
+	 * others it is given finished. NULL where that names none.
 	 */
 	bool (*takes)(const struct vh_port *port, const struct vh_batch *batch, uint8_t frame);
 };
@@ -180,8 +183,8 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
  * Forwards one frame as if it had come from transmit queue 0 of a guest's port, which must be stopped and out
  * of use; nobody is waited for. By a thread that counts as a worker meanwhile, with a lane of its own.
  */
-void vh_switch_inject(struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame,
-	uint32_t len);
+void vh_switch_inject(
+	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame, uint32_t len);
 
 /*
  * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not

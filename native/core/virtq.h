@@ -148,12 +148,12 @@ struct vh_vq {
 	uint64_t learned_key;
 	uint32_t learned_at, learned_gen;
 	struct vh_round *parked; /* transmit queues: the round that waits for its receivers; see switch.h */
-	struct vh_hold *hold;	 /* transmit queues whose chains may stay out beyond their round; see hold.h */
-	uint64_t rest_ticks; /* transmit queues: see rest; when the costly round began, or when the rest ends
-			      */
-	uint32_t rest;	     /* enum vh_rest */
-	uint64_t no_wait;    /* an uplink's queues that several guests share: until when no round is parked */
-	uint32_t stalled;    /* receive queues: took nothing during a whole series of retries; atomic */
+	struct vh_hold *hold; /* transmit queues whose chains may stay out beyond their round; see hold.h */
+	uint64_t rest_ticks;  /* transmit queues: see rest; when the costly round began, or when the rest ends
+			       */
+	uint32_t rest;	      /* enum vh_rest */
+	uint64_t no_wait; /* an uplink's queues that several guests share: until when no round is parked */
+	uint32_t stalled; /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {
@@ -167,16 +167,17 @@ struct vh_frame {
 	uint32_t len;	      /* its bytes */
 	uint32_t total;	      /* bytes of the whole frame */
 	uint16_t more, first; /* further segments: how many, and where in vh_batch.seg */
-	uint32_t offload; /* what its receiver must have taken on (VH_F_GUEST_*), or VH_CHECKED; 0: complete */
+	uint32_t
+		offload; /* what its receiver must have taken on (VH_F_GUEST_*), or VH_CHECKED; 0: complete */
 };
 
 struct vh_batch {
 	uint16_t frames; /* well-formed ones, in frame[] */
 	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
 	uint16_t segs;
-	uint16_t offloads; /* frames that are not complete: each has its entry in offload[] */
-	uint32_t walked;   /* descriptors of chains that were no single buffer */
-	uint64_t bad;	   /* chains that became no frame, as bits */
+	uint16_t offloads;    /* frames that are not complete: each has its entry in offload[] */
+	uint32_t walked;      /* descriptors of chains that were no single buffer */
+	uint64_t bad;	      /* chains that became no frame, as bits */
 	struct vh_hold *hold; /* the queue's; NULL: frames must be copied while they are delivered */
 	union {
 		struct {

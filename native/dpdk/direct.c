@@ -78,8 +78,7 @@ static void release_sent(struct rte_mempool *pool, void *context, void *ticket, 
 	/* Meanwhile it may have come back and be another frame's, but not one that is sent: we have the lock.
 	 */
 	if ((held & SENT) != 0 &&
-		__atomic_compare_exchange_n(
-			&t->held, &held, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		__atomic_compare_exchange_n(&t->held, &held, 0, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		give_back(held);
 }
 
@@ -165,8 +164,8 @@ static bool passes_pointers(const char *driver)
 }
 
 /*
- * Drivers whose descriptor status was seen to be right for the newest frame. Others round it to where they ask
- * their cards to report; none is added without a card to try it on.
+ * Drivers whose descriptor status was seen to be right for the newest frame. Others round it to where they
+ * ask their cards to report; none is added without a card to try it on.
  */
 static bool tells_what_is_sent(const char *driver)
 {
@@ -195,8 +194,8 @@ static int reach(struct vh_uplink *u, const struct rte_eth_dev_info *info, char 
 	return u->loaned ? 0 : -ENOTSUP;
 }
 
-static int check_count(const char *what, uint16_t count, const struct rte_eth_desc_lim *limits, char *error,
-	size_t n)
+static int check_count(
+	const char *what, uint16_t count, const struct rte_eth_desc_lim *limits, char *error, size_t n)
 {
 	if (count <= limits->nb_max && count >= limits->nb_min &&
 		(limits->nb_align == 0 || count % limits->nb_align == 0))
@@ -223,8 +222,8 @@ int vh_direct_configure(struct rte_eth_conf *conf, const struct rte_eth_dev_info
 static void fill_ticket(struct rte_mempool *pool, void *context, void *ticket, unsigned int i)
 {
 	(void)context, (void)i;
-	*(struct ticket *)ticket = (struct ticket){
-		.info = {.free_cb = come_back, .fcb_opaque = ticket}, .home = pool};
+	*(struct ticket *)ticket =
+		(struct ticket){.info = {.free_cb = come_back, .fcb_opaque = ticket}, .home = pool};
 }
 
 /* Return: whether there was memory. */
@@ -257,8 +256,8 @@ int vh_direct_join(struct vh_uplink *u, char *error, size_t n)
 	if (result != 0)
 		return result;
 	if (!make_pools(u, pieces)) {
-		snprintf(error, n, "no memory for %u packet buffers; give the switch more (memoryMb)",
-			pieces);
+		snprintf(
+			error, n, "no memory for %u packet buffers; give the switch more (memoryMb)", pieces);
 		return -ENOMEM;
 	}
 	__atomic_store_n(&direct.uplink[u->port.id - VH_MAX_PORTS], u, __ATOMIC_RELEASE);
@@ -308,8 +307,8 @@ void vh_direct_close(struct vh_uplink *u)
 }
 
 /* What of a frame is behind its head, in a card's view. Return: how many pieces, or 0: it must be copied. */
-static uint32_t pieces_of(const struct vh_loan *loan, const struct vh_batch *b, const struct vh_frame *f,
-	struct vh_seg *out)
+static uint32_t pieces_of(
+	const struct vh_loan *loan, const struct vh_batch *b, const struct vh_frame *f, struct vh_seg *out)
 {
 	const struct vh_seg front = {.p = f->data, .len = f->len};
 	uint32_t skip = HEAD, n = 0;

@@ -9,9 +9,9 @@
  * ours. What cannot be sent that way (unfinished checksums, scattered buffers, memory that the card does not
  * reach, a second uplink) is copied.
  *
- *   Drivers free what was sent only when they need the room, and how they are to be asked before differs: igb's
- * rte_eth_tx_done_cleanup() makes it take frames of several pieces for unsent ones for good (22.11). So the
- * worker of a queue whose first chain is out looks whether the newest descriptor is done, and with it all
+ *   Drivers free what was sent only when they need the room, and how they are to be asked before differs:
+ * igb's rte_eth_tx_done_cleanup() makes it take frames of several pieces for unsent ones for good (22.11). So
+ * the worker of a queue whose first chain is out looks whether the newest descriptor is done, and with it all
  * before; then the chains are back, whenever the driver frees its buffers. Between a chain and the buffers
  * stands a ticket, which outlives either. Only drivers that are known to tell the truth there are taken.
  *
@@ -61,7 +61,8 @@ void vh_direct_leave(struct vh_uplink *u);
 /* Its device has vanished, perhaps for good: what it was to send is given back. */
 void vh_direct_halt(struct vh_uplink *u);
 
-/* What its device has sent back to itself and nobody takes any more is given back; before the device stops. */
+/* What its device has sent back to itself and nobody takes any more is given back; before the device stops.
+ */
 void vh_direct_drain(const struct vh_uplink *u);
 
 /* Its device has stopped and given everything back. */
@@ -71,8 +72,8 @@ void vh_direct_close(struct vh_uplink *u);
 void vh_direct_sending(const struct vh_uplink *u, struct rte_mbuf *const *m, uint16_t n);
 
 /*
- * Makes the frame in `m`, an empty buffer of the uplink's, and buffers chained to it, for a batch with a hold.
- * Return: false where it must be copied; then nothing has changed.
+ * Makes the frame in `m`, an empty buffer of the uplink's, and buffers chained to it, for a batch with a
+ * hold. Return: false where it must be copied; then nothing has changed.
  */
 bool vh_direct_fill(const struct vh_uplink *u, struct rte_mbuf *m, const struct vh_batch *b, uint8_t which);
 

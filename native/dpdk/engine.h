@@ -20,9 +20,9 @@ struct vh_engine_options {
 	const int *cpu; /* one worker per element: the CPU, or -1 */
 	uint32_t workers;
 	bool adaptive;
-	uint32_t retry_times;	     /* towards a full guest; 0 = drop at once */
-	uint32_t retry_delay_us;     /* between tries */
-	bool isolate;		     /* guests reach each other by way of the uplinks only */
+	uint32_t retry_times;	 /* towards a full guest; 0 = drop at once */
+	uint32_t retry_delay_us; /* between tries */
+	bool isolate;		 /* guests reach each other by way of the uplinks only */
 	struct vh_direct_options direct;
 	const char *instruction_set; /* the newest data path to use, or NULL */
 };
@@ -64,8 +64,8 @@ int vh_engine_remove_uplink(uint16_t id);
 bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
 
 /*
- * Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone; ends
- * what memory guests have left on loan (loan.h).
+ * Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone;
+ * ends what memory guests have left on loan (loan.h).
  */
 void vh_engine_tend_pools(void);
 

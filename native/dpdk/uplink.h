@@ -6,8 +6,8 @@
  * configured, and started; its port is then one of the switch's, with operations where a guest has rings
  * (struct vh_uplink_ops). Each receive queue belongs to one worker, as a guest's transmit queue does; frames
  * stay in the driver's buffers until every receiver has them. There are as many transmit queues
- * as receive queues (one, where those are VMDq's), each for the flows that hash to it; a worker sends by one under
- * the lock of that rx[], into buffers of the uplink's own pool. A full device is not waited for.
+ * as receive queues (one, where those are VMDq's), each for the flows that hash to it; a worker sends by one
+ * under the lock of that rx[], into buffers of the uplink's own pool. A full device is not waited for.
  *
  *   Pool: as many buffers as the device's rings, a round in work and the parked ones can hold, and what the
  * workers' caches may keep; each has room for the longest frame that the MTU allows, so that no frame is ever
@@ -39,10 +39,10 @@ struct vh_uplink {
 	char device[VH_MAX_DEVICE]; /* as it was asked for */
 	uint16_t eth;		    /* DPDK's number of it */
 	uint16_t queue_worker[VH_MAX_PAIRS];
-	uint32_t longest;	/* frame that it sends */
+	uint32_t longest; /* frame that it sends */
 	struct vh_uplink_offloads offloads;
 	char remark[VH_MAX_REMARK]; /* of its interface (uplink_interface.h), or "" */
-	unsigned int interface; /* index of the kernel's interface behind it, or 0 */
+	unsigned int interface;	    /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
 	/* VMDq (vmdq.h): as many as it has queues, or 0; the address that each has, or 0. */

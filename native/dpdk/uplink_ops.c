@@ -114,7 +114,8 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 		vh_frame_read(b, f, 0, to, f->total);
 }
 
-/* Makes buffers of frames. Return: how many; at[] says which of the list each is, *lent has those not copied. */
+/* Makes buffers of frames. Return: how many; at[] says which of the list each is, *lent has those not copied.
+ */
 static uint16_t make(const struct vh_uplink *u, struct rte_mbuf **out, const struct vh_batch *b,
 	const uint8_t *which, uint32_t n, uint8_t *at, uint64_t *lent)
 {

@@ -27,8 +27,8 @@ static void refuse_to_receive(
 	check_failed(__FILE__, __LINE__, "the card was polled");
 }
 
-static uint32_t send(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static uint32_t send(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
 
@@ -167,8 +167,7 @@ void test_hold_mixed(void)
 		if (i % 3 == 1)
 			REQUIRE(guest_send(g, 0, runt, sizeof(runt), LAYOUT_SINGLE));
 		else
-			REQUIRE(rig_send(r, 0, 1, i, LENGTH,
-				i % 2 == 0 ? LAYOUT_SINGLE : LAYOUT_SEGMENTS));
+			REQUIRE(rig_send(r, 0, 1, i, LENGTH, i % 2 == 0 ? LAYOUT_SINGLE : LAYOUT_SEGMENTS));
 	}
 	settle(r);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_RUNT), 20);
@@ -263,8 +262,8 @@ static void *give_back_all(void *arg)
 	return NULL;
 }
 
-static uint32_t lend_only(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which, uint32_t n,
-	struct vh_counters *own)
+static uint32_t lend_only(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
+	uint32_t n, struct vh_counters *own)
 {
 	struct card *c = (struct card *)(void *)port;
 

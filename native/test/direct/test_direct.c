@@ -499,7 +499,8 @@ int main(int argc, char **argv)
 	printf("direct, seed %llu\n", (unsigned long long)seed);
 	fflush(stdout);
 	REQUIRE(rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) >= 0);
-	vh_direct_start(&(struct vh_direct_options){.on = true, .rx_descriptors = RING, .tx_descriptors = RING});
+	vh_direct_start(
+		&(struct vh_direct_options){.on = true, .rx_descriptors = RING, .tx_descriptors = RING});
 	uplink[0] = make_uplink(0);
 	uplink[1] = make_uplink(1);
 	test_counts();

@@ -1,6 +1,5 @@
 import { strict as assert } from 'node:assert';
 import { loadConfig, parseConfig } from '../../../src/switch/config.js';
-import type { Config } from '../../../src/switch/config.js';
 import { resolveSettings } from '../../../src/switch/settings.js';
 import { failure, fakeHost } from './support.js';
 
@@ -228,15 +227,6 @@ describe('configuration: what comes out', () => {
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
     const network = { vlan: 'auto', vlanStrip: true, offloads: false, stats: 0 } as const;
     assert.deepEqual(await resolveSettings(host, loaded, network), { ...fromFile, ...network });
-    const counts = { rxDescNum: 32, txDescNum: 32_768 };
-    assert.deepEqual(await resolveSettings(host, loaded, counts), {
-      ...{ ...fromFile, rxDescriptors: 32, txDescriptors: 32_768 },
-    });
-    const { rxDescriptors: _rx, txDescriptors: _tx, ...rest } = loaded.config;
-    const copies = { vm2vm: 'software', zeroCopy: false } as const;
-    assert.deepEqual(await resolveSettings(host, { ...loaded, config: rest }, copies), {
-      ...{ ...fromFile, ...copies, rxDescriptors: 32, txDescriptors: 64 },
-    });
     const memory = { memoryMb: 1024, memoryChannels: 2 };
     assert.deepEqual(await resolveSettings(host, loaded, memory), { ...fromFile, ...memory });
     const more = { uplink: [{ name: 'x', device: 'net_null0' }], ports: [{ name: 'b', socket: '/s/b' }] };
@@ -249,31 +239,6 @@ describe('configuration: what comes out', () => {
     const changed = { rxRetryNum: 0, rxRetryDelayUs: 1, mergeable: true };
     assert.deepEqual(await resolveSettings(host, loaded, retry), { ...fromFile, ...changed });
   });
-
-  const wrong: [string, Config, RegExp, string][] = [
-    [
-      'zero copy between guests',
-      { zeroCopy: true },
-      /^--zero-copy 1 does not go with --vm2vm 1: between guests the switch copies$/,
-      'vhost-host start --zero-copy 1 --vm2vm 0',
-    ],
-    [
-      'descriptors without zero copy',
-      { txDescriptors: 64 },
-      /^--tx-desc-num \(txDescriptors\) only means something with --zero-copy 1$/,
-      'vhost-host start --zero-copy 1',
-    ],
-    ...[0, 16, 48, 65_536].map((rxDescriptors): [string, Config, RegExp, string] => [
-      `${rxDescriptors} descriptors`,
-      { zeroCopy: true, vm2vm: 'off', rxDescriptors },
-      new RegExp(`^--rx-desc-num \\(rxDescriptors\\): ${rxDescriptors} is no power of two from 32 to 32768$`),
-      'vhost-host start --rx-desc-num 32',
-    ]),
-  ];
-  for (const [what, config, message, hint] of wrong) {
-    it(`${what}: refused, with what mends it`, () =>
-      assert.rejects(resolveSettings(fakeHost({}), { file: null, config }, {}), { code: 'USAGE', message, hint }));
-  }
 
   it('the environment wins over the file, the flag over both', async () => {
     const host = fakeHost({ env: { VHOST_HOST_RUN_DIR: '/env' } });
