@@ -70,7 +70,8 @@ static void read_front(const struct vh_batch *b, const struct vh_frame *f, struc
 static bool is_like(const struct verdict *v, const struct verdict *other)
 {
 	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->is_tagged == other->is_tagged &&
-	       (!v->is_tagged || memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
+	       (!v->is_tagged ||
+		       memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */
@@ -380,7 +381,6 @@ static void judge(const struct sorting *s, struct verdict *v)
 	else
 		v->refused = !from_guest(s->from, v);
 	v->src = vh_mac_key(v->front + 6, v->vlan);
-	v->to_sender = !not_to_sender(s, v);
 	v->dst = vh_mac_key(v->front, v->vlan);
 	v->at = vh_mac_place(&s->sw->macs, v->dst);
 	vh_prefetch(&s->sw->macs.bucket[v->at.first]);
