@@ -380,7 +380,6 @@ static void judge(const struct sorting *s, struct verdict *v)
 	else
 		v->refused = !from_guest(s->from, v);
 	v->src = vh_mac_key(v->front + 6, v->vlan);
-	v->to_sender = !not_to_sender(s, v);
 	v->dst = vh_mac_key(v->front, v->vlan);
 	v->at = vh_mac_place(&s->sw->macs, v->dst);
 	vh_prefetch(&s->sw->macs.bucket[v->at.first]);

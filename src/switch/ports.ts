@@ -160,7 +160,10 @@ export class PortTable {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    this.#check(wish, socket, queues);
+    if (this.#parts.isUplink(wish.name)) {
+      throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
+    }
+    checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
