@@ -343,6 +343,8 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 		return resume(sw, lane, port, vq);
 	if (vh_unlikely(vq->rest != VH_REST_NONE) && rests(lane, vq))
 		return 0;
+	if (vh_unlikely(vq->hold != NULL) && !vh_hold_tend(vq, own))
+		return 0;
 	if (vh_likely(port->uplink == NULL))
 		vh_txq_collect(vq, &r->batch, own);
 	else
@@ -354,6 +356,7 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	if (r->batch.chains == 0)
 		return 0;
 	r->from = port;
+	r->batch.hold = vq->hold;
 	if (vh_likely(!by_rules))
 		sort(sw, lane, r, port, vq);
 	else

@@ -70,7 +70,8 @@ static void read_front(const struct vh_batch *b, const struct vh_frame *f, struc
 static bool is_like(const struct verdict *v, const struct verdict *other)
 {
 	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->is_tagged == other->is_tagged &&
-	       (!v->is_tagged || memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
+	       (!v->is_tagged ||
+		       memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */

@@ -25,6 +25,7 @@
 #ifndef VH_CORE_SWITCH_H
 #define VH_CORE_SWITCH_H
 
+#include "hold.h"
 #include "mac_table.h"
 #include "virtq.h"
 #include "vlan.h"
@@ -55,8 +56,12 @@ struct vh_uplink_ops {
 	void (*collect)(struct vh_port *port, uint16_t pair, struct vh_batch *batch, struct vh_counters *own);
 	/* Gives the frames of a round back. */
 	void (*complete)(const struct vh_batch *batch);
-	/* Copies frames out, as vh_rxq_deliver(), but drops what there is no room for and counts that. */
-	void (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
+	/*
+	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a
+	 * batch with a hold it leaves what there is no room for to the caller: copies are dropped then, and
+	 * counted.
+	 */
+	uint32_t (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
 		const uint8_t *which, uint32_t n, struct vh_counters *own);
 	/*
 	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is;
@@ -177,6 +182,8 @@ static inline void vh_round_complete(
 {
 	if (vh_unlikely(from->uplink != NULL))
 		from->uplink->complete(batch);
+	else if (vh_unlikely(vq->hold != NULL))
+		vh_hold_complete(vq, batch, own);
 	else
 		vh_txq_complete(vq, batch, own);
 }

@@ -90,6 +90,12 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(card_groups_come_once, false, NONE)                                                                \
 	X(card_is_not_asked, false, NONE)                                                                    \
 	X(pool_layouts, false, NONE)                                                                         \
+	X(hold_returns_in_order, false, ALL)                                                                 \
+	X(hold_mixed, false, ALL)                                                                            \
+	X(hold_full, false, ALL)                                                                             \
+	X(hold_surrender, false, ALL)                                                                        \
+	X(hold_hostile, false, SPLIT)                                                                        \
+	X(hold_threads, true, ALL)                                                                           \
 	X(uplink_checked_frames, false, ALL)                                                                 \
 	X(uplink_unfinished_frames, false, NONE)                                                             \
 	X(uplink_several_queues, false, NONE)                                                                \

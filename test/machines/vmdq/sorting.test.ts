@@ -9,6 +9,7 @@ import { describeOffloads } from './card-offloads.js';
 import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';
 import { multicast, outside, plain, tagged } from './frames.js';
+import { describeZeroCopy } from './zero-copy.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -119,5 +120,6 @@ describe('vmdq: frames between a card and guests', function () {
 
   describeOffloads(() => machine);
   describeSwitching(() => machine);
+  describeZeroCopy(() => machine);
   describeWithoutIommu(() => machine);
 });
