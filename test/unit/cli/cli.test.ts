@@ -144,6 +144,7 @@ describe('the command line: start in the foreground', () => {
           rxRetryNum: 7,
           rxRetryDelayUs: 20,
           isolate: true,
+          physicalAddresses: false,
           zeroCopy: true,
           rxDescriptors: 64,
           txDescriptors: 128,
