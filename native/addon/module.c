@@ -210,7 +210,7 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 {
 	char name[VH_MAX_NAME], device[VH_MAX_DEVICE], error[512];
 	struct vh_uplink_options o = {.name = name, .device = device};
-	int64_t queues, mtu, buffers;
+	int64_t queues, mtu, buffers, pools;
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
 	int id;
@@ -225,11 +225,13 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
 		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
-		!vh_get_bool(env, argv[0], "pools", &o.pools))
+		!vh_get_int(env, argv[0], "pools", 0, VH_POOLS - 1, &pools) ||
+		!vh_get_bool(env, argv[0], "loops", &o.loops))
 		return NULL;
 	o.queues = (uint16_t)queues;
 	o.mtu = (uint32_t)mtu;
 	o.buffers = (uint32_t)buffers;
+	o.pools = (uint16_t)pools;
 	id = vh_engine_add_uplink(&o, error, sizeof(error));
 	if (id < 0)
 		return vh_throw_errno(env, id, error);

@@ -110,7 +110,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	vh_set(env, object, "workers", workers);
 	vh_set_int(env, object, "buffers", u->buffers);
 	vh_set_int(env, object, "buffersFree", u->buffers_free);
-	for (uint16_t i = 0; i < u->pools; i++) {
+	for (uint16_t i = 1; i <= u->guests; i++) {
 		napi_value pool = vh_object(env);
 
 		if (u->pool_key[i] == 0)
@@ -120,7 +120,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 		vh_set_mac(env, pool, u->pool_key[i], 0);
 		vh_append(env, pools, taken++, pool);
 	}
-	vh_set_int(env, object, "pools", u->pools);
+	vh_set_int(env, object, "pools", u->guests);
 	vh_set(env, object, "poolsTaken", pools);
 	vh_set_bool(env, object, "zeroCopy", u->zero_copy);
 	vh_set_big(env, object, "zeroCopied", u->lent);
@@ -169,6 +169,8 @@ napi_value vh_report_limits(napi_env env)
 	vh_set_int(env, object, "firstUplinkId", VH_MAX_PORTS);
 	vh_set_int(env, object, "maxQueuePairs", VH_MAX_PAIRS);
 	vh_set_int(env, object, "maxWorkers", VH_MAX_WORKERS);
+	vh_set_int(env, object, "maxPools", VH_POOLS - 1);
+	vh_set_int(env, object, "poolTags", VH_POOL_TAGS);
 	vh_set_int(env, object, "maxSocketPath", VH_MAX_SOCKET_PATH);
 	return object;
 }

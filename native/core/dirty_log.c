@@ -93,8 +93,7 @@ void vh_vq_log_wish(const struct vh_vq *vq)
 	if (vq->packed)
 		mark_used(vq, 0, sizeof(struct vh_packed_event));
 	else if (vq->event_idx)
-		mark_used(vq,
-			sizeof(struct vh_used) + (uint64_t)vq->size * sizeof(struct vh_used_elem),
+		mark_used(vq, sizeof(struct vh_used) + (uint64_t)vq->size * sizeof(struct vh_used_elem),
 			sizeof(uint16_t));
 	else
 		mark_used(vq, offsetof(struct vh_used, flags), sizeof(vq->used->flags));

@@ -160,7 +160,7 @@ uint32_t vh_offload_needs(const struct vh_offload *o)
 void vh_offload_put(const struct vh_offload *o, uint8_t *header)
 {
 	struct vh_virtio_header h = {.flags = (uint8_t)((o->needs_csum ? VH_HDR_NEEDS_CSUM : 0) |
-						(o->checked ? VH_HDR_DATA_VALID : 0)),
+							(o->checked ? VH_HDR_DATA_VALID : 0)),
 		.gso_type = o->gso_type,
 		.hdr_len = o->hdr_len,
 		.gso_size = o->gso_size,

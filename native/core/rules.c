@@ -17,6 +17,8 @@ struct verdict {
 	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
 	bool is_tagged, refused;
+	bool asked, returned; /* whether it is back at its sender; told once it was asked for */
+	bool looped;	      /* from one of our guests to another, by way of the card */
 	uint8_t front[FRONT]; /* read once */
 };
 
@@ -26,6 +28,7 @@ struct sorting {
 	struct vh_batch *batch;
 	struct vh_port *from;
 	const struct vh_port_list *list;
+	const struct vh_port *card; /* vh_switch.card, while frames can go there */
 	struct run run;
 	uint16_t segs;	   /* where the next rest of a frame goes in batch->seg */
 	uint64_t reshaped; /* frames that have their other forms, as bits */
@@ -67,7 +70,8 @@ static void read_front(const struct vh_batch *b, const struct vh_frame *f, struc
 static bool is_like(const struct verdict *v, const struct verdict *other)
 {
 	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->is_tagged == other->is_tagged &&
-	       (!v->is_tagged || memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
+	       (!v->is_tagged ||
+		       memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */
@@ -134,6 +138,25 @@ static void from_uplink(const struct vh_switch *sw, struct verdict *v)
 		v->vlan = 0;
 }
 
+/*
+ * Whether a frame from an uplink has the tag of the very guest that sent it. To be asked when its source was
+ * learned: an address that has moved away is no guest's any more.
+ */
+static bool is_returned(const struct sorting *s, struct verdict *v)
+{
+	uint16_t id;
+
+	if (s->from->uplink == NULL || v->only == VH_NO_PORT)
+		return false;
+	if (!v->asked) {
+		id = vh_mac_lookup(&s->sw->macs, v->src, vh_mac_place(&s->sw->macs, v->src));
+		v->looped = s->from == s->card && id < VH_MAX_PORTS;
+		v->returned = id == v->only;
+		v->asked = true;
+	}
+	return v->returned;
+}
+
 /* The form in which a guest takes the frame, or NOT_AT_ALL. */
 static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
 {
@@ -142,7 +165,7 @@ static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, 
 	if (vh_unlikely(v->only != VH_NO_PORT)) {
 		if (v->only != to->id)
 			return NOT_AT_ALL;
-		return to->vlan.keep_tag ? v->tagged : v->plain;
+		return to->vlan.keep_tag && !v->looped ? v->tagged : v->plain;
 	}
 	switch (to->vlan.mode) {
 	case VH_VLAN_AUTO:
@@ -245,7 +268,7 @@ static bool can_reshape(const struct vh_batch *b, uint16_t i, struct vh_counters
 	return true;
 }
 
-static void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
+static inline void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
 {
 	if (form != VH_AS_IT_CAME && (s->reshaped >> i & 1) == 0)
 		reshape(s, i);
@@ -262,6 +285,32 @@ static bool give(struct sorting *s, uint16_t i, const struct vh_port *to)
 	put(s, i, to->id, form);
 	s->sole = to->id;
 	s->sole_form = form;
+	return true;
+}
+
+/* How long the frame is, or the longest of the segments that it stands for. */
+static uint32_t length_of(const struct vh_batch *b, uint16_t i)
+{
+	uint32_t whole = b->frame[i].total, segment;
+
+	if (b->frame[i].offload == 0 || b->offload[i].hdr_len == 0)
+		return whole;
+	segment = (uint32_t)b->offload[i].hdr_len + b->offload[i].gso_size;
+	return segment < whole ? segment : whole;
+}
+
+/* Lets the card hand it over, where that can. Return: whether it does. */
+static bool give_to_card(struct sorting *s, uint16_t i, const struct vh_port *to)
+{
+	struct verdict *v = &s->of[s->first[i]];
+
+	if (vh_likely(s->card == NULL) || s->from->vlan.mode != VH_VLAN_AUTO ||
+		__atomic_load_n(&to->at_card, __ATOMIC_RELAXED) != v->dst ||
+		length_of(s->batch, i) + TAG_BYTES > s->sw->card_longest)
+		return false;
+	/* For all that are alike, which go nowhere else with a tag. */
+	v->tag = (uint16_t)((v->tag & 0xf000) | (VH_VLAN_TAG_BASE + to->id));
+	put(s, i, s->card->id, VH_TAGGED);
 	return true;
 }
 
@@ -296,8 +345,14 @@ static void place_anew(struct sorting *s, uint16_t i, struct vh_counters *own)
 		return;
 	}
 	to = dst == VH_NO_PORT ? NULL : __atomic_load_n(&s->sw->port[dst], __ATOMIC_ACQUIRE);
-	if (to != NULL && give(s, i, to))
+	if (to != NULL && give_to_card(s, i, to))
 		return;
+	if (to != NULL && give(s, i, to)) {
+		/* The next one, alike but shorter, may be one for the card. */
+		if (vh_unlikely(s->card != NULL))
+			s->sole = VH_NO_PORT;
+		return;
+	}
 	/* A guest that has the address, but may not be talked to from here, is not there. */
 	if (group || (from_network ? to == NULL && s->from->flood_strays : to == NULL || s->sw->isolate)) {
 		if (give_all(s, i) > 0)
@@ -317,10 +372,10 @@ static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
 }
 
 /* What the first of several frames that are alike says for all of them. */
-static void judge(struct sorting *s, struct verdict *v)
+static void judge(const struct sorting *s, struct verdict *v)
 {
 	v->only = VH_NO_PORT;
-	v->refused = false;
+	v->refused = v->asked = v->looped = false;
 	if (s->from->uplink != NULL)
 		from_uplink(s->sw, v);
 	else
@@ -353,8 +408,12 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 		}
 		if (!can_reshape(s->batch, i, own))
 			continue;
-		good |= 1ULL << i;
 		learn(s->sw, lane, s->from, vq, first->src);
+		if (vh_unlikely(is_returned(s, first))) {
+			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
+			continue;
+		}
+		good |= 1ULL << i;
 	}
 	return good;
 }
@@ -369,6 +428,9 @@ void vh_sort_by_rules(struct vh_switch *sw, struct vh_lane *lane, struct vh_roun
 	s.batch = &r->batch;
 	s.from = port;
 	s.list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
+	s.card = __atomic_load_n(&sw->card, __ATOMIC_ACQUIRE);
+	if (s.card != NULL && __atomic_load_n(&s.card->rx_live, __ATOMIC_RELAXED) == 0)
+		s.card = NULL;
 	s.run = (struct run){.r = r, .dst = VH_NO_PORT};
 	s.segs = VH_BATCH_SEGS;
 	s.reshaped = 0;

@@ -12,6 +12,13 @@
  * is known to have, and broadcasts; the rest are strays, dropped unless the uplink shall flood them. Uplinks
  * never get frames from uplinks: the switch is an edge of the network, and cannot become a loop in it.
  *
+ *   What comes back from an uplink with the tag of the very guest whose address is its source is dropped:
+ * cards and networks may return group frames to where they came from.
+ *
+ *   Where a card switches between guests (vh_switch.card), a frame to a guest that the card knows goes out
+ * under that guest's tag, and comes back by that guest's queue. Everything else is as without: group frames
+ * are ours to copy to guests, since the tag under which they go out to the network is their sender's own.
+ *
  * Trust
  *   A guest may change a frame while we read it. Where its tag or the want of one was checked, what leaves by
  * an uplink or on a trunk has the tag that we have written, in front of an EtherType that we have read once.

@@ -11,8 +11,10 @@
  * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
  * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
  *
- *   While an uplink's queue rests, nobody gets what the network has for him. So its rests are bounded: one of
- * a time T is followed by VH_UPLINK_PATIENCE times T in which frames for full receivers are dropped at once.
+ *   While an uplink's queue rests, nobody gets what the network has for him. So where it had frames for
+ * several receivers of late, its rests are bounded: one of a time T is followed by VH_UPLINK_PATIENCE times T
+ * in which frames for full receivers are dropped at once. Where it had them for one alone, nobody is held up,
+ * and the card may as well keep what there is no room for.
  *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
@@ -33,6 +35,9 @@
 /* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests.
  */
 #define VH_UPLINK_PATIENCE 9U
+/* "Of late", in seconds: longer than neighbours are silent who know each other (ARP, router advertisements).
+ */
+#define VH_UPLINK_OTHERS 60U
 /* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
  */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
@@ -73,6 +78,7 @@ struct vh_port {
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
 	const struct vh_uplink_ops *uplink; /* NULL: a guest */
 	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
+	uint64_t at_card; /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
 	struct vh_vq rx[VH_MAX_PAIRS];
 	struct vh_vq tx[VH_MAX_PAIRS];
 	struct vh_counters counters[VH_MAX_WORKERS + 2];
@@ -114,6 +120,12 @@ struct vh_switch {
 	struct vh_retry retry; /* constant while workers run */
 	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
 	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
+	/*
+	 * The uplink whose card switches between `auto` guests (--vm2vm 2), or NULL: the switch does it all;
+	 * atomic. Longest frame that the card hands over, tag included; set before.
+	 */
+	const struct vh_port *card;
+	uint32_t card_longest;
 	/* Set before there is a port with offloads, and constant from then on. */
 	struct vh_soften soften;
 	struct vh_mac_table macs;

@@ -39,8 +39,8 @@ static const char *check_packed(const struct vh_vq_config *c)
 /* A log in which some of what is written could not be marked would lose it in silence. */
 static const char *check_log(const struct vh_vq_config *c)
 {
-	uint64_t used = sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) +
-			sizeof(uint16_t);
+	uint64_t used =
+		sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) + sizeof(uint16_t);
 
 	if (c->log == NULL)
 		return NULL;

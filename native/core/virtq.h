@@ -117,7 +117,6 @@ struct vh_vq {
 	uint16_t size, mask;
 	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
-	bool one_guest; /* an uplink's queues: what comes by it is all for one guest */
 	int call_fd;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
@@ -152,8 +151,12 @@ struct vh_vq {
 	uint64_t rest_ticks;  /* transmit queues: see rest; when the costly round began, or when the rest ends
 			       */
 	uint32_t rest;	      /* enum vh_rest */
-	uint64_t no_wait; /* an uplink's queues that several guests share: until when no round is parked */
-	uint32_t stalled; /* receive queues: took nothing during a whole series of retries; atomic */
+	/* An uplink's queues: until when no round is parked; whose frames came last, and when others' did. */
+	uint64_t no_wait;
+	bool has_dst;
+	uint16_t last_dst;
+	uint32_t others_at; /* seconds */
+	uint32_t stalled;   /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {

@@ -48,8 +48,8 @@ uint64_t vh_cuse_link_offer(const struct vh_cuse_port *port)
 static uint64_t features_of(const struct vh_cuse_port *port, const struct vh_cuse_client *c)
 {
 	/* Logged for one, logged for all: they have one memory. */
-	return port->offered & ((c->features & CLIENT_BITS) | TAKEN_BITS |
-				       (vh_cuse_log_wanted(port) ? VH_CUSE_LOG_ALL : 0));
+	return port->offered &
+	       ((c->features & CLIENT_BITS) | TAKEN_BITS | (vh_cuse_log_wanted(port) ? VH_CUSE_LOG_ALL : 0));
 }
 
 /* The first words on a connection. */

@@ -55,8 +55,8 @@ bool vh_cuse_log_wanted(const struct vh_cuse_port *p);
 
 void vh_cuse_log_init(struct vh_cuse_link *l);
 
-/* Whether a bitmap of all the guest's memory is one that the back end takes, and lies in the client's memory at
- * this address. */
+/* Whether a bitmap of all the guest's memory is one that the back end takes, and lies in the client's memory
+ * at this address. */
 bool vh_cuse_log_fits(const struct vh_cuse_link *l, uint64_t address);
 
 /*

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -113,6 +115,21 @@ static void answer(int listener)
 	fclose(from);
 }
 
+/*
+ * Whatever else its starter had open. The switch has guests' memory, by descriptors that librte_vhost leaves
+ * to be inherited: kept here, that memory would be taken for as long as there are devices.
+ */
+static void close_inherited(void)
+{
+	struct rlimit limit;
+
+	/* close_range(2) is younger than all else that is needed here. */
+	if (syscall(SYS_close_range, READY_FD + 1, ~0U, 0) == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	for (rlim_t fd = READY_FD + 1; fd < limit.rlim_cur; fd++)
+		close((int)fd);
+}
+
 static int catch_signals(void)
 {
 	sigset_t set;
@@ -155,6 +172,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	prctl(PR_SET_NAME, "vh-cuse");
+	close_inherited();
 	signals = catch_signals();
 	error = vh_cuse_supervisor_start(&supervisor);
 	if (error != 0)

@@ -1,9 +1,9 @@
 /*
  * A device as the kernel has it: its number, and its node in /dev.
  *
- * The kernel gives every CUSE device that asks for none a major number of its own, of which it has some 140 to
- * give. So all devices but the first ask for a minor number below the first one's major: nobody else is given
- * numbers there as long as one of them is left.
+ * The kernel gives every CUSE device that asks for none a major number of its own, of which it has some 140
+ * to give. So all devices but the first ask for a minor number below the first one's major: nobody else is
+ * given numbers there as long as one of them is left.
  */
 #ifndef VH_CUSE_NODE_H
 #define VH_CUSE_NODE_H

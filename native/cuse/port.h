@@ -70,10 +70,10 @@ struct vh_cuse_port {
 	/* The guest: its process (thread group) and when that was started; 0: none. */
 	pid_t process;
 	uint64_t started;
-	uint32_t uid;	/* who that process was when it said SET_OWNER */
-	bool loggable;	/* its memory can be written, so its rings can be logged */
-	uint64_t log;	/* where in its memory its dirty log is; 0: nowhere (log.h) */
-	bool log_lost;	/* marks may have been lost: all its memory counts as written */
+	uint32_t uid;  /* who that process was when it said SET_OWNER */
+	bool loggable; /* its memory can be written, so its rings can be logged */
+	uint64_t log;  /* where in its memory its dirty log is; 0: nowhere (log.h) */
+	bool log_lost; /* marks may have been lost: all its memory counts as written */
 	uint32_t regions;
 	struct vhost_memory_region region[VH_CUSE_REGIONS];
 	struct vh_cuse_client client[VH_CUSE_CLIENTS];

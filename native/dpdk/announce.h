@@ -2,8 +2,8 @@
  * Telling everybody where a guest is that has come from another host (vhost-user, SEND_RARP).
  *
  * A guest that announces itself (VIRTIO_NET_F_GUEST_ANNOUNCE) needs none of this; for others the front end
- * asks us to. The request goes by the way of any broadcast of that guest, so that what counts for those, VLANs
- * and uplinks, counts for it: the switch learns the address, switches outside and other guests hear it.
+ * asks us to. The request goes by the way of any broadcast of that guest, so that what counts for those,
+ * VLANs and uplinks, counts for it: the switch learns the address, switches outside and other guests hear it.
  */
 #ifndef VH_DPDK_ANNOUNCE_H
 #define VH_DPDK_ANNOUNCE_H

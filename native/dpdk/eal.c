@@ -125,9 +125,8 @@ static int release_code(struct dl_phdr_info *info, size_t size, void *ignored)
 int vh_eal_start(const struct vh_eal_options *o, char *error, size_t n)
 {
 	char cores[1024], memory[16], level[16], prefix[32], channels[16];
-	char *argv[24] = {"vhost-host", "--no-telemetry",
-		o->physical ? "--iova-mode=pa" : "--iova-mode=va", "--lcores", cores, "--log-level",
-		level, "--file-prefix", prefix, "--allow", NO_DEVICE};
+	char *argv[24] = {"vhost-host", "--no-telemetry", o->physical ? "--iova-mode=pa" : "--iova-mode=va",
+		"--lcores", cores, "--log-level", level, "--file-prefix", prefix, "--allow", NO_DEVICE};
 	int argc = 11, result;
 	cpu_set_t before;
 

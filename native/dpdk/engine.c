@@ -247,15 +247,25 @@ static int place(struct vh_session *s, uint16_t pair, uint32_t *load)
 	return to == at ? 0 : move_ring(s, ring, to) != 0 ? -ENOMEM : 1;
 }
 
+/* Adds the queues of uplinks to the load, those of guests' pools or all others. */
+static void count_uplinks(uint32_t *load, bool pools)
+{
+	for (int i = 0; i < VH_MAX_UPLINKS; i++) {
+		const struct vh_uplink *u = engine.uplink[i];
+
+		for (uint16_t q = 0; u != NULL && q < u->port.pairs; q++)
+			if ((q > 0 && q <= u->guests && engine.session[vh_vmdq_guest(q)] != NULL) == pools)
+				load[u->queue_worker[q]]++;
+	}
+}
+
 int vh_engine_spread(void)
 {
 	uint32_t load[VH_MAX_WORKERS] = {0};
 	int moved = 0;
 
-	/* Uplinks stay where they are. */
-	for (int i = 0; i < VH_MAX_UPLINKS; i++)
-		for (uint16_t q = 0; engine.uplink[i] != NULL && q < engine.uplink[i]->port.pairs; q++)
-			load[engine.uplink[i]->queue_worker[q]]++;
+	/* Uplinks stay where they are, but for queues of guests, which go where these go. */
+	count_uplinks(load, false);
 	engine.spread++;
 	/* Queues that guests use first, so that these are even among themselves; then the others. */
 	for (int all = 0; all <= 1; all++) {
@@ -274,7 +284,9 @@ int vh_engine_spread(void)
 			}
 		}
 	}
+	count_uplinks(load, true);
 	memcpy(engine.load, load, sizeof(load));
+	vh_engine_tend_pools();
 	return moved;
 }
 
@@ -385,6 +397,19 @@ int vh_engine_remove_port(uint16_t id)
 	return 0;
 }
 
+/* Lets an uplink's card switch between guests; NULL: the switch does it itself. */
+static void set_card(const struct vh_uplink *u)
+{
+	__atomic_store_n(&engine.sw->card, NULL, __ATOMIC_RELAXED);
+	for (int id = 0; id < VH_MAX_PORTS; id++)
+		if (engine.session[id] != NULL)
+			__atomic_store_n(&engine.session[id]->port->at_card, 0, __ATOMIC_RELAXED);
+	if (u == NULL)
+		return;
+	engine.sw->card_longest = vh_uplink_longest_tagged(u);
+	__atomic_store_n(&engine.sw->card, &u->port, __ATOMIC_RELEASE);
+}
+
 static void assign_uplink(struct vh_uplink *u, int change)
 {
 	for (uint16_t q = 0; q < u->port.pairs; q++) {
@@ -422,6 +447,8 @@ int vh_engine_add_uplink(const struct vh_uplink_options *asked, char *error, siz
 		vh_engine_remove_uplink(id);
 		return -ENOMEM;
 	}
+	if (o.loops)
+		set_card(u);
 	return id;
 }
 
@@ -443,6 +470,8 @@ int vh_engine_remove_uplink(uint16_t id)
 
 	if (u == NULL)
 		return -ENOENT;
+	if (engine.sw->card == &u->port)
+		set_card(NULL);
 	quiet_uplink(u);
 	__atomic_store_n(&engine.sw->port[id], NULL, __ATOMIC_RELEASE);
 	unknown = publish_ports() == 0 && publish_plans() == 0;
@@ -478,32 +507,6 @@ static void move_uplink_queue(struct vh_uplink *u, uint16_t queue, uint16_t to)
 	vh_workers_wake(to);
 }
 
-/* The guest that a pool is for, if it is one that pools are for, and is up; else NULL. */
-static struct vh_session *guest_of_pool(uint16_t pool)
-{
-	struct vh_session *s = engine.session[vh_vmdq_guest(pool)];
-
-	return s != NULL && s->port->vlan.mode == VH_VLAN_AUTO &&
-			       __atomic_load_n(&s->port->rx_live, __ATOMIC_RELAXED) != 0
-		       ? s
-		       : NULL;
-}
-
-/* The address by which a pool is to be reached: the one it has, as long as its guest has that; 0: none. */
-static uint64_t address_for(
-	const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n)
-{
-	uint64_t found = 0;
-
-	for (uint32_t i = 0; i < n; i++) {
-		if (macs[i].port != vh_vmdq_guest(pool))
-			continue;
-		if (found == 0 || macs[i].key == u->pool_key[pool])
-			found = macs[i].key;
-	}
-	return found;
-}
-
 /*
  * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following
  * events: whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the
@@ -514,12 +517,22 @@ static void tend_pools(struct vh_uplink *u)
 	static struct vh_mac_entry macs[VH_MAC_BUCKETS * VH_MAC_SLOTS];
 	uint32_t n = vh_mac_list(&engine.sw->macs, vh_workers_now(), macs, VH_MAC_BUCKETS * VH_MAC_SLOTS);
 
-	for (uint16_t pool = 1; pool < u->pools; pool++) {
-		struct vh_session *s = guest_of_pool(pool);
+	for (uint16_t pool = 1; pool <= u->guests; pool++) {
+		struct vh_session *s = engine.session[vh_vmdq_guest(pool)];
+		bool up = s != NULL && s->port->vlan.mode == VH_VLAN_AUTO &&
+			  __atomic_load_n(&s->port->rx_live, __ATOMIC_RELAXED) != 0;
+		uint64_t key = up ? vh_vmdq_address(u, pool, macs, n) : 0;
 
-		if (s != NULL)
+		if (up)
 			move_uplink_queue(u, pool, s->ring[1].worker);
-		(void)vh_vmdq_bind(u, pool, s == NULL ? 0 : address_for(u, pool, macs, n));
+		/* No frame is on its way to the card for an address that it is about to forget. */
+		if (s != NULL && s->port->at_card != key) {
+			__atomic_store_n(&s->port->at_card, 0, __ATOMIC_RELAXED);
+			vh_workers_sync();
+		}
+		vh_vmdq_bind(u, pool, key);
+		if (s != NULL && engine.sw->card == &u->port)
+			__atomic_store_n(&s->port->at_card, u->pool_key[pool], __ATOMIC_RELAXED);
 	}
 }
 
@@ -528,7 +541,7 @@ void vh_engine_tend_pools(void)
 	vh_loan_reap();
 	for (int i = 0; i < VH_MAX_UPLINKS; i++)
 		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 &&
-			engine.uplink[i]->pools > 0)
+			engine.uplink[i]->guests > 0)
 			tend_pools(engine.uplink[i]);
 }
 

@@ -234,8 +234,7 @@ static const char *check_log(const struct vh_gate *g, const struct vh_vhu_msg *m
 
 	if ((g->protocol & VH_VHU_F_LOG_SHMFD) == 0)
 		return "it comes without LOG_SHMFD";
-	if (m->log.size == 0 || m->log.size > VH_VHU_MAX_LOG ||
-		m->log.offset > VH_VHU_MAX_LOG - m->log.size)
+	if (m->log.size == 0 || m->log.size > VH_VHU_MAX_LOG || m->log.offset > VH_VHU_MAX_LOG - m->log.size)
 		return "the log is empty, or longer than any guest needs";
 	for (uint32_t i = 0; i < g->regions; i++)
 		if (!vh_log_covers(&log, g->region[i].gpa, g->region[i].size))

@@ -30,7 +30,7 @@ struct relay {
 	bool request_due;	/* request is whole and passed, and not handed on yet */
 	bool reply_due;		/* librte_vhost will answer the last request */
 	bool answer_due;	/* reply is whole and not sent yet */
-	int log_fd; /* of the last SET_LOG_BASE, until the session takes it, or -1 */
+	int log_fd;		/* of the last SET_LOG_BASE, until the session takes it, or -1 */
 	struct vh_vhu_msg last; /* header of the last request handed on */
 	uint64_t deadline;	/* ms, or 0 */
 	const char *late;	/* what it means when the deadline passes */

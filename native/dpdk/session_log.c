@@ -21,8 +21,9 @@ static bool map(struct vh_session_log *l, uint16_t port, uint64_t size, uint64_t
 {
 	/* Not from the offset on: that need not be a page's. */
 	int fd = vh_relay_take_log(port);
-	void *p = fd < 0 ? MAP_FAILED
-			 : mmap(NULL, offset + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	void *p =
+		fd < 0 ? MAP_FAILED
+		       : mmap(NULL, offset + size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 
 	if (fd >= 0)
 		close(fd);

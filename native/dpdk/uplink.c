@@ -80,8 +80,12 @@ static int attach(struct vh_uplink *u, char *error, size_t n)
 	return 0;
 }
 
-/* The rings' sizes, in *rx and *tx. */
-static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t *rx, uint16_t *tx,
+struct ring_sizes {
+	uint16_t rx, tx, least_rx;
+};
+
+/* Configures the device and chooses its rings' sizes. Return: 0, or a negative errno with the reason. */
+static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, struct ring_sizes *size,
 	char *error, size_t n)
 {
 	struct rte_eth_conf conf = {0};
@@ -93,20 +97,20 @@ static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, uin
 			RTE_MIN(info.max_rx_queues, info.max_tx_queues));
 		return -EINVAL;
 	}
-	if (result == 0 && u->pools > 0) {
-		vh_vmdq_configure(&conf, u->pools);
+	if (result == 0 && u->guests > 0) {
+		vh_vmdq_configure(&conf, u->guests, o->loops);
 	} else if (result == 0 && o->queues > 1) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
 	}
-	*rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
-	*tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
+	size->rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
+	size->tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
 	/* Some devices (net_tap) have queues in pairs only; what is lent is asked for at one. */
-	u->port.outs = u->pools > 0 || vh_direct_is_on() ? 1 : o->queues;
+	u->port.outs = u->guests > 0 || vh_direct_is_on() ? 1 : o->queues;
 	if (result == 0 && !vh_interface_has_mtu(info.driver_name))
 		conf.rxmode.mtu = o->mtu;
-	if (result == 0 && (result = vh_direct_configure(&conf, &info, rx, tx, error, n)) != 0)
+	if (result == 0 && (result = vh_direct_configure(&conf, &info, &size->rx, &size->tx, error, n)) != 0)
 		return result;
 	if (result == 0) {
 		vh_uplink_choose_offloads(u, &info, &conf);
@@ -114,7 +118,9 @@ static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, uin
 	}
 	if (result != 0)
 		return failed(result, error, n, "its device cannot be configured");
-	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, rx, tx);
+	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, &size->rx, &size->tx);
+	size->least_rx = 1;
+	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, &size->least_rx, &size->tx);
 	return 0;
 }
 
@@ -164,23 +170,29 @@ static int make_pool(
 }
 
 static int set_up_queues(
-	const struct vh_uplink *u, const struct vh_uplink_options *o, uint16_t rx, uint16_t tx)
+	const struct vh_uplink *u, const struct vh_uplink_options *o, const struct ring_sizes *size)
 {
 	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(u->eth);
 	int result = 0;
 
 	for (uint16_t q = 0; q < u->port.outs && result == 0; q++)
-		result = rte_eth_tx_queue_setup(u->eth, q, tx, socket, NULL);
-	for (uint16_t q = 0; q < o->queues && result == 0; q++)
-		result = rte_eth_rx_queue_setup(u->eth, q, rx, socket, NULL, u->pool);
+		result = rte_eth_tx_queue_setup(u->eth, q, size->tx, socket, NULL);
+	for (uint16_t q = 0; q < o->queues && result == 0; q++) {
+		/* Drivers want the queues between those of pools as well, where nothing comes. */
+		bool used = u->guests == 0 || vh_pool_has_queue(&u->layout, q);
+
+		result = rte_eth_rx_queue_setup(
+			u->eth, q, used ? size->rx : size->least_rx, socket, NULL, u->pool);
+	}
 	return result;
 }
 
 /* Return: 0, or a negative errno with the reason in `error`. */
 static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, char *error, size_t n)
 {
-	uint16_t rx, tx, mtu = 0;
-	int result = configure(u, o, &rx, &tx, error, n);
+	struct ring_sizes size;
+	uint16_t mtu = 0;
+	int result = configure(u, o, &size, error, n);
 
 	if (result != 0)
 		return result;
@@ -193,10 +205,10 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 	else if (rte_eth_dev_get_mtu(u->eth, &mtu) != 0 || mtu == 0)
 		mtu = RTE_ETHER_MTU;
 	u->longest = mtu + AROUND_MTU;
-	result = make_pool(u, o, (uint32_t)rx * o->queues + (uint32_t)tx * u->port.outs, error, n);
+	result = make_pool(u, o, (uint32_t)size.rx * o->queues + (uint32_t)size.tx * u->port.outs, error, n);
 	if (result != 0)
 		return result;
-	result = set_up_queues(u, o, rx, tx);
+	result = set_up_queues(u, o, &size);
 	if (result != 0)
 		return failed(result, error, n, "its device's queues cannot be set up");
 	result = rte_eth_dev_start(u->eth);
@@ -207,32 +219,83 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 	return 0;
 }
 
-/* Starts it with pools where it has them and proves to. Return: whether it runs that way. */
-static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options *o)
+static void stop_device(struct vh_uplink *u)
 {
-	struct vh_uplink_options with = *o;
-	struct rte_eth_dev_info info;
-	char why[VH_EVENT_TEXT / 2];
-
-	/* Whoever asks for several queues wants flows spread, not guests. */
-	if (!o->pools || o->queues != 1 || rte_eth_dev_info_get(u->eth, &info) != 0)
-		return false;
-	with.queues = u->pools = vh_vmdq_pools(&info);
-	if (u->pools == 0)
-		return false;
-	u->port.pairs = u->pools;
-	for (uint16_t pool = 1; pool < u->pools; pool++)
-		u->port.tx[pool].one_guest = true;
-	if (start_device(u, &with, why, sizeof(why)) == 0 && vh_vmdq_prove(u, why, sizeof(why)))
-		return true;
-	vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE,
-		"uplink %s: VMDq is not used, frames are sorted in software: %s", u->name, why);
 	(void)rte_eth_dev_stop(u->eth);
 	rte_mempool_free(u->pool);
 	u->pool = NULL;
-	u->pools = 0;
-	u->port.pairs = o->queues;
+}
+
+/* Return: whether it runs with pools, or false with the reason. */
+static bool start_pools(struct vh_uplink *u, const struct vh_uplink_options *o, char *error, size_t n)
+{
+	if (start_device(u, o, error, n) != 0)
+		return false;
+	if (vh_vmdq_let_groups_in(u))
+		return true;
+	snprintf(error, n, "it cannot be told to let all multicast in");
 	return false;
+}
+
+/* Starts it with pools where it has them and proves to. Return: whether it runs that way, or false with the
+ * reason; u->guests is 0 then where nothing else was to be expected. */
+static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options *o, char *why, size_t n)
+{
+	struct vh_uplink_options with = *o;
+	struct rte_eth_dev_info info;
+	bool ok;
+
+	/* Whoever asks for several queues wants flows spread, not guests. */
+	if (o->pools == 0 || o->queues != 1 || rte_eth_dev_info_get(u->eth, &info) != 0) {
+		snprintf(why, n, "its queues are not to be guests'");
+		return false;
+	}
+	u->layout = vh_vmdq_layout(&info);
+	if (u->layout.pools == 0) {
+		snprintf(why, n, "of %s no VMDq is known to this switch", info.driver_name);
+		return false;
+	}
+	u->guests = RTE_MIN(o->pools, (uint16_t)(u->layout.pools - 1));
+	u->port.pairs = u->layout.pools;
+	memcpy(u->queue, u->layout.queue, sizeof(u->layout.queue));
+	with.queues = u->layout.queues;
+	with.loops = true;
+	ok = start_pools(u, &with, why, n) && vh_vmdq_prove(u, o->loops, why, n);
+	if (ok && !o->loops && u->layout.loop == VH_LOOP_BY_DRIVER) {
+		stop_device(u);
+		with.loops = false;
+		ok = start_pools(u, &with, why, n);
+	}
+	return ok;
+}
+
+/* Without pools: the port's pairs are the device's queues. */
+static void forget_pools(struct vh_uplink *u, uint16_t queues)
+{
+	u->guests = 0;
+	u->port.pairs = queues;
+	for (uint16_t q = 0; q < VH_MAX_PAIRS; q++)
+		u->queue[q] = q;
+}
+
+/* Starts the device in the best way that it can. Return: 0, or a negative errno with the reason. */
+static int start_best(struct vh_uplink *u, const struct vh_uplink_options *o, char *error, size_t n)
+{
+	char why[VH_EVENT_TEXT / 2];
+
+	if (start_with_pools(u, o, why, sizeof(why)))
+		return 0;
+	if (o->loops) {
+		snprintf(error, n, "its device cannot switch between guests (--vm2vm 2): %s", why);
+		return -ENOTSUP;
+	}
+	if (u->guests > 0) {
+		vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE,
+			"uplink %s: VMDq is not used, frames are sorted in software: %s", u->name, why);
+		stop_device(u);
+	}
+	forget_pools(u, o->queues);
+	return start_device(u, o, error, n);
 }
 
 struct vh_uplink *vh_uplink_open(
@@ -248,15 +311,14 @@ struct vh_uplink *vh_uplink_open(
 	}
 	memset(u, 0, size);
 	u->port.id = id;
-	u->port.pairs = o->queues;
 	u->port.flood_strays = o->flood_strays;
 	u->port.uplink = &vh_uplink_ops;
 	snprintf(u->name, sizeof(u->name), "%s", o->name);
 	snprintf(u->device, sizeof(u->device), "%s", o->device);
 	vh_eal_forget_errors();
 	*result = attach(u, error, n);
-	if (*result == 0 && !start_with_pools(u, o))
-		*result = start_device(u, o, error, n);
+	if (*result == 0)
+		*result = start_best(u, o, error, n);
 	if (*result == 0)
 		*result = vh_direct_join(u, error, n);
 	if (*result == 0) {
@@ -266,6 +328,11 @@ struct vh_uplink *vh_uplink_open(
 	}
 	vh_uplink_close(u);
 	return NULL;
+}
+
+uint32_t vh_uplink_longest_tagged(const struct vh_uplink *u)
+{
+	return u->longest - AROUND_MTU + RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN;
 }
 
 void vh_uplink_close(struct vh_uplink *u)
@@ -313,7 +380,7 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.buffers_free = rte_mempool_avail_count(u->pool),
 		.offloads = u->offloads,
 		.remark = u->remark,
-		.pools = u->pools};
+		.guests = u->guests};
 	out->zero_copy = u->pieces != NULL;
 	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++)
 		out->lent += __atomic_load_n(&u->lent[w], __ATOMIC_RELAXED);

@@ -19,6 +19,7 @@
 #ifndef VH_DPDK_UPLINK_H
 #define VH_DPDK_UPLINK_H
 
+#include "pool_layout.h"
 #include "session.h"
 
 /* A device's name and its arguments. */
@@ -45,8 +46,11 @@ struct vh_uplink {
 	unsigned int interface;	    /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
-	/* VMDq (vmdq.h): as many as it has queues, or 0; the address that each has, or 0. */
-	uint16_t pools;
+	uint16_t queue[VH_MAX_PAIRS]; /* the device's, by the port's pair */
+	/* VMDq (vmdq.h): device numbers below this have a pool each, or 0; the address that each pool has, or
+	 * 0. */
+	uint16_t guests;
+	struct vh_pool_layout layout;
 	uint64_t pool_key[VH_MAX_PAIRS];
 	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
 	struct rte_mempool *pieces, *tickets;
@@ -68,7 +72,8 @@ struct vh_uplink_options {
 	uint32_t buffers; /* of the pool; 0: as many as needed */
 	uint32_t workers;
 	bool flood_strays;
-	bool pools; /* VMDq, where the device has it */
+	uint16_t pools; /* VMDq, where the device has it, for so many guests at most; 0: not at all */
+	bool loops;	/* the card switches between guests, or the uplink is refused */
 };
 
 enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };
@@ -84,7 +89,7 @@ struct vh_uplink_info {
 	struct vh_uplink_offloads offloads;
 	uint16_t queue_worker[VH_MAX_PAIRS];
 	uint32_t buffers, buffers_free;
-	uint16_t pools; /* 0: frames are sorted in software alone */
+	uint16_t guests; /* device numbers below this have a pool each; 0: all is sorted in software */
 	uint64_t pool_key[VH_MAX_PAIRS];
 	bool zero_copy;
 	uint64_t lent; /* frames sent without a copy */
@@ -99,6 +104,9 @@ struct vh_uplink_info {
  */
 struct vh_uplink *vh_uplink_open(
 	const struct vh_uplink_options *o, uint16_t id, int *result, char *error, size_t n);
+
+/* The longest frame that it sends with one VLAN tag, that included. */
+uint32_t vh_uplink_longest_tagged(const struct vh_uplink *u);
 
 /* Stops and detaches the device, and frees everything. */
 void vh_uplink_close(struct vh_uplink *u);

@@ -73,12 +73,14 @@ bool vh_interface_remark(unsigned int index, char *out, size_t n)
 		return false;
 	if (is_veth(index))
 		snprintf(out, n,
-			"%s is one end of a veth pair: what the kernel sends from the other end has neither checksums "
+			"%s is one end of a veth pair: what the kernel sends from the other end has neither "
+			"checksums "
 			"nor segments of its MTU, unless told to: ethtool -K PEER tx off",
 			name);
 	else if (is_on(index, ETHTOOL_GGRO))
 		snprintf(out, n,
-			"%s joins frames that come in, which is more than its buffers take: ethtool -K %s gro off "
+			"%s joins frames that come in, which is more than its buffers take: ethtool -K %s "
+			"gro off "
 			"lro off",
 			name, name);
 	else

@@ -1,6 +1,6 @@
 /*
- * Interfaces of the kernel's that a virtual device (net_af_packet, net_tap, …) stands on: what such drivers do
- * not look at, or say wrongly. Control thread.
+ * Interfaces of the kernel's that a virtual device (net_af_packet, net_tap, …) stands on: what such drivers
+ * do not look at, or say wrongly. Control thread.
  */
 #ifndef VH_DPDK_UPLINK_INTERFACE_H
 #define VH_DPDK_UPLINK_INTERFACE_H
@@ -11,8 +11,8 @@
 enum vh_uplink_state vh_interface_state(unsigned int index);
 
 /*
- * Drivers whose own word is that they take no frames longer than 1518 bytes, to which the ethdev library holds
- * them, though they take what the interface does (22.11): its MTU is set past them.
+ * Drivers whose own word is that they take no frames longer than 1518 bytes, to which the ethdev library
+ * holds them, though they take what the interface does (22.11): its MTU is set past them.
  */
 bool vh_interface_has_mtu(const char *driver);
 

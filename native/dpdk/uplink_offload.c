@@ -8,8 +8,7 @@
 
 #define TX_CSUM (RTE_ETH_TX_OFFLOAD_TCP_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 /* Segments are given new IP headers, and long frames come in many buffers. */
-#define TX_TSO                                                                                               \
-	(RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
+#define TX_TSO (RTE_ETH_TX_OFFLOAD_TCP_TSO | RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_MULTI_SEGS)
 #define RX_CSUM (RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 /* Buffers of the longest frame, at the size that they have at least. */
 #define MOST_BUFFERS (VH_MAX_FRAME / RTE_MBUF_DEFAULT_DATAROOM + 1)
@@ -35,7 +34,8 @@ void vh_uplink_choose_offloads(
 		if ((info->tx_offload_capa & TX_CSUM) == TX_CSUM)
 			tx = TX_CSUM | (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_VLAN_INSERT);
 		/* Some do not say how many buffers they take: then it is as many as there may be. */
-		if (tx != 0 && (info->tx_offload_capa & TX_TSO) == TX_TSO && (most == 0 || most >= MOST_BUFFERS))
+		if (tx != 0 && (info->tx_offload_capa & TX_TSO) == TX_TSO &&
+			(most == 0 || most >= MOST_BUFFERS))
 			tx |= TX_TSO;
 		if ((info->rx_offload_capa & RX_CSUM) == RX_CSUM)
 			rx = RX_CSUM | (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM);
@@ -157,8 +157,8 @@ static void prepare(struct sending *s)
 		s->n--;
 		memmove(s->m + good, s->m + good + 1, (s->n - good) * sizeof(s->m[0]));
 		memmove(s->len + good, s->len + good + 1, (s->n - good) * sizeof(s->len[0]));
-		good = (uint16_t)(good + rte_eth_tx_prepare(s->u->eth, s->queue, s->m + good,
-						 (uint16_t)(s->n - good)));
+		good = (uint16_t)(good + rte_eth_tx_prepare(
+						 s->u->eth, s->queue, s->m + good, (uint16_t)(s->n - good)));
 	}
 }
 

@@ -9,6 +9,9 @@
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
 
+/* Bytes of the next frame that are fetched while one is copied (measured with 512, 1024 and all of 1500). */
+#define FETCH_AHEAD 512U
+
 static struct vh_uplink *uplink_of(struct vh_port *port)
 {
 	return (struct vh_uplink *)(void *)port;
@@ -67,12 +70,12 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 {
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
 	const struct vh_uplink *u = uplink_of(port);
-	bool by_pool = pair > 0 && u->pools > 0;
+	bool by_pool = pair > 0 && u->guests > 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(u->eth, pair, m, VH_BATCH);
+	b->chains = rte_eth_rx_burst(u->eth, u->queue[pair], m, VH_BATCH);
 	for (uint16_t i = 0; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < b->chains; i++) {
@@ -114,6 +117,18 @@ static void fill(struct rte_mbuf *m, const struct vh_batch *b, const struct vh_f
 		vh_frame_read(b, f, 0, to, f->total);
 }
 
+/*
+ * Begins to fetch what a frame has behind its first line, which collecting it has asked for. How far: what
+ * comes behind that, processors foresee by then; further made it slower where the payload lies in a cache.
+ */
+static inline void fetch_ahead(const struct vh_frame *f)
+{
+	uint32_t end = f->len < FETCH_AHEAD ? f->len : FETCH_AHEAD;
+
+	for (uint32_t at = VH_CACHE_LINE; at < end; at += VH_CACHE_LINE)
+		rte_prefetch0(f->data + at);
+}
+
 /* Makes buffers of frames. Return: how many; at[] says which of the list each is, *lent has those not copied.
  */
 static uint16_t make(const struct vh_uplink *u, struct rte_mbuf **out, const struct vh_batch *b,
@@ -122,9 +137,12 @@ static uint16_t make(const struct vh_uplink *u, struct rte_mbuf **out, const str
 	uint16_t made = 0;
 
 	*lent = 0;
+	fetch_ahead(&b->frame[which[0]]);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct vh_frame *f = &b->frame[which[i]];
 
+		if (i + 1 < n)
+			fetch_ahead(&b->frame[which[i + 1]]);
 		if (vh_unlikely(f->total > u->longest))
 			continue;
 		if (vh_unlikely(b->hold != NULL) && vh_direct_fill(u, out[made], b, which[i]))

@@ -11,9 +11,9 @@
  *   The card is not trusted with anything: what comes by a guest's pool is sorted by the same rules. Group
  * frames without the pool's tag are copies of what pool 0 got, and are thrown away.
  *
- *   Which queue is a pool's differs from driver to driver, and drivers do not tell: there is a table of those
- * that are known, and each card shows at its start, with frames that it loops back, that it does what the
- * table says. One that does not is used without VMDq.
+ *   Which queue is a pool's differs from driver to driver (pool_layout.h). Each card shows at its start, with
+ * frames that it loops back, that it does what is known of its kind. One that does not is used without VMDq.
+ * Where the card shall switch between guests (--vm2vm 2, core/rules.h), it goes on looping frames back.
  *
  * Threads: the control thread's.
  */
@@ -25,20 +25,27 @@
 struct rte_eth_conf;
 struct rte_eth_dev_info;
 
-/* How many pools a device is used with. Return: 0 where it has none, or none that this switch knows to use.
- */
-uint16_t vh_vmdq_pools(const struct rte_eth_dev_info *info);
+/* How a device's pools are to be used. */
+struct vh_pool_layout vh_vmdq_layout(const struct rte_eth_dev_info *info);
 
-/* Asks for pools, each with one queue. */
-void vh_vmdq_configure(struct rte_eth_conf *conf, uint16_t pools);
+/* Asks for pools, of which the first `guests` behind the default one are for guests. loops: whether the
+ * driver shall let the card loop frames back, if it is one that can. */
+void vh_vmdq_configure(struct rte_eth_conf *conf, uint16_t guests, bool loops);
+
+/* Lets the running device take all multicast. Return: whether it does. */
+bool vh_vmdq_let_groups_in(const struct vh_uplink *u);
 
 /*
- * Lets every pool have a frame of ours from the running device, and looks where it comes out; then lets group
- * frames in. Return: whether all is as it should be, or false with the reason.
+ * Lets every guest's pool have a frame of ours from the running device, and looks where it comes out. loops:
+ * the card shall go on looping frames back. Return: whether all is as it should be, or false with the reason.
  */
-bool vh_vmdq_prove(struct vh_uplink *u, char *error, size_t n);
+bool vh_vmdq_prove(const struct vh_uplink *u, bool loops, char *error, size_t n);
 
-/* Gives a pool an address (vh_mac_key()), or takes it away with 0. Return: whether something changed. */
-bool vh_vmdq_bind(struct vh_uplink *u, uint16_t pool, uint64_t key);
+/* The address by which a pool is to be reached: the one it has, as long as its guest has that; 0: none. */
+uint64_t vh_vmdq_address(
+	const struct vh_uplink *u, uint16_t pool, const struct vh_mac_entry *macs, uint32_t n);
+
+/* Gives a pool this address (vh_mac_key()), or none with 0; u->pool_key says what it has then. */
+void vh_vmdq_bind(struct vh_uplink *u, uint16_t pool, uint64_t key);
 
 #endif

@@ -103,8 +103,8 @@ static void step_ioctl(struct input *in)
 	if (command == VHOST_SET_MEM_TABLE)
 		memcpy(arg, &head, sizeof(head));
 	fill(in, command, arg, shape.in);
-	vh_cuse_ioctl(&rig.link, c,
-		&(struct vh_cuse_caller){who < 250 ? getpid() : getpid() + 1, getuid()}, command, arg, &out);
+	vh_cuse_ioctl(&rig.link, c, &(struct vh_cuse_caller){who < 250 ? getpid() : getpid() + 1, getuid()},
+		command, arg, &out);
 	free(arg);
 }
 

@@ -131,7 +131,8 @@ static void must_be_marked(const struct watched *w, bool something)
 	REQUIRE(marked <= changed + 8);
 }
 
-/* One turn of the switch: guest 0 has sent some frames to guest 1, whose rings are logged as guest 0's are. */
+/* One turn of the switch: guest 0 has sent some frames to guest 1, whose rings are logged as guest 0's are.
+ */
 static void turn(struct rig *r, struct watched *w, uint32_t *seq, uint64_t features)
 {
 	uint32_t frames = rng_between(&test_rng, 1, 20);
@@ -139,9 +140,10 @@ static void turn(struct rig *r, struct watched *w, uint32_t *seq, uint64_t featu
 
 	for (uint32_t i = 0; i < frames; i++) {
 		uint32_t len = rng_between(&test_rng, FRAME_MIN, rng_below(&test_rng, 4) == 0 ? 9000 : 1500);
-		enum guest_layout layout = rng_below(&test_rng, 2) == 0
-						   ? LAYOUT_SINGLE
-						   : (enum guest_layout)rng_below(&test_rng, LAYOUT_HEADER_SPLIT);
+		enum guest_layout layout =
+			rng_below(&test_rng, 2) == 0
+				? LAYOUT_SINGLE
+				: (enum guest_layout)rng_below(&test_rng, LAYOUT_HEADER_SPLIT);
 
 		guest_post(r->guest[1], 0, merge ? 700 : len + 12 + rng_below(&test_rng, 100), layout);
 		rig_send(r, 0, 1, (*seq)++, len, (enum guest_layout)rng_below(&test_rng, LAYOUT_COUNT));
@@ -170,8 +172,11 @@ static void every_write(uint64_t features)
 	uint32_t seq = 1;
 
 	for (uint32_t i = 0; i < 2; i++) {
-		rig_add(r, &(struct guest_config){
-				   .features = features, .tx_size = odd_size(512), .rx_size = odd_size(512)});
+		/* Rings of several pages, which soon begin anew. */
+		rig_add(r, &(struct guest_config){.features = features,
+				   .tx_size = odd_size(2048),
+				   .rx_size = odd_size(2048),
+				   .start = 2000});
 		watch(&w[i], r->guest[i]);
 	}
 	rig_learn_all(r);

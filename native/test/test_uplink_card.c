@@ -39,7 +39,8 @@ void test_uplink_checked_frames(void)
 	struct uplink_rig *u;
 
 	for (uint32_t i = 0; i < 3; i++) {
-		rig_add(r, &(struct guest_config){.features = i == 1 ? OFFLOAD_PLAIN : OFFLOAD_ON, .exact = true});
+		rig_add(r, &(struct guest_config){
+				   .features = i == 1 ? OFFLOAD_PLAIN : OFFLOAD_ON, .exact = true});
 		guest_post_all(r->guest[i], 0, 2000, LAYOUT_SINGLE);
 	}
 	r->port[2]->vlan = (struct vh_vlan){.mode = VH_VLAN_ACCESS, .id = 10};

@@ -86,6 +86,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(card_between_guests, false, NONE)                                                                  \
+	X(card_groups_come_once, false, NONE)                                                                \
+	X(card_is_not_asked, false, NONE)                                                                    \
+	X(pool_layouts, false, NONE)                                                                         \
 	X(hold_returns_in_order, false, ALL)                                                                 \
 	X(hold_mixed, false, ALL)                                                                            \
 	X(hold_full, false, ALL)                                                                             \

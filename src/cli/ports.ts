@@ -9,6 +9,8 @@ import type { CliContext } from './context.js';
 import { tableLines } from './table.js';
 import type { Column } from './table.js';
 
+const POOL = 'POOL';
+
 const COLUMNS: readonly Column<Port>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'NAME', cell: ({ name }) => name },
@@ -17,12 +19,18 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
+  { title: POOL, cell: poolsCell },
   { title: 'SOCKET', cell: waysCell },
 ];
 
 /** Where guests connect: the socket, the device, or either. */
 function waysCell({ socket, transports, device }: Port): string {
   return [...(transports.includes('user') ? [socket] : []), ...(device === null ? [] : [device])].join(' ');
+}
+
+/** By uplink: the card's pool that frames for the guest come by, or that they are sorted in software. */
+function poolsCell({ pools }: Port): string {
+  return pools.length === 0 ? '-' : pools.map(({ uplink, pool }) => `${uplink}:${pool ?? 'software'}`).join(' ');
 }
 
 /** A guest may have any number of addresses; `macs` lists them all. */
@@ -35,7 +43,10 @@ function macsCell(macs: readonly string[]): string {
 }
 
 export function portLines(ports: readonly Port[]): string[] {
-  return ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
+  if (ports.length === 0) return ['no ports'];
+  // Only where a card has such.
+  const withPools = ports.some(({ pools }) => pools.length > 0);
+  return tableLines(withPools ? COLUMNS : COLUMNS.filter(({ title }) => title !== POOL), ports);
 }
 
 export function parseQueues(text: string): number {

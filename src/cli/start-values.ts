@@ -29,9 +29,9 @@ export function parseVlanMode(text: string): string {
 }
 
 export function parseVm2vm(text: string): Settings['vm2vm'] {
-  if (text === '0' || text === '1') return text === '0' ? 'off' : 'software';
-  if (text !== '2') throw new InvalidArgumentError('0, 1 or 2.');
-  throw new InvalidArgumentError('2 needs a card that switches between guests (VMDQ), which is not supported yet.');
+  const mode = ({ 0: 'off', 1: 'software', 2: 'hardware' } as const)[text];
+  if (mode !== undefined) return mode;
+  throw new InvalidArgumentError('0, 1 or 2.');
 }
 
 export function parseDevBaseName(text: string): string {

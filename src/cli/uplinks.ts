@@ -6,6 +6,7 @@ import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
 import { parseQueues } from './ports.js';
+import { parseCount } from './start-values.js';
 import { count, tableLines } from './table.js';
 import type { Column } from './table.js';
 
@@ -17,13 +18,20 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'MTU', cell: ({ mtu }) => String(mtu), right: true },
   { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? '-' : offloads.join(',')) },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
-  { title: 'POOLS', cell: ({ pools }) => (pools === null ? '-' : `${pools.taken.length}/${pools.count}`), right: true },
+  { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true },
   { title: 'UNCOPIED', cell: ({ zeroCopied }) => (zeroCopied === null ? '-' : count(zeroCopied)), right: true },
   { title: 'STRAYS', cell: ({ strays }) => strays },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },
   { title: 'DEVICE', cell: ({ device }) => device },
 ];
+
+/** How many guests have one of how many, and how many others there are. */
+function poolsCell(pools: Uplink['pools']): string {
+  if (pools === null) return '-';
+  const others = pools.software.length === 0 ? '' : ` +${pools.software.length}`;
+  return `${pools.taken.length}/${pools.count}${others}`;
+}
 
 export function uplinkLines(uplinks: readonly Uplink[]): string[] {
   return uplinks.length === 0 ? ['no uplinks'] : tableLines(COLUMNS, uplinks);
@@ -51,6 +59,7 @@ export function addUplinks(program: Command, context: CliContext): void {
     .option('--queues <n>', 'receive queues, each polled by one worker (default: 1)', parseQueues)
     .option('--mtu <bytes>', "sets the device's MTU (default: as it is)", Number)
     .option('--buffers <n>', 'packet buffers (default: as many as its rings and the workers need)', Number)
+    .option('--pools <n>', 'for how many guests to use VMDq (default: as many as the card can)', parseCount)
     .addOption(
       new Option('--strays <what>', 'frames for addresses that no guest is known to have (default: drop)').choices(
         STRAYS,
@@ -58,8 +67,8 @@ export function addUplinks(program: Command, context: CliContext): void {
     )
     .action(async (name: string, device: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { queues, mtu, buffers, strays } = options;
-      const wish = { name, device, queues, mtu, buffers, strays };
+      const { queues, mtu, buffers, strays, pools } = options;
+      const wish = { name, device, queues, mtu, buffers, strays, pools };
       const uplink = await clientOf(context, options).addUplink(wish);
       print(context, options, uplink, (answer) => [
         `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,

@@ -9,7 +9,7 @@ import { VlanText } from './vlan.js';
 /** The configuration file of the switch: JSON, every key optional. */
 
 export const POLL_MODES = ['adaptive', 'busy'] as const;
-export const VM2VM_MODES = ['software', 'off'] as const;
+export const VM2VM_MODES = ['software', 'off', 'hardware'] as const;
 export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
 /** By rising talkativeness, with DPDK's numbers. */
 export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
@@ -87,7 +87,7 @@ export const Config = z.strictObject({
   vlan: VlanText.optional(),
   /** Whether guests on `auto` ports get frames without the tag; the original's --vlan-strip. */
   vlanStrip: z.boolean().optional(),
-  /** Whether guests reach each other in the switch or only by way of the network; the original's --vm2vm 1 and 0. */
+  /** Guests reach each other in the switch, only by way of the network, or in the card; the original's --vm2vm 1, 0, 2. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
   /** Uplinks send guests' frames from where they are, and with how many descriptors; not with vm2vm "software". */
   zeroCopy: z.boolean().optional(),

@@ -51,7 +51,8 @@ export class SwitchControl implements Control {
 
   ports(): Port[] {
     const macs = this.#parts.binding.macs();
-    return this.#joined().map(([port, native]) => portView(port, native, macs));
+    const uplinks = this.#parts.uplinks.joined();
+    return this.#joined().map(([port, native]) => portView(port, native, macs, uplinks));
   }
 
   port(name: string): Port {
@@ -84,8 +85,8 @@ export class SwitchControl implements Control {
   }
 
   uplinks(): Uplink[] {
-    const macs = this.#parts.binding.macs();
-    return this.#parts.uplinks.joined().map(([uplink, native]) => uplinkView(uplink, native, macs));
+    const [macs, guests] = [this.#parts.binding.macs(), this.#parts.binding.ports()];
+    return this.#parts.uplinks.joined().map((uplink) => uplinkView(uplink, macs, guests));
   }
 
   async addUplink(wish: UplinkAdd): Promise<Uplink> {
@@ -131,9 +132,9 @@ export class SwitchControl implements Control {
   }
 
   #view(port: PortRecord): Port {
-    const { binding } = this.#parts;
+    const { binding, uplinks } = this.#parts;
     const native = binding.ports().find(({ id }) => id === port.id);
-    if (native !== undefined) return portView(port, native, binding.macs());
+    if (native !== undefined) return portView(port, native, binding.macs(), uplinks.joined());
     throw new VhostHostError('PORT_UNKNOWN', `port ${port.name} is gone`, { hint: 'vhost-host ports' });
   }
 }

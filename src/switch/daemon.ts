@@ -51,8 +51,6 @@ export interface Daemon {
 }
 
 const TICK_MS = 1000;
-/** Tags that every card with VMDq can tell apart: group frames with others would be lost in it. */
-const TAGS_IN_CARD = 32;
 
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { host, settings } = parts;
@@ -77,7 +75,10 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       addresses: dma.addresses,
       isPort: (name) => ports.has(name),
       poolsFit: () =>
-        settings.vlan === 'auto' && ports.all().every(({ vlan, id }) => vlan === 'auto' && id < TAGS_IN_CARD),
+        settings.vlan === 'auto' &&
+        ports.all().every(({ vlan, id }) => vlan === 'auto' && id < parts.binding.limits.poolTags),
+      byCard: settings.vm2vm === 'hardware',
+      connectedFrom: (least) => ports.all().find(({ id, connected }) => connected && id >= least),
     });
     const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
     const engine = await startEngine({ ...parts, dma }, (events) => sink.take(events));

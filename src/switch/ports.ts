@@ -6,7 +6,8 @@ import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './clai
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
 import { DeviceTable } from './devices.js';
-import { checkSocketPath, portSocketPath } from './rundir.js';
+import { checkPort } from './port-check.js';
+import { portSocketPath } from './rundir.js';
 import type { PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
@@ -14,6 +15,7 @@ import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
+import { IN_SOFTWARE, portMisfit } from './vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -37,7 +39,7 @@ export interface PortTableParts {
   readonly binding: NativeBinding;
   readonly settings: Pick<
     Settings,
-    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads'
+    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads' | 'vm2vm'
   >;
   readonly bridge: Bridge;
   readonly clock: Clock;
@@ -158,7 +160,11 @@ export class PortTable {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    this.#check(wish, socket, queues);
+    if (this.#parts.isUplink(wish.name)) {
+      throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
+    }
+    checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
+    this.#checkVlan(wish.name, vlan);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -194,23 +200,14 @@ export class PortTable {
     }
   }
 
-  #check({ name, mac }: PortWish, socket: string, queues: number): void {
-    const { maxPorts, maxQueuePairs } = this.#parts.binding.limits;
-    if (this.#ports.has(name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
-    if (this.#parts.isUplink(name)) throw new VhostHostError('PORT_EXISTS', `port ${name}: an uplink has this name`);
-    if (this.#ports.size >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
-    if (queues > maxQueuePairs) {
-      throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
-    }
-    if (!socket.startsWith('/')) throw new VhostHostError('USAGE', `socket path ${socket} is not absolute`);
-    checkSocketPath(socket);
-    const other = this.all().find((port) => port.socket === socket);
-    if (other !== undefined) {
-      throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
-    }
-    const owner = this.#byMac(mac);
-    if (owner !== undefined) {
-      throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
+  /** A card that switches between guests knows only some. */
+  #checkVlan(name: string, vlan: string): void {
+    const { settings, binding } = this.#parts;
+    // As the engine will choose it.
+    const id = this.all().findIndex((port, index) => port.id !== index);
+    const misfit = portMisfit(vlan, id === -1 ? this.#ports.size : id, binding.limits.poolTags);
+    if (settings.vm2vm === 'hardware' && misfit !== undefined) {
+      throw new VhostHostError('PORT_FAILED', `port ${name}: ${misfit}`, { hint: IN_SOFTWARE });
     }
   }
 

@@ -65,6 +65,8 @@ export const Port = z.strictObject({
   memoryBytes: Count,
   rings: z.array(Queue),
   macs: z.array(z.string()),
+  /** By uplink with VMDq: the card's pool for frames to this guest; null: these are sorted in software. */
+  pools: z.array(z.strictObject({ uplink: PortName, pool: Count.nullable() })),
 });
 export type Port = z.infer<typeof Port>;
 
@@ -122,10 +124,16 @@ export const Uplink = z.strictObject({
   buffers: Count,
   buffersFree: Count,
   /**
-   * VMDq pools for guests, and who has one, by device number; null: the card has none, or none that could be used, and
-   * every frame is sorted in software.
+   * VMDq: for how many guests there are pools, who has one, and which connected guests are sorted in software, by device
+   * number; null: the card has none, or none that could be used, and every frame is sorted in software.
    */
-  pools: z.object({ count: Count, taken: z.array(z.object({ pool: Count, id: Count, mac: z.string() })) }).nullable(),
+  pools: z
+    .strictObject({
+      count: Count,
+      taken: z.array(z.strictObject({ pool: Count, id: Count, mac: z.string() })),
+      software: z.array(Count),
+    })
+    .nullable(),
   /** Frames that were sent from guests' memory without a copy; null: that is not asked for. */
   zeroCopied: Count.nullable(),
   macs: Count,
@@ -148,6 +156,8 @@ export const UplinkAdd = z.strictObject({
   buffers: z.number().int().min(1).max(1_000_000).optional(),
   /** What to do with frames for addresses that no guest is known to have. */
   strays: z.enum(STRAYS).optional(),
+  /** For how many guests to use VMDq pools of the card; without it as many as it has, 0: none. */
+  pools: z.number().int().min(0).optional(),
 });
 export type UplinkAdd = z.infer<typeof UplinkAdd>;
 

@@ -1,10 +1,11 @@
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { LOG_LEVELS } from './config.js';
-import type { Config, LoadedConfig } from './config.js';
+import type { Config, LoadedConfig, VM2VM_MODES } from './config.js';
 import type { UplinkAdd } from './schema.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
 import type { Transport } from './schema.js';
+import { checkVm2vm } from './vm2vm.js';
 import { resolveZeroCopy } from './zero-copy.js';
 import type { ZeroCopy } from './zero-copy.js';
 
@@ -47,7 +48,7 @@ export interface Settings extends ZeroCopy {
   /** VLAN mode of ports that have none of their own. */
   readonly vlan: string;
   readonly vlanStrip: boolean;
-  readonly vm2vm: 'software' | 'off';
+  readonly vm2vm: (typeof VM2VM_MODES)[number];
   /** Whether ports offer offloads that do not say. */
   readonly offloads: boolean;
   /** Seconds between tables of what was counted, in the log; 0: none. */
@@ -112,7 +113,7 @@ function chooseRunDir(host: Host, config: Config, flags: Flags): string {
 export async function resolveSettings(host: Host, { file, config }: LoadedConfig, flags: Flags): Promise<Settings> {
   const gid = await socketGroup(host, config, file);
   const vm2vm = flags.vm2vm ?? config.vm2vm ?? 'software';
-  return {
+  const settings: Settings = {
     configFile: file,
     runDir: chooseRunDir(host, config, flags),
     workers: flags.workers ?? config.workers ?? [-1],
@@ -137,4 +138,6 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     stats: flags.stats ?? config.stats ?? 0,
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
   };
+  checkVm2vm(settings);
+  return settings;
 }

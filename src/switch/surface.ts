@@ -13,6 +13,10 @@ export interface NativeLimits {
   readonly firstUplinkId: number;
   readonly maxQueuePairs: number;
   readonly maxWorkers: number;
+  /** VMDq pools for guests that a card is used with. */
+  readonly maxPools: number;
+  /** Device numbers below this have tags that every card with VMDq can tell apart. */
+  readonly poolTags: number;
   /** Bytes of a UNIX socket path without its terminating zero (`sun_path`). */
   readonly maxSocketPath: number;
 }
@@ -83,8 +87,10 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
-  /** Use VMDq where the device has it. */
-  readonly pools: boolean;
+  /** Use VMDq where the device has it, for so many guests at most; 0: not at all. */
+  readonly pools: number;
+  /** The device switches between guests (`--vm2vm 2`), or is refused. */
+  readonly loops: boolean;
 }
 
 /** Guest-relative names: `tx` is what the guest sent, `rx` what it was given. */
@@ -144,7 +150,7 @@ export interface NativeUplink {
   readonly workers: readonly number[];
   readonly buffers: number;
   readonly buffersFree: number;
-  /** VMDq: how many pools are used, the card's default pool among them; 0: all is sorted in software. */
+  /** VMDq: device numbers below this have a pool each; 0: all is sorted in software. */
   readonly pools: number;
   /** Those that a guest has, with its device number and address. */
   readonly poolsTaken: readonly { readonly pool: number; readonly port: number; readonly mac: string }[];

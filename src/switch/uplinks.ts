@@ -9,6 +9,7 @@ import { checkAddresses } from './dma.js';
 import type { DmaAddresses } from './dma.js';
 import { checkDevice, deviceName } from './uplink-device.js';
 import { engineDevice } from './uplink-arguments.js';
+import { IN_SOFTWARE } from './vm2vm.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
 export interface UplinkRecord {
@@ -26,6 +27,8 @@ interface Entry {
   last: NativeUplink | undefined;
   /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
   attached: boolean;
+  /** Whether it was said that there are more guests than pools. */
+  toldBeyond: boolean;
 }
 
 export interface UplinkTableParts {
@@ -36,6 +39,10 @@ export interface UplinkTableParts {
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
+  /** Cards switch between guests (`--vm2vm 2`): there is one uplink, whose card can. */
+  readonly byCard: boolean;
+  /** A guest that is connected and has at least this device number. */
+  readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
   readonly zeroCopy: boolean;
   /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
   readonly isPort: (name: string) => boolean;
@@ -101,8 +108,13 @@ export class UplinkTable {
       if (this.#parts.isPort(wish.name)) {
         throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
       }
+      const [other] = this.#uplinks.keys();
+      if (this.#parts.byCard && other !== undefined) {
+        const reason = `with --vm2vm 2 there is one uplink, ${other}`;
+        throw new VhostHostError('UPLINK_LIMIT', `uplink ${wish.name}: ${reason}`, { hint: IN_SOFTWARE });
+      }
       const record = await this.#attach(wish, origin);
-      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true });
+      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true, toldBeyond: false });
       return record;
     });
   }
@@ -126,6 +138,7 @@ export class UplinkTable {
         if (entry === undefined) continue;
         if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
         entry.last = native;
+        this.#tellBeyond(entry, native);
         if (native.state !== 'gone' && (native.pools === 0 || this.#parts.poolsFit())) continue;
         if (native.state !== 'gone')
           this.#parts.say(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
@@ -137,6 +150,17 @@ export class UplinkTable {
   /** Resolves when every change that was asked for is through. */
   settled(): Promise<void> {
     return this.#turns.settled();
+  }
+
+  /** Once: that there are guests without a pool of the card's. */
+  #tellBeyond(entry: Entry, { id, pools }: NativeUplink): void {
+    const guest = pools === 0 || entry.toldBeyond ? undefined : this.#parts.connectedFrom(pools);
+    if (guest === undefined) return;
+    entry.toldBeyond = true;
+    const who = `port ${guest.name} (${guest.id}), as others above ${pools - 1},`;
+    this.#parts.say(
+      `uplink ${entry.record.name} (${id}): VMDq has pools for ${pools} guests; ${who} is sorted in software`,
+    );
   }
 
   async #takeBack(entry: Entry): Promise<void> {
@@ -157,8 +181,9 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit, addresses } = this.#parts;
-    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop' } = wish;
+    const { host, binding, poolsFit, addresses, byCard, zeroCopy } = this.#parts;
+    const { maxPools } = binding.limits;
+    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
       const most = binding.limits.maxQueuePairs;
@@ -174,11 +199,13 @@ export class UplinkTable {
         mtu,
         buffers,
         floodStrays: strays === 'flood',
-        pools: poolsFit(),
+        pools: poolsFit() ? Math.min(pools, maxPools) : 0,
+        loops: byCard,
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = hintFor(error, device, this.#parts.zeroCopy);
+      const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
+      const hint = software ? IN_SOFTWARE : hintFor(error, device, zeroCopy);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);

@@ -20,7 +20,22 @@ function stateOf({ connected, ready }: NativePort): Port['state'] {
   return ready ? 'ready' : 'connected';
 }
 
-export function portView(port: PortRecord, native: NativePort, macs: readonly NativeMac[]): Port {
+/** An uplink with the engine's side of it. */
+export type JoinedUplink = readonly [UplinkRecord, NativeUplink];
+
+function poolsOf(id: number, uplinks: readonly JoinedUplink[]): Port['pools'] {
+  return uplinks.flatMap(([{ name }, { pools, poolsTaken }]) => {
+    const taken = poolsTaken.find(({ port }) => port === id);
+    return pools === 0 ? [] : [{ uplink: name, pool: taken?.pool ?? null }];
+  });
+}
+
+export function portView(
+  port: PortRecord,
+  native: NativePort,
+  macs: readonly NativeMac[],
+  uplinks: readonly JoinedUplink[],
+): Port {
   return {
     id: port.id,
     name: port.name,
@@ -38,6 +53,7 @@ export function portView(port: PortRecord, native: NativePort, macs: readonly Na
     memoryBytes: toNumber(native.memoryBytes),
     rings: native.queues.map(({ index, size, live, worker }) => ({ index, size, live, worker })),
     macs: macs.filter((entry) => entry.port === port.id).map(({ mac }) => mac),
+    pools: poolsOf(port.id, uplinks),
   };
 }
 
@@ -57,20 +73,25 @@ export function statsView(port: PortRecord, native: NativePort): PortStats {
   return { name: port.name, id: port.id, counters: countersView(native.counters) };
 }
 
-function poolsView({ pools, poolsTaken }: NativeUplink): Uplink['pools'] {
+function poolsView({ pools, poolsTaken }: NativeUplink, guests: readonly NativePort[]): Uplink['pools'] {
   if (pools === 0) return null;
-  // One is the card's default, where everything else goes.
-  return { count: pools - 1, taken: poolsTaken.map(({ pool, port, mac }) => ({ pool, id: port, mac })) };
+  const taken = poolsTaken.map(({ pool, port, mac }) => ({ pool, id: port, mac }));
+  const others = guests.filter(({ id, connected }) => connected && !taken.some((entry) => entry.id === id));
+  return { count: pools, taken, software: others.map(({ id }) => id) };
 }
 
-export function uplinkView(uplink: UplinkRecord, native: NativeUplink, macs: readonly NativeMac[]): Uplink {
+export function uplinkView(
+  [uplink, native]: JoinedUplink,
+  macs: readonly NativeMac[],
+  guests: readonly NativePort[],
+): Uplink {
   const { id, driver, state, mac, mtu, workers, buffers, buffersFree } = native;
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
     ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
-    pools: poolsView(native),
+    pools: poolsView(native, guests),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,
     macs: macs.filter((entry) => entry.port === id).length,
   };

@@ -86,8 +86,7 @@ export async function measureRows(cases: readonly Case[], plan: Plan, talk: Talk
   const { rounds, place, pace, ovs } = plan;
   const takers: Takers<Case> = {
     ours: (c) => measure((scope) => startOurs(scope, c, place), c, place, pace),
-    peer:
-      ovs === undefined ? undefined : (c) => measure((scope) => addOvsPorts(scope, ovs, c), c, place, pace),
+    peer: ovs === undefined ? undefined : (c) => measure((scope) => addOvsPorts(scope, ovs, c), c, place, pace),
   };
   return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => rowOf(c, ours, peer));
 }
@@ -96,8 +95,7 @@ export async function measureNicRows(cases: readonly NicCase[], plan: Plan, talk
   const { rounds, place, pace, ovs } = plan;
   const takers: Takers<NicCase> = {
     ours: (c) => measureNic((scope) => startOursWithNic(scope, c, place), c, place, pace),
-    peer:
-      ovs === undefined ? undefined : (c) => measureNic((scope) => addOvsNic(scope, ovs, c), c, place, pace),
+    peer: ovs === undefined ? undefined : (c) => measureNic((scope) => addOvsNic(scope, ovs, c), c, place, pace),
   };
   return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => nicRowOf(c, ours, peer));
 }

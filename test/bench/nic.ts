@@ -45,9 +45,13 @@ export function measureNic(
     const guest = await NicGuest.start(scope, c, contender.socket, place);
     const features = await contender.ready();
     await guest.begin();
-    const samples = await takeWindows(throughBoth(contender, guest, c), guest, place, pace).catch(async (error: unknown) => {
-      throw new Error(`${messageOf(error)}; drops of ${contender.name}: ${await contender.drops()}`, { cause: error });
-    });
+    const samples = await takeWindows(throughBoth(contender, guest, c), guest, place, pace).catch(
+      async (error: unknown) => {
+        throw new Error(`${messageOf(error)}; drops of ${contender.name}: ${await contender.drops()}`, {
+          cause: error,
+        });
+      },
+    );
     return { samples, features, guestPaths: guest.paths, lostByGuests: 0, lostBySwitch: 0 };
   });
 }

@@ -29,7 +29,14 @@ export const disturbedNote = `! no window of it was free of others (at most ${fo
 
 function guestToGuest(rows: readonly Row[]): string[] {
   if (rows.length === 0) return [];
-  return ['', ...aligned(figuresTable(rows)), '', ...aligned(conditionsTable(rows)), '', ...aligned(featuresTable(rows))];
+  return [
+    '',
+    ...aligned(figuresTable(rows)),
+    '',
+    ...aligned(conditionsTable(rows)),
+    '',
+    ...aligned(featuresTable(rows)),
+  ];
 }
 
 /** The report for people. */

@@ -32,6 +32,8 @@ export class FakeBinding implements NativeBinding {
     firstUplinkId: 256,
     maxQueuePairs: 4,
     maxWorkers: 2,
+    maxPools: 7,
+    poolTags: 32,
     maxSocketPath: 107,
   };
   readonly dropReasons = ['rx_ring_full', 'tx_runt'];

@@ -15,7 +15,7 @@ export class Machine extends GuestShell {
     if (!existsSync(initramfs)) throw new Error('the test machine is not there; node .ci/prepare.mjs makes it');
     const bare = ['-no-user-config', '-nodefaults', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'];
     // No mitigations: they cost an emulated processor half of its speed.
-    const append = 'console=ttyS0 quiet panic=-1 hugepages=256 mitigations=off';
+    const append = 'console=ttyS0 quiet no_timer_check panic=-1 hugepages=256 mitigations=off';
     const process = await Child.start(scope, 'the machine', 'qemu-system-x86_64', [
       ...bare,
       ...['-machine', 'pc', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '3', '-m', '3500'],

@@ -1,6 +1,6 @@
 /*
- * What native/dpdk/uplink_offload.c tells a card of frames that guests left unfinished. The card is net_ring, by
- * which every buffer comes back as it was sent, with all that it says.
+ * What native/dpdk/uplink_offload.c tells a card of frames that guests left unfinished. The card is net_ring,
+ * by which every buffer comes back as it was sent, with all that it says.
  */
 #include "../../core/layers.h"
 #include "../../dpdk/uplink_offload.h"
@@ -182,7 +182,8 @@ static void test_kinds(void)
 /* Frames that cards are not to be trusted with come finished. */
 static void test_not_taken(void)
 {
-	static const struct kind plain = {.tcp = true, .payload = 100}, cut = {.tcp = true, .payload = 9000, .gso_size = 1000};
+	static const struct kind plain = {.tcp = true, .payload = 100},
+				 cut = {.tcp = true, .payload = 9000, .gso_size = 1000};
 
 	make(&plain);
 	batch.offload[0].csum_offset = 6;
@@ -198,7 +199,8 @@ static void test_not_taken(void)
 	REQUIRE(!vh_uplink_takes(&u->port, &batch, 0));
 }
 
-/* The guest writes into its frame after it was looked at: whatever comes of it, the card is told nothing wrong. */
+/* The guest writes into its frame after it was looked at: whatever comes of it, the card is told nothing
+ * wrong. */
 static void test_changed(void)
 {
 	memset(&counters, 0, sizeof(counters));
@@ -245,7 +247,8 @@ static void test_verdicts(void)
 	} cases[] = {{RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_PTYPE_L4_TCP, 0, true},
 		{RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_PTYPE_L4_UDP, 0, true},
 		{RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_PTYPE_L4_FRAG, 0, false},
-		{RTE_MBUF_F_RX_L4_CKSUM_GOOD, 0, 0, false}, {RTE_MBUF_F_RX_L4_CKSUM_BAD, RTE_PTYPE_L4_TCP, 0, false},
+		{RTE_MBUF_F_RX_L4_CKSUM_GOOD, 0, 0, false},
+		{RTE_MBUF_F_RX_L4_CKSUM_BAD, RTE_PTYPE_L4_TCP, 0, false},
 		{RTE_MBUF_F_RX_L4_CKSUM_NONE, RTE_PTYPE_L4_TCP, 0, false}, {0, RTE_PTYPE_L4_TCP, 0, false},
 		{RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_PTYPE_L4_TCP, 0x20, false}};
 

@@ -48,7 +48,7 @@ struct rig {
 	uint8_t *memory;
 	uint8_t *bitmap; /* where its dirty log may be, besides its memory */
 	uint64_t bitmap_bytes;
-	bool closed; /* its memory is not to be opened */
+	bool closed;		 /* its memory is not to be opened */
 	int memory_fd, event[8]; /* call and kick of four rings */
 	/* The back end's. */
 	enum rig_mood mood;

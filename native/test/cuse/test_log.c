@@ -293,7 +293,8 @@ void test_log_mistakes(void)
 	REQUIRE_EQ(rig_u64(r, A, VHOST_SET_LOG_BASE, INT64_MAX), -EFAULT);
 	REQUIRE_EQ(rig_u64(r, A, VHOST_SET_LOG_BASE, 1ULL << 47), -EFAULT);
 	REQUIRE_EQ(r->port.log, 0);
-	/* It was there when it was said, and is not any more: said once in a while, and nobody else's trouble. */
+	/* It was there when it was said, and is not any more: said once in a while, and nobody else's
+	 * trouble. */
 	log_on(r, A);
 	r->port.log = 4096;
 	mark(r, HIGH, 1);

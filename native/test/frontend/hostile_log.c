@@ -180,7 +180,8 @@ static void moved_log(void)
 {
 	const char *attack = "moved log";
 	int fd[2] = {log_file(LOG_BYTES), log_file(LOG_BYTES)};
-	uint8_t *map[2], *was = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *map[2],
+		*was = mmap(NULL, LOG_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	for (int i = 0; i < 2; i++)
 		map[i] = mmap(NULL, LOG_BYTES, PROT_READ, MAP_SHARED, fd[i], 0);

@@ -1,4 +1,6 @@
+import type { Config } from '../../../src/switch/config.js';
 import { apiSocketPath } from '../../../src/switch/rundir.js';
+import type { UplinkAdd } from '../../../src/switch/schema.js';
 import { buildFrontEnd } from '../frontend.js';
 import { packImage } from '../guest-image.js';
 import { Guest } from '../guest.js';
@@ -70,9 +72,11 @@ export class Machine {
     await this.shell.sh(`echo ${driver} >${card}/driver_override; echo ${CARD} >/sys/bus/pci/drivers_probe`);
   }
 
-  /** Starts the switch with the card as uplink `net`. */
-  async start(...args: string[]): Promise<void> {
-    const words = ['start', '--foreground', '--run-dir', RUN, '--uplink', `net=${CARD}`, ...args];
+  /** Starts the switch with this configuration, and the card as uplink `net`. */
+  async start(config: Config, uplink: Partial<UplinkAdd> = {}): Promise<void> {
+    const text = JSON.stringify({ ...config, uplinks: [{ name: 'net', device: CARD, ...uplink }] });
+    await this.shell.sh(`echo ${Buffer.from(text).toString('base64')} | base64 -d >/run/config`);
+    const words = ['start', '--foreground', '--run-dir', RUN, '--config', '/run/config'];
     // What one before has said is not said by this one.
     await this.shell.sh(`rm -f ${LOG}`);
     await this.shell.sh(`cd / && node ${vhostHost} ${words.join(' ')} >${LOG} 2>&1 &`);
@@ -105,8 +109,8 @@ export class Machine {
   }
 
   /** A port, and a guest that is connected to it. */
-  async guest(name: string, vlan?: string): Promise<Talker> {
-    await this.vswitch.addPort(name, 1, vlan);
+  async guest(name: string): Promise<Talker> {
+    await this.vswitch.addPort(name);
     return this.talker(name);
   }
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { frame } from '../../helpers/frames.js';
 import { watchForLeaks } from '../../helpers/leaks.js';
 import { Machine } from '../../helpers/machine/machine.js';
 import type { Talker } from '../../helpers/machine/talker.js';
@@ -7,24 +6,15 @@ import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
 import { describeOffloads } from './card-offloads.js';
+import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';
+import { multicast, outside, plain, tagged } from './frames.js';
 import { describeZeroCopy } from './zero-copy.js';
 
-const multicast = '33:33:00:00:00:01';
-const outside = '02:00:00:00:01:01';
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
 /** 1000 + device number. */
 const tags = { a: 1000, b: 1001 } as const;
-
-/** The frame as the guest knows it, and as the network does. */
-function plain(to: string, from: string, seed: number): Buffer {
-  return frame({ to, from, length: 80, seed });
-}
-function tagged(to: string, from: string, seed: number, vlan: number): Buffer {
-  const inner = plain(to, from, seed);
-  return Buffer.concat([inner.subarray(0, 12), Buffer.from([0x81, 0, vlan >> 8, vlan & 0xff]), inner.subarray(12)]);
-}
 
 describe('vmdq: frames between a card and guests', function () {
   this.timeout(300_000);
@@ -36,7 +26,7 @@ describe('vmdq: frames between a card and guests', function () {
   before(async () => {
     noLeaks = await watchForLeaks({ pages: false });
     machine = await Machine.boot(scope);
-    await machine.start('--vlan', 'auto');
+    await machine.start({ vlan: 'auto' });
     for (const name of ['a', 'b'] as const) guests[name] = await machine.guest(name);
   });
   after(async () => {
@@ -97,6 +87,14 @@ describe('vmdq: frames between a card and guests', function () {
 
   it(`by VMDq, ${table}`, sorts);
 
+  it('guests reach each other in the switch, not by the card', async () => {
+    const [from, heard] = [machine.cable.frames.length, (await guests.b.heard()).length];
+    await guests.a.send(plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22));
+    const got = (await guests.b.received(heard + 2)).slice(heard);
+    assert.deepEqual(got, [plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22)]);
+    assert.deepEqual(await machine.cable.received(1, from), [tagged(broadcast, macs.a, 22, tags.a)]);
+  });
+
   it('a guest that has gone has no pool any more, and gets it again when it is back', async () => {
     await guests.a.end();
     await until(async () => (await pools())?.join() === `2 1 ${macs.b}`, { deadline: 10_000, what: 'one pool' });
@@ -121,6 +119,7 @@ describe('vmdq: frames between a card and guests', function () {
   });
 
   describeOffloads(() => machine);
+  describeSwitching(() => machine);
   describeZeroCopy(() => machine);
   describeWithoutIommu(() => machine);
 });

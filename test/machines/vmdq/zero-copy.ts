@@ -30,7 +30,7 @@ export function describeZeroCopy(machine: () => Machine): void {
 
   it('zero copy: the card sends from guest memory what the guest has written, and gives the buffers back', async () => {
     await machine().stop();
-    await machine().start('--vlan', 'auto', '--vm2vm', '0', '--zero-copy', '1');
+    await machine().start({ vlan: 'auto', vm2vm: 'off', zeroCopy: true });
     guest = await machine().guest('a');
     await sends(frame({ to: broadcast, from: mac, length: 60 }));
     assert.equal(await uncopied(), 0);

@@ -134,7 +134,9 @@ describe('check on the command line', () => {
     withDir(async (dir) => {
       const memory = debian12().special('/dev/usvhost-2', 'character', 0o600).file('/dev/usvhost-9', 'no device');
       const answer = await json(withLibvirt(memory, new FakeLibvirt()), join(dir, 'none'));
-      assert.deepEqual(of(answer, 'cgroup-acl'), ['error guests may not have /dev/usvhost-2']);
+      assert.deepEqual(of(answer, 'cgroup-acl'), [
+        'error /dev/usvhost-2: neither allowed to guests (cgroup) nor in their private /dev',
+      ]);
       assert.match(of(answer, 'device-access')[1] ?? '', /^error \/dev\/usvhost-2: user libvirt-qemu may not write/);
     }));
 

@@ -153,9 +153,9 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const { floodStrays, pools, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        const { floodStrays, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
         assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
-        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools], [1, false, true]);
+        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools, loops], [1, false, 7, false]);
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
@@ -231,7 +231,7 @@ describe('the command line: mistakes', () => {
     ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
     ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],
     ['a VLAN twice', ['start', '--vlan', 'access:1,2'], /It must be none, auto, access:N/],
-    ['switching by the card', ['start', '--vm2vm', '2'], /2 needs a card that switches between guests \(VMDQ\), which/],
+    ['a way between guests that is none', ['start', '--vm2vm', '3'], /0, 1 or 2\.$/],
     ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
     ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
   ];

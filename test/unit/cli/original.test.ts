@@ -46,14 +46,15 @@ describe("the original's command line", () => {
   });
 
   it("today's options", async () => {
-    const words = '-p 0x6 -P --socket-file /s/a --socket-file b.sock --tso 1 --tx-csum 1 --total-num-mbufs 9001'.split(
-      ' ',
-    );
+    const words =
+      '-p 0x6 -P --socket-file /s/a --socket-file b.sock --tso 1 --tx-csum 1 --total-num-mbufs 9001 --vm2vm 2'.split(
+        ' ',
+      );
     const eal = { corelist: [1], allow: ['0000:03:00.0'], vdev: ['net_tap0', 'net_null0'] };
     const { flags, notes } = (await meaningOf(withCards(), '/work', eal, words)) ?? {};
     assert.deepEqual(notes, []);
     assert.deepEqual(flags?.workers, [1]);
-    assert.equal(flags?.offloads, true);
+    assert.deepEqual([flags?.offloads, flags?.vm2vm], [true, 'hardware']);
     assert.deepEqual(flags?.ports, [
       { name: 'a', socket: '/s/a' },
       { name: 'b.sock', socket: '/work/b.sock' },
@@ -82,7 +83,7 @@ describe("the original's command line", () => {
   });
 
   const refused: [string, EalOptions, RegExp][] = [
-    ['--vm2vm 2', {}, /2 needs a card that switches between guests \(VMDQ\), which is not supported yet\.$/],
+    ['--vm2vm 3', {}, /0, 1 or 2\.$/],
     ['--client', {}, /^--client: guests connect to the switch, not the switch to guests$/],
     ['--tso 1', {}, /^--tso 1: needs --tx-csum 1/],
     ['--tso 0 --tx-csum 1', {}, /^--tx-csum 1: comes with --tso 1 only$/],

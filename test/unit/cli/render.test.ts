@@ -69,7 +69,7 @@ describe('answers for people', () => {
         remark: null,
         buffers: 10,
         buffersFree: 9,
-        pools: { count: 7, taken: [{ pool: 1, id: 0, mac: '02:00:00:00:00:0a' }] },
+        pools: { count: 7, taken: [{ pool: 1, id: 0, mac: '02:00:00:00:00:0a' }], software: [] },
         macs: 1234,
       },
     };
@@ -78,6 +78,8 @@ describe('answers for people', () => {
       '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678  drop    1,234  net_null  net_null0',
       '256  net0  down       -  1500  -                0,1      -         -  drop    1,234  net_null  net_null0',
     ]);
+    const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
+    assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);
     assert.deepEqual(uplinkLines([]), ['no uplinks']);
   });
 
@@ -101,8 +103,16 @@ describe('answers for people', () => {
       device: null,
       mac: null,
     };
-    const lines = portLines([{ ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'] }]);
-    assert.match(lines[1] ?? '', / m1 m2 \+2 +\/s$/);
+    const plain = { ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'], pools: [] };
+    assert.match(portLines([plain])[1] ?? '', / m1 m2 \+2 +\/s$/);
+    const pools = [
+      { uplink: 'net', pool: 3 },
+      { uplink: 'dmz', pool: null },
+    ];
+    const lines = portLines([plain, { ...plain, pools }]);
+    assert.match(lines[0] ?? '', / POOL +SOCKET$/);
+    assert.match(lines[1] ?? '', / \+2 +- +\/s$/);
+    assert.match(lines[2] ?? '', / \+2 +net:3 dmz:software +\/s$/);
   });
 
   it('macs: none yet', () => assert.deepEqual(macLines([]), ['no addresses learned']));

@@ -14,11 +14,15 @@ describe('the command line: uplinks', () => {
       withSwitch(runDir, [], async (desk) => {
         const there = ['--run-dir', runDir];
         assert.deepEqual((await run(desk, 'uplinks', ...there)).out, ['no uplinks']);
-        const more = ['--queues', '2', '--mtu', '9000', '--buffers', '5000', '--strays', 'flood'];
+        const more = ['--queues', '2', '--mtu', '9000', '--buffers', '5000', '--strays', 'flood', '--pools', '3'];
         const added = await run(desk, 'uplinks', 'add', 'net', 'net_null0', ...more, ...there);
         assert.deepEqual(added, { code: 0, out: ['uplink net (256) on net_null0, link up'], err: [] });
         assert.deepEqual(desk.binding.addedUplinks, [
-          { name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000, floodStrays: true, pools: false },
+          {
+            ...{ name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000 },
+            // Not for ports of VLAN mode none.
+            ...{ floodStrays: true, pools: 0, loops: false },
+          },
         ]);
         assert.equal((await run(desk, 'uplinks', 'list', ...there)).out.length, 2);
         const { uplinks } = parse((await run(desk, 'uplinks', '--json', ...there)).out[0]);

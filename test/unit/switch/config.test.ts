@@ -227,6 +227,13 @@ describe('configuration: what comes out', () => {
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
     const network = { vlan: 'auto', vlanStrip: true, offloads: false, stats: 0 } as const;
     assert.deepEqual(await resolveSettings(host, loaded, network), { ...fromFile, ...network });
+    const auto = { ports: [], uplinks: [{ name: 'net', device: 'net_null0', pools: 3 }] };
+    const byCard = await resolveSettings(
+      host,
+      { ...loaded, config: { ...loaded.config, ...auto } },
+      { vm2vm: 'hardware', vlan: 'auto' },
+    );
+    assert.deepEqual([byCard.vm2vm, byCard.uplinks], ['hardware', auto.uplinks]);
     const memory = { memoryMb: 1024, memoryChannels: 2 };
     assert.deepEqual(await resolveSettings(host, loaded, memory), { ...fromFile, ...memory });
     const more = { uplink: [{ name: 'x', device: 'net_null0' }], ports: [{ name: 'b', socket: '/s/b' }] };

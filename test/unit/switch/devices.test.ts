@@ -161,7 +161,7 @@ describe('devices of ports', () => {
       await add(bench, { name: 'a', transports: ['cuse'] });
       bridge.forget();
       bridge.trouble = '/dev/usvhost-1: the name is taken by another device';
-      for (const _ of ['once', 'twice']) {
+      for (let round = 0; round < 2; round++) {
         const asked = bridge.asked.length;
         await tick(bench, () => bridge.asked.slice(asked).some((line) => line.startsWith('add')));
       }

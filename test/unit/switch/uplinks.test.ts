@@ -69,27 +69,32 @@ describe('uplinks of a switch', () => {
   const device = 'net_af_packet0,iface=eth1';
   const wish = { name: 'net', device };
 
-  function table(): {
+  interface Facts {
+    interfaces: string;
+    poolsFit: boolean;
+    guest: { name: string; id: number } | undefined;
+  }
+
+  function table(byCard = false): {
     binding: FakeBinding;
     uplinks: UplinkTable;
     said: string[];
-    facts: { interfaces: string; poolsFit: boolean };
+    facts: Facts;
   } {
     const binding = new FakeBinding();
     const said: string[] = [];
-    const facts = { interfaces: NET_DEV, poolsFit: true };
+    const facts: Facts = { interfaces: NET_DEV, poolsFit: true, guest: undefined };
     const host: Host = { ...realHost, readOptional: () => Promise.resolve(facts.interfaces) };
     return {
       binding,
       said,
       facts,
       uplinks: new UplinkTable({
-        host,
-        binding,
+        ...{ host, binding, byCard, addresses: 'virtual' },
         say: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
+        connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
         zeroCopy: true,
-        addresses: 'virtual',
         isPort: (name) => name === 'guest',
       }),
     };
@@ -114,14 +119,49 @@ describe('uplinks of a switch', () => {
   it('VMDq is given up, with the reason, when a port comes that it does not fit', async () => {
     const { binding, said, facts, uplinks } = table();
     await uplinks.add(wish, 'api');
-    Object.assign(binding.uplinkList[0] ?? {}, { pools: 8 });
+    Object.assign(binding.uplinkList[0] ?? {}, { pools: 7 });
     await uplinks.watch();
-    assert.equal(uplinks.joined()[0]?.[1].pools, 8);
+    assert.equal(uplinks.joined()[0]?.[1].pools, 7);
     facts.poolsFit = false;
     await uplinks.watch();
     assert.equal(uplinks.joined()[0]?.[1].pools, 0);
     assert.ok(said.includes('uplink net (256): VMDq is given up: it knows only VLAN mode auto'));
     assert.equal(binding.tended, 2);
+  });
+
+  it('more guests than pools: told once, and as many pools as were asked for', async () => {
+    const { binding, said, facts, uplinks } = table();
+    await uplinks.add({ ...wish, pools: 2 }, 'api');
+    await uplinks.add({ name: 'all', device: 'net_null1', pools: 99 }, 'api');
+    assert.deepEqual(
+      binding.addedUplinks.map(({ pools, loops }) => [pools, loops]),
+      [
+        [2, false],
+        [7, false],
+      ],
+    );
+    Object.assign(binding.uplinkList[0] ?? {}, { pools: 2 });
+    facts.guest = { name: 'b', id: 1 };
+    await uplinks.watch();
+    const before = said.length;
+    facts.guest = { name: 'c', id: 2 };
+    await uplinks.watch();
+    await uplinks.watch();
+    assert.deepEqual(said.slice(before), [
+      'uplink net (256): VMDq has pools for 2 guests; port c (2), as others above 1, is sorted in software',
+    ]);
+  });
+
+  it('where a card switches between guests there is one, and a card that cannot is refused with what mends it', async () => {
+    const { binding, uplinks } = table(true);
+    binding.addError = Object.assign(new Error('its device cannot'), { code: 'EOPNOTSUPP' });
+    const refused = await failure('UPLINK_FAILED', uplinks.add(wish, 'config'));
+    assert.deepEqual([refused.message, refused.hint], ['uplink net: its device cannot', 'vhost-host start --vm2vm 1']);
+    binding.addError = undefined;
+    await uplinks.add(wish, 'config');
+    assert.equal(binding.addedUplinks[0]?.loops, true);
+    const second = await failure('UPLINK_LIMIT', uplinks.add({ name: 'b', device: 'net_null0' }, 'api'));
+    assert.equal(second.message, 'uplink b: with --vm2vm 2 there is one uplink, net');
   });
 
   it('a device that has gone stays in the list, and is tried again until it is back', async () => {

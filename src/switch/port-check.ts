@@ -1,0 +1,35 @@
+import { VhostHostError } from '../errors.js';
+import type { PortRecord } from './ports.js';
+import { checkSocketPath } from './rundir.js';
+import type { NativeLimits } from './surface.js';
+
+/** A port as it is wished for, with what the switch adds to the wish. */
+interface Wished {
+  readonly name: string;
+  readonly socket: string;
+  readonly queues: number;
+  readonly mac: string | undefined;
+}
+
+/** Throws where there cannot be such a port beside those that are there. */
+export function checkPort(
+  { name, socket, queues, mac }: Wished,
+  { maxPorts, maxQueuePairs }: NativeLimits,
+  ports: readonly PortRecord[],
+): void {
+  if (ports.some((port) => port.name === name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
+  if (ports.length >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
+  if (queues > maxQueuePairs) {
+    throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
+  }
+  if (!socket.startsWith('/')) throw new VhostHostError('USAGE', `socket path ${socket} is not absolute`);
+  checkSocketPath(socket);
+  const other = ports.find((port) => port.socket === socket);
+  if (other !== undefined) {
+    throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
+  }
+  const owner = mac === undefined ? undefined : ports.find((port) => port.mac === mac);
+  if (owner !== undefined) {
+    throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
+  }
+}
