@@ -38,7 +38,7 @@ static bool must_own(napi_env env)
 static bool read_options(
 	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
 {
-	int64_t memory, channels, level, times, delay;
+	int64_t memory, channels, level, times, delay, rx, tx;
 	char poll[16];
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
@@ -50,6 +50,9 @@ static bool read_options(
 		!vh_get_int(env, object, "rxRetryNum", 0, 1000, &times) ||
 		!vh_get_int(env, object, "rxRetryDelayUs", 0, 1000000, &delay) ||
 		!vh_get_bool(env, object, "isolate", &o->isolate) ||
+		!vh_get_bool(env, object, "zeroCopy", &o->direct.on) ||
+		!vh_get_int(env, object, "rxDescriptors", 1, 32768, &rx) ||
+		!vh_get_int(env, object, "txDescriptors", 1, 32768, &tx) ||
 		!vh_get_string(env, object, "poll", poll, sizeof(poll)))
 		return false;
 	if (strcmp(poll, "adaptive") != 0 && strcmp(poll, "busy") != 0) {
@@ -61,6 +64,8 @@ static bool read_options(
 	o->eal.channels = (unsigned int)channels;
 	o->eal.log_level = (unsigned int)level;
 	o->adaptive = poll[0] == 'a';
+	o->direct.rx_descriptors = (uint16_t)rx;
+	o->direct.tx_descriptors = (uint16_t)tx;
 	o->retry_times = (uint32_t)times;
 	o->retry_delay_us = (uint32_t)delay;
 	/* For comparisons of builds; what users get is the newest their CPU runs. */

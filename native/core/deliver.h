@@ -27,15 +27,12 @@ struct vh_delivery {
  */
 uint32_t vh_deliver_unfinished(struct vh_delivery *d, const uint8_t *which, uint32_t n);
 
-/* Delivers to a receive queue of a guest, as vh_rxq_deliver(), or to an uplink, which deals with all frames.
- */
+/* Delivers to a receive queue of a guest, as vh_rxq_deliver(), or to an uplink. */
 static inline uint32_t vh_hand_over(struct vh_port *to, struct vh_vq *vq, const struct vh_batch *batch,
 	const uint8_t *which, uint32_t n, struct vh_counters *own)
 {
-	if (vh_unlikely(to->uplink != NULL)) {
-		to->uplink->deliver(to, (uint16_t)(vq - to->rx), batch, which, n, own);
-		return n;
-	}
+	if (vh_unlikely(to->uplink != NULL))
+		return to->uplink->deliver(to, (uint16_t)(vq - to->rx), batch, which, n, own);
 	return vh_rxq_deliver(vq, batch, which, n, own);
 }
 

@@ -299,12 +299,24 @@ static __attribute__((noinline)) uint32_t resume(
 		return 0;
 	}
 	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
-	if (port->uplink != NULL && !vq->one_guest)
+	if (port->uplink != NULL && vq->others_at != 0 && lane->now - vq->others_at < VH_UPLINK_OTHERS)
 		vq->no_wait = lane->ticks + VH_UPLINK_PATIENCE * (lane->ticks - r->since);
 	vq->parked = NULL;
 	__atomic_store_n(&r->parked, 0, __ATOMIC_RELAXED);
 	__atomic_fetch_sub(&lane->parked, 1, __ATOMIC_RELAXED);
 	return r->batch.chains;
+}
+
+/* Notes whether the queue of an uplink serves more than one receiver. */
+static void note_receivers(const struct vh_lane *lane, struct vh_vq *vq, const struct vh_round *r)
+{
+	if (r->n_dst == 0 || (r->n_dst == 1 && vh_likely(r->dst[0] == vq->last_dst)))
+		return;
+	/* The first one ever makes no difference. */
+	if (r->n_dst > 1 || vq->has_dst)
+		vq->others_at = lane->now;
+	vq->has_dst = true;
+	vq->last_dst = r->dst[0];
 }
 
 /* A queue whose chains cost more than honest ones do rests in proportion. Return: whether it still does. */
@@ -331,6 +343,8 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 		return resume(sw, lane, port, vq);
 	if (vh_unlikely(vq->rest != VH_REST_NONE) && rests(lane, vq))
 		return 0;
+	if (vh_unlikely(vq->hold != NULL) && !vh_hold_tend(vq, own))
+		return 0;
 	if (vh_likely(port->uplink == NULL))
 		vh_txq_collect(vq, &r->batch, own);
 	else
@@ -342,10 +356,13 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	if (r->batch.chains == 0)
 		return 0;
 	r->from = port;
+	r->batch.hold = vq->hold;
 	if (vh_likely(!by_rules))
 		sort(sw, lane, r, port, vq);
 	else
 		vh_sort_by_rules(sw, lane, r, port, vq);
+	if (port->uplink != NULL)
+		note_receivers(lane, vq, r);
 	if (vh_unlikely(deliver_all(sw, lane, r, port, WAIT) > 0)) {
 		if (park(sw, lane, r, vq))
 			return 0;

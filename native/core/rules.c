@@ -17,8 +17,8 @@ struct verdict {
 	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
 	bool is_tagged, refused;
+	bool asked, returned; /* whether it is back at its sender; told once it was asked for */
 	bool looped;	      /* from one of our guests to another, by way of the card */
-	bool to_sender;	      /* ... to itself */
 	uint8_t front[FRONT]; /* read once */
 };
 
@@ -139,19 +139,22 @@ static void from_uplink(const struct vh_switch *sw, struct verdict *v)
 }
 
 /*
- * Notes whether one of our guests sent what the card brings. Return: whether it is for another than its
- * sender.
+ * Whether a frame from an uplink has the tag of the very guest that sent it. To be asked when its source was
+ * learned: an address that has moved away is no guest's any more.
  */
-static bool not_to_sender(const struct sorting *s, struct verdict *v)
+static bool is_returned(const struct sorting *s, struct verdict *v)
 {
-	uint64_t src = vh_mac_key(v->front + 6, 0);
 	uint16_t id;
 
 	if (s->from->uplink == NULL || v->only == VH_NO_PORT)
-		return true;
-	id = vh_mac_lookup(&s->sw->macs, src, vh_mac_place(&s->sw->macs, src));
-	v->looped = s->from == s->card && id < VH_MAX_PORTS;
-	return id != v->only;
+		return false;
+	if (!v->asked) {
+		id = vh_mac_lookup(&s->sw->macs, v->src, vh_mac_place(&s->sw->macs, v->src));
+		v->looped = s->from == s->card && id < VH_MAX_PORTS;
+		v->returned = id == v->only;
+		v->asked = true;
+	}
+	return v->returned;
 }
 
 /* The form in which a guest takes the frame, or NOT_AT_ALL. */
@@ -265,7 +268,7 @@ static bool can_reshape(const struct vh_batch *b, uint16_t i, struct vh_counters
 	return true;
 }
 
-static void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
+static inline void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
 {
 	if (form != VH_AS_IT_CAME && (s->reshaped >> i & 1) == 0)
 		reshape(s, i);
@@ -300,17 +303,14 @@ static uint32_t length_of(const struct vh_batch *b, uint16_t i)
 static bool give_to_card(struct sorting *s, uint16_t i, const struct vh_port *to)
 {
 	struct verdict *v = &s->of[s->first[i]];
-	uint16_t own_tag = v->tag;
 
 	if (vh_likely(s->card == NULL) || s->from->vlan.mode != VH_VLAN_AUTO ||
 		__atomic_load_n(&to->at_card, __ATOMIC_RELAXED) != v->dst ||
 		length_of(s->batch, i) + TAG_BYTES > s->sw->card_longest)
 		return false;
+	/* For all that are alike, which go nowhere else with a tag. */
 	v->tag = (uint16_t)((v->tag & 0xf000) | (VH_VLAN_TAG_BASE + to->id));
-	reshape(s, i);
-	/* Others that are alike may take another way. */
-	v->tag = own_tag;
-	enlist(&s->run, s->card->id, (uint16_t)(VH_TAGGED * VH_BATCH + i));
+	put(s, i, s->card->id, VH_TAGGED);
 	return true;
 }
 
@@ -345,8 +345,14 @@ static void place_anew(struct sorting *s, uint16_t i, struct vh_counters *own)
 		return;
 	}
 	to = dst == VH_NO_PORT ? NULL : __atomic_load_n(&s->sw->port[dst], __ATOMIC_ACQUIRE);
-	if (to != NULL && (give_to_card(s, i, to) || give(s, i, to)))
+	if (to != NULL && give_to_card(s, i, to))
 		return;
+	if (to != NULL && give(s, i, to)) {
+		/* The next one, alike but shorter, may be one for the card. */
+		if (vh_unlikely(s->card != NULL))
+			s->sole = VH_NO_PORT;
+		return;
+	}
 	/* A guest that has the address, but may not be talked to from here, is not there. */
 	if (group || (from_network ? to == NULL && s->from->flood_strays : to == NULL || s->sw->isolate)) {
 		if (give_all(s, i) > 0)
@@ -369,13 +375,12 @@ static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
 static void judge(const struct sorting *s, struct verdict *v)
 {
 	v->only = VH_NO_PORT;
-	v->refused = v->looped = false;
+	v->refused = v->asked = v->looped = false;
 	if (s->from->uplink != NULL)
 		from_uplink(s->sw, v);
 	else
 		v->refused = !from_guest(s->from, v);
 	v->src = vh_mac_key(v->front + 6, v->vlan);
-	v->to_sender = !not_to_sender(s, v);
 	v->dst = vh_mac_key(v->front, v->vlan);
 	v->at = vh_mac_place(&s->sw->macs, v->dst);
 	vh_prefetch(&s->sw->macs.bucket[v->at.first]);
@@ -404,7 +409,7 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 		if (!can_reshape(s->batch, i, own))
 			continue;
 		learn(s->sw, lane, s->from, vq, first->src);
-		if (vh_unlikely(first->to_sender)) {
+		if (vh_unlikely(is_returned(s, first))) {
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 			continue;
 		}

@@ -11,8 +11,10 @@
  * that takes frames at all is waited for: one that did not move during a whole series of retries is dropped
  * to at once until it takes a frame again, so that a dead guest costs its senders one series and no more.
  *
- *   While an uplink's queue rests, nobody gets what the network has for him. So its rests are bounded: one of
- * a time T is followed by VH_UPLINK_PATIENCE times T in which frames for full receivers are dropped at once.
+ *   While an uplink's queue rests, nobody gets what the network has for him. So where it had frames for
+ * several receivers of late, its rests are bounded: one of a time T is followed by VH_UPLINK_PATIENCE times T
+ * in which frames for full receivers are dropped at once. Where it had them for one alone, nobody is held up,
+ * and the card may as well keep what there is no room for.
  *
  * Threads and owners
  *   struct vh_switch and the ports are made, published and freed by the control thread. Workers read the port
@@ -23,6 +25,7 @@
 #ifndef VH_CORE_SWITCH_H
 #define VH_CORE_SWITCH_H
 
+#include "hold.h"
 #include "mac_table.h"
 #include "virtq.h"
 #include "vlan.h"
@@ -32,6 +35,9 @@
 /* How much longer than it has rested an uplink's queue goes on before it may rest again: 1 part in 10 rests.
  */
 #define VH_UPLINK_PATIENCE 9U
+/* "Of late", in seconds: longer than neighbours are silent who know each other (ARP, router advertisements).
+ */
+#define VH_UPLINK_OTHERS 60U
 /* The control thread's own block of counters, behind the workers', and librte_vhost's thread's behind that.
  */
 #define VH_CONTROL_COUNTERS VH_MAX_WORKERS
@@ -50,8 +56,12 @@ struct vh_uplink_ops {
 	void (*collect)(struct vh_port *port, uint16_t pair, struct vh_batch *batch, struct vh_counters *own);
 	/* Gives the frames of a round back. */
 	void (*complete)(const struct vh_batch *batch);
-	/* Copies frames out, as vh_rxq_deliver(), but drops what there is no room for and counts that. */
-	void (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
+	/*
+	 * Copies frames out, or lends them where the batch has a hold. As vh_rxq_deliver(), but only of a
+	 * batch with a hold it leaves what there is no room for to the caller: copies are dropped then, and
+	 * counted.
+	 */
+	uint32_t (*deliver)(struct vh_port *port, uint16_t pair, const struct vh_batch *batch,
 		const uint8_t *which, uint32_t n, struct vh_counters *own);
 	/*
 	 * Whether deliver() takes this unfinished frame, of the kinds that rx_offloads names, as it is;
@@ -172,6 +182,8 @@ static inline void vh_round_complete(
 {
 	if (vh_unlikely(from->uplink != NULL))
 		from->uplink->complete(batch);
+	else if (vh_unlikely(vq->hold != NULL))
+		vh_hold_complete(vq, batch, own);
 	else
 		vh_txq_complete(vq, batch, own);
 }

@@ -102,6 +102,7 @@ struct vh_vq_config {
 };
 
 struct vh_round;
+struct vh_hold;
 
 /* Whether a transmit queue has to pay for chains that cost too much (VH_ROUND_HONEST). */
 enum vh_rest {
@@ -116,7 +117,6 @@ struct vh_vq {
 	uint16_t size, mask;
 	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
-	bool one_guest; /* an uplink's queues: what comes by it is all for one guest */
 	int call_fd;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
@@ -147,11 +147,16 @@ struct vh_vq {
 	uint64_t learned_key;
 	uint32_t learned_at, learned_gen;
 	struct vh_round *parked; /* transmit queues: the round that waits for its receivers; see switch.h */
-	uint64_t rest_ticks; /* transmit queues: see rest; when the costly round began, or when the rest ends
-			      */
-	uint32_t rest;	     /* enum vh_rest */
-	uint64_t no_wait;    /* an uplink's queues that several guests share: until when no round is parked */
-	uint32_t stalled;    /* receive queues: took nothing during a whole series of retries; atomic */
+	struct vh_hold *hold; /* transmit queues whose chains may stay out beyond their round; see hold.h */
+	uint64_t rest_ticks;  /* transmit queues: see rest; when the costly round began, or when the rest ends
+			       */
+	uint32_t rest;	      /* enum vh_rest */
+	/* An uplink's queues: until when no round is parked; whose frames came last, and when others' did. */
+	uint64_t no_wait;
+	bool has_dst;
+	uint16_t last_dst;
+	uint32_t others_at; /* seconds */
+	uint32_t stalled;   /* receive queues: took nothing during a whole series of retries; atomic */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {
@@ -173,8 +178,10 @@ struct vh_batch {
 	uint16_t frames; /* well-formed ones, in frame[] */
 	uint16_t chains; /* taken from the ring, in head[]; all of them must be completed */
 	uint16_t segs;
-	uint16_t offloads; /* frames that are not complete: each has its entry in offload[] */
-	uint32_t walked;   /* descriptors of chains that were no single buffer */
+	uint16_t offloads;    /* frames that are not complete: each has its entry in offload[] */
+	uint32_t walked;      /* descriptors of chains that were no single buffer */
+	uint64_t bad;	      /* chains that became no frame, as bits */
+	struct vh_hold *hold; /* the queue's; NULL: frames must be copied while they are delivered */
 	union {
 		struct {
 			uint16_t head[VH_BATCH];  /* split: head of the chain; packed: its buffer id */

@@ -96,13 +96,15 @@ static __attribute__((noinline)) int take_any(struct vh_vq *vq, struct vh_batch 
 	}
 	b->head[b->chains] = taken.id;
 	b->descs[b->chains] = taken.descs;
-	b->chains++;
-	if (fault != VH_CHAIN_OK) {
-		drop_chain(own, fault);
-	} else if (frame_of_segments(vq, b, n, own)) {
+	if (fault == VH_CHAIN_OK && frame_of_segments(vq, b, n, own)) {
 		*bytes += b->frame[b->frames].total;
 		b->frames++;
+	} else {
+		if (fault != VH_CHAIN_OK)
+			drop_chain(own, fault);
+		b->bad |= 1ULL << b->chains;
 	}
+	b->chains++;
 	return 1;
 }
 
@@ -193,6 +195,7 @@ VH_INLINE void collect(struct vh_vq *vq, struct vh_batch *b, struct vh_counters 
 
 	b->frames = b->chains = b->segs = b->offloads = 0;
 	b->walked = 0;
+	b->bad = 0;
 	if (!packed) {
 		n = split_heads(vq, b, &offered);
 		if (vh_unlikely((uint16_t)(offered - vq->last_avail) > vq->size)) {

@@ -1,6 +1,7 @@
 #include "engine.h"
 #include "call_guard.h"
 #include "events.h"
+#include "loan.h"
 #include "relay.h"
 #include "rings.h"
 #include "sigbus.h"
@@ -84,6 +85,7 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	engine.sw->retry.times = o->retry_times;
 	engine.sw->isolate = o->isolate;
 	engine.sw->rules = o->isolate;
+	vh_direct_start(&o->direct);
 	engine.hot = vh_hot_pick(o->instruction_set);
 	if (engine.hot.poll == NULL) {
 		snprintf(error, n, "this CPU runs no data path called %s", o->instruction_set);
@@ -453,6 +455,7 @@ int vh_engine_add_uplink(const struct vh_uplink_options *asked, char *error, siz
 /* Ends its rounds and takes it from the workers, which may still have it in their plans. */
 static void quiet_uplink(struct vh_uplink *u)
 {
+	vh_direct_leave(u);
 	vh_uplink_stop(&u->port);
 	vh_workers_sync();
 	for (uint16_t q = 0; q < u->port.pairs; q++)
@@ -535,6 +538,7 @@ static void tend_pools(struct vh_uplink *u)
 
 void vh_engine_tend_pools(void)
 {
+	vh_loan_reap();
 	for (int i = 0; i < VH_MAX_UPLINKS; i++)
 		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 &&
 			engine.uplink[i]->guests > 0)
@@ -549,8 +553,10 @@ bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)
 	if (u == NULL)
 		return false;
 	vh_uplink_look(u, out);
-	if (out->state == VH_UPLINK_GONE && u->port.rx_live != 0)
+	if (out->state == VH_UPLINK_GONE && u->port.rx_live != 0) {
 		quiet_uplink(u);
+		vh_direct_halt(u);
+	}
 	return true;
 }
 

@@ -9,6 +9,7 @@
 #ifndef VH_DPDK_ENGINE_H
 #define VH_DPDK_ENGINE_H
 
+#include "direct.h"
 #include "eal.h"
 #include "session.h"
 #include "uplink.h"
@@ -19,9 +20,10 @@ struct vh_engine_options {
 	const int *cpu; /* one worker per element: the CPU, or -1 */
 	uint32_t workers;
 	bool adaptive;
-	uint32_t retry_times;	     /* towards a full guest; 0 = drop at once */
-	uint32_t retry_delay_us;     /* between tries */
-	bool isolate;		     /* guests reach each other by way of the uplinks only */
+	uint32_t retry_times;	 /* towards a full guest; 0 = drop at once */
+	uint32_t retry_delay_us; /* between tries */
+	bool isolate;		 /* guests reach each other by way of the uplinks only */
+	struct vh_direct_options direct;
 	const char *instruction_set; /* the newest data path to use, or NULL */
 };
 
@@ -61,7 +63,10 @@ int vh_engine_remove_uplink(uint16_t id);
 /* Return: whether there is an uplink with this number. One whose device has gone is polled no more. */
 bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
 
-/* Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone. */
+/*
+ * Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone;
+ * ends what memory guests have left on loan (loan.h).
+ */
 void vh_engine_tend_pools(void);
 
 /*

@@ -1,6 +1,8 @@
 #include "rings.h"
 #include "call_guard.h"
+#include "direct.h"
 #include "events.h"
+#include "loan.h"
 #include "sigbus.h"
 #include "worker.h"
 
@@ -25,6 +27,9 @@ static bool is_tx(uint32_t ring)
 /* Tells the ring's worker that kicks for it come, or do not come any more. */
 static void watch(struct vh_ring *r)
 {
+	/* Nobody kicks when a card has sent something. */
+	if (vh_direct_is_on())
+		vh_workers_unkicked(r->worker, 1);
 	r->watched = r->kick_fd >= 0 && vh_workers_watch(r->worker, r->kick_fd) == 0;
 	if (!r->watched)
 		vh_workers_unkicked(r->worker, 1);
@@ -32,6 +37,8 @@ static void watch(struct vh_ring *r)
 
 static void unwatch(struct vh_ring *r)
 {
+	if (vh_direct_is_on())
+		vh_workers_unkicked(r->worker, -1);
 	if (r->watched)
 		vh_workers_unwatch(r->worker, r->kick_fd);
 	else
@@ -55,6 +62,7 @@ static void forget_fds(struct vh_ring *r, bool tx)
 void vh_rings_pause(struct vh_session *s)
 {
 	bool was_live[VH_MAX_RINGS] = {false}, any = false;
+	uint64_t deadline;
 
 	__atomic_store_n(&s->port->rx_live, 0, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
@@ -65,14 +73,17 @@ void vh_rings_pause(struct vh_session *s)
 	if (!any)
 		return;
 	vh_workers_sync();
+	deadline = vh_direct_deadline();
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		const struct vh_vq *vq = queue_of(s, i);
+		struct vh_vq *vq = queue_of(s, i);
 		uint16_t avail, used;
 
 		if (!was_live[i])
 			continue;
-		if (is_tx(i))
+		if (is_tx(i)) {
 			vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
+			vh_direct_end(vq, &s->port->counters[VH_CONTROL_COUNTERS], deadline);
+		}
 		vh_vq_positions(vq, &avail, &used);
 		rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
 		forget_fds(&s->ring[i], is_tx(i));
@@ -127,6 +138,8 @@ static bool refresh_memory(struct vh_session *s)
 				"memory region %u of %u cannot be used: empty, overlapping or too many", i,
 				table->nregions);
 	}
+	if (vh_direct_is_on())
+		vh_loan_open(s->port->id, table);
 	free(table);
 	return s->mem.n > 0;
 }
@@ -171,6 +184,8 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	r->kick_fd = is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
 	if (is_tx(i))
 		watch(r);
+	if (is_tx(i))
+		vh_direct_begin(s->port->id, vq);
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
 	if (r->call_fd >= 0) {

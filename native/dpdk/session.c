@@ -3,6 +3,7 @@
 #include "announce.h"
 #include "call_guard.h"
 #include "gate.h"
+#include "loan.h"
 #include "relay.h"
 #include "rings.h"
 #include "sigbus.h"
@@ -85,6 +86,7 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		/* When the library fails it has no memory table left, and does not tell. */
 		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 			vh_sigbus_forget(s->port->id);
+			vh_loan_close(s->port->id);
 			s->mapped = false;
 		}
 		noted = vh_session_log_note(&s->log, s->port->id, msg);
@@ -131,6 +133,7 @@ static void on_disconnection(int vid)
 	pthread_mutex_lock(&s->lock);
 	vh_rings_pause(s);
 	vh_sigbus_forget(s->port->id);
+	vh_loan_close(s->port->id);
 	s->vid = -1;
 	s->mapped = false;
 	s->features = s->memory_bytes = 0;

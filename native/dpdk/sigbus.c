@@ -14,7 +14,9 @@ struct mapping {
 	uintptr_t start, end; /* atomic; start 0: none */
 };
 
-static struct mapping mappings[VH_MAX_PORTS * VH_SIGBUS_MAPPINGS];
+/* librte_vhost's mappings of each port; behind them, those that are on loan to a card (loan.h). */
+#define OWN (VH_MAX_PORTS * VH_SIGBUS_MAPPINGS)
+static struct mapping mappings[2 * OWN];
 static struct {
 	int32_t thread; /* librte_vhost's, or 0 */
 	uint32_t port;
@@ -81,7 +83,7 @@ static bool find_mapping(uintptr_t address, uintptr_t *start, uintptr_t *end)
 
 static bool mend_registered(uintptr_t address)
 {
-	for (uint32_t i = 0; i < VH_MAX_PORTS * VH_SIGBUS_MAPPINGS; i++) {
+	for (uint32_t i = 0; i < 2 * OWN; i++) {
 		uintptr_t start = __atomic_load_n(&mappings[i].start, __ATOMIC_ACQUIRE);
 		uintptr_t end = __atomic_load_n(&mappings[i].end, __ATOMIC_RELAXED);
 
@@ -89,7 +91,7 @@ static bool mend_registered(uintptr_t address)
 			continue;
 		if (!replace(start, end))
 			return false;
-		vh_relay_condemn((uint16_t)(i / VH_SIGBUS_MAPPINGS), WHY, 0);
+		vh_relay_condemn((uint16_t)(i % OWN / VH_SIGBUS_MAPPINGS), WHY, 0);
 		return true;
 	}
 	return false;
@@ -155,15 +157,23 @@ void vh_sigbus_stop(void)
 	__atomic_store_n(&acting.thread, 0, __ATOMIC_RELEASE);
 }
 
-void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size)
+static void set(struct mapping *m, void *start, size_t size)
 {
-	struct mapping *m = &mappings[port * VH_SIGBUS_MAPPINGS + i];
-
 	__atomic_store_n(&m->start, 0, __ATOMIC_RELEASE);
 	if (size == 0)
 		return;
 	__atomic_store_n(&m->end, (uintptr_t)start + size, __ATOMIC_RELAXED);
 	__atomic_store_n(&m->start, (uintptr_t)start, __ATOMIC_RELEASE);
+}
+
+void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size)
+{
+	set(&mappings[port * VH_SIGBUS_MAPPINGS + i], start, size);
+}
+
+void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size)
+{
+	set(&mappings[OWN + port * VH_SIGBUS_MAPPINGS + i], start, size);
 }
 
 void vh_sigbus_forget(uint16_t port)

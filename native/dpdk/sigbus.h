@@ -25,7 +25,10 @@ void vh_sigbus_stop(void);
 /* Registers mapping `i` (< VH_SIGBUS_MAPPINGS) of a port; size 0 withdraws it. */
 void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size);
 
-/* Withdraws all regions of a port. */
+/* The same for a mapping that is on loan to a card, which may be there longer than the port's others. */
+void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size);
+
+/* Withdraws all regions of a port, but those on loan. */
 void vh_sigbus_forget(uint16_t port);
 
 /* The calling thread acts on a message of this port from now on. */

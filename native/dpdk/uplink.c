@@ -1,4 +1,5 @@
 #include "uplink.h"
+#include "direct.h"
 #include "eal.h"
 #include "events.h"
 #include "uplink_interface.h"
@@ -103,18 +104,20 @@ static int configure(struct vh_uplink *u, const struct vh_uplink_options *o, str
 		conf.rx_adv_conf.rss_conf.rss_hf =
 			(RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP) & info.flow_type_rss_offloads;
 	}
-	/* Some devices (net_tap) have queues in pairs only. */
-	u->port.outs = u->guests > 0 ? 1 : o->queues;
+	size->rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
+	size->tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
+	/* Some devices (net_tap) have queues in pairs only; what is lent is asked for at one. */
+	u->port.outs = u->guests > 0 || vh_direct_is_on() ? 1 : o->queues;
 	if (result == 0 && !vh_interface_has_mtu(info.driver_name))
 		conf.rxmode.mtu = o->mtu;
+	if (result == 0 && (result = vh_direct_configure(&conf, &info, &size->rx, &size->tx, error, n)) != 0)
+		return result;
 	if (result == 0) {
 		vh_uplink_choose_offloads(u, &info, &conf);
 		result = rte_eth_dev_configure(u->eth, o->queues, u->port.outs, &conf);
 	}
 	if (result != 0)
 		return failed(result, error, n, "its device cannot be configured");
-	size->rx = info.default_rxportconf.ring_size != 0 ? info.default_rxportconf.ring_size : RING;
-	size->tx = info.default_txportconf.ring_size != 0 ? info.default_txportconf.ring_size : RING;
 	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, &size->rx, &size->tx);
 	size->least_rx = 1;
 	rte_eth_dev_adjust_nb_rx_tx_desc(u->eth, &size->least_rx, &size->tx);
@@ -254,8 +257,6 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 	}
 	u->guests = RTE_MIN(o->pools, (uint16_t)(u->layout.pools - 1));
 	u->port.pairs = u->layout.pools;
-	for (uint16_t pool = 1; pool < u->layout.pools; pool++)
-		u->port.tx[pool].one_guest = true;
 	memcpy(u->queue, u->layout.queue, sizeof(u->layout.queue));
 	with.queues = u->layout.queues;
 	with.loops = true;
@@ -273,7 +274,7 @@ static void forget_pools(struct vh_uplink *u, uint16_t queues)
 {
 	u->guests = 0;
 	u->port.pairs = queues;
-	for (uint16_t q = 0; q < queues; q++)
+	for (uint16_t q = 0; q < VH_MAX_PAIRS; q++)
 		u->queue[q] = q;
 }
 
@@ -318,6 +319,8 @@ struct vh_uplink *vh_uplink_open(
 	*result = attach(u, error, n);
 	if (*result == 0)
 		*result = start_best(u, o, error, n);
+	if (*result == 0)
+		*result = vh_direct_join(u, error, n);
 	if (*result == 0) {
 		if (vh_interface_remark(u->interface, u->remark, sizeof(u->remark)))
 			vh_events_say(VH_EVENT_LOG, RTE_LOG_NOTICE, "uplink %s: %s", u->name, u->remark);
@@ -336,7 +339,9 @@ void vh_uplink_close(struct vh_uplink *u)
 {
 	if (u->backing != NULL) {
 		/* The driver may be unable to tell any more; whatever it says, it is let go of. */
+		vh_direct_drain(u);
 		(void)rte_eth_dev_stop(u->eth);
+		vh_direct_close(u);
 		(void)rte_eth_dev_close(u->eth);
 		(void)rte_dev_remove(u->backing);
 	}
@@ -376,6 +381,9 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.offloads = u->offloads,
 		.remark = u->remark,
 		.guests = u->guests};
+	out->zero_copy = u->pieces != NULL;
+	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++)
+		out->lent += __atomic_load_n(&u->lent[w], __ATOMIC_RELAXED);
 	memcpy(out->pool_key, u->pool_key, sizeof(out->pool_key));
 	memcpy(out->queue_worker, u->queue_worker, sizeof(out->queue_worker));
 	if (rte_eth_dev_info_get(u->eth, &info) == 0)

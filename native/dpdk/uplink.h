@@ -52,6 +52,11 @@ struct vh_uplink {
 	uint16_t guests;
 	struct vh_pool_layout layout;
 	uint64_t pool_key[VH_MAX_PAIRS];
+	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
+	struct rte_mempool *pieces, *tickets;
+	bool loaned;		 /* it reaches only memory that it was given, and is asked what it has sent */
+	uint16_t tx_descriptors; /* of its transmit queue */
+	uint64_t lent[VH_MAX_WORKERS + 1];
 };
 
 /* The device number whose tag is a pool's (pool > 0). */
@@ -86,6 +91,8 @@ struct vh_uplink_info {
 	uint32_t buffers, buffers_free;
 	uint16_t guests; /* device numbers below this have a pool each; 0: all is sorted in software */
 	uint64_t pool_key[VH_MAX_PAIRS];
+	bool zero_copy;
+	uint64_t lent; /* frames sent without a copy */
 	/* The device's own counters. */
 	uint64_t rx_missed, rx_errors, rx_no_buffer, tx_errors;
 	struct vh_counters counters;

@@ -172,8 +172,11 @@ static void every_write(uint64_t features)
 	uint32_t seq = 1;
 
 	for (uint32_t i = 0; i < 2; i++) {
-		rig_add(r, &(struct guest_config){
-				   .features = features, .tx_size = odd_size(512), .rx_size = odd_size(512)});
+		/* Rings of several pages, which soon begin anew. */
+		rig_add(r, &(struct guest_config){.features = features,
+				   .tx_size = odd_size(2048),
+				   .rx_size = odd_size(2048),
+				   .start = 2000});
 		watch(&w[i], r->guest[i]);
 	}
 	rig_learn_all(r);

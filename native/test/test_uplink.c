@@ -173,9 +173,7 @@ void test_uplink_parked(void)
 	REQUIRE_EQ(uplink_lent(u), 0);
 	for (uint32_t i = 0; i < 20; i++)
 		REQUIRE_EQ(rig_receive(r, 0, NULL), i);
-	/* Nobody takes them, when it may wait again: the control thread ends the round, and the driver has
-	 * its buffers back. */
-	rig_tick(r, VH_UPLINK_PATIENCE * 10);
+	/* Nobody takes them: the control thread ends the round, and the driver has its buffers back. */
 	arrive(u, 0, OUTSIDE, 20);
 	REQUIRE_EQ(uplink_poll(u, 1), 0);
 	REQUIRE_EQ(uplink_lent(u), 1);

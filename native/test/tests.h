@@ -86,6 +86,16 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \
 	X(uplink_isolated_guests, false, NONE)                                                               \
+	X(card_between_guests, false, NONE)                                                                  \
+	X(card_groups_come_once, false, NONE)                                                                \
+	X(card_is_not_asked, false, NONE)                                                                    \
+	X(pool_layouts, false, NONE)                                                                         \
+	X(hold_returns_in_order, false, ALL)                                                                 \
+	X(hold_mixed, false, ALL)                                                                            \
+	X(hold_full, false, ALL)                                                                             \
+	X(hold_surrender, false, ALL)                                                                        \
+	X(hold_hostile, false, SPLIT)                                                                        \
+	X(hold_threads, true, ALL)                                                                           \
 	X(uplink_checked_frames, false, ALL)                                                                 \
 	X(uplink_unfinished_frames, false, NONE)                                                             \
 	X(uplink_several_queues, false, NONE)                                                                \
@@ -94,10 +104,6 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(layers_random, false, NONE)                                                                        \
 	X(uplink_waits_in_bounds, false, ALL)                                                                \
 	X(uplink_waits_again, false, NONE)                                                                   \
-	X(card_between_guests, false, NONE)                                                                  \
-	X(card_groups_come_once, false, NONE)                                                                \
-	X(card_is_not_asked, false, NONE)                                                                    \
-	X(pool_layouts, false, NONE)                                                                         \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \

@@ -52,7 +52,7 @@ static void complete(const struct vh_batch *b)
 	}
 }
 
-static void deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
+static uint32_t deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *b, const uint8_t *which,
 	uint32_t n, struct vh_counters *own)
 {
 	struct uplink_rig *u = of(port);
@@ -65,7 +65,7 @@ static void deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *
 
 		if (u->n_out == u->room) {
 			vh_count(&own->drops[VH_DROP_RX_RING_FULL], n - i);
-			return;
+			return n;
 		}
 		REQUIRE(f->total <= UPLINK_ROOM);
 		to->len = vh_frame_read(b, f, 0, to->data, f->total);
@@ -76,6 +76,7 @@ static void deliver(struct vh_port *port, uint16_t pair, const struct vh_batch *
 		vh_count(&own->rx_packets, 1);
 		vh_count(&own->rx_bytes, f->total);
 	}
+	return n;
 }
 
 static bool takes(const struct vh_port *port, const struct vh_batch *b, uint8_t frame)

@@ -29,15 +29,20 @@ export interface EalOptions {
 /** Its own, behind it. */
 interface AppOptions extends Pick<
   Flags,
-  'vm2vm' | 'mergeable' | 'rxRetry' | 'rxRetryNum' | 'rxRetryDelay' | 'vlanStrip'
+  | 'vm2vm'
+  | 'mergeable'
+  | 'rxRetry'
+  | 'rxRetryNum'
+  | 'rxRetryDelay'
+  | 'vlanStrip'
+  | 'zeroCopy'
+  | 'rxDescNum'
+  | 'txDescNum'
 > {
   readonly portmask?: number;
   readonly devBasename?: string;
   readonly socketFile?: readonly string[];
   readonly stats?: number;
-  readonly zeroCopy?: boolean;
-  readonly rxDescNum?: number;
-  readonly txDescNum?: number;
   readonly tso?: boolean;
   readonly txCsum?: boolean;
   readonly totalNumMbufs?: number;
@@ -120,14 +125,6 @@ function refuse(option: string, reason: string): never {
 
 /** What is not there, or does not go together. */
 function refuseWhatIsMissing(app: AppOptions): void {
-  if (app.zeroCopy === true)
-    refuse('--zero-copy 1', 'frames are copied once, sending without a copy is not supported yet');
-  for (const [option, value] of [
-    ['--rx-desc-num', app.rxDescNum],
-    ['--tx-desc-num', app.txDescNum],
-  ] as const) {
-    if (value !== undefined) refuse(option, 'only means something with --zero-copy 1');
-  }
   if (app.tso === true && app.txCsum !== true) refuse('--tso 1', 'needs --tx-csum 1, as segments need checksums');
   if (app.tso === false && app.txCsum === true) refuse('--tx-csum 1', 'comes with --tso 1 only');
 }
@@ -169,6 +166,7 @@ export async function meaningOf(
   refuseWhatIsMissing(app);
   const notes = eal.hugeDir === undefined ? [] : ['--huge-dir: not needed, hugepages are taken without a mount'];
   const { vm2vm, mergeable, rxRetry, rxRetryNum, rxRetryDelay, vlanStrip, stats, totalNumMbufs } = app;
+  const { zeroCopy, rxDescNum, txDescNum } = app;
   const picked = await pickDevices(host, { ...eal, portmask: app.portmask }, notes);
   const shared: Omit<UplinkWish, 'name' | 'device'> = {
     ...(totalNumMbufs === undefined ? {} : { buffers: Math.floor(totalNumMbufs / Math.max(1, picked.length)) }),
@@ -177,6 +175,7 @@ export async function meaningOf(
   const procStatus = (await host.readOptional('/proc/self/status')) ?? '';
   const flags = {
     ...{ vm2vm, mergeable, rxRetry, rxRetryNum, rxRetryDelay, vlanStrip, stats },
+    ...{ zeroCopy, rxDescNum, txDescNum },
     workers: workersOf(eal.coremask ?? eal.corelist, procStatus, notes),
     memoryMb: eal.socketMem,
     memoryChannels: eal.memoryChannels,

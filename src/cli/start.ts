@@ -31,13 +31,14 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
   if (options.flags !== undefined) return options.flags;
   const { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay } = options;
   const { uplink = [], vlan, vlanStrip, vm2vm, stats, devBasename: devBaseName } = options;
+  const { zeroCopy, rxDescNum, txDescNum } = options;
   const own = { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay };
   const meaning = await meaningOf(context.host, context.cwd, options, words);
   for (const note of meaning?.notes ?? []) context.talk.say(note);
   const uplinks = [...uplink, ...(meaning?.flags.uplink ?? [])];
   return known({
     ...known(meaning?.flags ?? {}),
-    ...known({ ...own, vlan, vlanStrip, vm2vm, stats, devBaseName }),
+    ...known({ ...own, vlan, vlanStrip, vm2vm, stats, devBaseName, zeroCopy, rxDescNum, txDescNum }),
     uplink: uplinks,
   });
 }
@@ -83,6 +84,9 @@ export function addStart(program: Command, context: CliContext): void {
       'guest to guest: by the network only, in the switch (default: 1), by the card',
       parseVm2vm,
     )
+    .option('--zero-copy <0|1>', "send guests' frames to the network from guests' memory (default: 0)", parseSwitch)
+    .option('--rx-desc-num <n>', 'with zero copy: descriptors to receive with (default: 32)', parseCount)
+    .option('--tx-desc-num <n>', 'with zero copy: descriptors to send with (default: 64)', parseCount)
     .option('--stats <seconds>', 'print what was counted every so often, into the log', parseCount)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(

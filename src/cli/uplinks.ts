@@ -19,6 +19,7 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? '-' : offloads.join(',')) },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
   { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true },
+  { title: 'UNCOPIED', cell: ({ zeroCopied }) => (zeroCopied === null ? '-' : count(zeroCopied)), right: true },
   { title: 'STRAYS', cell: ({ strays }) => strays },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },

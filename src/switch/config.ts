@@ -89,6 +89,10 @@ export const Config = z.strictObject({
   vlanStrip: z.boolean().optional(),
   /** Guests reach each other in the switch, only by way of the network, or in the card; the original's --vm2vm 1, 0, 2. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
+  /** Uplinks send guests' frames from where they are, and with how many descriptors; not with vm2vm "software". */
+  zeroCopy: z.boolean().optional(),
+  rxDescriptors: z.number().int().optional(),
+  txDescriptors: z.number().int().optional(),
   /** As of a port, for all that do not say. */
   offloads: z.boolean().optional(),
   /** Seconds between tables of what was counted, in the log. */

@@ -49,6 +49,7 @@ export async function startEngine(
 ): Promise<RunningEngine> {
   const { host, binding, settings, dma } = parts;
   const { workers, memoryMb, logLevel, poll, rxRetryNum, rxRetryDelayUs } = settings;
+  const { zeroCopy, rxDescriptors, txDescriptors } = settings;
   await checkWorkers(host, binding, workers);
   const { use, reason } = await chooseHugepages(host, hugepagesMode(settings, dma), memoryMb);
   try {
@@ -56,6 +57,7 @@ export async function startEngine(
       {
         ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
         ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
+        ...{ zeroCopy, rxDescriptors, txDescriptors },
         physicalAddresses: dma.addresses === 'physical',
       },
       onEvents,

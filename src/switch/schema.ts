@@ -134,6 +134,8 @@ export const Uplink = z.strictObject({
       software: z.array(Count),
     })
     .nullable(),
+  /** Frames that were sent from guests' memory without a copy; null: that is not asked for. */
+  zeroCopied: Count.nullable(),
   macs: Count,
 });
 export type Uplink = z.infer<typeof Uplink>;

@@ -6,6 +6,8 @@ import type { UplinkAdd } from './schema.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
 import type { Transport } from './schema.js';
 import { checkVm2vm } from './vm2vm.js';
+import { resolveZeroCopy } from './zero-copy.js';
+import type { ZeroCopy } from './zero-copy.js';
 
 export interface PortWish {
   readonly name: string;
@@ -21,7 +23,7 @@ export interface PortWish {
 export type UplinkWish = UplinkAdd;
 
 /** Everything a switch starts with, after defaults < file < flags. */
-export interface Settings {
+export interface Settings extends ZeroCopy {
   readonly configFile: string | null;
   readonly runDir: string;
   /** A CPU per worker, -1 for one that is not pinned. */
@@ -71,6 +73,9 @@ export interface Flags {
   readonly vlan?: string | undefined;
   readonly vlanStrip?: boolean | undefined;
   readonly vm2vm?: Settings['vm2vm'] | undefined;
+  readonly zeroCopy?: boolean | undefined;
+  readonly rxDescNum?: number | undefined;
+  readonly txDescNum?: number | undefined;
   readonly offloads?: boolean | undefined;
   readonly stats?: number | undefined;
   readonly memoryMb?: number | undefined;
@@ -107,6 +112,7 @@ function chooseRunDir(host: Host, config: Config, flags: Flags): string {
 
 export async function resolveSettings(host: Host, { file, config }: LoadedConfig, flags: Flags): Promise<Settings> {
   const gid = await socketGroup(host, config, file);
+  const vm2vm = flags.vm2vm ?? config.vm2vm ?? 'software';
   const settings: Settings = {
     configFile: file,
     runDir: chooseRunDir(host, config, flags),
@@ -126,7 +132,8 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     uplinks: [...(config.uplinks ?? []), ...(flags.uplink ?? [])],
     vlan: flags.vlan ?? config.vlan ?? 'none',
     vlanStrip: flags.vlanStrip ?? config.vlanStrip ?? true,
-    vm2vm: flags.vm2vm ?? config.vm2vm ?? 'software',
+    vm2vm,
+    ...resolveZeroCopy(config, flags, vm2vm),
     offloads: flags.offloads ?? config.offloads ?? false,
     stats: flags.stats ?? config.stats ?? 0,
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],

@@ -42,6 +42,10 @@ export interface EngineOptions {
   readonly rxRetryDelayUs: number;
   /** Guests reach each other by way of the uplinks only (`--vm2vm 0`). */
   readonly isolate: boolean;
+  /** Uplinks send guests' frames from guests' memory (`--zero-copy 1`), with so many descriptors for each queue. */
+  readonly zeroCopy: boolean;
+  readonly rxDescriptors: number;
+  readonly txDescriptors: number;
 }
 
 export interface EngineInfo {
@@ -150,6 +154,9 @@ export interface NativeUplink {
   readonly pools: number;
   /** Those that a guest has, with its device number and address. */
   readonly poolsTaken: readonly { readonly pool: number; readonly port: number; readonly mac: string }[];
+  /** Frames are sent from guests' memory; and how many were so far. */
+  readonly zeroCopy: boolean;
+  readonly zeroCopied: bigint;
   /** What the device itself has counted. */
   readonly deviceCounters: Readonly<Record<'rxMissed' | 'rxErrors' | 'rxNoBuffer' | 'txErrors', bigint>>;
   /** As a guest's: `tx` came from the network, `rx` went out to it. */
@@ -213,7 +220,10 @@ export interface NativeBinding {
   removeUplink(id: number): void;
   /** Also notices which devices have gone: those are left alone from then on. */
   uplinks(): NativeUplink[];
-  /** Gives guests the VMDq pools of cards that have such, and takes them back from guests that have gone. */
+  /**
+   * Gives guests the VMDq pools of cards that have such, and takes them back from guests that have gone; ends what
+   * memory guests have left on loan to a card.
+   */
   tendPools(): void;
   macs(): NativeMac[];
   /** Forgets addresses not seen for `seconds`; returns how many. */

@@ -39,12 +39,13 @@ export interface UplinkTableParts {
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
   readonly poolsFit: () => boolean;
-  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
-  readonly isPort: (name: string) => boolean;
   /** Cards switch between guests (`--vm2vm 2`): there is one uplink, whose card can. */
   readonly byCard: boolean;
   /** A guest that is connected and has at least this device number. */
   readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
+  readonly zeroCopy: boolean;
+  /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
+  readonly isPort: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { ENOSPC: 'UPLINK_LIMIT', EEXIST: 'UPLINK_EXISTS' };
@@ -55,8 +56,9 @@ const NEWS = {
 } as const;
 
 /** How an engine's refusal is mended, where that is known. */
-function hintFor(error: unknown, device: string): string | undefined {
+function hintFor(error: unknown, device: string, zeroCopy: boolean): string | undefined {
   if (error instanceof VhostHostError) return error.hint;
+  if (errnoOf(error) === 'EOPNOTSUPP' && zeroCopy) return 'vhost-host start --zero-copy 0';
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
   if (errnoOf(error) !== 'ENODEV' || driver === undefined) return undefined;
   return `apt-get install librte-${driver.replaceAll('_', '-')}23`;
@@ -179,7 +181,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit, addresses, byCard } = this.#parts;
+    const { host, binding, poolsFit, addresses, byCard, zeroCopy } = this.#parts;
     const { maxPools } = binding.limits;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const device = deviceName(wish.device);
@@ -202,7 +204,8 @@ export class UplinkTable {
       });
       return { id, name, device, origin, strays };
     } catch (error) {
-      const hint = byCard && errnoOf(error) === 'EOPNOTSUPP' ? IN_SOFTWARE : hintFor(error, device);
+      const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
+      const hint = software ? IN_SOFTWARE : hintFor(error, device, zeroCopy);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);

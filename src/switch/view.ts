@@ -92,6 +92,7 @@ export function uplinkView(
     ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
     pools: poolsView(native, guests),
+    zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,
     macs: macs.filter((entry) => entry.port === id).length,
   };
 }

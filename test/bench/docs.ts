@@ -3,7 +3,7 @@ import { root } from '../helpers/paths.js';
 import { newestOf } from './micro.js';
 import { disturbedNote, facts } from './render.js';
 import { isDisturbed } from './report.js';
-import type { Report } from './report.js';
+import type { NicRow, Report } from './report.js';
 import { chart } from './svg.js';
 import {
   conditionsTable,
@@ -13,6 +13,7 @@ import {
   latencyTable,
   markdown,
   memoryTable,
+  nicTable,
 } from './table.js';
 import { foreignLimit } from './windows.js';
 
@@ -62,6 +63,23 @@ apart; no switch makes that rig faster then, and the ratio of rates says which o
 wait for less. With rings of 512 and near cores the same guests take twice as many frames.
 `;
 
+const nicText = `
+DPDK's \`net_null\` is the card: it gives frames as fast as they are taken and takes all that it is given, so that what is
+left is the switch and the guest's ring. **receive**: from the card to a guest that takes frames and frees them
+(\`rxonly\`); **transmit**: from a guest that makes frames (\`txonly\`) to the card. Both switches have the same device and
+guest, in turn, in one run.
+
+- **Frames per core** is the ratio that counts: frames that came through for each busy cycle of the switch's core, ours
+  divided by theirs. The switch's clock and the counter at the far end are read together: frames that were taken and
+  could not be delivered cost cycles and count for nothing. They are the share under **dropped**. On receive a switch
+  that is faster than the guest must drop, since the card never has less to give.
+- **The same work for both**: frames of \`net_null\` are zeroes, addresses included, which a bridge that learns would learn
+  on the card. Open vSwitch is told in its table where that address is, and where the address beyond the card is that
+  the guest sends to. Ours is told nothing: it looks both up in vain and floods to the one port there is.
+- The driver writes nothing into the frames that it gives, so the payload stays in the cache of the switch's core; what is
+  copied into the guest's ring, and out of it, comes and goes as in the rows above.
+`;
+
 const latencyText = `
 Median time from guest to guest of a single frame after nothing went on for a while: by a switch that polls all the time
 (\`--poll busy\`) and by one whose worker sleeps until the sender's kick (\`--poll adaptive\`, the default).
@@ -71,6 +89,7 @@ const repeat = `
 \`\`\`sh
 npm run bench -- --micro --write-docs     # everything in this document; as root, on a quiet machine with two CPUs
 npm run bench -- --rows '^split/1500'     # some rows; --list shows the names, --help the rest
+npm run bench -- --nic                    # the rows of the network side alone
 npm run bench -- --json                   # for machines
 \`\`\`
 
@@ -82,11 +101,15 @@ function section(title: string, ...lines: readonly string[]): string[] {
   return ['', `## ${title}`, '', ...lines.map((line) => line.replace(/^\n|\n$/g, ''))];
 }
 
+function nicSection(nic: readonly NicRow[]): string[] {
+  return nic.length === 0 ? [] : section('The network side', nicText, '', ...markdown(nicTable(nic)));
+}
+
 export function document(report: Report): string {
-  const { rows } = report;
+  const { rows, nic } = report;
   const memory = memoryTable(report);
   const latency = latencyTable(report);
-  const broken = failures(rows);
+  const broken = failures([...rows, ...nic]);
   return [
     '<!-- Written by `npm run bench -- --write-docs`; changes by hand are lost. -->',
     '# Performance',
@@ -95,8 +118,9 @@ export function document(report: Report): string {
     '',
     '![Bar chart of the figures below](performance.svg)',
     ...section('Guest to guest', ...markdown(figuresTable(rows))),
-    ...(rows.some(isDisturbed) ? ['', disturbedNote] : []),
+    ...([...rows, ...nic].some(isDisturbed) ? ['', disturbedNote] : []),
     ...(broken.length === 0 ? [] : ['', ...broken.map((line) => `- failed: ${line}`)]),
+    ...nicSection(nic),
     ...section('How it is measured', rig),
     ...section('What limits each row', ...markdown(conditionsTable(rows)), '', limits),
     ...section('What was negotiated', ...markdown(featuresTable(rows))),

@@ -57,7 +57,8 @@ export function sampleOf(from: Moment, to: Moment): Sample | undefined {
     bitsPerSecond: ((to.guests.bytes - from.guests.bytes) * 8) / seconds,
     cyclesPerPacket: busyCycles / packets,
     busy: busyCycles / (to.vswitch.cycles - from.vswitch.cycles),
-    dropped: dropped / (packets + dropped),
+    // The two ends are read one after the other: a little less than nothing is nothing.
+    dropped: Math.max(0, dropped) / (packets + Math.max(0, dropped)),
     foreign,
   };
 }

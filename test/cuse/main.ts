@@ -6,6 +6,7 @@ const mocha = new Mocha({ bail: true, reporter: Mocha.reporters.JSON });
 // The tests' own words (describe, it, …) become global.
 mocha.suite.emit('pre-require', globalThis, '', mocha);
 await import('./cuse.test.js');
+await import('./migration.test.js');
 await import('./many.test.js');
 if (process.env.VHOST_HOST_TEST_FULL !== undefined) {
   await import('./linux.full.js');

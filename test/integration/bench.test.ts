@@ -35,6 +35,15 @@ describe('the bench', function () {
       assert.deepEqual([found.lostByGuests, found.lostBySwitch], [0, 0], id);
       assert.equal(peer, null);
     }
+    assert.deepEqual(
+      report.nic.map(({ id }) => id),
+      ['receive/split/64', 'transmit/packed/1500'],
+    );
+    for (const { id, ours } of report.nic) {
+      const found = figures(ours);
+      assert.ok(found !== undefined, id);
+      assert.ok(found.packetsPerSecond > 0 && found.cyclesPerPacket > 0 && found.dropped < 1, id);
+    }
     assert.equal(report.peerReason, 'left out by --no-ovs');
     assert.equal(report.memory?.ports, 16);
     assert.ok(report.latency !== null && report.latency.adaptive.frames > 0);

@@ -11,8 +11,8 @@ import { Namespace, Wire } from '../helpers/wire.js';
 
 export interface Rig {
   readonly scope: Scope;
-  vswitch(): Switch;
-  guest(name: 'on1' | 'off1'): GuestShell;
+  readonly vswitch: () => Switch;
+  readonly guest: (name: 'on1' | 'off1') => GuestShell;
 }
 
 const HOST = '10.9.0.100';
@@ -86,7 +86,8 @@ export function describeUplink({ scope, vswitch, guest }: Rig): void {
           assert.match(await guest(name).sh(`ping -c 3 -s ${JUMBO_PING} -W 5 ${HOST}`), / 0% packet loss/);
           await moves(name);
         });
-        assert.ok(bytes.out > 3000 && bytes.in > 3000, JSON.stringify(bytes));
+        // On average, short acknowledgements among them.
+        assert.ok(bytes.out > 1500 + AROUND_MTU && bytes.in > 1500 + AROUND_MTU, JSON.stringify(bytes));
         assert.ok(bytes.out <= JUMBO + AROUND_MTU && bytes.in <= JUMBO + AROUND_MTU, JSON.stringify(bytes));
       });
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { frame, readPcap, writePcap } from '../helpers/frames.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { tempDir } from '../helpers/paths.js';
-import { Switch } from '../helpers/switch.js';
+import { Switch, vhostHost } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 import { CountingGuest, RecordingGuest, broadcast } from '../helpers/virtio-user.js';
 
@@ -154,6 +154,19 @@ describe('uplinks come and go', function () {
         state,
       ]),
       [['net', 'up']],
+    );
+  });
+
+  it('a card that cannot switch between guests is no way to start with --vm2vm 2', async () => {
+    const args = ['--vm2vm', '2', '--vlan', 'auto', '--uplink', 'net=net_null0'];
+    const refused = await vhostHost(scope(), ['start', '--run-dir', await tempDir(scope()), ...args]);
+    assert.deepEqual(
+      [refused.code, ...refused.stderr.trimEnd().split('\n')],
+      [
+        1,
+        'vhost-host: uplink net: its device cannot switch between guests (--vm2vm 2): of net_null no VMDq is known to this switch',
+        '  vhost-host start --vm2vm 1',
+      ],
     );
   });
 

@@ -1,9 +1,10 @@
 /*
- * talk SOCKET FIFO [offloads]
+ * talk SOCKET FIFO [offloads|lazy]
  *
- * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent; every frame
- * that comes is printed as such a line. It says "up" first, and ends when the switch does. With offloads a
- * frame's virtio header (its first ten bytes) stands in front of it.
+ * A guest that says what it is told: every line of the FIFO, a frame in hexadecimal, is sent, or "N*FRAME" so
+ * often; every frame that comes is printed as such a line. It says "up" first, and ends when the switch does.
+ * With offloads a frame's virtio header (its first ten bytes) stands in front of it. Its memory is all there
+ * from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
  */
 #include "guest.h"
 
@@ -17,7 +18,8 @@
 #include <unistd.h>
 
 #define SIZE 256
-/* Of a frame that is sent: what the next buffers have is not in use, because frames are few. */
+#define ROOM_MS 10000
+/* Of a frame that is sent: what the next buffers have is not in use, because long frames are few. */
 #define ROOM (8 * GUEST_BUFFER - GUEST_HEADER)
 #define OFFLOAD_HEADER 10U
 
@@ -36,17 +38,31 @@ static int digit(char c)
 	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
 }
 
-/* Sends the frame that a line describes; the ring has room, because frames are few. */
-static void say(const char *line)
+/* Waits until the ring has room, not for ever. */
+static void wait_for_room(struct ring *r)
+{
+	uint32_t ignored;
+
+	for (int ms = 0; ms < ROOM_MS; ms++) {
+		while (ring_reap(r, &ignored))
+			;
+		if (ring_busy(r) < SIZE)
+			return;
+		usleep(1000);
+	}
+	fail("nothing of what it has sent comes back");
+}
+
+/* Sends the frame that is described, once. */
+static void say_once(const char *line)
 {
 	struct ring *r = &me.ring[GUEST_TX];
-	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2, ignored;
+	uint32_t n = (uint32_t)strspn(line, "0123456789abcdefABCDEF") / 2;
 	uint32_t at = GUEST_BUFFERS_AT + (SIZE + r->offered % SIZE) * GUEST_BUFFER, to;
 
-	while (ring_reap(r, &ignored))
-		;
-	if (n <= shown || n - shown > ROOM || ring_busy(r) == SIZE)
-		fail("no frame, or no room for it");
+	wait_for_room(r);
+	if (n <= shown || n - shown > ROOM)
+		fail("no frame, or too long");
 	memset(me.memory + at, 0, GUEST_HEADER);
 	for (uint32_t i = 0; i < n; i++) {
 		to = i < shown ? i : GUEST_HEADER + i - shown;
@@ -54,6 +70,15 @@ static void say(const char *line)
 	}
 	ring_put(r, guest_gpa(at), GUEST_HEADER + n - shown, false);
 	guest_kick(&me, GUEST_TX);
+}
+
+/* Does what a line says. */
+static void say(const char *line)
+{
+	const char *times = strchr(line, '*');
+
+	for (long n = times == NULL ? 1 : strtol(line, NULL, 10); n > 0; n--)
+		say_once(times == NULL ? line : times + 1);
 }
 
 /* Prints what has come. */
@@ -81,21 +106,23 @@ static void hear(void)
 
 int main(int argc, char **argv)
 {
-	static char line[2 * (OFFLOAD_HEADER + ROOM) + 2];
+	static char line[2 * (OFFLOAD_HEADER + ROOM) + 16];
+	const char *how = argc == 4 ? argv[3] : "";
+	bool offloads = strcmp(how, "offloads") == 0, lazy = strcmp(how, "lazy") == 0;
 	struct pollfd what[3];
 	FILE *told;
 	int fd;
 
 	/* For reading and writing: there is always a writer, so it never ends. */
-	fd = argc == 3 || (argc == 4 && strcmp(argv[3], "offloads") == 0) ? open(argv[2], O_RDWR | O_CLOEXEC)
-									  : -1;
+	fd = argc == 3 || offloads || lazy ? open(argv[2], O_RDWR | O_CLOEXEC) : -1;
 	told = fd >= 0 ? fdopen(fd, "r") : NULL;
 	if (told == NULL)
-		fail("usage: talk SOCKET FIFO [offloads]");
+		fail("usage: talk SOCKET FIFO [offloads|lazy]");
 	setvbuf(told, NULL, _IONBF, 0);
-	if (!guest_make(&me, argv[1], 1, false, SIZE))
+	if (!guest_make(&me, argv[1], 1, false, SIZE) ||
+		(!lazy && posix_fallocate(me.memory_fd, 0, GUEST_MEMORY) != 0))
 		fail("no memory");
-	if (argc == 4) {
+	if (offloads) {
 		me.wishes = VU_F_OFFLOADS;
 		shown = OFFLOAD_HEADER;
 	}

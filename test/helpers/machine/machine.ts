@@ -77,6 +77,8 @@ export class Machine {
     const text = JSON.stringify({ ...config, uplinks: [{ name: 'net', device: CARD, ...uplink }] });
     await this.shell.sh(`echo ${Buffer.from(text).toString('base64')} | base64 -d >/run/config`);
     const words = ['start', '--foreground', '--run-dir', RUN, '--config', '/run/config'];
+    // What one before has said is not said by this one.
+    await this.shell.sh(`rm -f ${LOG}`);
     await this.shell.sh(`cd / && node ${vhostHost} ${words.join(' ')} >${LOG} 2>&1 &`);
     await this.says(/switch ready/, START_DEADLINE_MS);
   }
@@ -91,7 +93,7 @@ export class Machine {
   }
 
   log(): Promise<string> {
-    return this.shell.sh(`cat ${LOG}`);
+    return this.shell.sh(`cat ${LOG} 2>/dev/null || true`);
   }
 
   /** Waits for a line of the switch's log. */
@@ -113,7 +115,7 @@ export class Machine {
   }
 
   /** A guest for a port that is there. */
-  talker(name: string, options?: { offloads?: boolean }): Promise<Talker> {
+  talker(name: string, options?: { offloads?: boolean; lazy?: boolean }): Promise<Talker> {
     return Talker.start(this.shell, name, `${RUN}/port-${name}.sock`, options);
   }
 }

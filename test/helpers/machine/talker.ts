@@ -11,10 +11,17 @@ export class Talker {
     private readonly pid: string,
   ) {}
 
-  static async start(shell: GuestShell, name: string, socket: string, { offloads = false } = {}): Promise<Talker> {
+  /** lazy: its memory comes as it is used. */
+  static async start(
+    shell: GuestShell,
+    name: string,
+    socket: string,
+    { offloads = false, lazy = false } = {},
+  ): Promise<Talker> {
     const file = `/g/${name}`;
+    const how = offloads ? 'offloads' : lazy ? 'lazy' : '';
     const pid = await shell.sh(
-      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${offloads ? 'offloads' : ''} >${file}.out 2>&1 & echo $!`,
+      `rm -f ${file}.in; mkfifo ${file}.in; talk ${socket} ${file}.in ${how} >${file}.out 2>&1 & echo $!`,
     );
     const self = new Talker(shell, file, pid.trim());
     await until(async () => (await self.lines())[0] === 'up', {
@@ -31,6 +38,11 @@ export class Talker {
       for (const part of parts) await this.shell.sh(`echo -n ${part} >>${this.file}.line`);
       await this.shell.sh(`echo >>${this.file}.line; cat ${this.file}.line >${this.file}.in; rm ${this.file}.line`);
     }
+  }
+
+  /** The same frame so many times, as fast as it can. */
+  async repeat(count: number, frame: Buffer): Promise<void> {
+    await this.shell.sh(`echo '${count}*${frame.toString('hex')}' >${this.file}.in`);
   }
 
   /** All frames that it has been given. */

@@ -6,9 +6,10 @@ import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 import { broadcast } from '../../helpers/virtio-user.js';
 import { describeOffloads } from './card-offloads.js';
+import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';
 import { multicast, outside, plain, tagged } from './frames.js';
-import { cardSwitches } from './switching.js';
+import { describeZeroCopy } from './zero-copy.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -86,6 +87,14 @@ describe('vmdq: frames between a card and guests', function () {
 
   it(`by VMDq, ${table}`, sorts);
 
+  it('guests reach each other in the switch, not by the card', async () => {
+    const [from, heard] = [machine.cable.frames.length, (await guests.b.heard()).length];
+    await guests.a.send(plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22));
+    const got = (await guests.b.received(heard + 2)).slice(heard);
+    assert.deepEqual(got, [plain(macs.b, macs.a, 21), plain(broadcast, macs.a, 22)]);
+    assert.deepEqual(await machine.cable.received(1, from), [tagged(broadcast, macs.a, 22, tags.a)]);
+  });
+
   it('a guest that has gone has no pool any more, and gets it again when it is back', async () => {
     await guests.a.end();
     await until(async () => (await pools())?.join() === `2 1 ${macs.b}`, { deadline: 10_000, what: 'one pool' });
@@ -110,6 +119,7 @@ describe('vmdq: frames between a card and guests', function () {
   });
 
   describeOffloads(() => machine);
-  cardSwitches(() => machine);
+  describeSwitching(() => machine);
+  describeZeroCopy(() => machine);
   describeWithoutIommu(() => machine);
 });

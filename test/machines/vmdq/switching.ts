@@ -11,6 +11,7 @@ const macs = { a: '02:00:00:00:00:1a', b: '02:00:00:00:00:1b', c: '02:00:00:00:0
 type Name = keyof typeof macs;
 const names = ['a', 'b', 'c'] as const;
 const ids = { a: 0, b: 2, c: 3 } as const;
+const nowhere = '02:00:00:00:01:99';
 const DEADLINE_MS = 10_000;
 
 function inOrder(frames: readonly Buffer[]): string[] {
@@ -94,7 +95,7 @@ class Stage {
   }
 }
 
-export function cardSwitches(machineOf: () => Machine): void {
+export function describeSwitching(machineOf: () => Machine): void {
   describe('the card switches between guests', () => {
     let stage: Stage;
 
@@ -132,15 +133,15 @@ export function cardSwitches(machineOf: () => Machine): void {
       const from = await stage.fromCard();
       await stage.mark();
       await stage.guest('a').send(plain(macs.b, macs.a, 10));
-      await stage.guest('b').send(plain(macs.c, macs.b, 11), plain(macs.a, macs.b, 12), plain(outside, macs.b, 13));
+      await stage.guest('b').send(plain(macs.c, macs.b, 11), plain(macs.a, macs.b, 12), plain(nowhere, macs.b, 13));
       await stage.guest('c').send(plain(macs.b, macs.c, 14), plain(macs.a, macs.c, 15));
-      // Who has the address of 13 is not known.
-      const unknown = plain(outside, macs.b, 13);
+      // To everybody, as long as nobody knows where it is.
+      const unknown = plain(nowhere, macs.b, 13);
       await stage.got({
         a: [plain(macs.a, macs.b, 12), unknown, plain(macs.a, macs.c, 15)],
         b: [plain(macs.b, macs.a, 10), plain(macs.b, macs.c, 14)],
         c: [plain(macs.c, macs.b, 11), unknown],
-        out: [tagged(outside, macs.b, 13, 1000 + ids.b)],
+        out: [tagged(nowhere, macs.b, 13, 1000 + ids.b)],
       });
       assert.equal((await stage.fromCard()) - from, 4 + names.length);
     });
@@ -187,7 +188,7 @@ export function cardSwitches(machineOf: () => Machine): void {
     it('a second uplink, or a port of another mode, is refused', async () => {
       const { vswitch } = stage.machine;
       await assert.rejects(vswitch.addPort('other', 1, 'none'), /ports have VLAN mode auto, not none/);
-      await assert.rejects(vswitch.addUplink({ name: 'b', device: 'net_null0' }), /there is one uplink, net/);
+      await assert.rejects(vswitch.addUplink({ name: 'second', device: 'net_null0' }), /there is one uplink, net/);
     });
   });
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { finished, packet } from '../../helpers/ip-frames.js';
-import { CARD } from '../../helpers/machine/machine.js';
 import type { Machine } from '../../helpers/machine/machine.js';
 import type { Talker } from '../../helpers/machine/talker.js';
 import { until } from '../../helpers/until.js';
@@ -39,10 +38,7 @@ export function describeWithoutIommu(machineOf: () => Machine): void {
       const machine = machineOf();
       await machine.stop();
       await machine.bind('uio_pci_generic');
-      await machine.start({ workers: [0, 1] });
-      const again = await machine.vswitch.cli('uplinks', 'rm', 'net');
-      assert.equal(again.code, 0, again.stderr);
-      await machine.vswitch.addUplink({ name: 'net', device: CARD, queues: 2 });
+      await machine.start({ workers: [0, 1] }, { queues: 2 });
       guest = await machine.guest('flows');
       await until(async () => (await machine.vswitch.uplink('net')).state === 'up', {
         deadline: 20_000,

@@ -4,7 +4,7 @@ import { parseGuestDrops, parsePaths } from '../../bench/guests.js';
 import { classify, parseSmaps } from '../../bench/memory.js';
 import { newestOf, parseMicro } from '../../bench/micro.js';
 import { parseOptions } from '../../bench/options.js';
-import { parseMap, parsePmdStats, parseVersion } from '../../bench/ovs-stats.js';
+import { parseMap, parsePmdStats, parsePortStats, parseVersion } from '../../bench/ovs-stats.js';
 
 /** As Open vSwitch 3.1 prints it, shortened. */
 const pmdStats = `pmd thread numa_id 0 core_id 0:
@@ -29,6 +29,20 @@ describe('bench: what others print', () => {
     assert.throws(() => parsePmdStats(main), /has 0 PMD threads/);
     assert.throws(() => parsePmdStats(pmdStats + pmdStats), /has 2 PMD threads/);
     assert.throws(() => parsePmdStats(pmdStats.replace('processing cycles', 'x')), /no "processing cycles"/);
+  });
+
+  it('finds the counters of a port, also behind one that tells none', () => {
+    const answer = [
+      '  port 0: ovs-netdev (tap)',
+      '    RX packets:3 errors:0 dropped:0',
+      '    TX packets:4 errors:0 dropped:0',
+      '  port 2: guest1 (dpdkvhostuser: mtu=1500)',
+      ', could not retrieve stats (Protocol error)  port 3: nic1 (dpdk: mtu=1500)',
+      '    RX packets:6301216 errors:0 dropped:0 overruns:? frame:?',
+      '    TX packets:12 errors:0 dropped:0 aborted:? carrier:?',
+    ].join('\n');
+    assert.deepEqual(parsePortStats(answer, 'nic1'), { rxPackets: 6301216, txPackets: 12 });
+    assert.throws(() => parsePortStats(answer, 'nic2'), /no port nic2/);
   });
 
   it("reads ovs-vsctl's maps, quoted values too", () => {
@@ -137,12 +151,24 @@ describe('bench: options', () => {
       parseOptions(['--rows', '^packed/(64|9000)$'])?.cases.map(({ id }) => id),
       ['packed/64', 'packed/9000'],
     );
+    const nic = parseOptions(['--nic']);
+    assert.deepEqual([nic?.cases.length, nic?.nicCases.length, nic?.latency, nic?.memory], [0, 8, false, false]);
+    assert.equal(plain.nicCases.length, 8);
+    assert.equal(parseOptions(['--quick'])?.nicCases.length, 2);
+    assert.deepEqual(
+      parseOptions(['--rows', '^receive/.*/64$'])?.nicCases.map(({ id }) => id),
+      ['receive/split/64', 'receive/packed/64'],
+    );
     assert.equal(parseOptions(['--help']), undefined);
     assert.equal(parseOptions(['--micro', '--effort', '3'])?.micro, 3);
   });
 
   it('refuses what it does not understand', () => {
     assert.throws(() => parseOptions(['--rows', 'nothing-like-it']), /no row matches/);
+    assert.throws(
+      () => parseOptions(['--nic', '--rows', 'split/256']),
+      /no row matches split\/256; there are: receive/,
+    );
     assert.throws(() => parseOptions(['--rows', '(']), /--rows/);
     assert.throws(() => parseOptions(['--rounds', '0']), /whole number/);
     assert.throws(() => parseOptions(['--seconds', '0.01']), /from 0.2/);

@@ -3,7 +3,8 @@ import { allCases } from '../../bench/cases.js';
 import { document } from '../../bench/docs.js';
 import type { Measured } from '../../bench/measure.js';
 import { render } from '../../bench/render.js';
-import { failed, limitOf, rowOf } from '../../bench/report.js';
+import { nicCases } from '../../bench/nic-cases.js';
+import { failed, limitOf, nicRowOf, rowOf } from '../../bench/report.js';
 import type { Report, Row } from '../../bench/report.js';
 import { median, quantile, summarize } from '../../bench/summary.js';
 import type { Summary } from '../../bench/summary.js';
@@ -105,6 +106,32 @@ describe('bench: figures', () => {
     assert.match(limitOf(row({ busy: 1 }, null, 'split/1500/csum')), /moving bytes/);
     assert.equal(limitOf(row({ disturbed: true }, null)), 'others on these CPUs');
     assert.equal(row({}, null).ratio, null);
+  });
+});
+
+describe('bench: network side', () => {
+  const [c] = nicCases;
+  assert.ok(c !== undefined);
+  const nic = [nicRowOf(c, summaryOf({ dropped: 0.25 }), summaryOf({ cyclesPerPacket: 180 }))];
+
+  it('sets frames per core of ours against theirs', () => {
+    assert.deepEqual(nic[0]?.ratio, { throughput: 1, perCore: 2 });
+    assert.equal(nicRowOf(c, summaryOf({}), { error: 'none' }).ratio, null);
+  });
+
+  it('is shown and written beside the other rows', () => {
+    const text = render(reportOf([], 'Open vSwitch 3.1.0', nic)).join('\n');
+    assert.match(text, /^receive\/split\/64 +90 +180 +x 2\.00 .* 25\.0 % +0\.0 %/m);
+    assert.match(document(reportOf([row({}, null)], null, nic)), /^## The network side$[^]*^\| receive\/split\/64 \|/m);
+  });
+
+  it('counts as dropped what went in and did not come out', () => {
+    const at = (ms: number, packets: number, dropped: number): Moment => ({
+      vswitch: { at: ms, busyCycles: packets * 100, cycles: packets * 100, packets, dropped },
+      guests: { at: ms, packets, bytes: packets * 64 },
+      activity: { threads: [{ at: ms, ran: ms }], stolen: [0] },
+    });
+    assert.equal(sampleOf(at(0, 0, 7), at(1000, 300, 107))?.dropped, 0.25);
   });
 });
 

@@ -128,6 +128,7 @@ describe('the command line: start in the foreground', () => {
       flags.push('--mergeable', '0', '--rx-retry', '1', '--rx-retry-num', '7', '--rx-retry-delay', '20');
       flags.push('--dev-basename', 'vh');
       flags.push('--uplink', 'net=net_null0', '--vlan', 'auto', '--vlan-strip', '0', '--vm2vm', '0', '--stats', '5');
+      flags.push('--zero-copy', '1', '--rx-desc-num', '64', '--tx-desc-num', '128');
       const running = run(desk, 'start', '--foreground', '--run-dir', join(dir, 'run'), ...flags);
       const outcome = await Promise.race([running, ready(desk)]);
       try {
@@ -143,6 +144,10 @@ describe('the command line: start in the foreground', () => {
           rxRetryNum: 7,
           rxRetryDelayUs: 20,
           isolate: true,
+          physicalAddresses: false,
+          zeroCopy: true,
+          rxDescriptors: 64,
+          txDescriptors: 128,
         });
         assert.deepEqual(
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),

@@ -38,6 +38,7 @@ describe("the original's command line", () => {
     assert.deepEqual(meaning?.flags, {
       ...{ vm2vm: 'software', mergeable: false, rxRetry: true, rxRetryNum: 4, rxRetryDelay: 15, vlanStrip: true },
       ...{ stats: 2, workers: [1], memoryMb: 1024, memoryChannels: 4, vlan: 'auto', offloads: undefined },
+      ...{ zeroCopy: false, rxDescNum: undefined, txDescNum: undefined },
       devBaseName: 'usvhost',
       ports: [{ name: 'usvhost', socket: '/work/usvhost' }],
       uplink: [{ name: 'port0', device: '0000:03:00.0' }],
@@ -45,14 +46,15 @@ describe("the original's command line", () => {
   });
 
   it("today's options", async () => {
-    const words = '-p 0x6 -P --socket-file /s/a --socket-file b.sock --tso 1 --tx-csum 1 --total-num-mbufs 9001'.split(
-      ' ',
-    );
+    const words =
+      '-p 0x6 -P --socket-file /s/a --socket-file b.sock --tso 1 --tx-csum 1 --total-num-mbufs 9001 --vm2vm 2'.split(
+        ' ',
+      );
     const eal = { corelist: [1], allow: ['0000:03:00.0'], vdev: ['net_tap0', 'net_null0'] };
     const { flags, notes } = (await meaningOf(withCards(), '/work', eal, words)) ?? {};
     assert.deepEqual(notes, []);
     assert.deepEqual(flags?.workers, [1]);
-    assert.equal(flags?.offloads, true);
+    assert.deepEqual([flags?.offloads, flags?.vm2vm], [true, 'hardware']);
     assert.deepEqual(flags?.ports, [
       { name: 'a', socket: '/s/a' },
       { name: 'b.sock', socket: '/work/b.sock' },
@@ -61,6 +63,13 @@ describe("the original's command line", () => {
       { name: 'port0', device: 'net_tap0', buffers: 4500, strays: 'flood' },
       { name: 'port1', device: 'net_null0', buffers: 4500, strays: 'flood' },
     ]);
+  });
+
+  it('zero copy, with its descriptors', async () => {
+    const words = '--vm2vm 0 --zero-copy 1 --rx-desc-num 64 --tx-desc-num 128'.split(' ');
+    const { flags } = (await meaningOf(withCards(), '/', {}, words)) ?? {};
+    const { vm2vm, zeroCopy, rxDescNum, txDescNum } = flags ?? {};
+    assert.deepEqual([vm2vm, zeroCopy, rxDescNum, txDescNum], ['off', true, 64, 128]);
   });
 
   it('without a card it starts all the same, and says so', async () => {
@@ -74,9 +83,6 @@ describe("the original's command line", () => {
   });
 
   const refused: [string, EalOptions, RegExp][] = [
-    ['--zero-copy 1', {}, /^--zero-copy 1: frames are copied once, sending without a copy is not supported yet$/],
-    ['--rx-desc-num 32', {}, /^--rx-desc-num: only means something with --zero-copy 1$/],
-    ['--tx-desc-num 64 --zero-copy 0', {}, /^--tx-desc-num: only means something with --zero-copy 1$/],
     ['--vm2vm 3', {}, /0, 1 or 2\.$/],
     ['--client', {}, /^--client: guests connect to the switch, not the switch to guests$/],
     ['--tso 1', {}, /^--tso 1: needs --tx-csum 1/],

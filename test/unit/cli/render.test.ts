@@ -64,6 +64,7 @@ describe('answers for people', () => {
       ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
       ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
       ...{
+        zeroCopied: 5678,
         offloads: ['tx-csum', 'tso'],
         remark: null,
         buffers: 10,
@@ -72,10 +73,10 @@ describe('answers for people', () => {
         macs: 1234,
       },
     };
-    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, offloads: [] }]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500  tx-csum,tso      0,1    1/7  drop    1,234  net_null  net_null0',
-      '256  net0  down       -  1500  -                0,1      -  drop    1,234  net_null  net_null0',
+    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, offloads: [], zeroCopied: null }]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  UNCOPIED  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678  drop    1,234  net_null  net_null0',
+      '256  net0  down       -  1500  -                0,1      -         -  drop    1,234  net_null  net_null0',
     ]);
     const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
     assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);

@@ -85,6 +85,7 @@ describe('the API: each endpoint', () => {
         memoryBytes: 268_435_456,
         rings: [{ index: 1, size: 256, live: true, worker: 0 }],
         macs: ['52:54:00:00:00:01'],
+        pools: [],
       });
       assert.deepEqual((await request(apiSocketPath(runDir), 'GET', '/v1/ports/b')).body, b);
       assert.deepEqual(await client.removePort('a'), { removed: 'a' });

@@ -150,6 +150,9 @@ describe('configuration: what comes out', () => {
       vlan: 'none',
       vlanStrip: true,
       vm2vm: 'software',
+      zeroCopy: false,
+      rxDescriptors: 32,
+      txDescriptors: 64,
       offloads: false,
       stats: 0,
       memoryChannels: undefined,
@@ -180,6 +183,9 @@ describe('configuration: what comes out', () => {
       vlan: 'trunk:0,10-12',
       vlanStrip: false,
       vm2vm: 'off',
+      zeroCopy: true,
+      rxDescriptors: 128,
+      txDescriptors: 256,
       offloads: true,
       stats: 2,
       memoryChannels: 4,
@@ -209,6 +215,9 @@ describe('configuration: what comes out', () => {
       vlan: 'trunk:0,10-12',
       vlanStrip: false,
       vm2vm: 'off',
+      zeroCopy: true,
+      rxDescriptors: 128,
+      txDescriptors: 256,
       offloads: true,
       stats: 2,
       memoryChannels: 4,
@@ -216,7 +225,7 @@ describe('configuration: what comes out', () => {
     });
     const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on', devBaseName: 'w' } as const;
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });
-    const network = { vlan: 'auto', vlanStrip: true, vm2vm: 'software', offloads: false, stats: 0 } as const;
+    const network = { vlan: 'auto', vlanStrip: true, offloads: false, stats: 0 } as const;
     assert.deepEqual(await resolveSettings(host, loaded, network), { ...fromFile, ...network });
     const auto = { ports: [], uplinks: [{ name: 'net', device: 'net_null0', pools: 3 }] };
     const byCard = await resolveSettings(

@@ -35,6 +35,9 @@ describe('the daemon: coming up', () => {
           rxRetryNum: 4,
           rxRetryDelayUs: 15,
           isolate: false,
+          zeroCopy: false,
+          rxDescriptors: 32,
+          txDescriptors: 64,
           physicalAddresses: false,
         });
       },

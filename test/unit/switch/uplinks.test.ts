@@ -90,12 +90,12 @@ describe('uplinks of a switch', () => {
       said,
       facts,
       uplinks: new UplinkTable({
-        ...{ host, binding, byCard },
+        ...{ host, binding, byCard, addresses: 'virtual' },
         say: (line) => void said.push(line),
-        addresses: 'virtual',
-        isPort: (name) => name === 'guest',
         poolsFit: () => facts.poolsFit,
         connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
+        zeroCopy: true,
+        isPort: (name) => name === 'guest',
       }),
     };
   }
@@ -192,6 +192,9 @@ describe('uplinks of a switch', () => {
     refuse('ENODEV');
     const missing = await failure('UPLINK_FAILED', uplinks.add({ name: 'a', device: 'net_bonding0' }, 'api'));
     assert.deepEqual([missing.message, missing.hint], ['uplink a: no', 'apt-get install librte-net-bonding23']);
+    refuse('EOPNOTSUPP');
+    const copies = await failure('UPLINK_FAILED', uplinks.add(wish, 'api'));
+    assert.equal(copies.hint, 'vhost-host start --zero-copy 0');
     refuse('ENOSPC');
     await failure('UPLINK_LIMIT', uplinks.add(wish, 'api'));
     refuse('EEXIST');
@@ -210,7 +213,7 @@ describe('uplinks of a switch', () => {
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
-            ...{ buffers: 100, buffersFree: 90, offloads: [], remark: null, pools: null, macs: 0 },
+            ...{ buffers: 100, buffersFree: 90, offloads: [], remark: null, pools: null, zeroCopied: null, macs: 0 },
           },
         ]);
         assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));
