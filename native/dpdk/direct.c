@@ -172,7 +172,7 @@ static bool tells_what_is_sent(const char *driver)
 	return strcmp(driver, "net_e1000_igb") == 0;
 }
 
-/* Whether a device's frames can be read by it from guests' memory. Return: 0, or a negative errno. */
+/* Whether a device can read guests' memory. Return: 0, or -EADDRNOTAVAIL with the reason. */
 static int reach(struct vh_uplink *u, const struct rte_eth_dev_info *info, char *error, size_t n)
 {
 	const char *bus = rte_bus_name(rte_dev_bus(u->backing));
@@ -183,15 +183,15 @@ static int reach(struct vh_uplink *u, const struct rte_eth_dev_info *info, char 
 		snprintf(error, n,
 			"zero copy needs a card that reads memory itself; %s makes a copy of every frame",
 			info->driver_name);
-		return -ENOTSUP;
+		return -EADDRNOTAVAIL;
 	}
 	if (!tells_what_is_sent(info->driver_name)) {
 		snprintf(error, n, "zero copy: it is not known how %s tells what it has sent",
 			info->driver_name);
-		return -ENOTSUP;
+		return -EADDRNOTAVAIL;
 	}
 	u->loaned = vh_loan_to(u->backing, error, n) == 0;
-	return u->loaned ? 0 : -ENOTSUP;
+	return u->loaned ? 0 : -EADDRNOTAVAIL;
 }
 
 static int check_count(

@@ -71,7 +71,6 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       say,
-      zeroCopy: settings.zeroCopy,
       addresses: dma.addresses,
       isPort: (name) => ports.has(name),
       poolsFit: () =>

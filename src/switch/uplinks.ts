@@ -43,7 +43,6 @@ export interface UplinkTableParts {
   readonly byCard: boolean;
   /** A guest that is connected and has at least this device number. */
   readonly connectedFrom: (least: number) => { readonly name: string; readonly id: number } | undefined;
-  readonly zeroCopy: boolean;
   /** Whether a guest's port has this name: tables of addresses and counters name both kinds. */
   readonly isPort: (name: string) => boolean;
 }
@@ -56,9 +55,9 @@ const NEWS = {
 } as const;
 
 /** How an engine's refusal is mended, where that is known. */
-function hintFor(error: unknown, device: string, zeroCopy: boolean): string | undefined {
+function hintFor(error: unknown, device: string): string | undefined {
   if (error instanceof VhostHostError) return error.hint;
-  if (errnoOf(error) === 'EOPNOTSUPP' && zeroCopy) return 'vhost-host start --zero-copy 0';
+  if (errnoOf(error) === 'EADDRNOTAVAIL') return 'vhost-host start --zero-copy 0';
   const driver = /^net_[a-z_]+/.exec(device)?.[0];
   if (errnoOf(error) !== 'ENODEV' || driver === undefined) return undefined;
   return `apt-get install librte-${driver.replaceAll('_', '-')}23`;
@@ -181,7 +180,7 @@ export class UplinkTable {
   }
 
   async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
-    const { host, binding, poolsFit, addresses, byCard, zeroCopy } = this.#parts;
+    const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const device = deviceName(wish.device);
@@ -205,7 +204,7 @@ export class UplinkTable {
       return { id, name, device, origin, strays };
     } catch (error) {
       const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
-      const hint = software ? IN_SOFTWARE : hintFor(error, device, zeroCopy);
+      const hint = software ? IN_SOFTWARE : hintFor(error, device);
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'UPLINK_FAILED';
       const options = { cause: error, ...(hint === undefined ? {} : { hint }) };
       throw new VhostHostError(code, `uplink ${name}: ${printable(messageOf(error))}`, options);

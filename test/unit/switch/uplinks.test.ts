@@ -94,7 +94,6 @@ describe('uplinks of a switch', () => {
         say: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
         connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
-        zeroCopy: true,
         isPort: (name) => name === 'guest',
       }),
     };
@@ -192,7 +191,7 @@ describe('uplinks of a switch', () => {
     refuse('ENODEV');
     const missing = await failure('UPLINK_FAILED', uplinks.add({ name: 'a', device: 'net_bonding0' }, 'api'));
     assert.deepEqual([missing.message, missing.hint], ['uplink a: no', 'apt-get install librte-net-bonding23']);
-    refuse('EOPNOTSUPP');
+    refuse('EADDRNOTAVAIL');
     const copies = await failure('UPLINK_FAILED', uplinks.add(wish, 'api'));
     assert.equal(copies.hint, 'vhost-host start --zero-copy 0');
     refuse('ENOSPC');
