@@ -1,12 +1,10 @@
-#include "engine.h"
+#include "engine_parts.h"
 #include "call_guard.h"
 #include "events.h"
-#include "loan.h"
 #include "relay.h"
 #include "rings.h"
 #include "sigbus.h"
 #include "soften.h"
-#include "vmdq.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,16 +13,7 @@
 #include <sys/random.h>
 #include <rte_version.h>
 
-static struct {
-	enum { NEVER, RUNNING, STOPPED } state;
-	struct vh_switch *sw;
-	struct vh_hot hot;
-	pthread_mutex_t lock; /* session[]: written by the main thread, looked up by librte_vhost's */
-	struct vh_session *session[VH_MAX_PORTS];
-	struct vh_uplink *uplink[VH_MAX_UPLINKS];
-	uint32_t load[VH_MAX_WORKERS]; /* transmit queues per worker */
-	uint32_t spread;	       /* counts vh_engine_spread() */
-} engine = {.lock = PTHREAD_MUTEX_INITIALIZER};
+struct vh_engine vh_engine = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void learned(void *context, uint16_t port, uint64_t key, bool moved)
 {
@@ -70,32 +59,32 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	uint64_t seed;
 	int result;
 
-	if (engine.state != NEVER) {
+	if (vh_engine.state != NEVER) {
 		snprintf(error, n, "the engine can be started once per process");
 		return -1;
 	}
-	engine.state = STOPPED;
-	engine.sw = aligned(sizeof(*engine.sw));
-	if (engine.sw == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+	vh_engine.state = STOPPED;
+	vh_engine.sw = aligned(sizeof(*vh_engine.sw));
+	if (vh_engine.sw == NULL || getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
 		snprintf(error, n, "no memory or no randomness for the address table");
 		return -1;
 	}
-	vh_switch_init(engine.sw, seed);
-	engine.sw->on_learn = learned;
-	engine.sw->retry.times = o->retry_times;
-	engine.sw->isolate = o->isolate;
-	engine.sw->rules = o->isolate;
+	vh_switch_init(vh_engine.sw, seed);
+	vh_engine.sw->on_learn = learned;
+	vh_engine.sw->retry.times = o->retry_times;
+	vh_engine.sw->isolate = o->isolate;
+	vh_engine.sw->rules = o->isolate;
 	vh_direct_start(&o->direct);
-	engine.hot = vh_hot_pick(o->instruction_set);
-	if (engine.hot.poll == NULL) {
+	vh_engine.hot = vh_hot_pick(o->instruction_set);
+	if (vh_engine.hot.poll == NULL) {
 		snprintf(error, n, "this CPU runs no data path called %s", o->instruction_set);
 		return -1;
 	}
-	workers.poll = engine.hot.poll;
+	workers.poll = vh_engine.hot.poll;
 	if (vh_eal_start(&o->eal, error, n) != 0)
 		return -1;
-	engine.sw->retry.delay_ticks = o->retry_delay_us * vh_workers_ticks_per_us();
-	if (vh_workers_start(engine.sw, &workers, error, n) != 0)
+	vh_engine.sw->retry.delay_ticks = o->retry_delay_us * vh_workers_ticks_per_us();
+	if (vh_workers_start(vh_engine.sw, &workers, error, n) != 0)
 		return -1;
 	result = start_guards();
 	if (result != 0) {
@@ -103,65 +92,64 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 		vh_workers_stop();
 		return -1;
 	}
-	engine.state = RUNNING;
+	vh_engine.state = RUNNING;
 	return 0;
 }
 
 bool vh_engine_running(void)
 {
-	return engine.state == RUNNING;
+	return vh_engine.state == RUNNING;
 }
 
 void vh_engine_stop(void)
 {
-	if (engine.state != RUNNING)
+	if (vh_engine.state != RUNNING)
 		return;
 	for (uint16_t id = 0; id < VH_MAX_PORTS; id++)
-		if (engine.session[id] != NULL)
+		if (vh_engine.session[id] != NULL)
 			vh_engine_remove_port(id);
 	for (uint16_t i = 0; i < VH_MAX_UPLINKS; i++)
-		if (engine.uplink[i] != NULL)
+		if (vh_engine.uplink[i] != NULL)
 			vh_engine_remove_uplink((uint16_t)(VH_MAX_PORTS + i));
-	engine.state = STOPPED;
+	vh_engine.state = STOPPED;
 	stop_guards();
 	vh_workers_stop();
 	vh_soften_stop();
-	free((void *)(uintptr_t)engine.sw->list);
-	free(engine.sw);
-	engine.sw = NULL;
+	free((void *)(uintptr_t)vh_engine.sw->list);
+	free(vh_engine.sw);
+	vh_engine.sw = NULL;
 }
 
 struct vh_session *vh_session_by_path(const char *path)
 {
 	struct vh_session *found = NULL;
 
-	pthread_mutex_lock(&engine.lock);
+	pthread_mutex_lock(&vh_engine.lock);
 	for (int i = 0; i < VH_MAX_PORTS && found == NULL; i++)
-		if (engine.session[i] != NULL && strcmp(engine.session[i]->path, path) == 0)
-			found = engine.session[i];
-	pthread_mutex_unlock(&engine.lock);
+		if (vh_engine.session[i] != NULL && strcmp(vh_engine.session[i]->path, path) == 0)
+			found = vh_engine.session[i];
+	pthread_mutex_unlock(&vh_engine.lock);
 	return found;
 }
 
 static void set_session(uint16_t id, struct vh_session *s)
 {
-	pthread_mutex_lock(&engine.lock);
-	engine.session[id] = s;
-	pthread_mutex_unlock(&engine.lock);
+	pthread_mutex_lock(&vh_engine.lock);
+	vh_engine.session[id] = s;
+	pthread_mutex_unlock(&vh_engine.lock);
 }
 
-/* Publishes the list of ports that floods go to. Return: 0 or -ENOMEM. */
-static int publish_ports(void)
+int vh_engine_publish_ports(void)
 {
 	struct vh_port_list *fresh = calloc(1, sizeof(*fresh));
-	const struct vh_port_list *old = engine.sw->list;
+	const struct vh_port_list *old = vh_engine.sw->list;
 
 	if (fresh == NULL)
 		return -ENOMEM;
 	for (int i = 0; i < VH_MAX_IDS; i++)
-		if (engine.sw->port[i] != NULL)
-			fresh->port[fresh->n++] = engine.sw->port[i];
-	__atomic_store_n(&engine.sw->list, fresh, __ATOMIC_RELEASE);
+		if (vh_engine.sw->port[i] != NULL)
+			fresh->port[fresh->n++] = vh_engine.sw->port[i];
+	__atomic_store_n(&vh_engine.sw->list, fresh, __ATOMIC_RELEASE);
 	vh_workers_sync();
 	free((void *)(uintptr_t)old);
 	return 0;
@@ -170,12 +158,11 @@ static int publish_ports(void)
 /* Who polls a queue of a port that is published. */
 static uint16_t worker_of(uint32_t id, uint16_t pair)
 {
-	return id < VH_MAX_PORTS ? engine.session[id]->ring[2 * pair + 1].worker
-				 : engine.uplink[id - VH_MAX_PORTS]->queue_worker[pair];
+	return id < VH_MAX_PORTS ? vh_engine.session[id]->ring[2 * pair + 1].worker
+				 : vh_engine.uplink[id - VH_MAX_PORTS]->queue_worker[pair];
 }
 
-/* Gives every worker the list of the transmit queues that are its own. Return: 0 or -ENOMEM. */
-static int publish_plans(void)
+int vh_engine_publish_plans(void)
 {
 	static struct vh_plan_queue queues[VH_MAX_IDS * VH_MAX_PAIRS];
 
@@ -183,7 +170,7 @@ static int publish_plans(void)
 		uint32_t n = 0;
 
 		for (uint32_t i = 0; i < VH_MAX_IDS; i++) {
-			struct vh_port *port = engine.sw->port[i];
+			struct vh_port *port = vh_engine.sw->port[i];
 
 			for (uint16_t pair = 0; port != NULL && pair < port->pairs; pair++)
 				if (worker_of(i, pair) == w)
@@ -195,7 +182,7 @@ static int publish_plans(void)
 	return 0;
 }
 
-static uint16_t least_loaded(const uint32_t *load)
+uint16_t vh_engine_least_loaded(const uint32_t *load)
 {
 	uint16_t best = 0;
 
@@ -209,9 +196,9 @@ static uint16_t least_loaded(const uint32_t *load)
 static void assign_workers(struct vh_session *s)
 {
 	for (uint16_t pair = 0; pair < s->port->pairs; pair++) {
-		uint16_t best = least_loaded(engine.load);
+		uint16_t best = vh_engine_least_loaded(vh_engine.load);
 
-		engine.load[best]++;
+		vh_engine.load[best]++;
 		s->ring[2 * pair + 1].worker = best;
 	}
 }
@@ -225,7 +212,7 @@ static int move_ring(struct vh_session *s, uint32_t ring, uint16_t to)
 	pthread_mutex_lock(&s->lock);
 	vh_rings_lift(s, ring);
 	s->ring[ring].worker = to;
-	result = publish_plans();
+	result = vh_engine_publish_plans();
 	if (result != 0)
 		s->ring[ring].worker = from;
 	vh_rings_land(s, ring);
@@ -237,9 +224,9 @@ static int move_ring(struct vh_session *s, uint32_t ring, uint16_t to)
 static int place(struct vh_session *s, uint16_t pair, uint32_t *load)
 {
 	uint32_t ring = 2U * pair + 1;
-	uint16_t at = s->ring[ring].worker, to = least_loaded(load);
+	uint16_t at = s->ring[ring].worker, to = vh_engine_least_loaded(load);
 
-	s->ring[ring].placed = engine.spread;
+	s->ring[ring].placed = vh_engine.spread;
 	/* Where it is will do if that is no worse. */
 	if (load[at] == load[to])
 		to = at;
@@ -251,10 +238,10 @@ static int place(struct vh_session *s, uint16_t pair, uint32_t *load)
 static void count_uplinks(uint32_t *load, bool pools)
 {
 	for (int i = 0; i < VH_MAX_UPLINKS; i++) {
-		const struct vh_uplink *u = engine.uplink[i];
+		const struct vh_uplink *u = vh_engine.uplink[i];
 
 		for (uint16_t q = 0; u != NULL && q < u->port.pairs; q++)
-			if ((q > 0 && q <= u->guests && engine.session[vh_vmdq_guest(q)] != NULL) == pools)
+			if ((q > 0 && q <= u->guests && vh_engine.session[vh_vmdq_guest(q)] != NULL) == pools)
 				load[u->queue_worker[q]]++;
 	}
 }
@@ -266,16 +253,16 @@ int vh_engine_spread(void)
 
 	/* Uplinks stay where they are, but for queues of guests, which go where these go. */
 	count_uplinks(load, false);
-	engine.spread++;
+	vh_engine.spread++;
 	/* Queues that guests use first, so that these are even among themselves; then the others. */
 	for (int all = 0; all <= 1; all++) {
 		for (int id = 0; id < VH_MAX_PORTS; id++) {
-			struct vh_session *s = engine.session[id];
+			struct vh_session *s = vh_engine.session[id];
 
 			for (uint16_t pair = 0; s != NULL && pair < s->port->pairs; pair++) {
 				int result = 0;
 
-				if (s->ring[2 * pair + 1].placed != engine.spread &&
+				if (s->ring[2 * pair + 1].placed != vh_engine.spread &&
 					(all == 1 || vh_vq_is_live(&s->port->tx[pair])))
 					result = place(s, pair, load);
 				if (result < 0)
@@ -285,7 +272,7 @@ int vh_engine_spread(void)
 		}
 	}
 	count_uplinks(load, true);
-	memcpy(engine.load, load, sizeof(load));
+	memcpy(vh_engine.load, load, sizeof(load));
 	vh_engine_tend_pools();
 	return moved;
 }
@@ -308,7 +295,7 @@ static struct vh_session *new_session(uint16_t id, uint16_t pairs)
 		free_session(s);
 		return NULL;
 	}
-	s->sw = engine.sw;
+	s->sw = vh_engine.sw;
 	s->port->id = id;
 	s->port->pairs = pairs;
 	return s;
@@ -317,12 +304,12 @@ static struct vh_session *new_session(uint16_t id, uint16_t pairs)
 /* Sorting by more than addresses costs something: only while there is a reason for it. */
 static void note_rules(void)
 {
-	bool rules = engine.sw->isolate;
+	bool rules = vh_engine.sw->isolate;
 
 	for (int i = 0; i < VH_MAX_PORTS; i++)
-		if (engine.session[i] != NULL && engine.session[i]->port->vlan.mode != VH_VLAN_NONE)
+		if (vh_engine.session[i] != NULL && vh_engine.session[i]->port->vlan.mode != VH_VLAN_NONE)
 			rules = true;
-	__atomic_store_n(&engine.sw->rules, rules, __ATOMIC_RELAXED);
+	__atomic_store_n(&vh_engine.sw->rules, rules, __ATOMIC_RELAXED);
 }
 
 /*
@@ -332,14 +319,14 @@ static void note_rules(void)
  */
 static void withdraw(uint16_t id)
 {
-	struct vh_session *s = engine.session[id];
+	struct vh_session *s = vh_engine.session[id];
 	bool unknown;
 
 	for (uint16_t pair = 0; pair < s->port->pairs; pair++)
-		engine.load[s->ring[2 * pair + 1].worker]--;
-	__atomic_store_n(&engine.sw->port[id], NULL, __ATOMIC_RELEASE);
-	unknown = publish_ports() == 0 && publish_plans() == 0;
-	vh_mac_forget_port(&engine.sw->macs, id);
+		vh_engine.load[s->ring[2 * pair + 1].worker]--;
+	__atomic_store_n(&vh_engine.sw->port[id], NULL, __ATOMIC_RELEASE);
+	unknown = vh_engine_publish_ports() == 0 && vh_engine_publish_plans() == 0;
+	vh_mac_forget_port(&vh_engine.sw->macs, id);
 	set_session(id, NULL);
 	note_rules();
 	if (unknown)
@@ -352,14 +339,14 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 	uint16_t id = 0;
 	int result;
 
-	while (id < VH_MAX_PORTS && engine.session[id] != NULL)
+	while (id < VH_MAX_PORTS && vh_engine.session[id] != NULL)
 		id++;
 	if (id == VH_MAX_PORTS) {
 		snprintf(error, n, "the switch has its %d ports already", VH_MAX_PORTS);
 		return -ENOSPC;
 	}
-	if (o->offloads && engine.sw->soften.hook == NULL) {
-		result = vh_soften_start(vh_workers_count(), &engine.sw->soften, error, n);
+	if (o->offloads && vh_engine.sw->soften.hook == NULL) {
+		result = vh_soften_start(vh_workers_count(), &vh_engine.sw->soften, error, n);
 		if (result != 0)
 			return result;
 	}
@@ -372,8 +359,8 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 	s->port->vlan = o->vlan;
 	set_session(id, s);
 	note_rules();
-	__atomic_store_n(&engine.sw->port[id], s->port, __ATOMIC_RELEASE);
-	result = publish_ports() != 0 || publish_plans() != 0 ? -ENOMEM : 0;
+	__atomic_store_n(&vh_engine.sw->port[id], s->port, __ATOMIC_RELEASE);
+	result = vh_engine_publish_ports() != 0 || vh_engine_publish_plans() != 0 ? -ENOMEM : 0;
 	if (result != 0)
 		snprintf(error, n, "out of memory");
 	else
@@ -388,7 +375,7 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 
 int vh_engine_remove_port(uint16_t id)
 {
-	struct vh_session *s = id < VH_MAX_PORTS ? engine.session[id] : NULL;
+	struct vh_session *s = id < VH_MAX_PORTS ? vh_engine.session[id] : NULL;
 
 	if (s == NULL)
 		return -ENOENT;
@@ -397,172 +384,9 @@ int vh_engine_remove_port(uint16_t id)
 	return 0;
 }
 
-/* Lets an uplink's card switch between guests; NULL: the switch does it itself. */
-static void set_card(const struct vh_uplink *u)
-{
-	__atomic_store_n(&engine.sw->card, NULL, __ATOMIC_RELAXED);
-	for (int id = 0; id < VH_MAX_PORTS; id++)
-		if (engine.session[id] != NULL)
-			__atomic_store_n(&engine.session[id]->port->at_card, 0, __ATOMIC_RELAXED);
-	if (u == NULL)
-		return;
-	engine.sw->card_longest = vh_uplink_longest_tagged(u);
-	__atomic_store_n(&engine.sw->card, &u->port, __ATOMIC_RELEASE);
-}
-
-static void assign_uplink(struct vh_uplink *u, int change)
-{
-	for (uint16_t q = 0; q < u->port.pairs; q++) {
-		if (change > 0)
-			u->queue_worker[q] = least_loaded(engine.load);
-		engine.load[u->queue_worker[q]] += (uint32_t)change;
-		vh_workers_unkicked(u->queue_worker[q], change);
-	}
-}
-
-int vh_engine_add_uplink(const struct vh_uplink_options *asked, char *error, size_t n)
-{
-	struct vh_uplink_options o = *asked;
-	struct vh_uplink *u;
-	int i = 0, result;
-	uint16_t id;
-
-	while (i < VH_MAX_UPLINKS && engine.uplink[i] != NULL)
-		i++;
-	if (i == VH_MAX_UPLINKS) {
-		snprintf(error, n, "the switch has its %d uplinks already", VH_MAX_UPLINKS);
-		return -ENOSPC;
-	}
-	id = (uint16_t)(VH_MAX_PORTS + i);
-	o.workers = vh_workers_count();
-	u = vh_uplink_open(&o, id, &result, error, n);
-	if (u == NULL)
-		return result;
-	assign_uplink(u, 1);
-	engine.uplink[i] = u;
-	vh_uplink_start(&u->port);
-	__atomic_store_n(&engine.sw->port[id], &u->port, __ATOMIC_RELEASE);
-	if (publish_ports() != 0 || publish_plans() != 0) {
-		snprintf(error, n, "out of memory");
-		vh_engine_remove_uplink(id);
-		return -ENOMEM;
-	}
-	if (o.loops)
-		set_card(u);
-	return id;
-}
-
-/* Ends its rounds and takes it from the workers, which may still have it in their plans. */
-static void quiet_uplink(struct vh_uplink *u)
-{
-	vh_direct_leave(u);
-	vh_uplink_stop(&u->port);
-	vh_workers_sync();
-	for (uint16_t q = 0; q < u->port.pairs; q++)
-		vh_switch_flush(engine.sw, &u->port, q);
-}
-
-int vh_engine_remove_uplink(uint16_t id)
-{
-	uint32_t i = (uint32_t)id - VH_MAX_PORTS;
-	struct vh_uplink *u = i < VH_MAX_UPLINKS ? engine.uplink[i] : NULL;
-	bool unknown;
-
-	if (u == NULL)
-		return -ENOENT;
-	if (engine.sw->card == &u->port)
-		set_card(NULL);
-	quiet_uplink(u);
-	__atomic_store_n(&engine.sw->port[id], NULL, __ATOMIC_RELEASE);
-	unknown = publish_ports() == 0 && publish_plans() == 0;
-	vh_mac_forget_port(&engine.sw->macs, id);
-	assign_uplink(u, -1);
-	engine.uplink[i] = NULL;
-	/* As in withdraw(): where workers may still know it, it stays. */
-	if (unknown)
-		vh_uplink_close(u);
-	return 0;
-}
-
-/* Hands a queue to another worker. */
-static void move_uplink_queue(struct vh_uplink *u, uint16_t queue, uint16_t to)
-{
-	uint16_t from = u->queue_worker[queue];
-
-	if (from == to)
-		return;
-	__atomic_store_n(&u->port.tx[queue].live, 0, __ATOMIC_RELEASE);
-	vh_workers_sync();
-	vh_switch_flush(engine.sw, &u->port, queue);
-	u->queue_worker[queue] = to;
-	if (publish_plans() != 0) {
-		u->queue_worker[queue] = from;
-	} else {
-		engine.load[from]--;
-		engine.load[to]++;
-		vh_workers_unkicked(from, -1);
-		vh_workers_unkicked(to, 1);
-	}
-	__atomic_store_n(&u->port.tx[queue].live, 1, __ATOMIC_RELEASE);
-	vh_workers_wake(to);
-}
-
-/*
- * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following
- * events: whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the
- * same.
- */
-static void tend_pools(struct vh_uplink *u)
-{
-	static struct vh_mac_entry macs[VH_MAC_BUCKETS * VH_MAC_SLOTS];
-	uint32_t n = vh_mac_list(&engine.sw->macs, vh_workers_now(), macs, VH_MAC_BUCKETS * VH_MAC_SLOTS);
-
-	for (uint16_t pool = 1; pool <= u->guests; pool++) {
-		struct vh_session *s = engine.session[vh_vmdq_guest(pool)];
-		bool up = s != NULL && s->port->vlan.mode == VH_VLAN_AUTO &&
-			  __atomic_load_n(&s->port->rx_live, __ATOMIC_RELAXED) != 0;
-		uint64_t key = up ? vh_vmdq_address(u, pool, macs, n) : 0;
-
-		if (up)
-			move_uplink_queue(u, pool, s->ring[1].worker);
-		/* No frame is on its way to the card for an address that it is about to forget. */
-		if (s != NULL && s->port->at_card != key) {
-			__atomic_store_n(&s->port->at_card, 0, __ATOMIC_RELAXED);
-			vh_workers_sync();
-		}
-		vh_vmdq_bind(u, pool, key);
-		if (s != NULL && engine.sw->card == &u->port)
-			__atomic_store_n(&s->port->at_card, u->pool_key[pool], __ATOMIC_RELAXED);
-	}
-}
-
-void vh_engine_tend_pools(void)
-{
-	vh_loan_reap();
-	for (int i = 0; i < VH_MAX_UPLINKS; i++)
-		if (engine.uplink[i] != NULL && engine.uplink[i]->port.rx_live != 0 &&
-			engine.uplink[i]->guests > 0)
-			tend_pools(engine.uplink[i]);
-}
-
-bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)
-{
-	uint32_t i = (uint32_t)id - VH_MAX_PORTS;
-	struct vh_uplink *u = i < VH_MAX_UPLINKS ? engine.uplink[i] : NULL;
-
-	if (u == NULL)
-		return false;
-	vh_uplink_look(u, out);
-	if (out->state == VH_UPLINK_GONE && u->port.rx_live != 0) {
-		quiet_uplink(u);
-		vh_direct_halt(u);
-	}
-	return true;
-}
-
 bool vh_engine_port(uint16_t id, struct vh_port_info *out)
 {
-	struct vh_session *s = id < VH_MAX_PORTS ? engine.session[id] : NULL;
+	struct vh_session *s = id < VH_MAX_PORTS ? vh_engine.session[id] : NULL;
 
 	if (s == NULL)
 		return false;
@@ -586,12 +410,12 @@ bool vh_engine_port(uint16_t id, struct vh_port_info *out)
 
 uint32_t vh_engine_macs(struct vh_mac_entry *out, uint32_t max)
 {
-	return vh_mac_list(&engine.sw->macs, vh_workers_now(), out, max);
+	return vh_mac_list(&vh_engine.sw->macs, vh_workers_now(), out, max);
 }
 
 uint32_t vh_engine_age_macs(uint32_t seconds)
 {
-	return vh_mac_age(&engine.sw->macs, vh_workers_now(), seconds);
+	return vh_mac_age(&vh_engine.sw->macs, vh_workers_now(), seconds);
 }
 
 const char *vh_engine_dpdk_version(void)
@@ -601,5 +425,5 @@ const char *vh_engine_dpdk_version(void)
 
 const char *vh_engine_instruction_set(void)
 {
-	return engine.hot.name;
+	return vh_engine.hot.name;
 }

@@ -188,7 +188,7 @@ export function describeSwitching(machineOf: () => Machine): void {
     it('a second uplink, or a port of another mode, is refused', async () => {
       const { vswitch } = stage.machine;
       await assert.rejects(vswitch.addPort('other', 1, 'none'), /ports have VLAN mode auto, not none/);
-      await assert.rejects(vswitch.addUplink({ name: 'b', device: 'net_null0' }), /there is one uplink, net/);
+      await assert.rejects(vswitch.addUplink({ name: 'second', device: 'net_null0' }), /there is one uplink, net/);
     });
   });
 }
