@@ -3,6 +3,7 @@ import { finished, packet, segments, virtioHeader } from '../../helpers/ip-frame
 import type { PacketOptions } from '../../helpers/ip-frames.js';
 import type { Machine } from '../../helpers/machine/machine.js';
 import type { Talker } from '../../helpers/machine/talker.js';
+import { until } from '../../helpers/until.js';
 
 /** What the card finishes for a guest with offloads, and what it tells it; byte for byte at the cable. */
 
@@ -30,6 +31,11 @@ export function describeOffloads(machineOf: () => Machine): void {
       const added = await machineOf().vswitch.cli('ports', 'add', 'offloads', '--offloads', '--vlan', 'none');
       assert.equal(added.code, 0, added.stderr);
       guest = await machineOf().talker('offloads', { offloads: true });
+      // A switch that was started a moment ago may not have a link yet.
+      await until(async () => (await machineOf().vswitch.uplink('net')).state === 'up', {
+        deadline: 20_000,
+        what: 'a link',
+      });
     });
 
     /** What comes out of the card of one frame. */
