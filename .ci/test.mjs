@@ -102,9 +102,10 @@ async function runStage(stage, words, deadline, collect) {
 
 /**
  * Stages that run beside others, on the other processor, and from which of them on; their output waits for its turn.
- * Emulated machines take none of this one's hugepages, so tests that count those are not disturbed.
+ * Emulated machines take none of this one's hugepages, so tests that count those are not disturbed; integration tests
+ * compare rates, and are alone.
  */
-const besides = { check: 'native', fuzz: 'native', machines: 'integration' };
+const besides = { check: 'native', fuzz: 'native', machines: 'e2e' };
 
 /** Return: what waits for the end, shows the output and tells the result. */
 function startBeside(stage, words, deadline) {
