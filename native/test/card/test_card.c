@@ -5,12 +5,10 @@
 #include "../../core/layers.h"
 #include "../../dpdk/uplink_offload.h"
 #include "../check.h"
+#include "../eal/eal.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <rte_eal.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 
@@ -282,20 +280,8 @@ static void start_device(void)
 	REQUIRE_EQ(rte_eth_dev_start(u->eth), 0);
 }
 
-int main(int argc, char **argv)
+static void test_all_of_it(void)
 {
-	char *eal[] = {"test-card", "--no-huge", "-m", "64", "--no-pci", "--iova-mode=va", "--no-shconf",
-		"--no-telemetry", "--log-level=4", "--file-prefix=vh-test-card", "--vdev=net_ring0"};
-	uint64_t seed;
-	FILE *results;
-
-	REQUIRE(getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
-	if (argc > 2)
-		seed = strtoull(argv[2], NULL, 10);
-	test_rng = rng_of(seed);
-	printf("card, seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
-	REQUIRE(rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) >= 0);
 	start_device();
 	test_choice();
 	test_kinds();
@@ -304,11 +290,9 @@ int main(int argc, char **argv)
 	test_verdicts();
 	rte_eth_dev_stop(u->eth);
 	free(u);
-	printf("ok   card\n1 passed, 0 failed\n");
-	results = argc > 1 ? fopen(argv[1], "a") : NULL;
-	if (results != NULL) {
-		fprintf(results, "1 passed, 0 failed\n");
-		fclose(results);
-	}
-	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	return eal_test("card", "net_ring0", test_all_of_it, argc, argv);
 }

@@ -9,6 +9,7 @@
 #include "../../dpdk/sigbus.h"
 #include "../../dpdk/uplink_ops.h"
 #include "../rig.h"
+#include "../eal/eal.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -16,9 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
-#include <rte_eal.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -485,20 +484,8 @@ static void test_uplink_goes(void)
 	finish();
 }
 
-int main(int argc, char **argv)
+static void test_all_of_it(void)
 {
-	char *eal[] = {"test-direct", "--no-huge", "-m", "64", "--no-pci", "--iova-mode=va", "--no-shconf",
-		"--no-telemetry", "--log-level=4", "--file-prefix=vh-test-direct"};
-	uint64_t seed;
-	FILE *results;
-
-	REQUIRE(getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
-	if (argc > 2)
-		seed = strtoull(argv[2], NULL, 10);
-	test_rng = rng_of(seed);
-	printf("direct, seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
-	REQUIRE(rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) >= 0);
 	vh_direct_start(
 		&(struct vh_direct_options){.on = true, .rx_descriptors = RING, .tx_descriptors = RING});
 	uplink[0] = make_uplink(0);
@@ -509,11 +496,9 @@ int main(int argc, char **argv)
 	test_odd_memory();
 	test_uplink_goes();
 	close_uplink(1);
-	printf("ok   direct\n1 passed, 0 failed\n");
-	results = argc > 1 ? fopen(argv[1], "a") : NULL;
-	if (results != NULL) {
-		fprintf(results, "1 passed, 0 failed\n");
-		fclose(results);
-	}
-	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	return eal_test("direct", NULL, test_all_of_it, argc, argv);
 }

@@ -4,13 +4,11 @@
  */
 #include "../../dpdk/soften.h"
 #include "../check.h"
+#include "../eal/eal.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <rte_eal.h>
 #include <rte_malloc.h>
 
 /* Of IP and its payload; with it and two tags no frame is longer than VH_MAX_FRAME. */
@@ -264,21 +262,10 @@ static void test_no_memory(void)
 	vh_soften_stop();
 }
 
-int main(int argc, char **argv)
+static void test_all_of_it(void)
 {
-	char *eal[] = {"test-soften", "--no-huge", "-m", "64", "--no-pci", "--iova-mode=va", "--no-shconf",
-		"--no-telemetry", "--log-level=4", "--file-prefix=vh-test-soften"};
-	uint64_t seed;
 	char error[256];
-	FILE *results;
 
-	REQUIRE(getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
-	if (argc > 2)
-		seed = strtoull(argv[2], NULL, 10);
-	test_rng = rng_of(seed);
-	printf("soften, seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
-	REQUIRE(rte_eal_init(sizeof(eal) / sizeof(eal[0]), eal) >= 0);
 	test_no_memory();
 	/* Twice: memory comes back. Sixteen workers fit into what the switch asks for. */
 	for (int i = 0; i < 2; i++) {
@@ -288,11 +275,9 @@ int main(int argc, char **argv)
 		test_changed_headers();
 		vh_soften_stop();
 	}
-	printf("ok   soften\n1 passed, 0 failed\n");
-	results = argc > 1 ? fopen(argv[1], "a") : NULL;
-	if (results != NULL) {
-		fprintf(results, "1 passed, 0 failed\n");
-		fclose(results);
-	}
-	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	return eal_test("soften", NULL, test_all_of_it, argc, argv);
 }

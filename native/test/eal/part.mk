@@ -1,0 +1,23 @@
+# A part of native/dpdk that is tested alone, with DPDK and under sanitizers. What includes this says PART, SOURCES (its
+# own) and, where it needs more of DPDK than pkg-config names, LIBS.
+#   make check [RESULTS=FILE]
+#   make clean
+OUT := ../../build/test/$(PART)
+RESULTS := $(OUT)/results
+CFLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+SOURCES += ../check.c ../eal/eal.c
+
+.PHONY: check build clean
+
+check: build
+	@$(OUT)/run $(RESULTS)
+
+build: $(OUT)/run
+
+$(OUT)/run: $(SOURCES) $(wildcard ../*.h ../eal/* ../../core/*.h ../../dpdk/*.h) Makefile
+	@mkdir -p $(OUT)
+	$(CC) $(CFLAGS) $(shell pkg-config --cflags libdpdk) $(SOURCES) -o $@ $(shell pkg-config --libs libdpdk) $(LIBS)
+
+clean:
+	rm -rf $(OUT)
