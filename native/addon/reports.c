@@ -124,6 +124,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	vh_set(env, object, "poolsTaken", pools);
 	vh_set_bool(env, object, "zeroCopy", u->zero_copy);
 	vh_set_big(env, object, "zeroCopied", u->lent);
+	vh_set_big(env, object, "zeroCopiedIn", u->landed);
 	vh_set_big(env, device, "rxMissed", u->rx_missed);
 	vh_set_big(env, device, "rxErrors", u->rx_errors);
 	vh_set_big(env, device, "rxNoBuffer", u->rx_no_buffer);

@@ -1,5 +1,6 @@
 /* Uplinks among the engine's ports: they come, go, and give pools to guests. */
 #include "engine_parts.h"
+#include "feed.h"
 #include "loan.h"
 #include "vmdq.h"
 
@@ -61,9 +62,37 @@ int vh_engine_add_uplink(const struct vh_uplink_options *asked, char *error, siz
 	return id;
 }
 
-/* Ends its rounds and takes it from the workers, which may still have it in their plans. */
-static void quiet_uplink(struct vh_uplink *u)
+/* Takes guests' buffers back from a card. answers: vh_feed_end(). */
+static void end_feeds(const struct vh_uplink *u, bool answers)
 {
+	for (uint16_t pool = 1; pool <= u->guests; pool++) {
+		struct vh_session *s = vh_engine.session[vh_vmdq_guest(pool)];
+
+		if (s == NULL || u->feed[pool] == NULL)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		vh_feed_stop(s->port->id);
+		vh_workers_sync();
+		vh_feed_end(s->port->id, answers);
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+/* Gives a pool's card the buffers of the guest that it is for. */
+static void start_feed(const struct vh_uplink *u, uint16_t pool, struct vh_session *s)
+{
+	if (u->feed[pool] == NULL || u->pool_key[pool] == 0)
+		return;
+	pthread_mutex_lock(&s->lock);
+	vh_feed_start(u->feed[pool], vh_engine.sw, s->port);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Ends its rounds and takes it from the workers, which may still have it in their plans. Gone: it answers
+ * nothing any more. */
+static void quiet_uplink(struct vh_uplink *u, bool gone)
+{
+	end_feeds(u, !gone);
 	vh_direct_leave(u);
 	vh_uplink_stop(&u->port);
 	vh_workers_sync();
@@ -81,7 +110,7 @@ int vh_engine_remove_uplink(uint16_t id)
 		return -ENOENT;
 	if (vh_engine.sw->card == &u->port)
 		set_card(NULL);
-	quiet_uplink(u);
+	quiet_uplink(u, false);
 	__atomic_store_n(&vh_engine.sw->port[id], NULL, __ATOMIC_RELEASE);
 	unknown = vh_engine_publish_ports() == 0 && vh_engine_publish_plans() == 0;
 	vh_mac_forget_port(&vh_engine.sw->macs, id);
@@ -142,6 +171,8 @@ static void tend_pools(struct vh_uplink *u)
 		vh_vmdq_bind(u, pool, key);
 		if (s != NULL && vh_engine.sw->card == &u->port)
 			__atomic_store_n(&s->port->at_card, u->pool_key[pool], __ATOMIC_RELAXED);
+		if (up)
+			start_feed(u, pool, s);
 	}
 }
 
@@ -163,7 +194,7 @@ bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)
 		return false;
 	vh_uplink_look(u, out);
 	if (out->state == VH_UPLINK_GONE && u->port.rx_live != 0) {
-		quiet_uplink(u);
+		quiet_uplink(u, true);
 		vh_direct_halt(u);
 	}
 	return true;

@@ -1,7 +1,6 @@
 #include "igb_loop.h"
 
 #include <stddef.h>
-#include <stdint.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -14,40 +13,32 @@
 
 #define SYSFS_PCI "/sys/bus/pci/devices"
 
-/* The card's registers, by a way of our own to the device: drivers keep theirs to themselves. */
-struct registers {
-	int fd;
-	volatile uint32_t *at; /* NULL: they cannot be reached */
-};
-
-static struct registers map_registers(const char *pci)
+/* By a way of our own to the device: drivers keep theirs to themselves. */
+volatile uint32_t *vh_igb_open(const char *pci)
 {
 	struct vfio_device_info device = {.argsz = sizeof(device)};
 	struct vfio_region_info bar = {.argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX};
-	struct registers r = {.fd = -1};
-	void *p;
+	void *p = MAP_FAILED;
+	int fd = -1;
 
-	if (rte_vfio_setup_device(SYSFS_PCI, pci, &r.fd, &device) != 0)
-		return r;
-	if (ioctl(r.fd, VFIO_DEVICE_GET_REGION_INFO, &bar) == 0 && bar.size >= IGB_BAR_BYTES) {
-		p = mmap(NULL, IGB_BAR_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, r.fd, (off_t)bar.offset);
-		r.at = p == MAP_FAILED ? NULL : p;
-	}
-	if (r.at == NULL)
-		rte_vfio_release_device(SYSFS_PCI, pci, r.fd);
-	return r;
+	if (rte_vfio_setup_device(SYSFS_PCI, pci, &fd, &device) != 0)
+		return NULL;
+	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &bar) == 0 && bar.size >= IGB_BAR_BYTES)
+		p = mmap(NULL, IGB_BAR_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)bar.offset);
+	/* The mapping stays without it. */
+	rte_vfio_release_device(SYSFS_PCI, pci, fd);
+	return p == MAP_FAILED ? NULL : p;
 }
 
-bool vh_igb_loop(const char *pci, bool on)
+void vh_igb_close(volatile uint32_t *registers)
 {
-	struct registers r = map_registers(pci);
-	uint32_t before;
+	if (registers != NULL)
+		munmap((void *)(uintptr_t)registers, IGB_BAR_BYTES);
+}
 
-	if (r.at == NULL)
-		return false;
-	before = r.at[IGB_DTXSWC / 4];
-	r.at[IGB_DTXSWC / 4] = on ? before | IGB_LOOPBACK : before & ~IGB_LOOPBACK;
-	munmap((void *)(uintptr_t)r.at, IGB_BAR_BYTES);
-	rte_vfio_release_device(SYSFS_PCI, pci, r.fd);
-	return true;
+void vh_igb_loop(volatile uint32_t *registers, bool on)
+{
+	uint32_t before = registers[IGB_DTXSWC / 4];
+
+	registers[IGB_DTXSWC / 4] = on ? before | IGB_LOOPBACK : before & ~IGB_LOOPBACK;
 }

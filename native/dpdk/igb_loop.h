@@ -1,13 +1,18 @@
-/* The switch inside of cards of DPDK's igb driver, which that driver leaves off. Control thread. */
+/* The switch inside of cards of DPDK's igb driver, which that driver leaves off. */
 #ifndef VH_DPDK_IGB_LOOP_H
 #define VH_DPDK_IGB_LOOP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
- * Lets the card give frames back that are for one of its own pools, or not. pci: its address. It stays so
- * until the device is closed. Return: whether its registers could be reached, by way of vfio.
+ * Maps the registers of a card, by way of vfio. pci: its address. Control thread; before and while the device
+ * is in use, up to vh_igb_close(). Return: the registers, or NULL: they cannot be reached.
  */
-bool vh_igb_loop(const char *pci, bool on);
+volatile uint32_t *vh_igb_open(const char *pci);
+void vh_igb_close(volatile uint32_t *registers);
+
+/* Lets the card give frames back that are for one of its own pools, or not. One thread at a time. */
+void vh_igb_loop(volatile uint32_t *registers, bool on);
 
 #endif

@@ -197,7 +197,8 @@ static void try_end(uint16_t port)
 		*at = q->next;
 		free_queue(q);
 	}
-	if (l->n > 0 && !l->open && l->left == NULL)
+	/* Acquire: what was done with the memory was before. */
+	if (l->n > 0 && !l->open && l->left == NULL && __atomic_load_n(&l->posted, __ATOMIC_ACQUIRE) == 0)
 		end(port);
 }
 
@@ -205,6 +206,7 @@ void vh_loan_close(uint16_t port)
 {
 	pthread_mutex_lock(&loans.lock);
 	loans.of[port].open = loans.of[port].told = false;
+	__atomic_store_n(&loans.of[port].told_in, false, __ATOMIC_RELAXED);
 	try_end(port);
 	pthread_mutex_unlock(&loans.lock);
 }
@@ -233,6 +235,24 @@ void vh_loan_queue_end(struct vh_lent_queue *q)
 	q->next = l->left;
 	l->left = q;
 	try_end((uint16_t)(l - loans.of));
+	pthread_mutex_unlock(&loans.lock);
+}
+
+struct vh_loan *vh_loan_of(uint16_t port)
+{
+	struct vh_loan *l = &loans.of[port];
+	bool reached;
+
+	pthread_mutex_lock(&loans.lock);
+	reached = l->open && l->mapped != 0;
+	pthread_mutex_unlock(&loans.lock);
+	return reached ? l : NULL;
+}
+
+void vh_loan_revoke(uint16_t port)
+{
+	pthread_mutex_lock(&loans.lock);
+	unmap_loan(&loans.of[port]);
 	pthread_mutex_unlock(&loans.lock);
 }
 

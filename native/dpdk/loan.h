@@ -5,7 +5,7 @@
  *   librte_vhost unmaps a guest's memory when its front end goes or sends another table, whatever a card is
  * reading just then. So frames that are sent from where they are lie, for the card, in a mapping of our own
  * of the same files, registered with EAL and mapped for DMA (IOVA = the address here). A loan ends when its
- * session says so and no frame of it is out; until then it stays, and the port's next guest is sent with
+ * session says so and no frame of it is out, nor a buffer that a card would write to; until then it stays, and the port's next guest is sent with
  * copies, so that a card that gives nothing back costs each port no more than one guest's memory.
  *
  *   A card pins what it is mapped. Memory that is not all there would be allocated by that, at the switch's
@@ -40,8 +40,10 @@ struct vh_lent_queue {
 struct vh_loan {
 	bool open;
 	bool told;	 /* why there is none */
+	bool told_in;	 /* why frames for its guest are copied; atomic */
 	bool whole;	 /* all pages are there */
 	uint32_t mapped; /* atomic; the card reaches it */
+	uint32_t posted; /* atomic; receive buffers in it that a card may write to (feed.h) */
 	uint32_t n;	 /* regions; 0: no loan */
 	struct vh_loan_region region[VH_MAX_REGIONS];
 	struct vh_lent_queue *left; /* queues that have stopped and whose frames are still out */
@@ -59,6 +61,15 @@ struct vh_lent_queue *vh_loan_queue(uint16_t port, uint32_t ring_size);
 
 /* Frees it; at once, or when its last frame is back. */
 void vh_loan_queue_end(struct vh_lent_queue *queue);
+
+/* Return: the port's loan, if it is open and a card reaches it, or NULL. */
+struct vh_loan *vh_loan_of(uint16_t port);
+
+/*
+ * Takes the port's memory away from the card, which may still read and write there: what it reads is nothing
+ * then, and what it writes goes nowhere. The loan stays until nothing of it is out.
+ */
+void vh_loan_revoke(uint16_t port);
 
 /* Ends the loans that are over. From time to time. */
 void vh_loan_reap(void);

@@ -2,6 +2,7 @@
 #include "call_guard.h"
 #include "direct.h"
 #include "events.h"
+#include "feed.h"
 #include "loan.h"
 #include "sigbus.h"
 #include "worker.h"
@@ -72,7 +73,9 @@ void vh_rings_pause(struct vh_session *s)
 	}
 	if (!any)
 		return;
+	vh_feed_stop(s->port->id);
 	vh_workers_sync();
+	vh_feed_end(s->port->id, true);
 	deadline = vh_direct_deadline();
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
 		struct vh_vq *vq = queue_of(s, i);

@@ -2,6 +2,7 @@
 #include "direct.h"
 #include "eal.h"
 #include "events.h"
+#include "feed.h"
 #include "uplink_interface.h"
 #include "uplink_offload.h"
 #include "uplink_ops.h"
@@ -169,20 +170,59 @@ static int make_pool(
 	return -ENOMEM;
 }
 
+/* Gives guests' pools packet buffers of their own where zero copy is asked for. Return: 0, or -ENOMEM. */
+static int make_feeds(struct vh_uplink *u, uint16_t ring)
+{
+	struct rte_eth_dev_info info;
+
+	if (!vh_direct_is_on() || rte_eth_dev_info_get(u->eth, &info) != 0 || !vh_feed_is_for(&info))
+		return 0;
+	for (uint16_t pool = 1; pool <= u->guests; pool++) {
+		u->feed[pool] = vh_feed_make(u, pool, ring);
+		if (u->feed[pool] == NULL)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void free_feeds(struct vh_uplink *u)
+{
+	for (uint16_t pool = 0; pool < VH_POOLS; pool++) {
+		vh_feed_free(u->feed[pool]);
+		u->feed[pool] = NULL;
+	}
+}
+
+/* The buffers for what comes by a queue of the device's. */
+static struct rte_mempool *buffers_of(const struct vh_uplink *u, uint16_t queue)
+{
+	for (uint16_t pool = 1; pool <= u->guests; pool++)
+		if (u->queue[pool] == queue && u->feed[pool] != NULL)
+			return vh_feed_pool(u->feed[pool]);
+	return u->pool;
+}
+
 static int set_up_queues(
-	const struct vh_uplink *u, const struct vh_uplink_options *o, const struct ring_sizes *size)
+	struct vh_uplink *u, const struct vh_uplink_options *o, const struct ring_sizes *size)
 {
 	unsigned int socket = (unsigned int)rte_eth_dev_socket_id(u->eth);
-	int result = 0;
+	struct rte_eth_dev_info info;
+	struct rte_eth_rxconf rx;
+	int result = rte_eth_dev_info_get(u->eth, &info);
 
 	for (uint16_t q = 0; q < u->port.outs && result == 0; q++)
 		result = rte_eth_tx_queue_setup(u->eth, q, size->tx, socket, NULL);
+	if (result == 0)
+		result = make_feeds(u, size->rx);
 	for (uint16_t q = 0; q < o->queues && result == 0; q++) {
 		/* Drivers want the queues between those of pools as well, where nothing comes. */
 		bool used = u->guests == 0 || vh_pool_has_queue(&u->layout, q);
 
+		rx = info.default_rxconf;
+		/* igb's own wish, 32, is never reached in a ring of 32, whose card then gets no more buffers. */
+		rx.rx_free_thresh = RTE_MIN(rx.rx_free_thresh, (uint16_t)(size->rx / 4));
 		result = rte_eth_rx_queue_setup(
-			u->eth, q, used ? size->rx : size->least_rx, socket, NULL, u->pool);
+			u->eth, q, used ? size->rx : size->least_rx, socket, &rx, buffers_of(u, q));
 	}
 	return result;
 }
@@ -222,6 +262,8 @@ static int start_device(struct vh_uplink *u, const struct vh_uplink_options *o, 
 static void stop_device(struct vh_uplink *u)
 {
 	(void)rte_eth_dev_stop(u->eth);
+	vh_vmdq_leave(u);
+	free_feeds(u);
 	rte_mempool_free(u->pool);
 	u->pool = NULL;
 }
@@ -340,11 +382,13 @@ void vh_uplink_close(struct vh_uplink *u)
 	if (u->backing != NULL) {
 		/* The driver may be unable to tell any more; whatever it says, it is let go of. */
 		vh_direct_drain(u);
+		vh_vmdq_leave(u);
 		(void)rte_eth_dev_stop(u->eth);
 		vh_direct_close(u);
 		(void)rte_eth_dev_close(u->eth);
 		(void)rte_dev_remove(u->backing);
 	}
+	free_feeds(u);
 	rte_mempool_free(u->pool);
 	free(u);
 }
@@ -382,8 +426,10 @@ void vh_uplink_look(const struct vh_uplink *u, struct vh_uplink_info *out)
 		.remark = u->remark,
 		.guests = u->guests};
 	out->zero_copy = u->pieces != NULL;
-	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++)
+	for (uint32_t w = 0; w <= VH_MAX_WORKERS; w++) {
 		out->lent += __atomic_load_n(&u->lent[w], __ATOMIC_RELAXED);
+		out->landed += __atomic_load_n(&u->landed[w], __ATOMIC_RELAXED);
+	}
 	memcpy(out->pool_key, u->pool_key, sizeof(out->pool_key));
 	memcpy(out->queue_worker, u->queue_worker, sizeof(out->queue_worker));
 	if (rte_eth_dev_info_get(u->eth, &info) == 0)

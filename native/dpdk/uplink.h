@@ -28,6 +28,7 @@
 
 struct rte_device;
 struct rte_mempool;
+struct vh_feed;
 
 /* What the device does of itself (uplink_offload.h). */
 struct vh_uplink_offloads {
@@ -57,6 +58,11 @@ struct vh_uplink {
 	bool loaned;		 /* it reaches only memory that it was given, and is asked what it has sent */
 	uint16_t tx_descriptors; /* of its transmit queue */
 	uint64_t lent[VH_MAX_WORKERS + 1];
+	/* And from network to guest (feed.h): of each pool, or NULL; frames that have landed, by worker. */
+	struct vh_feed *feed[VH_POOLS];
+	uint64_t landed[VH_MAX_WORKERS + 1];
+	bool loops;		      /* the card loops frames back all the time */
+	volatile uint32_t *registers; /* of a card that is told so by register (igb_loop.h), or NULL */
 };
 
 /* The device number whose tag is a pool's (pool > 0). */
@@ -92,7 +98,7 @@ struct vh_uplink_info {
 	uint16_t guests; /* device numbers below this have a pool each; 0: all is sorted in software */
 	uint64_t pool_key[VH_MAX_PAIRS];
 	bool zero_copy;
-	uint64_t lent; /* frames sent without a copy */
+	uint64_t lent, landed; /* frames sent and received without a copy */
 	/* The device's own counters. */
 	uint64_t rx_missed, rx_errors, rx_no_buffer, tx_errors;
 	struct vh_counters counters;

@@ -215,17 +215,23 @@ void vh_uplink_deliver_unfinished(struct vh_uplink *u, uint16_t queue, const str
 	flush(&s);
 }
 
-void vh_uplink_note_verdict(struct vh_batch *b, const struct rte_mbuf *m)
+bool vh_uplink_checked(const struct rte_mbuf *m, const uint8_t *frame, uint32_t len)
 {
-	uint16_t last = (uint16_t)(b->frames - 1);
-	struct vh_frame *f = &b->frame[last];
 	uint32_t type = m->packet_type & RTE_PTYPE_L4_MASK;
 	struct vh_layers at;
 
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return;
+		return false;
 	/* Some drivers call everything good in which their card has found nothing bad, or nothing at all. */
-	if ((type != RTE_PTYPE_L4_TCP && type != RTE_PTYPE_L4_UDP) || !vh_layers_find(f->data, f->len, &at))
+	return (type == RTE_PTYPE_L4_TCP || type == RTE_PTYPE_L4_UDP) && vh_layers_find(frame, len, &at);
+}
+
+void vh_uplink_note_verdict(struct vh_batch *b, const struct rte_mbuf *m)
+{
+	uint16_t last = (uint16_t)(b->frames - 1);
+	struct vh_frame *f = &b->frame[last];
+
+	if (!vh_uplink_checked(m, f->data, f->len))
 		return;
 	f->offload = VH_CHECKED;
 	b->offload[last] = (struct vh_offload){.checked = true};

@@ -34,6 +34,9 @@ bool vh_uplink_takes(const struct vh_port *port, const struct vh_batch *b, uint8
 void vh_uplink_deliver_unfinished(struct vh_uplink *u, uint16_t queue, const struct vh_batch *b,
 	const uint8_t *which, uint32_t n, struct vh_counters *own);
 
+/* Whether the card says of the frame that came in this buffer that its checksums are right, and can know. */
+bool vh_uplink_checked(const struct rte_mbuf *m, const uint8_t *frame, uint32_t len);
+
 /* Marks the last frame of the batch as checked where the card says so of the buffer it came in. */
 void vh_uplink_note_verdict(struct vh_batch *b, const struct rte_mbuf *m);
 

@@ -1,7 +1,9 @@
 /* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
 #include "uplink_ops.h"
 #include "direct.h"
+#include "feed.h"
 #include "uplink_offload.h"
+#include "vmdq.h"
 #include "../core/copy.h"
 
 #include <rte_ethdev.h>
@@ -53,7 +55,7 @@ static bool put_tag_back(struct rte_mbuf **m)
 
 /*
  * Whether a frame that came by a guest's pool is a copy: group frames go to every pool that is not told
- * apart. The tag is looked for in the frame, where it has been put back; cards strip it from some frames
+ * apart; or one that this switch has sent itself. The tag is looked for in the frame, where it has been put back; cards strip it from some frames
  * only.
  */
 static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
@@ -61,8 +63,10 @@ static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint16_t own = (uint16_t)(VH_VLAN_TAG_BASE + vh_vmdq_guest(pool));
 
-	if (m->data_len < VH_MIN_FRAME + 4U || (p[0] & 1) == 0)
+	if (m->data_len < VH_MIN_FRAME + 4U)
 		return false;
+	if ((p[0] & 1) == 0)
+		return vh_vmdq_is_ours(p);
 	return p[12] != 0x81 || p[13] != 0 || ((p[14] << 8 | p[15]) & 0xfff) != own;
 }
 
@@ -71,14 +75,18 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 	struct rte_mbuf **m = (struct rte_mbuf **)b->buffer;
 	const struct vh_uplink *u = uplink_of(port);
 	bool by_pool = pair > 0 && u->guests > 0;
+	uint16_t landed = 0;
 	uint64_t bytes = 0;
 
 	b->frames = b->segs = b->offloads = 0;
 	b->walked = 0;
-	b->chains = rte_eth_rx_burst(u->eth, u->queue[pair], m, VH_BATCH);
-	for (uint16_t i = 0; i < b->chains; i++)
+	if (vh_unlikely(by_pool && u->feed[pair] != NULL))
+		b->chains = vh_feed_receive(u->feed[pair], m, &landed, own);
+	else
+		b->chains = rte_eth_rx_burst(u->eth, u->queue[pair], m, VH_BATCH);
+	for (uint16_t i = landed; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
-	for (uint16_t i = 0; i < b->chains; i++) {
+	for (uint16_t i = landed; i < b->chains; i++) {
 		bool whole = put_tag_back(&m[i]);
 		enum vh_drop fault;
 

@@ -1,6 +1,7 @@
 #include "vmdq.h"
 #include "igb_loop.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <rte_cycles.h>
@@ -12,6 +13,9 @@
 /* How long a frame of ours may take from the card's transmit queue to a receive queue. */
 #define PROOF_MS 200
 #define LINK_MS 3000
+/* How long what was sent is waited for, before the card stops to loop it back. */
+#define SENT_MS 20
+#define SENT_STEP_US 50
 #define PROOF_TYPE 0x88b5 /* local experimental EtherType 1 (IEEE 802) */
 #define PROOF_LENGTH 64U
 /* Of 12 bits of a multicast address the card makes its filter (82576 datasheet, 8.10.15). */
@@ -47,6 +51,13 @@ void vh_vmdq_configure(struct rte_eth_conf *conf, uint16_t guests, bool loops)
 static struct rte_ether_addr proof_address(uint16_t pool)
 {
 	return (struct rte_ether_addr){{2, 'v', 'h', 'o', 's', (uint8_t)pool}};
+}
+
+bool vh_vmdq_is_ours(const uint8_t *frame)
+{
+	struct rte_ether_addr to = proof_address(frame[5]);
+
+	return frame[5] > 0 && frame[5] < VH_POOLS && memcmp(frame, &to, sizeof(to)) == 0;
 }
 
 /* Sends pool `pool` a frame. Return: whether the card took it. */
@@ -154,23 +165,32 @@ static bool prove_pools(const struct vh_uplink *u, char *error, size_t n)
 		if (!ok)
 			snprintf(error, n, "it takes no address for pool %u", pool);
 		ok = ok && prove_pool(u, pool, error, n);
-		(void)rte_eth_dev_mac_addr_remove(u->eth, &mac);
+		/* vh_vmdq_flush() sends to it as long as there is a feed. */
+		if (!ok || u->feed[pool] == NULL)
+			(void)rte_eth_dev_mac_addr_remove(u->eth, &mac);
 	}
 	return ok;
 }
 
-/* Return: whether the card gives frames back now, or does not any more. */
-static bool set_loop(const struct vh_uplink *u, bool on)
+/* Finds the registers of a card that loops by those. Return: whether it can be told to loop. */
+static bool find_registers(struct vh_uplink *u)
 {
 	char pci[RTE_ETH_NAME_MAX_LEN];
 
 	if (u->layout.loop == VH_LOOP_BY_DRIVER)
 		return true;
 	snprintf(pci, sizeof(pci), "%.*s", (int)strcspn(u->device, ","), u->device);
-	return vh_igb_loop(pci, on);
+	u->registers = vh_igb_open(pci);
+	return u->registers != NULL;
 }
 
-bool vh_vmdq_prove(const struct vh_uplink *u, bool loops, char *error, size_t n)
+static void set_loop(const struct vh_uplink *u, bool on)
+{
+	if (u->registers != NULL)
+		vh_igb_loop(u->registers, on);
+}
+
+bool vh_vmdq_prove(struct vh_uplink *u, bool loops, char *error, size_t n)
 {
 	bool ok;
 
@@ -178,14 +198,67 @@ bool vh_vmdq_prove(const struct vh_uplink *u, bool loops, char *error, size_t n)
 		snprintf(error, n, "it has no link, so that it cannot be tried out");
 		return false;
 	}
-	if (!set_loop(u, true)) {
+	if (!find_registers(u)) {
 		snprintf(error, n, "its registers, with which it is tried out, cannot be reached by vfio");
 		return false;
 	}
+	set_loop(u, true);
 	ok = prove_pools(u, error, n);
-	if (!ok || !loops)
-		(void)set_loop(u, false);
+	u->loops = ok && loops;
+	if (!u->loops)
+		set_loop(u, false);
 	return ok;
+}
+
+void vh_vmdq_leave(struct vh_uplink *u)
+{
+	vh_igb_close(u->registers);
+	u->registers = NULL;
+}
+
+/* One guest's buffers are taken back at a time. */
+static pthread_mutex_t flushing = PTHREAD_MUTEX_INITIALIZER;
+
+bool vh_vmdq_loop_begin(const struct vh_uplink *u)
+{
+	if (!u->loops && u->registers == NULL)
+		return false;
+	pthread_mutex_lock(&flushing);
+	if (!u->loops)
+		set_loop(u, true);
+	return true;
+}
+
+void vh_vmdq_flush(struct vh_uplink *u, uint16_t pool, uint32_t n)
+{
+	bool sent = true;
+
+	vh_lock(&u->port.rx[0].lock);
+	while (sent && n-- > 0)
+		sent = send_proof(u, pool);
+	vh_unlock(&u->port.rx[0].lock);
+}
+
+/* Whether all is sent: the newest descriptor lies, all around the ring, behind the one that is used next. */
+static bool is_sent(struct vh_uplink *u)
+{
+	bool sent;
+
+	vh_lock(&u->port.rx[0].lock);
+	sent = rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
+	       RTE_ETH_TX_DESC_DONE;
+	vh_unlock(&u->port.rx[0].lock);
+	return sent;
+}
+
+void vh_vmdq_loop_end(struct vh_uplink *u)
+{
+	/* What is still on its way would go out to the network. */
+	for (int us = 0; us < SENT_MS * 1000 && !is_sent(u); us += SENT_STEP_US)
+		rte_delay_us_sleep(SENT_STEP_US);
+	if (!u->loops)
+		set_loop(u, false);
+	pthread_mutex_unlock(&flushing);
 }
 
 static struct rte_ether_addr address_of(uint64_t key)

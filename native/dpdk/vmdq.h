@@ -15,7 +15,7 @@
  * frames that it loops back, that it does what is known of its kind. One that does not is used without VMDq.
  * Where the card shall switch between guests (--vm2vm 2, core/rules.h), it goes on looping frames back.
  *
- * Threads: the control thread's.
+ * Threads: the control thread's, but for what is said of a function.
  */
 #ifndef VH_DPDK_VMDQ_H
 #define VH_DPDK_VMDQ_H
@@ -39,7 +39,21 @@ bool vh_vmdq_let_groups_in(const struct vh_uplink *u);
  * Lets every guest's pool have a frame of ours from the running device, and looks where it comes out. loops:
  * the card shall go on looping frames back. Return: whether all is as it should be, or false with the reason.
  */
-bool vh_vmdq_prove(const struct vh_uplink *u, bool loops, char *error, size_t n);
+bool vh_vmdq_prove(struct vh_uplink *u, bool loops, char *error, size_t n);
+
+/* The device is about to be closed, or has shown nothing. */
+void vh_vmdq_leave(struct vh_uplink *u);
+
+/*
+ * Frames of ours for a pool that has a feed (feed.h), from any thread; between the first and the last of these
+ * calls the card loops frames back. Return of the first: whether it can; then the last one must follow.
+ */
+bool vh_vmdq_loop_begin(const struct vh_uplink *u);
+void vh_vmdq_flush(struct vh_uplink *u, uint16_t pool, uint32_t n);
+void vh_vmdq_loop_end(struct vh_uplink *u);
+
+/* Whether a frame, of VH_MIN_FRAME bytes at least, is such a one. */
+bool vh_vmdq_is_ours(const uint8_t *frame);
 
 /* The address by which a pool is to be reached: the one it has, as long as its guest has that; 0: none. */
 uint64_t vh_vmdq_address(

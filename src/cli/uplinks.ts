@@ -19,12 +19,17 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? '-' : offloads.join(',')) },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
   { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true },
-  { title: 'UNCOPIED', cell: ({ zeroCopied }) => (zeroCopied === null ? '-' : count(zeroCopied)), right: true },
+  { title: 'UNCOPIED', cell: ({ zeroCopied }) => countCell(zeroCopied), right: true },
+  { title: 'UNCOPIED IN', cell: ({ zeroCopiedIn }) => countCell(zeroCopiedIn), right: true },
   { title: 'STRAYS', cell: ({ strays }) => strays },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },
   { title: 'DEVICE', cell: ({ device }) => device },
 ];
+
+function countCell(n: number | null): string {
+  return n === null ? '-' : count(n);
+}
 
 /** How many guests have one of how many, and how many others there are. */
 function poolsCell(pools: Uplink['pools']): string {

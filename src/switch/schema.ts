@@ -136,6 +136,8 @@ export const Uplink = z.strictObject({
     .nullable(),
   /** Frames that were sent from guests' memory without a copy; null: that is not asked for. */
   zeroCopied: Count.nullable(),
+  /** Frames that the card has put into guests' memory itself. */
+  zeroCopiedIn: Count.nullable(),
   macs: Count,
 });
 export type Uplink = z.infer<typeof Uplink>;

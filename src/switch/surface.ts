@@ -154,9 +154,10 @@ export interface NativeUplink {
   readonly pools: number;
   /** Those that a guest has, with its device number and address. */
   readonly poolsTaken: readonly { readonly pool: number; readonly port: number; readonly mac: string }[];
-  /** Frames are sent from guests' memory; and how many were so far. */
+  /** Frames are sent from guests' memory; how many were so far, and how many a card has put there. */
   readonly zeroCopy: boolean;
   readonly zeroCopied: bigint;
+  readonly zeroCopiedIn: bigint;
   /** What the device itself has counted. */
   readonly deviceCounters: Readonly<Record<'rxMissed' | 'rxErrors' | 'rxNoBuffer' | 'txErrors', bigint>>;
   /** As a guest's: `tx` came from the network, `rx` went out to it. */

@@ -93,6 +93,7 @@ export function uplinkView(
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
     pools: poolsView(native, guests),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,
+    zeroCopiedIn: native.zeroCopy ? toNumber(native.zeroCopiedIn) : null,
     macs: macs.filter((entry) => entry.port === id).length,
   };
 }

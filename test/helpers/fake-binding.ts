@@ -107,7 +107,7 @@ export class FakeBinding implements NativeBinding {
     this.uplinkList.push({
       ...{ id, name: options.name, device: options.device, driver: 'net_fake', state: 'up', mac: '02:00:00:00:01:00' },
       ...{ speedMbps: 0, mtu: 1500, workers: Array<number>(options.queues).fill(0), buffers: 100, buffersFree: 90 },
-      ...{ pools: 0, poolsTaken: [], offloads: [], remark: '', zeroCopy: false, zeroCopied: 0n },
+      ...{ pools: 0, poolsTaken: [], offloads: [], remark: '', zeroCopy: false, zeroCopied: 0n, zeroCopiedIn: 0n },
       deviceCounters: { rxMissed: 3n, rxErrors: 0n, rxNoBuffer: 0n, txErrors: 0n },
       counters: { txPackets: 5n, txBytes: 300n, rxPackets: 7n, rxBytes: 420n, interrupts: 0n, drops },
     });

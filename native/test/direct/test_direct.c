@@ -5,24 +5,24 @@
  */
 #include "../../dpdk/direct.h"
 #include "../../dpdk/events.h"
+#include "../../dpdk/feed.h"
 #include "../../dpdk/loan.h"
 #include "../../dpdk/sigbus.h"
 #include "../../dpdk/uplink_ops.h"
+#include "../../dpdk/vmdq.h"
 #include "../rig.h"
 #include "../eal/eal.h"
+#include "../eal/shared_memory.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
-#include <rte_vhost.h>
 
 #define RING 128U
 #define LONG 1200U /* longer than what is copied */
@@ -50,6 +50,20 @@ void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size)
 	registered[i] = size == 0 ? NULL : start;
 }
 
+/* Uplinks here have no feeds. */
+uint16_t vh_feed_receive(struct vh_feed *feed, struct rte_mbuf **m, uint16_t *landed, struct vh_counters *own)
+{
+	(void)feed, (void)m, (void)landed, (void)own;
+	REQUIRE(false);
+	return 0;
+}
+
+bool vh_vmdq_is_ours(const uint8_t *frame)
+{
+	(void)frame;
+	return false;
+}
+
 /* Reasons are counted where they are tested. */
 void note_drops(const struct vh_counters *c)
 {
@@ -60,34 +74,6 @@ static struct rte_ring *wire[2]; /* of each uplink, what it has sent */
 static struct vh_uplink *uplink[2];
 static struct rig *rig;
 static struct rte_vhost_memory *table;
-
-/* Puts files behind the guest's memory, which can be mapped again. */
-static void share_memory(const struct guest *g)
-{
-	table = calloc(1, sizeof(*table) + GUEST_REGIONS * sizeof(table->regions[0]));
-	table->nregions = GUEST_REGIONS;
-	for (uint32_t i = 0; i < GUEST_REGIONS; i++) {
-		uint8_t *p = g->region[i];
-		int fd = memfd_create("guest", MFD_CLOEXEC);
-
-		REQUIRE(fd >= 0 && ftruncate(fd, GUEST_REGION_SIZE) == 0);
-		REQUIRE(pwrite(fd, p, GUEST_REGION_SIZE, 0) == (ssize_t)GUEST_REGION_SIZE);
-		REQUIRE(mmap(p, GUEST_REGION_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-			p);
-		table->regions[i] = (struct rte_vhost_mem_region){.host_user_addr = (uintptr_t)p,
-			.size = GUEST_REGION_SIZE,
-			.mmap_addr = p,
-			.mmap_size = GUEST_REGION_SIZE,
-			.fd = fd};
-	}
-}
-
-static void unshare_memory(void)
-{
-	for (uint32_t i = 0; i < table->nregions; i++)
-		close(table->regions[i].fd);
-	free(table);
-}
 
 static struct vh_uplink *make_uplink(uint16_t i)
 {
@@ -159,7 +145,7 @@ static void begin(uint64_t features, uint16_t uplinks, enum vh_vlan_mode vlan)
 	rig->port[0]->vlan.mode = vlan;
 	rig->sw->isolate = true;
 	rig->sw->rules = 1;
-	share_memory(rig->guest[0]);
+	table = share_memory(rig->guest[0]);
 	vh_loan_open(0, table);
 	vh_direct_begin(0, &rig->port[0]->tx[0]);
 	REQUIRE(rig->port[0]->tx[0].hold != NULL);
@@ -182,7 +168,7 @@ static void finish(void)
 	vh_loan_close(0);
 	for (uint32_t i = 0; i < VH_MAX_REGIONS; i++)
 		REQUIRE(registered[i] == NULL);
-	unshare_memory();
+	unshare_memory(table);
 	rig_free(rig);
 }
 
@@ -208,14 +194,6 @@ static uint32_t flat(const struct rte_mbuf *m, uint8_t *out)
 		n += m->data_len;
 	}
 	return n;
-}
-
-/* Whether an address is in no mapping. */
-static bool is_unmapped(void *p)
-{
-	void *page = (void *)((uintptr_t)p & ~(uintptr_t)4095);
-
-	return msync(page, 1, MS_ASYNC) != 0 && errno == ENOMEM;
 }
 
 /* Every length and layout: what arrives is what was sent, and long frames are not copied. */
@@ -329,7 +307,7 @@ static void test_gone(uint64_t features)
 	REQUIRE(strstr(said, "device 0: its frames are sent with copies: the card still has frames") != NULL);
 	vh_direct_begin(0, &rig->port[0]->tx[0]);
 	REQUIRE(rig->port[0]->tx[0].hold == NULL);
-	unshare_memory();
+	unshare_memory(table);
 	rig_free(rig);
 	for (uint32_t i = 0; i < 3; i++) {
 		vh_loan_reap();
@@ -369,7 +347,7 @@ static void test_waits(uint64_t features)
 	REQUIRE_EQ(guest_reap(rig->guest[0], 0), 1);
 	vh_loan_close(0);
 	REQUIRE(is_unmapped(loaned));
-	unshare_memory();
+	unshare_memory(table);
 	rig_free(rig);
 }
 

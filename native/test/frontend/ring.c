@@ -35,21 +35,26 @@ uint32_t ring_base(const struct ring *r, uint32_t count)
 
 void ring_put(struct ring *r, uint64_t gpa, uint32_t len, bool write)
 {
+	ring_put_as(r, (uint16_t)(r->offered % r->size), gpa, len, write);
+}
+
+void ring_put_as(struct ring *r, uint16_t id, uint64_t gpa, uint32_t len, bool write)
+{
 	uint16_t at = (uint16_t)(r->offered % r->size);
-	struct ring_desc *d = &r->desc[at];
+	struct ring_desc *d = &r->desc[r->packed ? at : id];
 	uint16_t flags = write ? WRITE : 0;
 
 	d->addr = gpa;
 	d->len = len;
 	if (r->packed) {
-		d->a = at;
+		d->a = id;
 		flags |= (uint16_t)(wrap_of(r, r->offered) ? AVAIL : USED);
 		__atomic_store_n(&d->b, flags, __ATOMIC_RELEASE);
 		r->offered++;
 	} else {
 		d->a = flags;
 		d->b = 0;
-		r->driver[2 + at] = at;
+		r->driver[2 + at] = id;
 		r->offered++;
 		__atomic_store_n(&r->driver[1], (uint16_t)r->offered, __ATOMIC_RELEASE);
 	}
@@ -68,12 +73,14 @@ bool ring_reap(struct ring *r, uint32_t *len)
 		if (((flags & AVAIL) != 0) != wrap || ((flags & USED) != 0) != wrap)
 			return false;
 		*len = r->desc[at].len;
+		r->last = r->desc[at].a;
 	} else {
 		const uint32_t *used = (const uint32_t *)(const void *)(r->device + 2);
 
 		if (__atomic_load_n(&r->device[1], __ATOMIC_ACQUIRE) == (uint16_t)r->reaped)
 			return false;
 		*len = used[2 * at + 1];
+		r->last = (uint16_t)used[2 * at];
 	}
 	r->reaped++;
 	return true;

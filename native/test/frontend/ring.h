@@ -1,5 +1,5 @@
 /*
- * A driver's side of one virtqueue, split or packed, for tests: one buffer per chain, used in ring order.
+ * A driver's side of one virtqueue, split or packed, for tests: one buffer per chain.
  * The caller owns the memory; everything in it can be spoilt at will (ring->desc and so on).
  */
 #ifndef RING_H
@@ -25,6 +25,7 @@ struct ring {
 	uint16_t *device; /* split: flags, idx, then 8-byte elements; packed: off_wrap, flags */
 	/* Free-running counts of buffers offered and taken back. */
 	uint32_t offered, reaped;
+	uint16_t last; /* what the buffer that was taken back last is called */
 };
 
 /* Sets a ring up in zeroed memory. */
@@ -41,6 +42,9 @@ static inline uint32_t ring_busy(const struct ring *r)
 
 /* Offers a buffer; there must be room. write: for the device to write to. */
 void ring_put(struct ring *r, uint64_t gpa, uint32_t len, bool write);
+
+/* As above, with a name that no other buffer has which the device has; ring_put() takes its place in the ring. */
+void ring_put_as(struct ring *r, uint16_t id, uint64_t gpa, uint32_t len, bool write);
 
 /* Takes the next buffer back. Return: whether there was one; *len is what the device wrote. */
 bool ring_reap(struct ring *r, uint32_t *len);

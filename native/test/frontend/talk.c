@@ -88,17 +88,18 @@ static void hear(void)
 	uint32_t len;
 
 	for (;;) {
-		uint32_t at = GUEST_BUFFERS_AT + r->reaped % SIZE * GUEST_BUFFER;
+		uint32_t at;
 
 		if (!ring_reap(r, &len))
 			break;
+		/* A card may fill its buffers in another order than they were offered. */
+		at = GUEST_BUFFERS_AT + r->last % SIZE * GUEST_BUFFER;
 		for (uint32_t i = 0; i < shown; i++)
 			printf("%02x", me.memory[at + i]);
 		for (uint32_t i = GUEST_HEADER; i < len; i++)
 			printf("%02x", me.memory[at + i]);
 		putchar('\n');
-		ring_put(r, guest_gpa(GUEST_BUFFERS_AT + r->offered % SIZE * GUEST_BUFFER), GUEST_BUFFER,
-			true);
+		ring_put_as(r, r->last, guest_gpa(at), GUEST_BUFFER, true);
 		guest_kick(&me, GUEST_RX);
 	}
 	fflush(stdout);

@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import type { Config } from '../../../src/switch/config.js';
 import { apiSocketPath } from '../../../src/switch/rundir.js';
 import type { UplinkAdd } from '../../../src/switch/schema.js';
@@ -5,6 +6,7 @@ import { buildFrontEnd } from '../frontend.js';
 import { packImage } from '../guest-image.js';
 import { Guest } from '../guest.js';
 import { root, tempDir } from '../paths.js';
+import { Qmp } from '../qmp.js';
 import type { Scope } from '../scope.js';
 import { Switch } from '../switch.js';
 import { until } from '../until.js';
@@ -41,6 +43,7 @@ export class Machine {
     readonly cable: Cable,
     /** The switch inside, as soon as it runs. */
     readonly vswitch: Switch,
+    private readonly monitor: string,
   ) {}
 
   static async boot(scope: Scope): Promise<Machine> {
@@ -48,10 +51,12 @@ export class Machine {
     const dir = await tempDir(scope);
     const { archive, modules } = await packImage(scope, { files: switchFiles(dir), modules: MODULES });
     const cable = await Cable.lay(scope, `${dir}/cable`);
+    const monitor = `${dir}/qmp`;
+    const nic = ['-netdev', cable.netdev('n0'), '-device', 'igb,netdev=n0,addr=05.0,romfile='];
     const shell = await Guest.boot(scope, {
       name: 'machine',
       command: `${QEMU}/bin/qemu-system-x86_64`,
-      args: [...qemuArgs, '-netdev', cable.netdev('n0'), '-device', 'igb,netdev=n0,addr=05.0,romfile='],
+      args: [...qemuArgs, ...nic, '-qmp', `unix:${monitor},server=on,wait=off`],
       append: 'intel_iommu=on iommu=pt hugepages=64',
       msi: true,
       initramfs: archive,
@@ -60,7 +65,7 @@ export class Machine {
     for (const module of modules) await shell.sh(`insmod /modules/${module}`);
     await shell.sh('mkdir -p /run /var/run /dev/shm /g && mount -t tmpfs shm /dev/shm');
     await bridge(scope, shell, apiSocketPath(dir), apiSocketPath(RUN));
-    const machine = new Machine(shell, cable, Switch.at(scope, dir));
+    const machine = new Machine(shell, cable, Switch.at(scope, dir), monitor);
     await machine.bind('vfio-pci');
     return machine;
   }
@@ -70,6 +75,16 @@ export class Machine {
     const card = `/sys/bus/pci/devices/${CARD}`;
     await this.shell.sh(`[ ! -e ${card}/driver ] || echo ${CARD} >${card}/driver/unbind`);
     await this.shell.sh(`echo ${driver} >${card}/driver_override; echo ${CARD} >/sys/bus/pci/drivers_probe`);
+  }
+
+  /** Plugs the cable in, or pulls it out. */
+  async link(up: boolean): Promise<void> {
+    const stream = connect(this.monitor);
+    try {
+      await (await Qmp.greet(stream)).run('set_link', { name: 'n0', up });
+    } finally {
+      stream.destroy();
+    }
   }
 
   /** Starts the switch with this configuration, and the card as uplink `net`. */

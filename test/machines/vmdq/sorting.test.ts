@@ -10,6 +10,7 @@ import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';
 import { multicast, outside, plain, tagged } from './frames.js';
 import { describeZeroCopy } from './zero-copy.js';
+import { describeZeroCopyIn } from './zero-copy-in.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -121,5 +122,6 @@ describe('vmdq: frames between a card and guests', function () {
   describeOffloads(() => machine);
   describeSwitching(() => machine);
   describeZeroCopy(() => machine);
+  describeZeroCopyIn(() => machine);
   describeWithoutIommu(() => machine);
 });
