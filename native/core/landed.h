@@ -23,8 +23,8 @@ struct vh_landed {
 
 /* What a frame is for its guest. */
 struct vh_landing {
-	enum vh_drop drop; /* VH_DROP_COUNT: it is the guest's */
-	bool copy;	   /* a group frame that another queue has too: it is dropped and not counted */
+	enum vh_drop drop;    /* VH_DROP_COUNT: it is the guest's */
+	bool copy;	      /* a group frame that another queue has too: it is dropped and not counted */
 	bool tagged, has_tag; /* whether the guest gets it with its tag; whether that stands in the frame */
 	uint16_t tag;
 	uint8_t front[VH_LANDED_FRONT]; /* read once */

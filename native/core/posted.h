@@ -1,6 +1,6 @@
 /*
- * Receive chains that a card fills (zero copy, network to guest): taken from the ring before there is a frame,
- * given back with one in it, or with nothing.
+ * Receive chains that a card fills (zero copy, network to guest): taken from the ring before there is a
+ * frame, given back with one in it, or with nothing.
  *
  * Theory of operation
  *   A chain is taken if its first buffer has room for a virtio header and the longest frame; anything else,
@@ -37,7 +37,8 @@ enum vh_post {
 };
 
 /* Takes the next chain if the first `need` bytes of it are one piece that `reach` knows. */
-enum vh_post vh_rxq_post(struct vh_vq *vq, uint32_t need, const struct vh_reach *reach, struct vh_posted *out);
+enum vh_post vh_rxq_post(
+	struct vh_vq *vq, uint32_t need, const struct vh_reach *reach, struct vh_posted *out);
 
 /* What came of a chain. */
 struct vh_fill {

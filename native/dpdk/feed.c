@@ -77,22 +77,12 @@ static void post(struct vh_feed *f, struct rte_mbuf *m)
 	__atomic_fetch_add(&f->loan->posted, 1, __ATOMIC_RELAXED);
 }
 
-static int alloc(struct rte_mempool *buffers)
+static struct rte_ring *make_ring(const struct rte_mempool *buffers, const char *what)
 {
-	struct vh_feed *f = calloc(1, sizeof(*f));
 	char name[RTE_RING_NAMESIZE];
 
-	if (f == NULL)
-		return -ENOMEM;
-	snprintf(name, sizeof(name), "%.16s-idle", buffers->name);
-	f->idle = rte_ring_create(name, rte_align32pow2(buffers->size + 1), buffers->socket_id, 0);
-	if (f->idle == NULL) {
-		free(f);
-		return -ENOMEM;
-	}
-	f->buffers = buffers;
-	buffers->pool_data = f;
-	return 0;
+	snprintf(name, sizeof(name), "%.16s-%s", buffers->name, what);
+	return rte_ring_create(name, rte_align32pow2(buffers->size + 1), buffers->socket_id, 0);
 }
 
 static void give_up(struct rte_mempool *buffers)
@@ -100,38 +90,71 @@ static void give_up(struct rte_mempool *buffers)
 	struct vh_feed *f = buffers->pool_data;
 
 	rte_ring_free(f->idle);
+	rte_ring_free(f->ready);
 	free(f);
 }
 
-/* Buffers come back: with the berth they have, if that may be used again. */
-static int enqueue(struct rte_mempool *buffers, void *const *m, unsigned int n)
+static int alloc(struct rte_mempool *buffers)
 {
-	struct vh_feed *f = buffers->pool_data;
+	struct vh_feed *f = calloc(1, sizeof(*f));
 
-	/* While they are being made there is nothing in them. */
-	for (unsigned int i = 0; f->made && i < n; i++) {
-		const struct vh_berth *b = vh_berth_of(m[i]);
-
-		if (b->loan != NULL && !vh_berth_is_current(f, b))
-			vh_feed_home(m[i]);
-	}
-	return rte_ring_enqueue_bulk(f->idle, m, n, NULL) == 0 ? -ENOBUFS : 0;
+	if (f == NULL)
+		return -ENOMEM;
+	buffers->pool_data = f;
+	f->buffers = buffers;
+	f->idle = make_ring(buffers, "idle");
+	f->ready = make_ring(buffers, "ready");
+	if (f->idle != NULL && f->ready != NULL)
+		return 0;
+	give_up(buffers);
+	return -ENOMEM;
 }
 
-/* The driver wants buffers for the next frames. */
+/* A buffer comes back. */
+static void put(struct vh_feed *f, struct rte_mbuf *m)
+{
+	/* While they are being made there is nothing in them. */
+	const struct vh_berth *b = f->made ? vh_berth_of(m) : NULL;
+
+	/* Either ring has room for all that there are. */
+	if (b != NULL && b->loan != NULL && vh_berth_is_current(f, b)) {
+		(void)rte_ring_enqueue(f->ready, m);
+		return;
+	}
+	if (b != NULL && b->loan != NULL)
+		vh_feed_home(m);
+	(void)rte_ring_enqueue(f->idle, m);
+}
+
+static int enqueue(struct rte_mempool *buffers, void *const *m, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		put(buffers->pool_data, m[i]);
+	return 0;
+}
+
+/* The driver wants a buffer for a frame to come. Return: whether there was one. */
+static bool get(struct vh_feed *f, void **m)
+{
+	const struct vh_berth *b;
+
+	if (rte_ring_dequeue(f->ready, m) != 0 && rte_ring_dequeue(f->idle, m) != 0)
+		return false;
+	b = vh_berth_of(*m);
+	if (b->loan != NULL && !vh_berth_is_current(f, b))
+		vh_feed_home(*m);
+	if (b->loan == NULL && vh_feed_is_live(f))
+		post(f, *m);
+	return true;
+}
+
 static int dequeue(struct rte_mempool *buffers, void **m, unsigned int n)
 {
-	struct vh_feed *f = buffers->pool_data;
-
-	if (rte_ring_dequeue_bulk(f->idle, m, n, NULL) == 0)
-		return -ENOBUFS;
 	for (unsigned int i = 0; i < n; i++) {
-		const struct vh_berth *b = vh_berth_of(m[i]);
-
-		if (b->loan != NULL && !vh_berth_is_current(f, b))
-			vh_feed_home(m[i]);
-		if (b->loan == NULL && vh_feed_is_live(f))
-			post(f, m[i]);
+		if (get(buffers->pool_data, &m[i]))
+			continue;
+		(void)enqueue(buffers, m, i);
+		return -ENOBUFS;
 	}
 	return 0;
 }
@@ -140,7 +163,7 @@ static unsigned int count(const struct rte_mempool *buffers)
 {
 	const struct vh_feed *f = buffers->pool_data;
 
-	return rte_ring_count(f->idle);
+	return rte_ring_count(f->idle) + rte_ring_count(f->ready);
 }
 
 static const struct rte_mempool_ops ops = {.name = OPS,
@@ -156,9 +179,9 @@ void vh_feed_sweep(struct vh_feed *f)
 {
 	void *m;
 
-	/* Once through: those that come back meanwhile are sent home by enqueue(). */
-	for (unsigned int n = rte_ring_count(f->idle); n > 0 && rte_ring_dequeue(f->idle, &m) == 0; n--)
-		(void)enqueue(f->buffers, &m, 1);
+	/* Those that come from now on go home at once. */
+	while (rte_ring_dequeue(f->ready, &m) == 0)
+		put(f, m);
 }
 
 static void forget_berth(struct rte_mempool *buffers, void *context, void *m, unsigned int i)

@@ -3,14 +3,14 @@
  * that guest's buffers.
  *
  * Theory of operation
- *   Drivers fill a receive queue up from a packet buffer pool whenever a frame has come, and DPDK has no other
- * way to say where the next frame shall go. So each pool of the card has a pool of packet buffers of its own,
- * a feed, with operations of our own: what is taken from it is repointed, at that moment, to a receive buffer
- * that the guest offers (core/posted.h), so that the card's bytes end up right behind the virtio header. Where
- * the guest offers none that fits, the packet buffer keeps its own memory, its home, and the frame is copied
- * like any other. What comes from the card in a guest's buffer has landed: it is judged (core/landed.h), and
- * its chain goes back to the guest at once. A frame that is not the guest's is dropped, and its buffer goes
- * back to the pool as it is, for the next frame.
+ *   Drivers fill a receive queue up from a packet buffer pool whenever a frame has come, and DPDK has no
+ * other way to say where the next frame shall go. So each pool of the card has a pool of packet buffers of
+ * its own, a feed, with operations of our own: what is taken from it is repointed, at that moment, to a
+ * receive buffer that the guest offers (core/posted.h), so that the card's bytes end up right behind the
+ * virtio header. Where the guest offers none that fits, the packet buffer keeps its own memory, its home, and
+ * the frame is copied like any other. What comes from the card in a guest's buffer has landed: it is judged
+ * (core/landed.h), and its chain goes back to the guest at once. A frame that is not the guest's is dropped,
+ * and its buffer goes back to the pool as it is, for the next frame.
  *
  *   Only memory on loan (loan.h) is given to a card. Half of a ring is left for deliveries by copying.
  *
@@ -64,6 +64,7 @@ void vh_feed_end(uint16_t port, bool answers);
  * As rte_eth_rx_burst() for the feed's queue, of at most VH_BATCH frames. The first ones, *landed, have been
  * dealt with already and only have to be freed.
  */
-uint16_t vh_feed_receive(struct vh_feed *feed, struct rte_mbuf **m, uint16_t *landed, struct vh_counters *own);
+uint16_t vh_feed_receive(
+	struct vh_feed *feed, struct rte_mbuf **m, uint16_t *landed, struct vh_counters *own);
 
 #endif

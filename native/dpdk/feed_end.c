@@ -99,7 +99,8 @@ void vh_feed_end(uint16_t port, bool answers)
 	if (posted(f) > 0 && (!answers || !recall(f))) {
 		vh_loan_revoke(port);
 		vh_events_say(VH_EVENT_LOG, RTE_LOG_WARNING,
-			"device %u: uplink %s does not give %u of its buffers back; its memory is taken from the card",
+			"device %u: uplink %s does not give %u of its buffers back; its memory is taken from "
+			"the card",
 			port, f->uplink->name, posted(f));
 	}
 	rte_mempool_obj_iter(f->buffers, find_unused, &unused);

@@ -1,5 +1,5 @@
-/* What a feed's parts share: its packet buffers (feed.c), frames that have landed (feed_receive.c), and how it
- * ends (feed_end.c). */
+/* What a feed's parts share: its packet buffers (feed.c), frames that have landed (feed_receive.c), and how
+ * it ends (feed_end.c). */
 #ifndef VH_DPDK_FEED_PARTS_H
 #define VH_DPDK_FEED_PARTS_H
 
@@ -14,7 +14,8 @@ struct vh_feed {
 	/* Constant. */
 	struct vh_uplink *uplink;
 	struct rte_mempool *buffers;
-	struct rte_ring *idle; /* those that nobody has */
+	/* Those that nobody has: at home, and still in a guest's buffer, which are taken first. */
+	struct rte_ring *idle, *ready;
 	uint16_t pool;
 	bool made;
 	/* Constant while it is live. */
@@ -27,7 +28,8 @@ struct vh_feed {
 	uint32_t shift; /* bytes between virtio header and frame, for a tag */
 	uint32_t need;	/* bytes of a buffer */
 	uint32_t most;	/* buffers at a time */
-	/* The worker's: frames that have come and not been handed on, because those before were of another kind.
+	/* The worker's: frames that have come and not been handed on, because those before were of another
+	 * kind.
 	 */
 	struct rte_mbuf *stash[VH_BATCH];
 	uint16_t at, n;

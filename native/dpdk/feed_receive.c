@@ -9,7 +9,8 @@
 #include <rte_ethdev.h>
 
 /* What a driver says of a frame that has landed. Return: what it is for its guest. */
-static struct vh_landing judge(const struct vh_feed *f, struct rte_mbuf *m, uint32_t now, struct vh_landed *frame)
+static struct vh_landing judge(
+	const struct vh_feed *f, struct rte_mbuf *m, uint32_t now, struct vh_landed *frame)
 {
 	struct vh_landing l = {.drop = VH_DROP_TX_TOO_LONG};
 
@@ -27,7 +28,8 @@ static struct vh_landing judge(const struct vh_feed *f, struct rte_mbuf *m, uint
 }
 
 /* Takes one that has landed. Return: whether it is the guest's; *fill is what becomes of its chain then. */
-static bool land(struct vh_feed *f, struct rte_mbuf *m, uint32_t now, struct vh_fill *fill, struct vh_counters *own)
+static bool land(
+	struct vh_feed *f, struct rte_mbuf *m, uint32_t now, struct vh_fill *fill, struct vh_counters *own)
 {
 	struct vh_berth *b = vh_berth_of(m);
 	struct vh_landed frame;

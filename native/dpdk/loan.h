@@ -5,8 +5,9 @@
  *   librte_vhost unmaps a guest's memory when its front end goes or sends another table, whatever a card is
  * reading just then. So frames that are sent from where they are lie, for the card, in a mapping of our own
  * of the same files, registered with EAL and mapped for DMA (IOVA = the address here). A loan ends when its
- * session says so and no frame of it is out, nor a buffer that a card would write to; until then it stays, and the port's next guest is sent with
- * copies, so that a card that gives nothing back costs each port no more than one guest's memory.
+ * session says so and no frame of it is out, nor a buffer that a card would write to; until then it stays,
+ * and the port's next guest is sent with copies, so that a card that gives nothing back costs each port no
+ * more than one guest's memory.
  *
  *   A card pins what it is mapped. Memory that is not all there would be allocated by that, at the switch's
  * expense, so only files whose pages are there are lent (QEMU: prealloc=on, hugepages).

@@ -219,7 +219,8 @@ static int set_up_queues(
 		bool used = u->guests == 0 || vh_pool_has_queue(&u->layout, q);
 
 		rx = info.default_rxconf;
-		/* igb's own wish, 32, is never reached in a ring of 32, whose card then gets no more buffers. */
+		/* igb's own wish, 32, is never reached in a ring of 32, whose card then gets no more buffers.
+		 */
 		rx.rx_free_thresh = RTE_MIN(rx.rx_free_thresh, (uint16_t)(size->rx / 4));
 		result = rte_eth_rx_queue_setup(
 			u->eth, q, used ? size->rx : size->least_rx, socket, &rx, buffers_of(u, q));

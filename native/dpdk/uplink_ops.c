@@ -55,8 +55,8 @@ static bool put_tag_back(struct rte_mbuf **m)
 
 /*
  * Whether a frame that came by a guest's pool is a copy: group frames go to every pool that is not told
- * apart; or one that this switch has sent itself. The tag is looked for in the frame, where it has been put back; cards strip it from some frames
- * only.
+ * apart; or one that this switch has sent itself. The tag is looked for in the frame, where it has been put
+ * back; cards strip it from some frames only.
  */
 static bool is_copy(const struct rte_mbuf *m, uint16_t pool)
 {

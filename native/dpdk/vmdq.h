@@ -45,8 +45,8 @@ bool vh_vmdq_prove(struct vh_uplink *u, bool loops, char *error, size_t n);
 void vh_vmdq_leave(struct vh_uplink *u);
 
 /*
- * Frames of ours for a pool that has a feed (feed.h), from any thread; between the first and the last of these
- * calls the card loops frames back. Return of the first: whether it can; then the last one must follow.
+ * Frames of ours for a pool that has a feed (feed.h), from any thread; between the first and the last of
+ * these calls the card loops frames back. Return of the first: whether it can; then the last one must follow.
  */
 bool vh_vmdq_loop_begin(const struct vh_uplink *u);
 void vh_vmdq_flush(struct vh_uplink *u, uint16_t pool, uint32_t n);

@@ -64,6 +64,7 @@ struct guest_queue {
 	uint32_t size;
 	uint64_t features;
 	bool packed, in_order, tidy;
+	bool any_order; /* the device may use chains in another order than they were offered */
 	/* Both types lie in the same three areas. */
 	union {
 		struct {

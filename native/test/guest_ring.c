@@ -212,9 +212,24 @@ static uint32_t batch_of(const struct guest_queue *q, uint32_t id)
 	return 1;
 }
 
+/* Makes a chain the oldest that is in flight, as if it had been offered first. */
+static void bring_forward(struct guest_queue *q, uint32_t id)
+{
+	uint64_t i = q->done;
+	struct guest_staged t;
+
+	while (i < q->staged && q->in_flight[i % q->size].id != id)
+		i++;
+	REQUIRE(i < q->staged);
+	t = q->in_flight[i % q->size];
+	for (; i > q->done; i--)
+		q->in_flight[i % q->size] = q->in_flight[(i - 1) % q->size];
+	q->in_flight[i % q->size] = t;
+}
+
 bool guest_used(struct guest_queue *q, struct vh_used_elem *out)
 {
-	struct guest_staged t = q->in_flight[q->done % q->size];
+	struct guest_staged t;
 
 	if (q->batch == 0) {
 		if (!read_used(q, &q->batch_last))
@@ -222,7 +237,10 @@ bool guest_used(struct guest_queue *q, struct vh_used_elem *out)
 		/* What was not offered cannot be used. */
 		REQUIRE(q->done < q->staged);
 		q->batch = batch_of(q, q->batch_last.id);
+		if (q->any_order)
+			bring_forward(q, q->batch_last.id);
 	}
+	t = q->in_flight[q->done % q->size];
 	q->batch--;
 	*out = q->batch == 0 ? q->batch_last : (struct vh_used_elem){.id = t.id};
 	q->used_n += q->packed ? t.descs : 1;

@@ -84,7 +84,7 @@ export function addStart(program: Command, context: CliContext): void {
       'guest to guest: by the network only, in the switch (default: 1), by the card',
       parseVm2vm,
     )
-    .option('--zero-copy <0|1>', "send guests' frames to the network from guests' memory (default: 0)", parseSwitch)
+    .option('--zero-copy <0|1>', 'let cards read and write frames in guest memory (default: 0)', parseSwitch)
     .option('--rx-desc-num <n>', 'with zero copy: descriptors to receive with (default: 32)', parseCount)
     .option('--tx-desc-num <n>', 'with zero copy: descriptors to send with (default: 64)', parseCount)
     .option('--stats <seconds>', 'print what was counted every so often, into the log', parseCount)

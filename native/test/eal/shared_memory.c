@@ -7,7 +7,8 @@
 
 struct rte_vhost_memory *share_memory(const struct guest *g)
 {
-	struct rte_vhost_memory *table = calloc(1, sizeof(*table) + GUEST_REGIONS * sizeof(table->regions[0]));
+	struct rte_vhost_memory *table =
+		calloc(1, sizeof(*table) + GUEST_REGIONS * sizeof(table->regions[0]));
 
 	table->nregions = GUEST_REGIONS;
 	for (uint32_t i = 0; i < GUEST_REGIONS; i++) {

@@ -1,7 +1,7 @@
 /*
- * A guest with a pool of a card's, for tests of feeds. The card is played: it has a ring of packet buffers that
- * it takes and fills as DPDK's igb driver does, hands over by net_ring, and writes to guest memory only where
- * an IOMMU, which is played too, lets it.
+ * A guest with a pool of a card's, for tests of feeds. The card is played: it has a ring of packet buffers
+ * that it takes and fills as DPDK's igb driver does, hands over by net_ring, and writes to guest memory only
+ * where an IOMMU, which is played too, lets it.
  */
 #ifndef VH_TEST_FEED_RIG_H
 #define VH_TEST_FEED_RIG_H
@@ -36,6 +36,8 @@ void guest_leaves(void);
 
 /* A frame for the guest from outside; stripped: without its tag, which is told beside it. */
 void card_receives(const uint8_t *frame, uint32_t len, bool stripped, uint16_t tag);
+/* Where in the guest's memory the next frame will be, with its virtio header. */
+const uint8_t *card_next(void);
 /* One turn of the worker. Return: frames that it had. */
 uint32_t worker_turn(void);
 /* Frame `seq` for the guest comes, and the worker takes it. */

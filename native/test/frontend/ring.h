@@ -43,7 +43,8 @@ static inline uint32_t ring_busy(const struct ring *r)
 /* Offers a buffer; there must be room. write: for the device to write to. */
 void ring_put(struct ring *r, uint64_t gpa, uint32_t len, bool write);
 
-/* As above, with a name that no other buffer has which the device has; ring_put() takes its place in the ring. */
+/* As above, with a name that no other buffer has which the device has; ring_put() takes its place in the
+ * ring. */
 void ring_put_as(struct ring *r, uint16_t id, uint64_t gpa, uint32_t len, bool write);
 
 /* Takes the next buffer back. Return: whether there was one; *len is what the device wrote. */

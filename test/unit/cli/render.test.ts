@@ -74,11 +74,14 @@ describe('answers for people', () => {
         macs: 1234,
       },
     };
-    assert.deepEqual(uplinkLines([uplink, { ...uplink, pools: null, offloads: [], zeroCopied: null, zeroCopiedIn: null }]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  UNCOPIED  UNCOPIED IN  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678           90  drop    1,234  net_null  net_null0',
-      '256  net0  down       -  1500  -                0,1      -         -            -  drop    1,234  net_null  net_null0',
-    ]);
+    assert.deepEqual(
+      uplinkLines([uplink, { ...uplink, pools: null, offloads: [], zeroCopied: null, zeroCopiedIn: null }]),
+      [
+        ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  UNCOPIED  UNCOPIED IN  STRAYS   MACS  DRIVER    DEVICE',
+        '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678           90  drop    1,234  net_null  net_null0',
+        '256  net0  down       -  1500  -                0,1      -         -            -  drop    1,234  net_null  net_null0',
+      ],
+    );
     const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
     assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);
     assert.deepEqual(uplinkLines([]), ['no uplinks']);

@@ -212,7 +212,16 @@ describe('uplinks of a switch', () => {
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
-            ...{ buffers: 100, buffersFree: 90, offloads: [], remark: null, pools: null, zeroCopied: null, zeroCopiedIn: null, macs: 0 },
+            ...{
+              buffers: 100,
+              buffersFree: 90,
+              offloads: [],
+              remark: null,
+              pools: null,
+              zeroCopied: null,
+              zeroCopiedIn: null,
+              macs: 0,
+            },
           },
         ]);
         assert.ok(log.some((line) => line.endsWith('uplink net (256) on net_null0')));
