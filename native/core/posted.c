@@ -33,17 +33,21 @@ static bool next_chain(
 enum vh_post vh_rxq_post(struct vh_vq *vq, uint32_t need, const struct vh_reach *reach, struct vh_posted *out)
 {
 	enum vh_post result = VH_POST_NONE;
-	struct vh_taken taken;
+	struct vh_taken taken = {0};
 	struct vh_place place;
 	struct vh_seg seg;
 
+	*out = (struct vh_posted){0};
 	vh_lock(&vq->lock);
 	place = vh_avail_place(vq);
 	if (!vq->broken && next_chain(vq, &place, &seg, &taken)) {
-		*out = (struct vh_posted){.id = taken.id, .descs = taken.descs, .at = seg.p};
+		out->id = taken.id;
+		out->descs = taken.descs;
+		out->at = seg.p;
 		out->card = seg.len < need ? NULL : reach->at(reach->context, seg.p, need);
 		result = out->card == NULL ? VH_POST_UNFIT : VH_POST_TAKEN;
 	}
+	out->walked = taken.walked;
 	if (result == VH_POST_TAKEN) {
 		vq->last_avail = place.at;
 		vq->avail_wrap = place.wrap;

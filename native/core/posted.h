@@ -20,8 +20,9 @@
 /* A chain that was taken. */
 struct vh_posted {
 	uint16_t id, descs;
-	uint8_t *at;   /* its first buffer, which begins with the virtio header */
-	uint8_t *card; /* the same as somebody else reaches it */
+	uint32_t walked; /* descriptors that were looked at; also of a chain that was not taken */
+	uint8_t *at;	 /* its first buffer, which begins with the virtio header */
+	uint8_t *card;	 /* the same as somebody else reaches it */
 };
 
 /* Tells where somebody else reaches [p, p + len) of guest memory. Return: there, or NULL: he does not. */

@@ -54,19 +54,18 @@ static void post(struct vh_feed *f, struct rte_mbuf *m)
 {
 	const struct vh_reach reach = {.at = loan_at, .context = f->loan};
 	struct vh_berth *b = vh_berth_of(m);
+	enum vh_post result;
 	uintptr_t at;
 
-	if (__atomic_load_n(&f->loan->posted, __ATOMIC_RELAXED) >= f->most)
+	/* Chains may be long; who offers such ones is served by copying, which has its own bound. */
+	if (__atomic_load_n(&f->loan->posted, __ATOMIC_RELAXED) >= f->most || f->walked > VH_ROUND_RX_DESCS)
 		return;
-	switch (vh_rxq_post(f->vq, f->need, &reach, &b->chain)) {
-	case VH_POST_TAKEN:
-		break;
-	case VH_POST_UNFIT:
+	result = vh_rxq_post(f->vq, f->need, &reach, &b->chain);
+	f->walked += b->chain.walked;
+	if (result == VH_POST_UNFIT)
 		say_copies(f, f->loan, f->to->id, "its buffers are too small, or not in one piece");
+	if (result != VH_POST_TAKEN)
 		return;
-	default:
-		return;
-	}
 	/* The driver adds the headroom, as to all of its buffers; nothing is ever written there. */
 	at = (uintptr_t)b->chain.card + f->vq->hdr_len + f->shift - RTE_PKTMBUF_HEADROOM;
 	m->buf_addr = (void *)at;

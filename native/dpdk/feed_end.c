@@ -9,8 +9,9 @@
 #include <rte_log.h>
 #include <rte_mempool.h>
 
-/* A card fills a whole ring in less than a millisecond, an emulated one in some ten. */
-#define END_MS 200
+/* A card fills a whole ring in less than a millisecond, an emulated one in some ten where it has the
+ * processor. */
+#define END_MS 1000
 /* After this long it gets more frames: those it got may have been too few. */
 #define AGAIN_MS 20
 #define STEP_US 50

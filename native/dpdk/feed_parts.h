@@ -33,6 +33,7 @@ struct vh_feed {
 	 */
 	struct rte_mbuf *stash[VH_BATCH];
 	uint16_t at, n;
+	uint32_t walked; /* descriptors of the guest's, for this burst */
 };
 
 /* Whose memory a packet buffer is in; in its private area. */

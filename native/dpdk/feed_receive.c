@@ -94,6 +94,7 @@ uint16_t vh_feed_receive(struct vh_feed *f, struct rte_mbuf **m, uint16_t *lande
 {
 	if (f->at == f->n) {
 		f->at = 0;
+		f->walked = 0;
 		f->n = rte_eth_rx_burst(f->uplink->eth, f->uplink->queue[f->pool], f->stash, VH_BATCH);
 	}
 	*landed = move_run(f, m, 0, true);

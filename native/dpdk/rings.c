@@ -60,10 +60,24 @@ static void forget_fds(struct vh_ring *r, bool tx)
 	r->kick_fd = r->call_fd = -1;
 }
 
+/* Ends what the queues that were live have at cards, so that their guest may do what it likes from now on. */
+static void take_back(struct vh_session *s, const bool *was_live)
+{
+	uint64_t deadline = vh_direct_deadline();
+
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		if (!was_live[i] || !is_tx(i))
+			continue;
+		vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
+		vh_direct_end(queue_of(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
+	}
+	/* Last: it sends by the queue in which the others' frames are. */
+	vh_feed_end(s->port->id, true);
+}
+
 void vh_rings_pause(struct vh_session *s)
 {
 	bool was_live[VH_MAX_RINGS] = {false}, any = false;
-	uint64_t deadline;
 
 	__atomic_store_n(&s->port->rx_live, 0, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
@@ -75,19 +89,13 @@ void vh_rings_pause(struct vh_session *s)
 		return;
 	vh_feed_stop(s->port->id);
 	vh_workers_sync();
-	vh_feed_end(s->port->id, true);
-	deadline = vh_direct_deadline();
+	take_back(s, was_live);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		struct vh_vq *vq = queue_of(s, i);
 		uint16_t avail, used;
 
 		if (!was_live[i])
 			continue;
-		if (is_tx(i)) {
-			vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
-			vh_direct_end(vq, &s->port->counters[VH_CONTROL_COUNTERS], deadline);
-		}
-		vh_vq_positions(vq, &avail, &used);
+		vh_vq_positions(queue_of(s, i), &avail, &used);
 		rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
 		forget_fds(&s->ring[i], is_tx(i));
 	}

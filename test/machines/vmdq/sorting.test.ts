@@ -10,7 +10,6 @@ import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';
 import { multicast, outside, plain, tagged } from './frames.js';
 import { describeZeroCopy } from './zero-copy.js';
-import { describeZeroCopyIn } from './zero-copy-in.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' } as const;
 type Name = keyof typeof macs;
@@ -122,6 +121,5 @@ describe('vmdq: frames between a card and guests', function () {
   describeOffloads(() => machine);
   describeSwitching(() => machine);
   describeZeroCopy(() => machine);
-  describeZeroCopyIn(() => machine);
   describeWithoutIommu(() => machine);
 });
