@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
+import { switchBeside, watchBeside } from '../helpers/beside.js';
 import { Guest } from '../helpers/guest.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { transfer } from '../helpers/network.js';
 import { Scope } from '../helpers/scope.js';
-import { Switch } from '../helpers/switch.js';
+import type { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 import { describeUplink } from './offload-uplink.js';
 
@@ -65,8 +65,8 @@ describe('offloads between Linux guests, on and off', function () {
   }
 
   before(async () => {
-    noLeaks = await watchForLeaks();
-    vswitch = await Switch.start(scope);
+    noLeaks = await watchBeside();
+    vswitch = await switchBeside(scope);
     await Promise.all(names.map(async (name) => guests.set(name, await boot(name))));
   });
 
