@@ -90,6 +90,6 @@ void vh_rxq_fill(struct vh_vq *vq, const struct vh_fill *fill, uint32_t n, struc
 		else
 			vh_used_put(vq, &used, t, false);
 	}
-	vh_used_publish(vq, &used, own);
+	vh_used_publish(vq, &used, 0, own);
 	vh_unlock(&vq->lock);
 }
