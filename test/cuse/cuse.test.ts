@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { PingGuest } from '../helpers/ping-guest.js';
@@ -8,7 +8,7 @@ import { tempDir } from '../helpers/paths.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
-import { EBUSY, claimTrouble, isTurnedAway, own } from './claims.js';
+import { EBUSY, claimTrouble, isTurnedAway, own, sayAnything } from './claims.js';
 import { cuseDevices, freePages, opened, pidsOf, stuck } from './processes.js';
 
 /** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
@@ -20,6 +20,8 @@ const WIDE = '/dev/usvhost-7';
 /** Of a port whose guest has come by its socket. */
 const SHARED = '/dev/usvhost-8';
 const DIMM = 128 << 20;
+/** Some group, whom the devices are opened to. */
+const GROUP = 4711;
 
 describe('a guest on /dev/usvhost-1', function () {
   this.timeout(2 * SLOW);
@@ -66,7 +68,7 @@ describe('a guest on /dev/usvhost-1', function () {
       { name: 'answering-hostnet1', transports: both, devIndex: 8 },
       { name: 'by-address', mac: '52:54:00:00:00:04', transports: both, queues: 2, devIndex: 7 },
     ];
-    writeFileSync(config, JSON.stringify({ ports }));
+    writeFileSync(config, JSON.stringify({ ports, socket: { mode: '0640', group: String(GROUP) } }));
     await startSwitch();
     answering = await PingGuest.start(scope, { name: 'answering', me: 2, runDir: vswitch.runDir });
     asking = await startAsking();
@@ -77,6 +79,8 @@ describe('a guest on /dev/usvhost-1', function () {
     await asking.replies(3, SLOW);
     const [one, two] = await vswitch.ports();
     assert.deepEqual([one?.device, one?.state, two?.device, two?.state], [DEVICE, 'ready', SHARED, 'ready']);
+    const { mode, uid, gid } = statSync(DEVICE);
+    assert.deepEqual([mode & 0o777, uid, gid], [0o640, 0, GROUP]);
     assert.ok(opened(asking.process.pid).includes(DEVICE));
     assert.ok(!opened(answering.process.pid).some((path) => path.includes('usvhost')));
     assert.match(said(), new RegExp(`${DEVICE}: ring 1 of process ${asking.process.pid}: started`));
@@ -86,6 +90,15 @@ describe('a guest on /dev/usvhost-1', function () {
   it('has the device for itself', async () => {
     assert.equal(await own(scope, DEVICE, SLOW), EBUSY);
     assert.match(said(), new RegExp(`is refused: the guest of process ${asking.process.pid} is here`));
+    await asking.replies(2, SLOW);
+  });
+
+  it('goes on whatever others say to its device, and to one that nobody has', async () => {
+    // VH_CUSE_CLIENTS of native/cuse/port.h, of which the guest is one.
+    assert.equal(await sayAnything(scope, DEVICE, SLOW), `15 ${EBUSY}`);
+    assert.equal(await sayAnything(scope, WIDE, SLOW), `16 ${EBUSY}`);
+    assert.match(said(), /an open is refused: there are 16 already/);
+    assert.doesNotMatch(said(), /the cuse bridge ended/);
     await asking.replies(2, SLOW);
   });
 
