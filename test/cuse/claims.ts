@@ -31,7 +31,7 @@ export async function giveCall(scope: Scope, device: string, deadline: number): 
  * descriptors that are not there; said by somebody whom the device is not, then by who has asked for it. Then opens it
  * until it may not.
  */
-const ANYTHING = `
+const ANYTHING = String.raw`
   my @commands = (0x8008af00, 0x4008af00, 0xaf01, 0x4008af03, 0x4008af04, 0x4004af07, 0x4008af10, 0x4028af11,
     0x4008af12, 0xc008af12, 0x4008af20 .. 0x4008af23, 0x4008af25, 0x8008af26, 0x4008af30, 0xaf02, 0x4008af7f, 0x5401);
   my @numbers = map { pack('L2 Q6', @$_, (1 << 63) + 1) . "\xff" x 4000 } [0, 99999], [1, 4096], [2, 0], [64, 0], [~0, 1];

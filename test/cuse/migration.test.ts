@@ -106,7 +106,7 @@ describe('migration of a guest on /dev/usvhost-1', function () {
     });
     await followed(target, arrived);
     const { macs, device } = await vswitch.port('arriving-hostnet1');
-    assert.deepEqual([macs, device], [['52:54:00:00:00:01'], '/dev/usvhost-3']);
+    assert.deepEqual([macs, device], [['52:54:00:00:00:01'], '/dev/usvhost-2']);
     assert.match(log(), /the cuse bridge ended \(signal 9\), another goes on/);
   });
 
