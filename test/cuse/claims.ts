@@ -28,25 +28,20 @@ export async function giveCall(scope: Scope, device: string, deadline: number): 
 
 /**
  * All ioctls of linux/vhost.h and two that it has not, with addresses that are none, tables and rings of nonsense and
- * descriptors that are not there; said by somebody whom the device is not, then by who has asked for it. Then opens it
- * until it may not.
+ * descriptors that are not there, by who has asked for the device, in vain or not. Then opens it until it may not.
  */
 const ANYTHING = String.raw`
   my @commands = (0x8008af00, 0x4008af00, 0xaf01, 0x4008af03, 0x4008af04, 0x4004af07, 0x4008af10, 0x4028af11,
     0x4008af12, 0xc008af12, 0x4008af20 .. 0x4008af23, 0x4008af25, 0x8008af26, 0x4008af30, 0xaf02, 0x4008af7f, 0x5401);
-  my @numbers = map { pack('L2 Q6', @$_, (1 << 63) + 1) . "\xff" x 4000 } [0, 99999], [1, 4096], [2, 0], [64, 0], [~0, 1];
-  my @arguments = (0, 1, -4096, "\0" x 4096, "\xff" x 4096, @numbers);
-  for my $own (0, 1) {
-    open(my $device, '+<', $ARGV[0]) or die "$!";
-    for my $command (@commands) {
-      for my $argument (@arguments) {
-        ioctl($device, 0xaf01, 0) if $own;
-        ioctl($device, $command, my $copy = $argument);
-      }
-    }
+  my @records = map { pack('L2 Q6', @$_, (1 << 63) + 1) . "\xff" x 4000 } [1, 99999], [64, 0], [~0, 1];
+  my @arguments = (1, -4096, "\0" x 4096, @records);
+  open(my $device, '+<', $ARGV[0]) or die "$!";
+  for my $command (@commands) {
+    ioctl($device, 0xaf01, 0);
+    ioctl($device, $command, my $copy = $_) for @arguments;
   }
-  my @open;
-  while (open(my $device, '+<', $ARGV[0])) { push @open, $device }
+  my @open = ($device);
+  while (open(my $another, '+<', $ARGV[0])) { push @open, $another }
   print scalar(@open), ' ', 0 + $!;
 `;
 

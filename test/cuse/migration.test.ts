@@ -1,122 +1,84 @@
 import { strict as assert } from 'node:assert';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { hostname } from 'node:os';
-import { PingGuest } from '../helpers/ping-guest.js';
-import { Qmp } from '../helpers/qmp.js';
-import { tempDir } from '../helpers/paths.js';
-import { Scope } from '../helpers/scope.js';
-import { Switch } from '../helpers/switch.js';
+import { existsSync, writeFileSync } from 'node:fs';
+import type { PingGuest } from '../helpers/ping-guest.js';
+import type { Qmp } from '../helpers/qmp.js';
 import { until } from '../helpers/until.js';
 import { EINVAL, EPERM, giveCall } from './claims.js';
 import { pidsOf } from './processes.js';
+import { ARRIVAL, DEVICE, SLOW, scene } from './scene.js';
 
-/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
+/** Another switch takes its time here. */
+const full = process.env.VHOST_HOST_TEST_FULL !== undefined;
 
-const SLOW = 240_000;
-
-/** A QEMU whose guest moves away, by its monitor. */
-class Source {
-  private constructor(private readonly qmp: Qmp) {}
-
-  static async at(scope: Scope, path: string): Promise<Source> {
-    const line = connect(path);
-    scope.defer('the monitor', () => void line.destroy());
-    return new Source(await Qmp.greet(line));
-  }
-
-  private reach(wanted: string): Promise<unknown> {
-    const status = async (): Promise<string> => ((await this.qmp.run('query-migrate')) as { status: string }).status;
-    return until(async () => (await status()) === wanted, { deadline: SLOW, what: `the migration to be ${wanted}` });
-  }
-
-  /** Slower than it could end until `meanwhile` has: then frames have come that only the dirty log tells of. */
-  async migrate(uri: string, meanwhile: () => Promise<void>): Promise<void> {
-    await this.qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096 });
-    await this.qmp.run('migrate', { uri });
-    await this.reach('active');
-    await meanwhile();
-    await this.qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30 });
-    await this.reach('completed');
-  }
+/** Slower than it could end until `meanwhile` has: then frames have come that only the dirty log tells of. */
+async function migrate(qmp: Qmp, uri: string, meanwhile: () => Promise<void>): Promise<void> {
+  const status = async (): Promise<string> => ((await qmp.run('query-migrate')) as { status: string }).status;
+  const reach = (wanted: string): Promise<unknown> =>
+    until(async () => (await status()) === wanted, { deadline: SLOW, what: `the migration to be ${wanted}` });
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096 });
+  await qmp.run('migrate', { uri });
+  await reach('active');
+  await meanwhile();
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30 });
+  await reach('completed');
 }
 
-describe('migration of a guest on /dev/usvhost-1', function () {
+/** It goes on with the next ping, of which the old one may not have finished to tell. */
+async function followed(before: PingGuest, after: PingGuest): Promise<void> {
+  await after.replies(5, SLOW);
+  const last = Number(before.process.stdout.match(/reply (\d+)\n(?![^]*reply)/)?.[1]);
+  const first = Number(after.process.stdout.match(/reply (\d+)/)?.[1]);
+  const heard = after.process.stdout.slice(0, 1000);
+  assert.ok(first === last + 1 || first === last + 2, `after reply ${last} came reply ${first}: ${heard}`);
+  assert.doesNotMatch(after.process.stdout, /up\n/);
+  assert.deepEqual([before.process.stderr, after.process.stderr], ['', '']);
+}
+
+/** Of a guest on /dev/usvhost-1, which `cuse.test.ts` has started. */
+describe('migration of a guest on a device', function () {
   this.timeout(2 * SLOW);
-  const scope = new Scope();
-  let dir: string;
-  let vswitch: Switch;
-  let target: PingGuest;
-
-  before(async () => {
-    assert.equal(hostname(), 'machine', 'this test changes /etc and belongs into its machine');
-    for (const script of ['/etc/qemu-ifup', '/etc/qemu-ifdown']) {
-      writeFileSync(script, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-    }
-    dir = await tempDir(scope);
-    const ports = [
-      { name: 'moving-hostnet1', transports: ['cuse'] },
-      { name: 'staying-hostnet1' },
-      { name: 'arriving-hostnet1', transports: ['cuse'] },
-    ];
-    writeFileSync(`${dir}/switch.json`, JSON.stringify({ ports }));
-    const args = ['--config', `${dir}/switch.json`, '--hugepages', 'off'];
-    vswitch = await Switch.start(scope, { runDir: `${dir}/run`, args, deadline: SLOW });
-  });
-  after(() => scope.close());
-
-  const log = (): string => readFileSync(`${dir}/run/switch.log`, 'utf8');
-  const moving = (args: readonly string[], name = 'moving'): Promise<PingGuest> =>
-    PingGuest.start(scope, { name, me: 1, ask: 2, runDir: vswitch.runDir, args });
-  const monitored = (path: string): readonly string[] => ['-qmp', `unix:${path},server=on,wait=off`];
-  /** It goes on with the next ping, of which the old one may not have finished to tell. */
-  const followed = async (before: PingGuest, after: PingGuest): Promise<void> => {
-    await after.replies(5, SLOW);
-    const last = Number(before.process.stdout.match(/reply (\d+)\n(?![^]*reply)/)?.[1]);
-    const first = Number(after.process.stdout.match(/reply (\d+)/)?.[1]);
-    const heard = after.process.stdout.slice(0, 1000);
-    assert.ok(first === last + 1 || first === last + 2, `after reply ${last} came reply ${first}: ${heard}`);
-    assert.doesNotMatch(after.process.stdout, /up\n/);
-    assert.deepEqual([before.process.stderr, after.process.stderr], ['', '']);
-  };
 
   it('to a file while it pings, and back: it goes on with the next ping, its rings whole', async () => {
-    await PingGuest.start(scope, { name: 'staying', me: 2, runDir: vswitch.runDir });
-    const source = await moving(monitored(`${dir}/first`));
-    await source.replies(3, SLOW);
-    const monitor = await Source.at(scope, `${dir}/first`);
-    await monitor.migrate(`exec:cat > ${dir}/file`, () => source.replies(5, SLOW));
+    const file = `${scene.dir}/file`;
+    const source = scene.asking;
+    await scene.monitor((qmp) => migrate(qmp, `exec:cat > ${file}`, () => source.replies(5, SLOW)));
     await source.process.kill();
-
-    target = await moving(['-incoming', `exec:cat ${dir}/file`, ...monitored(`${dir}/second`)]);
-    await followed(source, target);
-    const [one] = await vswitch.ports();
-    assert.deepEqual([one?.device, one?.state], ['/dev/usvhost-1', 'ready']);
+    await scene.startAsking('-incoming', `exec:cat ${file}`);
+    await followed(source, scene.asking);
+    const [one] = await scene.vswitch.ports();
+    assert.deepEqual([one?.device, one?.state], [DEVICE, 'ready']);
   });
 
-  it('live to a QEMU on another device, though the bridge is killed on the way', async () => {
-    const arrived = await moving(['-incoming', `unix:${dir}/incoming`], 'arriving');
-    await until(() => existsSync(`${dir}/incoming`), { deadline: SLOW, what: 'the other QEMU to listen' });
-    const monitor = await Source.at(scope, `${dir}/second`);
-    await monitor.migrate(`unix:${dir}/incoming`, async () => {
+  const killed = full ? 'bridge and switch are' : 'the bridge is';
+  it(`live to a QEMU on another device, though ${killed} killed on the way`, async () => {
+    const incoming = `unix:${scene.dir}/incoming`;
+    const arrived = await scene.guest('arriving', ['-incoming', incoming]);
+    await until(() => existsSync(`${scene.dir}/incoming`), { deadline: SLOW, what: 'the other QEMU to listen' });
+    const kill = async (): Promise<void> => {
       const [bridge = 0] = pidsOf('vh-cuse-bridge');
       process.kill(bridge, 'SIGKILL');
       await until(() => !pidsOf('vh-cuse-bridge').includes(bridge), { deadline: SLOW, what: 'its end' });
-      await target.replies(3, SLOW);
-    });
-    await followed(target, arrived);
-    const { macs, device } = await vswitch.port('arriving-hostnet1');
-    assert.deepEqual([macs, device], [['52:54:00:00:00:01'], '/dev/usvhost-2']);
-    assert.match(log(), /the cuse bridge ended \(signal 9\), another goes on/);
+      if (full) {
+        await scene.vswitch.process?.kill();
+        await scene.startSwitch();
+      }
+      await scene.asking.replies(3, SLOW);
+    };
+    await scene.monitor((qmp) => migrate(qmp, incoming, kill));
+    await followed(scene.asking, arrived);
+    const { macs, device } = await scene.vswitch.port('arriving-hostnet1');
+    assert.deepEqual([macs, device], [['52:54:00:00:00:01'], ARRIVAL]);
+    await arrived.process.kill();
   });
 
-  // The last of all: this cannot be taken back.
+  // Of all tests here that need more this is the last: it cannot be taken back.
   it('and a device has no guests where Yama forbids to take their descriptors, and says so', async () => {
-    await target.process.kill();
-    const yama = '/proc/sys/kernel/yama/ptrace_scope';
-    assert.equal(await giveCall(scope, '/dev/usvhost-1', SLOW), EINVAL);
-    writeFileSync(yama, '3');
-    assert.equal(await giveCall(scope, '/dev/usvhost-1', SLOW), EPERM);
-    assert.match(log(), /descriptor \d+ of process \d+ cannot be taken: .*kernel\.yama\.ptrace_scope below 3/);
+    await scene.asking.process.kill();
+    await scene.free('asking-hostnet1');
+    assert.equal(await giveCall(scene.scope, DEVICE, SLOW), EINVAL);
+    writeFileSync('/proc/sys/kernel/yama/ptrace_scope', '3');
+    assert.equal(await giveCall(scene.scope, DEVICE, SLOW), EPERM);
+    const why = /descriptor \d+ of process \d+ cannot be taken: .*kernel\.yama\.ptrace_scope below 3/;
+    assert.match(scene.said(), why);
   });
 });
