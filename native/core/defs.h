@@ -46,6 +46,16 @@ enum vh_form { VH_AS_IT_CAME, VH_TAGGED, VH_UNTAGGED, VH_FORMS };
 #define VH_ROUND_HONEST (24U * VH_BATCH)
 #define VH_REST_FACTOR 16U
 #define VH_ROUND_RX_DESCS 16384U
+/*
+ * What a driver gets back late. DPDK's virtio driver frees what was sent once all but 32 entries of its ring
+ * (a quarter of a short one) are used, and then all of it at once, which is more than its buffer cache holds:
+ * from then on it uses every buffer of its pool in turn, and none is in any processor's cache. So the last
+ * entries of a round of VH_LINGER_ROUND or more stay unseen until the next one, or until nothing has come for
+ * VH_LINGER_US.
+ */
+#define VH_LINGER 32U
+#define VH_LINGER_ROUND 16U
+#define VH_LINGER_US 100U
 /* Memory regions of a guest; librte_vhost accepts no more than 8. */
 #define VH_MAX_REGIONS 8
 /* Largest split virtqueue (virtio 1.2, 2.7 "Split Virtqueues"). */

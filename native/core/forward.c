@@ -285,6 +285,14 @@ static __attribute__((noinline)) bool park(
 	return true;
 }
 
+static void complete_round(const struct vh_switch *sw, const struct vh_lane *lane, const struct vh_round *r,
+	struct vh_port *port, struct vh_vq *vq)
+{
+	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
+	if (vq->lingering > 0)
+		vq->settle_at = lane->ticks + sw->linger_ticks;
+}
+
 /* Goes on with a parked round when its time has come. Return: the chains it had, once it is complete. */
 static __attribute__((noinline)) uint32_t resume(
 	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, struct vh_vq *vq)
@@ -298,7 +306,7 @@ static __attribute__((noinline)) uint32_t resume(
 		r->due = lane->ticks + sw->retry.delay_ticks;
 		return 0;
 	}
-	vh_round_complete(port, vq, &r->batch, &port->counters[lane->worker]);
+	complete_round(sw, lane, r, port, vq);
 	if (port->uplink != NULL && vq->others_at != 0 && lane->now - vq->others_at < VH_UPLINK_OTHERS)
 		vq->no_wait = lane->ticks + VH_UPLINK_PATIENCE * (lane->ticks - r->since);
 	vq->parked = NULL;
@@ -353,8 +361,11 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 		vq->rest = VH_REST_COSTLY;
 		vq->rest_ticks = lane->ticks;
 	}
-	if (r->batch.chains == 0)
+	if (r->batch.chains == 0) {
+		if (vh_unlikely(vq->lingering > 0) && (int64_t)(lane->ticks - vq->settle_at) >= 0)
+			vh_txq_settle(vq, own);
 		return 0;
+	}
 	r->from = port;
 	r->batch.hold = vq->hold;
 	if (vh_likely(!by_rules))
@@ -368,7 +379,7 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 			return 0;
 		deliver_all(sw, lane, r, port, NO_PLACE);
 	}
-	vh_round_complete(port, vq, &r->batch, own);
+	complete_round(sw, lane, r, port, vq);
 	return r->batch.chains;
 }
 

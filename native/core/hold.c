@@ -43,7 +43,7 @@ static void give(struct vh_vq *vq, uint32_t n, struct vh_counters *own)
 		else
 			vh_used_put(vq, &used, t, false);
 	}
-	vh_used_publish(vq, &used, own);
+	vh_used_publish(vq, &used, 0, own);
 }
 
 /* Return: how many chains were returned. */

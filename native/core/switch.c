@@ -37,13 +37,11 @@ void vh_uplink_stop(struct vh_port *port)
 	set_live(port, 0);
 }
 
-void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
+/* Control thread: drops, and counts, what a parked round has not delivered. */
+static void end_round(const struct vh_switch *sw, struct vh_port *port, struct vh_vq *vq)
 {
-	struct vh_vq *vq = &port->tx[pair];
 	struct vh_round *round = vq->parked;
 
-	if (round == NULL)
-		return;
 	for (uint16_t i = 0; i < round->n_dst; i++) {
 		uint16_t id = round->dst[i];
 		struct vh_port *dst = __atomic_load_n(&sw->port[id], __ATOMIC_ACQUIRE);
@@ -62,6 +60,15 @@ void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
 	__atomic_fetch_sub(&round->lane->parked, 1, __ATOMIC_RELAXED);
 	/* Release: the worker that takes the round for other work finds its lists empty. */
 	__atomic_store_n(&round->parked, 0, __ATOMIC_RELEASE);
+}
+
+void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair)
+{
+	struct vh_vq *vq = &port->tx[pair];
+
+	if (vq->parked != NULL)
+		end_round(sw, port, vq);
+	vh_txq_settle(vq, &port->counters[VH_CONTROL_COUNTERS]);
 }
 
 void vh_port_counters(const struct vh_port *port, struct vh_counters *sum)

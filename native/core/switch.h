@@ -118,6 +118,7 @@ struct vh_switch {
 	vh_learn_hook on_learn;
 	void *hook_context;
 	struct vh_retry retry; /* constant while workers run */
+	uint64_t linger_ticks; /* VH_LINGER_US in ticks of vh_lane.ticks; constant while workers run */
 	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
 	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
 	/*
@@ -199,9 +200,9 @@ void vh_switch_inject(
 	struct vh_switch *sw, struct vh_lane *lane, struct vh_port *port, uint8_t *frame, uint32_t len);
 
 /*
- * Ends a parked round of a transmit queue that was stopped and that no worker uses any more: what was not
- * delivered is dropped and counted, the chains go back to the guest. Control thread; the guest's memory and
- * eventfds must still be there.
+ * Ends what is under way on a transmit queue that was stopped and that no worker uses any more: of a parked
+ * round what was not delivered is dropped and counted, and all chains go back to the guest. Control thread;
+ * the guest's memory and eventfds must still be there.
  */
 void vh_switch_flush(struct vh_switch *sw, struct vh_port *port, uint16_t pair);
 

@@ -201,37 +201,67 @@ static bool packed_wants(const struct vh_vq *vq, struct vh_place old)
 	return passed(event, from, to);
 }
 
-static bool split_wants(const struct vh_vq *vq, struct vh_place old)
+/* Whether the driver of a split ring wants an interrupt for entries [old, new). */
+static bool split_wants(const struct vh_vq *vq, uint16_t old, uint16_t new)
 {
 	if (vq->event_idx)
-		return passed(
-			__atomic_load_n(&vq->avail->ring[vq->size], __ATOMIC_RELAXED), old.at, vq->last_used);
+		return passed(__atomic_load_n(&vq->avail->ring[vq->size], __ATOMIC_RELAXED), old, new);
 	return (__atomic_load_n(&vq->avail->flags, __ATOMIC_RELAXED) & 1) == 0;
 }
 
-void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, struct vh_counters *own)
+/* Entries from `old` to `now` have become visible. */
+static void tell(struct vh_vq *vq, struct vh_place old, uint16_t now, struct vh_counters *own)
+{
+	static const uint64_t one = 1;
+
+	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (vh_unlikely(vq->log != NULL))
+		vh_vq_log_used(vq, old.at, now);
+	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old.at, now)) && vq->call_fd >= 0) {
+		/* A full eventfd counter means that the guest has an interrupt pending already: nothing is
+		 * lost. */
+		if (write(vq->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
+			vh_count(&own->interrupts, 1);
+	}
+}
+
+/* Split rings: shows the entries from `from` up to last_used, but for the last `linger`. */
+static void show(struct vh_vq *vq, uint16_t from, uint16_t linger, struct vh_counters *own)
+{
+	uint16_t unseen = (uint16_t)(vq->last_used - from), now;
+
+	/* A driver that waits for one of them gets them all. */
+	if (linger > 0 && split_wants(vq, from, vq->last_used))
+		linger = 0;
+	vq->lingering = linger < unseen ? linger : unseen;
+	if (vq->lingering == unseen)
+		return;
+	now = (uint16_t)(vq->last_used - vq->lingering);
+	/* Release: the guest sees the entries, and the frames they name, before what makes them visible. */
+	__atomic_store_n(&vq->used->idx, now, __ATOMIC_RELEASE);
+	tell(vq, (struct vh_place){.at = from}, now, own);
+}
+
+void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own)
+{
+	if (vq->lingering > 0)
+		show(vq, (uint16_t)(vq->last_used - vq->lingering), 0, own);
+}
+
+void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, uint16_t linger, struct vh_counters *own)
 {
 	struct vh_place old = vh_used_place(vq);
-	static const uint64_t one = 1;
 
 	if (u->n == 0)
 		return;
 	vq->last_used = u->at.at;
 	vq->used_wrap = u->at.wrap;
-	/* Release: the guest sees the other entries, and the frames they name, before what makes them
-	 * visible. */
-	if (vq->packed)
+	if (vq->packed) {
+		/* Release: as for the index of a split ring. */
 		__atomic_store_n(vh_packed_word(vq, u->first_at), u->first, __ATOMIC_RELEASE);
-	else
-		__atomic_store_n(&vq->used->idx, vq->last_used, __ATOMIC_RELEASE);
-	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (vh_unlikely(vq->log != NULL))
-		vh_vq_log_used(vq, old.at, vq->last_used);
-	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old)) && vq->call_fd >= 0) {
-		/* A full eventfd counter means that the guest has an interrupt pending already: nothing is
-		 * lost. */
-		if (write(vq->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
-			vh_count(&own->interrupts, 1);
+		tell(vq, old, vq->last_used, own);
+	} else {
+		show(vq, (uint16_t)(old.at - vq->lingering), linger, own);
 	}
 }

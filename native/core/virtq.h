@@ -151,12 +151,14 @@ struct vh_vq {
 	uint64_t rest_ticks;  /* transmit queues: see rest; when the costly round began, or when the rest ends
 			       */
 	uint32_t rest;	      /* enum vh_rest */
+	uint16_t lingering;   /* split transmit queues: used entries that the driver has not been shown yet */
 	/* An uplink's queues: until when no round is parked; whose frames came last, and when others' did. */
 	uint64_t no_wait;
 	bool has_dst;
 	uint16_t last_dst;
 	uint32_t others_at; /* seconds */
 	uint32_t stalled;   /* receive queues: took nothing during a whole series of retries; atomic */
+	uint64_t settle_at; /* ticks: when lingering entries are shown */
 } VH_CACHE_ALIGNED;
 
 struct vh_seg {
@@ -226,8 +228,14 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on);
 /* Takes up to VH_BATCH chains. Malformed ones are counted in `own` and are in batch->chains only. */
 void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters *own);
 
-/* Hands the chains of a round back to the guest and interrupts it where it asked for that. */
+/*
+ * Hands the chains of a round back to the guest and interrupts it where it asked for that. Of a large round
+ * some may linger (VH_LINGER), never one that the driver wants to be interrupted for.
+ */
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own);
+
+/* Shows the driver all that was handed back. By the queue's worker, or while the queue is stopped. */
+void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own);
 
 /*
  * Copies the frames batch->frame[which[0..n)] into the receiver's buffers, in order, with the offloads they

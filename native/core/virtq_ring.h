@@ -166,8 +166,12 @@ VH_INLINE void vh_used_put(
 	u->n++;
 }
 
-/* Makes the list visible, moves last_used on, and interrupts the guest if it wants that. */
-void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, struct vh_counters *own);
+/*
+ * Makes the list visible, moves last_used on, and interrupts the guest if it wants that. linger: split rings,
+ * so many entries at most stay unseen.
+ */
+void vh_used_publish(
+	struct vh_vq *vq, const struct vh_used_list *u, uint16_t linger, struct vh_counters *own);
 
 /*
  * Resolves the chain at `head` (< size) of a split ring to at most `room` segments in this process.

@@ -324,7 +324,7 @@ VH_INLINE uint32_t run(struct round *r, const uint8_t *which, uint32_t n, const 
 	}
 	r->vq->last_avail = r->place.at;
 	r->vq->avail_wrap = r->place.wrap;
-	vh_used_publish(r->vq, &r->used, r->own);
+	vh_used_publish(r->vq, &r->used, 0, r->own);
 	return done;
 }
 

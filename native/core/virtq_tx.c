@@ -237,11 +237,15 @@ VH_INLINE void complete(
 	struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own, const bool packed)
 {
 	struct vh_used_list used = {.at = vh_used_place(vq)};
+	uint16_t linger = 0;
 
 	for (uint16_t i = 0; i < b->chains; i++)
 		vh_used_put(vq, &used, (struct vh_taken){.id = b->head[i], .descs = packed ? b->descs[i] : 1},
 			packed);
-	vh_used_publish(vq, &used, own);
+	/* While what is written is logged, it is all shown: what is not shown is not marked either. */
+	if (!packed && b->chains >= VH_LINGER_ROUND && vq->log == NULL)
+		linger = vq->size / 4 < VH_LINGER ? vq->size / 4 : VH_LINGER;
+	vh_used_publish(vq, &used, linger, own);
 }
 
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own)

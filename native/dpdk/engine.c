@@ -84,6 +84,7 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	if (vh_eal_start(&o->eal, error, n) != 0)
 		return -1;
 	vh_engine.sw->retry.delay_ticks = o->retry_delay_us * vh_workers_ticks_per_us();
+	vh_engine.sw->linger_ticks = VH_LINGER_US * vh_workers_ticks_per_us();
 	if (vh_workers_start(vh_engine.sw, &workers, error, n) != 0)
 		return -1;
 	result = start_guards();

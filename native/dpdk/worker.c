@@ -69,7 +69,7 @@ uint32_t vh_workers_now(void)
 }
 
 /* Tells the guests of all live queues whether they should kick. Return: whether there is work after all. */
-static bool want_kicks(const struct plan *plan, bool on)
+static bool want_kicks(const struct worker *w, const struct plan *plan, bool on)
 {
 	bool work = false;
 
@@ -77,8 +77,10 @@ static bool want_kicks(const struct plan *plan, bool on)
 		struct vh_vq *vq = &plan->queue[i].port->tx[plan->queue[i].pair];
 
 		/* Nobody kicks at an uplink: its worker looks by itself (vh_workers_unkicked()). */
-		if (plan->queue[i].port->uplink == NULL && vh_vq_is_live(vq))
-			work |= vh_vq_want_kicks(vq, on);
+		if (plan->queue[i].port->uplink != NULL || !vh_vq_is_live(vq))
+			continue;
+		vh_txq_settle(vq, &plan->queue[i].port->counters[w->lane->worker]);
+		work |= vh_vq_want_kicks(vq, on);
 	}
 	return work;
 }
@@ -90,7 +92,7 @@ static void sleep_until_kicked(struct worker *w)
 	int timeout = __atomic_load_n(&w->unkicked, __ATOMIC_RELAXED) > 0 ? VH_UNKICKED_MS : VH_SLEEP_MS;
 	struct epoll_event events[16];
 
-	if (!want_kicks(plan, true)) {
+	if (!want_kicks(w, plan, true)) {
 		/* Offline: the control side need not wait for a sleeper, which holds no pointer across the
 		 * wait. */
 		rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
@@ -99,7 +101,7 @@ static void sleep_until_kicked(struct worker *w)
 		vh_count(&w->sleeps, 1);
 		plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
 	}
-	want_kicks(plan, false);
+	want_kicks(w, plan, false);
 }
 
 /* One round over the plan. Return: how many chains were moved. */

@@ -229,7 +229,8 @@ static uint32_t episode(struct model *m)
 			flush_one(m, rng_below(&test_rng, GUESTS));
 	}
 	for (uint32_t i = 0; i < GUESTS; i++)
-		while (m->pending[i].first < m->pending[i].n || m->r->port[i]->tx[0].parked != NULL)
+		while (m->pending[i].first < m->pending[i].n || m->r->port[i]->tx[0].parked != NULL ||
+			m->r->port[i]->tx[0].lingering > 0)
 			poll_one(m, i);
 	for (uint32_t i = 0; i < GUESTS; i++)
 		receive_all(m, i);

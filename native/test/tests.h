@@ -45,6 +45,11 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(notify_random_interleavings, false, ALL)                                                           \
 	X(notify_two_sleepers, true, ALL)                                                                    \
 	X(notify_race, true, ALL)                                                                            \
+	X(linger, false, SPLIT)                                                                              \
+	X(linger_short_ring, false, SPLIT)                                                                   \
+	X(linger_interrupts, false, SPLIT)                                                                   \
+	X(linger_event_index, false, SPLIT)                                                                  \
+	X(linger_stop, false, SPLIT)                                                                         \
 	X(switch_learns_and_floods, false, NONE)                                                             \
 	X(switch_moves, false, NONE)                                                                         \
 	X(switch_vlans, false, NONE)                                                                         \

@@ -58,9 +58,9 @@ generation some 135 cycles while the payload stayed in one core's cache, 335 whe
 On a virtual machine the two CPUs are not always the same two cores. Where this was written, a line's way to the other CPU
 and back took between 100 and 400 ns, and changed from one minute to the next: near cores share a cache, far ones do not.
 With rings of 1024 the guests' buffers and their descriptions (4 rings, 128 bytes of description and two or more lines
-of buffer each) fit no core's own cache, so small frames cost the guests' core 250 ns or so when the cores are far
-apart; no switch makes that rig faster then, and the ratio of rates says which of the two switches the guests
-wait for less. With rings of 512 and near cores the same guests take twice as many frames.
+of buffer each) fit no core's own cache, and testpmd's pool of 16384 buffers fits none at all: what a frame costs the
+guests depends on whether the buffers freed last are used next. A driver that is given back a whole ring of frames at
+once loses that order; so the switch lets the last 32 of a round linger (ARCHITECTURE.md).
 `;
 
 const nicText = `
