@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, fuzz, integration, e2e, machines; other
-//                                      words choose mocha tests by name (then only the mocha stages run unless named);
+//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, machines, guests,
+//                                      fuzz; other words choose mocha tests by name (then only the mocha stages run unless named);
 //                                      --full: also tests that take ten minutes and more
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -16,8 +16,8 @@ const limitMs = 40 * 60_000;
 const graceMs = 15_000;
 
 const npm = (script) => ['npm', ['run', '--silent', script]];
-const mochaStages = ['unit', 'integration', 'e2e', 'machines'];
-const stages = ['native', 'unit', 'check', 'fuzz', 'integration', 'e2e', 'machines'];
+const mochaStages = ['unit', 'rates', 'integration', 'e2e', 'machines', 'guests'];
+const stages = ['native', 'check', 'unit', 'rates', 'integration', 'e2e', 'machines', 'guests', 'fuzz'];
 
 const running = new Set();
 let interrupted = false;
@@ -101,16 +101,26 @@ async function runStage(stage, words, deadline, collect) {
 }
 
 /**
- * Stages that run beside others, on the other processor, and from which of them on; their output waits for its turn.
- * Emulated machines take none of this one's hugepages, so tests that count those are not disturbed; integration tests
- * compare rates, and are alone.
+ * Stages that run beside the others, on the other processor, one after the other, and from which on; their output waits
+ * for its turn. Emulated machines, and the guests of `guests`, take none of this one's hugepages, so tests that count
+ * those are not disturbed. What compares rates has the machine for itself: by its turn, `check` and `unit` have ended.
  */
-const besides = { check: 'native', fuzz: 'native', machines: 'e2e' };
+const besides = {
+  check: 'native',
+  unit: 'native',
+  machines: 'integration',
+  guests: 'integration',
+  fuzz: 'integration',
+};
+
+/** The end of the last stage that was to run beside the others. */
+let besideEnd = Promise.resolve();
 
 /** Return: what waits for the end, shows the output and tells the result. */
 function startBeside(stage, words, deadline) {
   const output = [];
-  const end = runStage(stage, words, deadline, output);
+  const end = besideEnd.then(() => (interrupted ? resultOf(false) : runStage(stage, words, deadline, output)));
+  besideEnd = end;
   return async () => {
     const result = await end;
     for (const chunk of output) process.stderr.write(chunk);

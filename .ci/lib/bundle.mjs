@@ -4,9 +4,8 @@ import { launcherSays } from './compile-planner.mjs';
 import { root, runLogged } from './task.mjs';
 
 /**
- * qemu-wrap's planner is started with every guest, so that loading its modules one by one would count: it becomes one
- * file, `build/bundle/cli/wrap-plan.js`, with the code that V8 makes of it beside it and `wrap-start.cjs` to run it.
- * The files lie as deep below the root as the modules they are made of: what finds the package by its own place
+ * What is started often becomes a few files, since finding and loading hundreds of modules one by one takes longer than
+ * their work. They lie as deep below the root as the modules they are made of: what finds the package by its own place
  * goes on finding it.
  */
 const dir = join(root, 'build/bundle/cli');
@@ -23,16 +22,37 @@ const nodeFlags = [
 const common = {
   absWorkingDir: root,
   outdir: dir,
-  outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
-  format: 'cjs',
   target: 'node20',
-  // ASCII only: the text is read as bytes.
+  // ASCII only: the text of qemu-wrap's planner is read as bytes.
   charset: 'ascii',
   minify: true,
   legalComments: 'none',
   logLevel: 'warning',
+};
+
+/** The command line, in `main.js`; what is imported on first use only, as the switch itself is, is in files of its own. */
+const commandLine = {
+  ...common,
+  entryPoints: ['src/cli/main.ts'],
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'main-[hash]',
+  // For packages that are CommonJS.
+  banner: {
+    js: "import{createRequire as requireOfBundle}from'node:module';const require=requireOfBundle(import.meta.url);",
+  },
+};
+
+/**
+ * qemu-wrap's planner is started with every guest: one file, `wrap-plan.js`, with the code that V8 makes of it beside it
+ * and `wrap-start.cjs` to run it.
+ */
+const planner = {
+  ...common,
+  outExtension: { '.js': '.cjs' },
+  format: 'cjs',
   // Code that was compiled ahead cannot contain import().
   supported: { 'dynamic-import': false },
   // Only made when it is asked for: Node's URLs cost more than reading the host's hugepages.
@@ -61,13 +81,14 @@ export async function bundle() {
   const { build } = await import('esbuild');
   rmSync(dir, { recursive: true, force: true });
   const lazy = new Map();
+  await build(commandLine);
   await build({
-    ...common,
+    ...planner,
     entryPoints: ['src/cli/wrap-plan.ts'],
     outExtension: { '.js': '.js' },
     plugins: [apart(lazy)],
   });
-  await build({ ...common, entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) } });
+  await build({ ...planner, entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) } });
   await runLogged('bundle', process.execPath, [...nodeFlags, '.ci/lib/compile-planner.mjs', dir], {
     input: launcherSays,
   });

@@ -9,6 +9,7 @@ const sources = ['.ci/lib/guest.mjs'];
 /** Debian's smallest kernel, and the drivers the guests use (the last two: the power button that libvirt presses). */
 const guest = {
   name: 'guest',
+  image: 'vmlinux',
   metaPackage: 'linux-image-cloud-amd64',
   modules: ['virtio_pci', 'virtio_net', '8021q', 'button', 'evdev'],
   init: '.ci/guest/init',
@@ -18,6 +19,7 @@ const guest = {
 /** A machine to run this clone in, which it sees through 9p: for what the kernel here may lack (cuse). */
 const machine = {
   name: 'machine',
+  image: 'vmlinuz',
   metaPackage: 'linux-image-amd64',
   modules: ['virtio_pci', '9pnet_virtio', '9p', 'overlay', 'cuse', 'tun'],
   init: '.ci/guest/machine',

@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { updateLists } from './packages.mjs';
 import { fingerprint, isCurrent, record } from './stamp.mjs';
 import { TaskError, ask, root, runLogged, say } from './task.mjs';
+import { unpackKernel } from './vmlinux.mjs';
 
 /** Debian kernels to boot in QEMU: their packages are unpacked below build/, never installed. */
 
@@ -84,18 +85,20 @@ async function packInitramfs({ dir, init, modules }, version) {
 }
 
 /**
- * Makes build/NAME/vmlinuz and build/NAME/initramfs.cpio: `metaPackage` names the kernel, `modules` those of its
- * modules that are loaded at start, and `init` is the first process.
+ * Makes build/NAME/IMAGE and build/NAME/initramfs.cpio: `metaPackage` names the kernel, `modules` those of its modules
+ * that are loaded at start, and `init` is the first process. IMAGE is `vmlinux`, unpacked, or `vmlinuz`.
  */
-export async function ensureBoot({ name, metaPackage, modules, init, sources }) {
+export async function ensureBoot({ name, image, metaPackage, modules, init, sources }) {
   const dir = join(root, 'build', name);
   const kernelDir = join(dir, 'kernel');
   if (!existsSync(kernelDir)) await fetchKernel(metaPackage, kernelDir);
   const version = readdirSync(join(kernelDir, 'lib/modules'))[0];
-  const print = fingerprint([init, '.ci/lib/kernel.mjs', ...sources, busybox], version);
-  if (isCurrent(name, print, [`build/${name}/vmlinuz`, `build/${name}/initramfs.cpio`])) return;
+  const print = fingerprint([init, '.ci/lib/kernel.mjs', '.ci/lib/vmlinux.mjs', ...sources, busybox], version);
+  if (isCurrent(name, print, [`build/${name}/${image}`, `build/${name}/initramfs.cpio`])) return;
   say(`- packing the file system of build/${name}`);
   await packInitramfs({ dir, init, modules }, version);
-  cpSync(join(kernelDir, 'boot', `vmlinuz-${version}`), join(dir, 'vmlinuz'));
+  const packed = join(kernelDir, 'boot', `vmlinuz-${version}`);
+  if (image === 'vmlinux') unpackKernel(packed, join(dir, image));
+  else cpSync(packed, join(dir, image));
   record(name, print);
 }

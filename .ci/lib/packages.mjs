@@ -17,7 +17,7 @@ const groups = {
   guest: {
     'busybox-static': "the test guests' user space",
     cpio: "packs the test guests' file system",
-    lz4: 'unpacks the kernel of guests within a guest',
+    lz4: "unpacks the test guests' kernel",
   },
   // The machine with a card that has VMDq; its QEMU is a newer one, unpacked side by side (lib/qemu.mjs).
   machine: {

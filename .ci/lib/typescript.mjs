@@ -4,6 +4,9 @@ import { bundle } from './bundle.mjs';
 import { filesBelow, fingerprint, isCurrent, isDirectory, record } from './stamp.mjs';
 import { root, runLogged, say } from './task.mjs';
 
+/** As in package.json. */
+const found = 'build/stamp/tsc';
+
 /** Compiled files whose source is gone: a test that was deleted must not go on running. */
 function pruneOrphans() {
   for (const dir of ['build/src', 'build/test'].filter(isDirectory)) {
@@ -23,7 +26,10 @@ export async function ensureTypeScript() {
   if (isCurrent('typescript', print, ['build/src', 'build/test', 'build/bundle'])) return;
   say('- compiling TypeScript');
   pruneOrphans();
-  await runLogged('tsc', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+  // What it found is kept for `npm run check`, and never used here: it would write no file that it wrote before.
+  rmSync(join(root, found), { force: true });
+  const keep = ['--incremental', '--tsBuildInfoFile', found];
+  await runLogged('tsc', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json', ...keep]);
   await bundle();
   record('typescript', print);
 }

@@ -23,6 +23,8 @@ export interface BindDraft {
   /** What keeps it, in a few words. */
   readonly how: string;
   readonly actions: readonly Action[];
+  /** What has the card change hands once more, after `actions`; it does nothing to one that has. */
+  readonly again: readonly string[];
   readonly diff: string;
 }
 
@@ -39,9 +41,10 @@ async function draftDriverctl(host: Host, { address, driver, moves }: Binding): 
   const load = ['driverctl', 'load-override', address];
   const giveBack = had ? load : ['driverctl', 'unset-override', address];
   const how = 'driverctl';
-  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const draft = { how, again: load, diff };
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { ...draft, actions };
   const undone: Action = { kind: 'run', undo: giveBack };
-  return { how, actions: moves === 'now' ? followedBy(actions, load, giveBack) : [undone, ...actions], diff };
+  return { ...draft, actions: moves === 'now' ? followedBy(actions, load, giveBack) : [undone, ...actions] };
 }
 
 const BEFORE = '# Driver before: ';
@@ -57,14 +60,14 @@ async function draftUdev(host: Host, { address, driver, present, moves }: Bindin
   const before = present === driver ? beforeOf(old) : present;
   const text = ruleText(address, driver, before);
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text }]);
-  const how = 'a udev rule';
-  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { how, actions, diff };
+  const draft = { how: 'a udev rule', again: trigger('add', address), diff };
+  if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { ...draft, actions };
   const bind: Action = {
     kind: 'run',
-    ...(moves === 'now' ? { command: trigger('add', address) } : {}),
+    ...(moves === 'now' ? { command: draft.again } : {}),
     undo: trigger('offline', address),
   };
-  return { how, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind], diff };
+  return { ...draft, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind] };
 }
 
 function beforeOf(rule: string | undefined): string | undefined {

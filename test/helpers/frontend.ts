@@ -13,7 +13,7 @@ const directory = `${root}native/build/test/frontend`;
 
 /** Builds what is out of date. */
 export async function buildFrontEnd(scope: Scope, ...programs: FrontEndProgram[]): Promise<void> {
-  const args = ['-s', '-C', `${root}native/test/frontend`, ...programs];
+  const args = ['-s', '-j2', '-C', `${root}native/test/frontend`, ...programs];
   const { code, stderr } = await runToEnd(scope, 'make', args, { deadline: BUILD_DEADLINE_MS });
   if (code !== 0) throw new Error(`native/test/frontend does not build: ${stderr}`);
 }

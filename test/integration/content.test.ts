@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { frame } from '../helpers/frames.js';
 import { watchForLeaks } from '../helpers/leaks.js';
-import { Scope } from '../helpers/scope.js';
+import { Scope, withScope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
+import { until } from '../helpers/until.js';
 import { RecordingGuest, broadcast } from '../helpers/virtio-user.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' };
+type Name = keyof typeof macs;
+const names = ['a', 'b'] as const;
 
 /** Every length from the shortest to the longest that matters, odd ones too, some tagged, some to everybody. */
 function frames(from: string, to: string): Buffer[] {
@@ -56,10 +59,12 @@ describe('frames between virtio-user guests arrive unchanged and in order', func
   let noLeaks: () => Promise<void>;
   const suite = new Scope();
   let vswitch: Switch;
+  const sockets = { a: '', b: '' };
 
   before(async () => {
     noLeaks = await watchForLeaks();
     vswitch = await Switch.start(suite);
+    for (const name of names) sockets[name] = (await vswitch.addPort(name)).socket;
   });
 
   after(async () => {
@@ -69,27 +74,25 @@ describe('frames between virtio-user guests arrive unchanged and in order', func
 
   for (const variant of variants) {
     it(variant.title, async () => {
-      const scope = new Scope();
-      try {
-        await exchange(scope, variant);
-      } finally {
-        await scope.close();
-      }
+      await withScope((scope) => exchange(scope, variant));
+      // The next guests come to the same ports.
+      const waiting = async (): Promise<boolean> => (await vswitch.ports()).every(({ state }) => state === 'waiting');
+      await until(waiting, { deadline: 10_000, what: 'the switch to see the guests go' });
     });
   }
 
   async function exchange(scope: Scope, variant: Variant): Promise<void> {
     const sent = { a: frames(macs.a, macs.b), b: frames(macs.b, macs.a) };
-    const start = async (name: 'a' | 'b'): Promise<RecordingGuest> => {
-      const { socket } = await vswitch.addPort(name);
-      scope.defer(`port ${name}`, () => vswitch.removePort(name));
-      const nic = { socket, mac: macs[name], ...(variant.device === undefined ? {} : { device: variant.device }) };
+    const before = { a: await vswitch.counters('a'), b: await vswitch.counters('b') };
+    const start = (name: Name): Promise<RecordingGuest> => {
+      const device = variant.device === undefined ? {} : { device: variant.device };
+      const nic = { socket: sockets[name], mac: macs[name], ...device };
       return RecordingGuest.start(scope, nic, sent[name], {
         smallBuffers: variant.smallBuffers ?? false,
       });
     };
-    const [a, b] = [await start('a'), await start('b')];
-    for (const name of ['a', 'b']) {
+    const [a, b] = await Promise.all([start('a'), start('b')]);
+    for (const name of names) {
       const { features } = await vswitch.portReady(name);
       for (const wanted of variant.features ?? [])
         assert.ok(features.includes(wanted), `${wanted} in ${features.join()}`);
@@ -106,11 +109,13 @@ describe('frames between virtio-user guests arrive unchanged and in order', func
       ['a', 'b'],
       ['b', 'a'],
     ] as const) {
-      const { txPackets, txBytes, rxPackets, rxBytes, drops } = await vswitch.counters(name);
+      const [was, now] = [before[name], await vswitch.counters(name)];
+      const [txPackets, txBytes] = [now.txPackets - was.txPackets, now.txBytes - was.txBytes];
+      const [rxPackets, rxBytes] = [now.rxPackets - was.rxPackets, now.rxBytes - was.rxBytes];
       assert.deepEqual([txPackets, txBytes], total(sent[name]), `sent by ${name}`);
       assert.deepEqual([rxPackets, rxBytes], total(sent[other]), `received by ${name}`);
       assert.deepEqual(
-        Object.entries(drops).filter(([, count]) => count > 0),
+        Object.entries(now.drops).filter(([reason, count]) => count > (was.drops[reason] ?? 0)),
         [],
         `drops at ${name}`,
       );

@@ -21,7 +21,7 @@ mount --bind "$(dirname "$node")" opt/node
 mount --bind "$repo" opt/vhost-host
 echo kernel > "boot/vmlinuz-$(uname -r)"
 echo '# static' > etc/fstab
-program="$system /opt/node/$(basename "$node") /opt/vhost-host/build/src/cli/main.js"
+program="$system /opt/node/$(basename "$node") /opt/vhost-host/build/bundle/cli/main.js"
 vh() { chroot $program "$@"; }
 more=$(($(cat ${SMALL}) + 8))
 everything() {
@@ -102,7 +102,7 @@ describe('vhost-host setup on a system of its own', function () {
       menu
       begin
       image="--root $system --package-root /opt/vhost-host --guest-memory 2G --page-size 1G --no-boot"
-      vh_outside() { "$node" "$repo/build/src/cli/main.js" setup "$@"; }
+      vh_outside() { "$node" "$repo/build/bundle/cli/main.js" setup "$@"; }
       vh_outside $image --yes --json
       linux | head -1
       cat etc/systemd/system/mnt-huge.mount | grep ^Options

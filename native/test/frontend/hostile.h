@@ -37,9 +37,9 @@ int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOC
 /* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
 int hostile_full(int argc, char **argv);
 
-/* Random messages and ring contents until the time is up; paced: about this many steps a second, 0: as many
- * as go. Return: how many connections it took. */
-uint64_t hostile_play(const char *path, struct dice *dice, uint64_t until_ns, uint32_t paced);
+/* Random messages and ring contents until the time is up, which another process may write; paced: about this
+ * many steps a second, 0: as many as go. Return: how many connections it took. */
+uint64_t hostile_play(const char *path, struct dice *dice, const uint64_t *until_ns, uint32_t paced);
 
 /* Spoils the rings of a running guest at random. */
 void hostile_spoil(struct guest *g, struct dice *dice);

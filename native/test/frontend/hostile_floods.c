@@ -2,9 +2,7 @@
 #include "rate.h"
 #include "hostile.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 /* Keeps a transmit ring full of chains that are as long as the ring and empty, or of honest small frames to
@@ -19,8 +17,8 @@ static void flood(const struct attacker *self)
 	if (!guest_make(&g, self->path, EVIL, false, 1024) || !guest_up(&g))
 		hostile_fail("chains", "the port does not take a front end");
 	guest_send(&g, EVIL, GUEST_MIN_FRAME, g.size);
-	while (vu_now() < self->until) {
-		uint32_t on = __atomic_load_n(self->shared, __ATOMIC_RELAXED);
+	while (attacker_goes_on(self)) {
+		uint32_t on = __atomic_load_n(&self->orders->on, __ATOMIC_RELAXED);
 
 		for (uint32_t i = 0; on != now && i < g.size; i++) {
 			struct ring_desc *d = &r->desc[i];
@@ -59,8 +57,8 @@ static void crowd(const struct attacker *self)
 		hostile_fail("full", "the ports do not take front ends");
 	guest_send(&to, EVIL, GUEST_MIN_FRAME, 1);
 	guest_send(&from, EVIL + 1, GUEST_MIN_FRAME, from.size);
-	while (vu_now() < self->until) {
-		bool full = __atomic_load_n(self->shared, __ATOMIC_RELAXED) != 0;
+	while (attacker_goes_on(self)) {
+		bool full = __atomic_load_n(&self->orders->on, __ATOMIC_RELAXED) != 0;
 
 		while (ring_reap(r, &ignored))
 			;
@@ -79,37 +77,25 @@ static void crowd(const struct attacker *self)
 	guest_free(&to);
 }
 
-static void tell(const struct attacker *self, pid_t child, bool on)
-{
-	(void)child;
-	__atomic_store_n(self->shared, on ? 1 : 0, __ATOMIC_RELAXED);
-}
-
-static int compare_with(struct attacker *attacker, char **argv, const char *switch_pid)
-{
-	attacker->turn = tell;
-	attacker->shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (attacker->shared == MAP_FAILED)
-		hostile_fail("rate", "no memory");
-	attacker->until = vu_now() + strtoull(argv[2], NULL, 0) * 1000000000ULL;
-	return rate_compare(argv[0], argv[1], switch_pid, attacker);
-}
-
 /* What chains cost the others more than honest frames would. */
 int hostile_chains(int argc, char **argv)
 {
+	struct comparison of = {
+		.path_a = argv[0], .path_b = argv[1], .seconds = argv[2], .switch_pid = argv[4]};
 	struct attacker attacker = {.run = flood, .path = argv[3]};
 
 	(void)argc;
-	return compare_with(&attacker, argv, argv[4]);
+	return rate_compare(&of, &attacker);
 }
 
 /* What a full ring costs guests that have nothing to do with it. */
 int hostile_full(int argc, char **argv)
 {
+	struct comparison of = {
+		.path_a = argv[0], .path_b = argv[1], .seconds = argv[2], .switch_pid = argv[6]};
 	struct attacker attacker = {
 		.run = crowd, .path = argv[3], .path_to = argv[4], .slow = strcmp(argv[5], "slow") == 0};
 
 	(void)argc;
-	return compare_with(&attacker, argv, argv[6]);
+	return rate_compare(&of, &attacker);
 }

@@ -14,21 +14,21 @@ static void play(const struct attacker *self)
 	struct dice d = {.state = self->seed | 1ULL << 63};
 
 	setpriority(PRIO_PROCESS, 0, RATE_NICE);
-	hostile_play(self->path, &d, self->until, PACE);
+	hostile_play(self->path, &d, &self->orders->until, PACE);
 }
 
-static void stop_or_go(const struct attacker *self, pid_t child, bool on)
+static void stop_or_go(pid_t child, bool on)
 {
-	(void)self;
 	kill(child, on ? SIGCONT : SIGSTOP);
 }
 
 int hostile_measure(int argc, char **argv)
 {
+	struct comparison of = {
+		.path_a = argv[0], .path_b = argv[1], .seconds = argv[2], .switch_pid = argv[5]};
 	struct attacker attacker = {.run = play, .turn = stop_or_go, .path = argv[3]};
 
 	(void)argc;
-	attacker.until = vu_now() + strtoull(argv[2], NULL, 0) * 1000000000ULL;
 	attacker.seed = strtoull(argv[4], NULL, 0);
-	return rate_compare(argv[0], argv[1], argv[5], &attacker);
+	return rate_compare(&of, &attacker);
 }

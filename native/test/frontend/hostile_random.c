@@ -171,14 +171,19 @@ static bool begin(struct guest *g, struct dice *d)
 	}
 }
 
-uint64_t hostile_play(const char *path, struct dice *d, uint64_t until, uint32_t paced)
+static bool is_over(const uint64_t *until)
+{
+	return vu_now() >= __atomic_load_n(until, __ATOMIC_RELAXED);
+}
+
+uint64_t hostile_play(const char *path, struct dice *d, const uint64_t *until, uint32_t paced)
 {
 	struct guest split, ring;
 	uint64_t connections = 0, steps = 0, start = vu_now();
 
 	if (!guest_make(&split, path, EVIL, false, 256) || !guest_make(&ring, path, EVIL, true, 256))
 		hostile_fail("random", "no memory");
-	while (vu_now() < until) {
+	while (!is_over(until)) {
 		struct guest *g = dice_below(d, 2) ? &split : &ring;
 
 		if (!begin(g, d))
@@ -191,7 +196,7 @@ uint64_t hostile_play(const char *path, struct dice *d, uint64_t until, uint32_t
 			steps++;
 			/* A pace, not a wait: nothing depends on it. */
 			while (paced > 0 && (vu_now() - start) / 1000000 * paced / 1000 < steps &&
-				vu_now() < until)
+				!is_over(until))
 				poll(NULL, 0, 1);
 		}
 		guest_down(g);
@@ -207,6 +212,6 @@ int hostile_random(int argc, char **argv)
 	uint64_t until = vu_now() + strtoull(argv[1], NULL, 0) * 1000000000ULL;
 
 	(void)argc;
-	printf("%llu connections\n", (unsigned long long)hostile_play(argv[0], &d, until, 0));
+	printf("%llu connections\n", (unsigned long long)hostile_play(argv[0], &d, &until, 0));
 	return 0;
 }

@@ -1,72 +1,45 @@
 /*
  * What a well-behaved pair has left while a hostile front end is at work: short windows with and without it,
  * in turns, so that whatever else the machine does hits both alike. The ratio is the median of those of
- * neighbours.
+ * neighbours, of which those count during which the machine was ours.
  *
  * The rate is frames per second of processor time of the switch's workers: on a machine with fewer CPUs than
  * busy threads, frames per second of the clock say who was scheduled and nothing else. What a worker does for
  * the hostile guest is in its time; what it waits is not, and shows as the longest gap between two frames.
  */
 #include "rate.h"
+#include "cputime.h"
 #include "hostile.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define A 1
 #define B 2
 #define WINDOW_NS 100000000ULL
-#define MAX_WINDOWS 1000
+#define MAX_PAIRS 1000
+/* A pair is disturbed when others took more than the fifth part of a processor: ticks say no less for
+ * certain. */
+#define FOREIGN_PART 5
+/* How many times as long as was asked for undisturbed pairs are waited for. */
+#define PATIENCE 3
 #define PATIENCE_NS 10000000000ULL
 
 static struct guest a, b;
 
-static const char *pid; /* of the switch */
-
-/* Reads the first number of a file below /proc/PID/task/TID. */
-static uint64_t number_in(const char *tid, const char *file, char *text, size_t n)
-{
-	char path[300];
-	FILE *f;
-	uint64_t value = 0;
-
-	snprintf(path, sizeof(path), "/proc/%s/task/%s/%s", pid, tid, file);
-	f = fopen(path, "re");
-	if (f == NULL || fgets(text, (int)n, f) == NULL)
-		text[0] = '\0';
-	else
-		value = strtoull(text, NULL, 10);
-	if (f != NULL)
-		fclose(f);
-	return value;
-}
+static pid_t pid; /* of the switch */
 
 /* Nanoseconds for which the switch's workers have run. */
 static uint64_t worker_time(void)
 {
-	char path[64], text[100];
-	uint64_t sum = 0;
-	struct dirent *e;
-	DIR *tasks;
+	uint64_t sum = cputime_of(pid, "vh-worker");
 
-	snprintf(path, sizeof(path), "/proc/%s/task", pid);
-	tasks = opendir(path);
-	while (tasks != NULL && (e = readdir(tasks)) != NULL) {
-		number_in(e->d_name, "comm", text, sizeof(text));
-		if (strncmp(text, "vh-worker", 9) == 0)
-			sum += number_in(e->d_name, "schedstat", text, sizeof(text));
-	}
-	if (tasks != NULL)
-		closedir(tasks);
 	if (sum == 0)
 		hostile_fail("rate", "the switch has no workers");
 	return sum;
@@ -153,37 +126,105 @@ static pid_t start(const struct attacker *attacker)
 	return child;
 }
 
-int rate_compare(
-	const char *path_a, const char *path_b, const char *switch_pid, const struct attacker *attacker)
+/* Nanoseconds of processor time that went to nobody of ours. */
+static int64_t foreign_time(pid_t child)
 {
-	static double with[MAX_WINDOWS], without[MAX_WINDOWS], ratio[MAX_WINDOWS];
-	uint64_t gap_with = 0, gap_without = 0;
-	int n = 0, status;
-	double w, wo;
-	pid_t child;
+	return (int64_t)(cputime_machine() - cputime_of(pid, "") - cputime_of(child, "") -
+			 cputime_of(getpid(), ""));
+}
 
-	pid = switch_pid;
-	pair_up(path_a, path_b);
-	child = start(attacker);
-	for (; n < MAX_WINDOWS && vu_now() + 2 * WINDOW_NS < attacker->until; n++) {
-		attacker->turn(attacker, child, true);
-		with[n] = window(&gap_with);
-		attacker->turn(attacker, child, false);
-		without[n] = window(&gap_without);
-		ratio[n] = with[n] / without[n];
+/* Two windows, one after the other. */
+struct pair {
+	double with, without;
+	bool disturbed;
+};
+
+struct course {
+	struct attacker *attacker;
+	struct orders *orders;
+	pid_t child;
+	uint64_t gap_with, gap_without;
+};
+
+static void turn(const struct course *c, bool on)
+{
+	__atomic_store_n(&c->orders->on, on ? 1 : 0, __ATOMIC_RELAXED);
+	if (c->attacker->turn != NULL)
+		c->attacker->turn(c->child, on);
+}
+
+static struct pair one_pair(struct course *c)
+{
+	uint64_t begin = vu_now();
+	int64_t foreign = foreign_time(c->child);
+	struct pair p;
+
+	turn(c, true);
+	p.with = window(&c->gap_with);
+	turn(c, false);
+	p.without = window(&c->gap_without);
+	foreign = foreign_time(c->child) - foreign;
+	p.disturbed = foreign > (int64_t)((vu_now() - begin) / FOREIGN_PART);
+	return p;
+}
+
+/* Prints what was measured; with too few pairs that nobody disturbed, of all of them. */
+static void tell(const struct course *c, const struct pair *pairs, int n, int clean, bool enough)
+{
+	static double with[MAX_PAIRS], without[MAX_PAIRS], ratio[MAX_PAIRS];
+	int used = 0;
+	double w, wo;
+
+	for (int i = 0; i < n; i++) {
+		if (enough && pairs[i].disturbed)
+			continue;
+		with[used] = pairs[i].with;
+		without[used] = pairs[i].without;
+		ratio[used++] = pairs[i].with / pairs[i].without;
 	}
-	attacker->turn(attacker, child, true);
-	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+	w = median(with, used);
+	wo = median(without, used);
+	printf("{\"pairs\":%d,\"undisturbed\":%d,\"with\":%.3f,\"without\":%.3f,\"ratio\":%.3f,", n, clean, w,
+		wo, median(ratio, used));
+	printf("\"gapMsWith\":%llu,\"gapMsWithout\":%llu}\n", (unsigned long long)c->gap_with / 1000000,
+		(unsigned long long)c->gap_without / 1000000);
+}
+
+static void end(struct course *c)
+{
+	int status;
+
+	__atomic_store_n(&c->orders->until, 0, __ATOMIC_RELAXED);
+	turn(c, true);
+	while (waitpid(c->child, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		hostile_fail("rate", "the hostile process failed");
+}
+
+int rate_compare(const struct comparison *of, struct attacker *attacker)
+{
+	static struct pair pairs[MAX_PAIRS];
+	uint64_t ns = strtoull(of->seconds, NULL, 0) * 1000000000ULL;
+	struct course c = {.attacker = attacker};
+	int n = 0, clean = 0, wanted = (int)(ns / (2 * WINDOW_NS));
+
+	c.orders = mmap(NULL, sizeof(*c.orders), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (c.orders == MAP_FAILED || wanted == 0)
+		hostile_fail("rate", "no memory, or no time");
+	attacker->orders = c.orders;
+	pid = (pid_t)atoi(of->switch_pid);
+	pair_up(of->path_a, of->path_b);
+	c.orders->until = vu_now() + PATIENCE * ns;
+	c.child = start(attacker);
+	while (n < MAX_PAIRS && clean < wanted && vu_now() + 4 * WINDOW_NS < c.orders->until) {
+		pairs[n] = one_pair(&c);
+		clean += !pairs[n++].disturbed;
+	}
+	end(&c);
 	if (n == 0)
 		hostile_fail("rate", "no window fits in the time");
-	w = median(with, n);
-	wo = median(without, n);
-	printf("{\"windows\":%d,\"with\":%.3f,\"without\":%.3f,\"ratio\":%.3f,", n, w, wo, median(ratio, n));
-	printf("\"gapMsWith\":%llu,\"gapMsWithout\":%llu}\n", (unsigned long long)gap_with / 1000000,
-		(unsigned long long)gap_without / 1000000);
+	tell(&c, pairs, n, clean, clean >= wanted);
 	guest_free(&a);
 	guest_free(&b);
 	return 0;

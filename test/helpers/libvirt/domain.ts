@@ -27,7 +27,7 @@ function stockXml({ name, type, mac }: DomainOptions, vm: string): string {
   <vcpu>1</vcpu>
   <os>
     <type arch='x86_64' machine='pc'>hvm</type>
-    <kernel>${vm}/vmlinuz</kernel>
+    <kernel>${vm}/vmlinux</kernel>
     <initrd>${vm}/initramfs</initrd>
     <cmdline>${kernelArguments}</cmdline>
   </os>

@@ -76,7 +76,7 @@ export async function makeFiles(scope: Scope, space: Namespace): Promise<Files> 
   await symlink('/run', `${dir}/var/run`);
   await writeEtc(`${dir}/etc`, files.pages);
   // Copies: libvirt gives what a guest reads to QEMU's user.
-  await copyFile(kernel, `${files.vm}/vmlinuz`);
+  await copyFile(kernel, `${files.vm}/vmlinux`);
   await copyFile(initramfs, `${files.vm}/initramfs`);
   await space.sh('mount', '--bind', root, files.repo);
   await space.sh('mount', '-t', 'hugetlbfs', '-o', 'pagesize=2M', 'hugetlbfs', files.pages);

@@ -102,6 +102,15 @@ describe('setup: a network card for the switch', () => {
     equal(await memory.host.stat(rulePath(CARD)), undefined);
   });
 
+  it('that stays where it was is asked for again, and has moved then', async () => {
+    const memory = withUdev(machine());
+    let asked = 0;
+    memory.commands.set(TRIGGER, () => (++asked < 3 ? {} : drivenBy(memory, 'vfio-pci')()));
+    await applyOnce(memory, () => plan(memory));
+    equal(asked, 3);
+    equal(await memory.host.realpath(`${DEVICE}/driver`), '/sys/bus/pci/drivers/vfio-pci');
+  });
+
   it('undo refuses where somebody changed the rule', async () => {
     const memory = withUdev(machine());
     await applyOnce(memory, () => plan(memory));

@@ -17,13 +17,12 @@ async function until(condition: () => boolean): Promise<void> {
 
 for (const [variant, flags] of Object.entries(VARIANTS)) {
   describe(`launcher, ${variant}`, function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     let pkg: TestPackage;
     let files: number[];
     let fake: FakeSwitch | undefined;
 
     before(function () {
-      this.timeout(60_000);
       pkg = new TestPackage(flags);
       // Descriptors 3 to 40 of the wrapper: a file of its own each, and a hole at 17.
       files = Array.from({ length: 38 }, (_, i) => openSync(join(pkg.root, `file-${i + 3}`), 'w'));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
+import { guestBeside, switchBeside, watchBeside } from '../helpers/beside.js';
 import { Guest } from '../helpers/guest.js';
-import { watchForLeaks } from '../helpers/leaks.js';
 import { linkCounters, ping, transfer } from '../helpers/network.js';
-import { recipeGuest, recipePort } from '../helpers/recipe.js';
+import { recipePort } from '../helpers/recipe.js';
 import { Scope } from '../helpers/scope.js';
-import { Switch } from '../helpers/switch.js';
+import type { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 
 /** One guest of each kind that Linux has a driver path for; the first talks with all others. */
@@ -26,7 +26,7 @@ describe('Linux guests, started through qemu-wrap, talk through the switch', fun
   let vswitch: Switch;
 
   async function boot(kind: Kind): Promise<void> {
-    const guest = await Guest.boot(scope, recipeGuest({ ...kind, runDir: vswitch.runDir }));
+    const guest = await Guest.boot(scope, guestBeside({ ...kind, runDir: vswitch.runDir }));
     await guest.address(`${kind.address}/24`);
     guests.set(kind.name, guest);
   }
@@ -41,8 +41,8 @@ describe('Linux guests, started through qemu-wrap, talk through the switch', fun
   const others = kinds.slice(1);
 
   before(async () => {
-    noLeaks = await watchForLeaks();
-    vswitch = await Switch.start(scope);
+    noLeaks = await watchBeside();
+    vswitch = await switchBeside(scope);
     await Promise.all(kinds.map(boot));
   });
 
@@ -109,8 +109,8 @@ describe('Linux guests, started through qemu-wrap, talk through the switch', fun
   it('carries megabytes both ways at the same time, unchanged', async () => {
     for (const kind of others) {
       await Promise.all([
-        transfer(guestOf(kind), guestOf(plain), plain.address, 4),
-        transfer(guestOf(plain), guestOf(kind), kind.address, 4),
+        transfer(guestOf(kind), guestOf(plain), plain.address, 2),
+        transfer(guestOf(plain), guestOf(kind), kind.address, 2),
       ]);
     }
   });

@@ -1,9 +1,7 @@
+import { guestBeside, switchBeside, watchBeside } from '../helpers/beside.js';
 import { Child } from '../helpers/child.js';
 import { Guest, machineArgs } from '../helpers/guest.js';
-import { watchForLeaks } from '../helpers/leaks.js';
-import { recipeGuest } from '../helpers/recipe.js';
 import { withScope } from '../helpers/scope.js';
-import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 
 const address = '10.0.0.50';
@@ -21,18 +19,18 @@ describe("iPXE, QEMU's own boot ROM, as a guest", function () {
   this.timeout(150_000);
 
   it('gets an address by DHCP from a Linux guest', async () => {
-    const noLeaks = await watchForLeaks();
+    const noLeaks = await watchBeside();
     await withScope(async (scope) => {
-      const vswitch = await Switch.start(scope);
+      const vswitch = await switchBeside(scope);
       const server = await Guest.boot(
         scope,
-        recipeGuest({ name: 'server', mac: '52:54:00:00:00:21', runDir: vswitch.runDir }),
+        guestBeside({ name: 'server', mac: '52:54:00:00:00:21', runDir: vswitch.runDir }),
       );
       await server.address('10.0.0.1/24');
       await server.sh(`printf '%s\\n' ${dhcpConfig.map((line) => `'${line}'`).join(' ')} >/tmp/udhcpd.conf`);
       await server.sh('touch /tmp/leases; udhcpd -f /tmp/udhcpd.conf >/tmp/udhcpd.log 2>&1 &');
 
-      const { command, args, env } = recipeGuest({ name: 'rom', mac: '52:54:00:00:00:22', runDir: vswitch.runDir });
+      const { command, args, env } = guestBeside({ name: 'rom', mac: '52:54:00:00:00:22', runDir: vswitch.runDir });
       const rom = await Child.start(scope, 'the iPXE guest', command, [...machineArgs('rom'), ...args, '-boot', 'n'], {
         ...(env === undefined ? {} : { env }),
       });

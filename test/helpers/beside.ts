@@ -1,0 +1,17 @@
+import { watchForLeaks } from './leaks.js';
+import { recipeGuest } from './recipe.js';
+import type { RecipeOptions } from './recipe.js';
+import type { GuestOptions } from './guest.js';
+import type { Scope } from './scope.js';
+import { Switch } from './switch.js';
+
+/** For tests of test/guests, which run beside others: they take none of this machine's hugepages, and count none. */
+
+export const watchBeside = (): Promise<() => Promise<void>> => watchForLeaks({ pages: false });
+
+export const switchBeside = (scope: Scope): Promise<Switch> => Switch.start(scope, { args: ['--hugepages', 'off'] });
+
+export function guestBeside(options: RecipeOptions): GuestOptions {
+  const { env, ...guest } = recipeGuest(options);
+  return { ...guest, env: { ...env, VHOST_HOST_WRAP_HUGEPAGES: 'off' } };
+}
