@@ -65,6 +65,13 @@ describe('a domain on /dev/usvhost-1, with libvirt', function () {
     await until(async () => (await run('virsh', 'version')).code === 0, { deadline: SLOW, what: 'libvirtd' });
   };
 
+  const said = (): string => readFileSync(SERIAL, 'utf8');
+  const answers = (count: number): Promise<unknown> =>
+    until(() => (said().match(/reply \d+\n/g) ?? []).length >= count, {
+      deadline: SLOW,
+      what: `${count} answers (${SERIAL})`,
+    });
+
   before(async () => {
     writeFileSync('/etc/libvirt/qemu.conf', QEMU_CONF);
     writeFileSync('/etc/libvirt/libvirtd.conf', 'auth_unix_rw = "none"\n');
@@ -97,9 +104,20 @@ describe('a domain on /dev/usvhost-1, with libvirt', function () {
     await daemon.stop();
     await startLibvirt();
     await ok('virsh', 'start', 'web');
-    const said = (): string => readFileSync(SERIAL, 'utf8');
-    await until(() => /reply 3\n/.test(said()), { deadline: SLOW, what: `three answers (${SERIAL})` });
+    await answers(3);
     assert.match(await ok('virsh', 'domstate', 'web'), /running/);
+  });
+
+  it('is saved to a file, and goes on with its next ping when it is restored', async () => {
+    await ok('virsh', 'save', 'web', '/run/web.saved');
+    const last = Number(said().match(/reply (\d+)\n(?![^]*reply \d+\n)/)?.[1]);
+    assert.match(await ok('virsh', 'domstate', 'web'), /shut off/);
+    // Its serial line's file begins anew.
+    await ok('virsh', 'restore', '/run/web.saved');
+    await answers(3);
+    const first = Number(said().match(/reply (\d+)\n/)?.[1]);
+    assert.ok(first === last + 1 || first === last + 2, `after reply ${last} came reply ${first}: ${said()}`);
+    assert.doesNotMatch(said(), /up\n/);
     await ok('virsh', 'destroy', 'web');
   });
 });

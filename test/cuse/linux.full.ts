@@ -31,8 +31,9 @@ describe('Linux on /dev/usvhost-1', function () {
     });
     await linux.ready(0, SLOW);
     await linux.address('10.0.0.9/24');
-    // One at a time: on a busy host an answer may take longer than a guest waits.
-    const answered = async (): Promise<boolean> => (await linux.run('ping -c 1 -W 30 10.0.0.2', WAIT)).status === 0;
+    // One at a time: on a busy host an answer may take longer than a guest waits. The other guest knows one length.
+    const ping = 'ping -c 1 -W 30 -s 32 10.0.0.2';
+    const answered = async (): Promise<boolean> => (await linux.run(ping, WAIT)).status === 0;
     await until(answered, { deadline: SLOW, what: 'an answer to its ping' });
   });
 });

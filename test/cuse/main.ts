@@ -5,11 +5,13 @@ import Mocha from 'mocha';
 const mocha = new Mocha({ bail: true, reporter: Mocha.reporters.JSON });
 // The tests' own words (describe, it, …) become global.
 mocha.suite.emit('pre-require', globalThis, '', mocha);
-await import('./cuse.test.js');
-await import('./migration.test.js');
-await import('./many.test.js');
 if (process.env.VHOST_HOST_TEST_FULL !== undefined) {
   await import('./linux.full.js');
   await import('./libvirt.full.js');
 }
+await import('./many.test.js');
+// One switch for these, in this order.
+await import('./cuse.test.js');
+await import('./migration.test.js');
+await import('./end.test.js');
 mocha.run((failures) => (process.exitCode = Math.min(failures, 1)));

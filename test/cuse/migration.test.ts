@@ -1,71 +1,84 @@
 import { strict as assert } from 'node:assert';
-import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { hostname } from 'node:os';
-import { PingGuest } from '../helpers/ping-guest.js';
-import { Qmp } from '../helpers/qmp.js';
-import { tempDir } from '../helpers/paths.js';
-import { Scope } from '../helpers/scope.js';
-import { Switch } from '../helpers/switch.js';
+import { existsSync, writeFileSync } from 'node:fs';
+import type { PingGuest } from '../helpers/ping-guest.js';
+import type { Qmp } from '../helpers/qmp.js';
 import { until } from '../helpers/until.js';
+import { EINVAL, EPERM, giveCall } from './claims.js';
+import { pidsOf } from './processes.js';
+import { ARRIVAL, DEVICE, SLOW, scene } from './scene.js';
 
-/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
+/** Another switch takes its time here. */
+const full = process.env.VHOST_HOST_TEST_FULL !== undefined;
 
-const SLOW = 240_000;
+/** Slower than it could end until `meanwhile` has: then frames have come that only the dirty log tells of. */
+async function migrate(qmp: Qmp, uri: string, meanwhile: () => Promise<void>): Promise<void> {
+  const status = async (): Promise<string> => ((await qmp.run('query-migrate')) as { status: string }).status;
+  const reach = (wanted: string): Promise<unknown> =>
+    until(async () => (await status()) === wanted, { deadline: SLOW, what: `the migration to be ${wanted}` });
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096 });
+  await qmp.run('migrate', { uri });
+  await reach('active');
+  await meanwhile();
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30 });
+  await reach('completed');
+}
 
-describe('migration of a guest on /dev/usvhost-1', function () {
+/** It goes on with the next ping, of which the old one may not have finished to tell. */
+async function followed(before: PingGuest, after: PingGuest): Promise<void> {
+  await after.replies(5, SLOW);
+  const last = Number(before.process.stdout.match(/reply (\d+)\n(?![^]*reply)/)?.[1]);
+  const first = Number(after.process.stdout.match(/reply (\d+)/)?.[1]);
+  const heard = after.process.stdout.slice(0, 1000);
+  assert.ok(first === last + 1 || first === last + 2, `after reply ${last} came reply ${first}: ${heard}`);
+  assert.doesNotMatch(after.process.stdout, /up\n/);
+  assert.deepEqual([before.process.stderr, after.process.stderr], ['', '']);
+}
+
+/** Of a guest on /dev/usvhost-1, which `cuse.test.ts` has started. */
+describe('migration of a guest on a device', function () {
   this.timeout(2 * SLOW);
-  const scope = new Scope();
-  let dir: string;
-  let vswitch: Switch;
-
-  before(async () => {
-    assert.equal(hostname(), 'machine', 'this test changes /etc and belongs into its machine');
-    for (const script of ['/etc/qemu-ifup', '/etc/qemu-ifdown']) {
-      writeFileSync(script, '#!/bin/sh\nexit 0\n', { mode: 0o755 });
-    }
-    dir = await tempDir(scope);
-    const ports = [{ name: 'moving-hostnet1', transports: ['cuse'] }, { name: 'staying-hostnet1' }];
-    writeFileSync(`${dir}/switch.json`, JSON.stringify({ ports }));
-    const args = ['--config', `${dir}/switch.json`, '--hugepages', 'off'];
-    vswitch = await Switch.start(scope, { runDir: `${dir}/run`, args, deadline: SLOW });
-  });
-  after(() => scope.close());
-
-  const moving = (args: readonly string[]): Promise<PingGuest> =>
-    PingGuest.start(scope, { name: 'moving', me: 1, ask: 2, runDir: vswitch.runDir, args });
-  const lastReply = (guest: PingGuest): number => Number(guest.process.stdout.match(/reply (\d+)\n(?![^]*reply)/)?.[1]);
 
   it('to a file while it pings, and back: it goes on with the next ping, its rings whole', async () => {
-    await PingGuest.start(scope, { name: 'staying', me: 2, runDir: vswitch.runDir });
-    const source = await moving(['-qmp', `unix:${dir}/qmp,server=on,wait=off`]);
-    await source.replies(3, SLOW);
-    const line = connect(`${dir}/qmp`);
-    scope.defer('the monitor', () => void line.destroy());
-    const qmp = await Qmp.greet(line);
-    const status = async (): Promise<string> => ((await qmp.run('query-migrate')) as { status: string }).status;
-    const reach = (wanted: string): Promise<unknown> =>
-      until(async () => (await status()) === wanted, { deadline: SLOW, what: `the migration to be ${wanted}` });
-
-    // Slower than it could end, until frames have come that only the dirty log tells of.
-    await qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096 });
-    await qmp.run('migrate', { uri: `exec:cat > ${dir}/file` });
-    await reach('active');
-    await source.replies(5, SLOW);
-    await qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30 });
-    await reach('completed');
+    const file = `${scene.dir}/file`;
+    const source = scene.asking;
+    await scene.monitor((qmp) => migrate(qmp, `exec:cat > ${file}`, () => source.replies(5, SLOW)));
     await source.process.kill();
-    const before = lastReply(source);
-    assert.equal(source.process.stderr, '');
+    await scene.startAsking('-incoming', `exec:cat ${file}`);
+    await followed(source, scene.asking);
+    const [one] = await scene.vswitch.ports();
+    assert.deepEqual([one?.device, one?.state], [DEVICE, 'ready']);
+  });
 
-    const target = await moving(['-incoming', `exec:cat ${dir}/file`]);
-    await target.replies(5, SLOW);
-    const first = Number(target.process.stdout.match(/reply (\d+)/)?.[1]);
-    const heard = target.process.stdout.slice(0, 1000);
-    assert.ok(first === before + 1 || first === before + 2, `after reply ${before} came reply ${first}: ${heard}`);
-    assert.doesNotMatch(target.process.stdout, /up\n/);
-    assert.equal(target.process.stderr, '');
-    const [one] = await vswitch.ports();
-    assert.deepEqual([one?.device, one?.state], ['/dev/usvhost-1', 'ready']);
+  const killed = full ? 'bridge and switch are' : 'the bridge is';
+  it(`live to a QEMU on another device, though ${killed} killed on the way`, async () => {
+    const incoming = `unix:${scene.dir}/incoming`;
+    const arrived = await scene.guest('arriving', ['-incoming', incoming]);
+    await until(() => existsSync(`${scene.dir}/incoming`), { deadline: SLOW, what: 'the other QEMU to listen' });
+    const kill = async (): Promise<void> => {
+      const [bridge = 0] = pidsOf('vh-cuse-bridge');
+      process.kill(bridge, 'SIGKILL');
+      await until(() => !pidsOf('vh-cuse-bridge').includes(bridge), { deadline: SLOW, what: 'its end' });
+      if (full) {
+        await scene.vswitch.process?.kill();
+        await scene.startSwitch();
+      }
+      await scene.asking.replies(3, SLOW);
+    };
+    await scene.monitor((qmp) => migrate(qmp, incoming, kill));
+    await followed(scene.asking, arrived);
+    const { macs, device } = await scene.vswitch.port('arriving-hostnet1');
+    assert.deepEqual([macs, device], [['52:54:00:00:00:01'], ARRIVAL]);
+    await arrived.process.kill();
+  });
+
+  // Of all tests here that need more this is the last: it cannot be taken back.
+  it('and a device has no guests where Yama forbids to take their descriptors, and says so', async () => {
+    await scene.asking.process.kill();
+    await scene.free('asking-hostnet1');
+    assert.equal(await giveCall(scene.scope, DEVICE, SLOW), EINVAL);
+    writeFileSync('/proc/sys/kernel/yama/ptrace_scope', '3');
+    assert.equal(await giveCall(scene.scope, DEVICE, SLOW), EPERM);
+    const why = /descriptor \d+ of process \d+ cannot be taken: .*kernel\.yama\.ptrace_scope below 3/;
+    assert.match(scene.said(), why);
   });
 });
