@@ -224,9 +224,20 @@ void vh_feed_free(struct vh_feed *f)
 		rte_mempool_free(f->buffers);
 }
 
-/* Return: NULL, or why the guest is served by copying. */
-static const char *unfit(const struct vh_port *to)
+/* Whether the device puts a long frame into several buffers, which need not belong to one chain. */
+static bool scatters(const struct vh_feed *f)
 {
+	struct rte_eth_rxq_info queue;
+
+	return rte_eth_rx_queue_info_get(f->uplink->eth, f->uplink->queue[f->pool], &queue) == 0 &&
+	       queue.scattered_rx != 0;
+}
+
+/* Return: NULL, or why the guest is served by copying. */
+static const char *unfit(const struct vh_feed *f, const struct vh_port *to)
+{
+	if (scatters(f))
+		return "it puts long frames into several buffers";
 	if (to->rx[0].in_order)
 		return "its driver wants its buffers back in the order in which it offers them";
 	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1)
@@ -237,7 +248,7 @@ static const char *unfit(const struct vh_port *to)
 void vh_feed_start(struct vh_feed *f, struct vh_switch *sw, struct vh_port *to)
 {
 	struct vh_loan *loan = vh_loan_of(to->id);
-	const char *why = unfit(to);
+	const char *why = unfit(f, to);
 
 	if (vh_feed_is_live(f) || loan == NULL || !vh_vq_is_live(&to->rx[0]))
 		return;
