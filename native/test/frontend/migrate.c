@@ -103,6 +103,9 @@ static void settle(struct guest *mover)
 	must(flow_settle(&partner, mover) && flow_settle(mover, &partner), "the switch does not take frames");
 	must(partner.wrong == NULL, partner.wrong);
 	must(mover->wrong == NULL, mover->wrong);
+	/* Behind the last ones that were lost comes no frame that shows the gap. */
+	mover->lost += partner.sent - mover->expected;
+	mover->expected = partner.sent;
 }
 
 /* Once more without: what nobody logs must not be marked. */
