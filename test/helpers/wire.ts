@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { runToEnd } from './child.js';
 import type { Finished } from './child.js';
 import { linkPrefix } from './paths.js';
@@ -68,7 +69,9 @@ export class Wire {
   /** Makes it, again after `unplug`. */
   async plug(): Promise<void> {
     const { near, far, end } = this;
-    const inside = end === undefined ? [] : ['netns', end.namespace.name];
+    // net_af_packet's name for what it binds to is made of process and index, and two switches here may not meet in it.
+    const farIndex = String(0x8000 + randomInt(0x7000));
+    const inside = end === undefined ? ['index', farIndex] : ['netns', end.namespace.name];
     await ip(this.scope, 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, ...inside);
     const there = end === undefined ? [] : ['-n', end.namespace.name];
     await ip(this.scope, ...there, 'link', 'set', far, 'up');
