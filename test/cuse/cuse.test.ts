@@ -21,13 +21,13 @@ describe('a guest on /dev/usvhost-1', function () {
     assert.deepEqual([mode & 0o777, uid, gid], [0o640, 0, GROUP]);
     assert.ok(opened(scene.asking.process.pid).includes(DEVICE));
     assert.ok(!opened(scene.answering.process.pid).some((path) => path.includes('usvhost')));
-    assert.match(scene.said(), new RegExp(`${DEVICE}: ring 1 of process ${scene.asking.process.pid}: started`));
+    await scene.says(new RegExp(`${DEVICE}: ring 1 of process ${scene.asking.process.pid}: started`));
     assert.equal(scene.asking.process.stderr, '');
   });
 
   it('has the device for itself', async () => {
     assert.equal(await own(scene.scope, DEVICE, SLOW), EBUSY);
-    assert.match(scene.said(), new RegExp(`is refused: the guest of process ${scene.asking.process.pid} is here`));
+    await scene.says(new RegExp(`is refused: the guest of process ${scene.asking.process.pid} is here`));
     await scene.asking.replies(2, SLOW);
   });
 
@@ -35,7 +35,7 @@ describe('a guest on /dev/usvhost-1', function () {
     // VH_CUSE_CLIENTS of native/cuse/port.h, of which the guest is one.
     assert.equal(await sayAnything(scene.scope, DEVICE, SLOW), `15 ${EBUSY}`);
     assert.equal(await sayAnything(scene.scope, WIDE, SLOW), `16 ${EBUSY}`);
-    assert.match(scene.said(), /an open is refused: there are 16 already/);
+    await scene.says(/an open is refused: there are 16 already/);
     assert.doesNotMatch(scene.said(), /the cuse bridge ended/);
     await scene.asking.replies(2, SLOW);
   });
@@ -45,7 +45,7 @@ describe('a guest on /dev/usvhost-1', function () {
     const other = await PingGuest.start(scene.scope, { name: 'other', me: 3, runDir: scene.vswitch.runDir, env });
     await until(() => other.process.end, { deadline: SLOW, what: 'the end of the second guest' });
     assert.notEqual(other.process.end?.code, 0);
-    assert.match(scene.said(), new RegExp(`${SHARED}: process \\d+ is refused: the switch's port has another guest`));
+    await scene.says(new RegExp(`${SHARED}: process \\d+ is refused: the switch's port has another guest`));
     await scene.asking.replies(2, SLOW);
   });
 
@@ -58,7 +58,7 @@ describe('a guest on /dev/usvhost-1', function () {
     const { socket, state } = await scene.vswitch.port('by-address');
     assert.equal(state, 'ready');
     assert.ok(await isTurnedAway(socket, SLOW));
-    assert.match(scene.said(), /port by-address \(2\): refused: a second front end: the port has one already/);
+    await scene.says(/port by-address \(2\): refused: a second front end: the port has one already/);
     const trouble = await claimTrouble(runDir, 'by-address');
     assert.equal(trouble, 'port by-address is taken: a guest is connected to it');
     await wide.replies(1, SLOW);
@@ -96,7 +96,7 @@ describe('a guest on /dev/usvhost-1', function () {
     process.kill(bridge, 'SIGKILL');
     await until(() => !pidsOf('vh-cuse-bridge').includes(bridge), { deadline: SLOW, what: 'its end' });
     await scene.asking.replies(3, SLOW);
-    assert.match(scene.said(), /the cuse bridge ended \(signal 9\), another goes on/);
+    await scene.says(/the cuse bridge ended \(signal 9\), another goes on/);
   });
 
   it('goes on when the switch is killed and another one starts', async () => {

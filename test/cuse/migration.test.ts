@@ -79,6 +79,6 @@ describe('migration of a guest on a device', function () {
     writeFileSync('/proc/sys/kernel/yama/ptrace_scope', '3');
     assert.equal(await giveCall(scene.scope, DEVICE, SLOW), EPERM);
     const why = /descriptor \d+ of process \d+ cannot be taken: .*kernel\.yama\.ptrace_scope below 3/;
-    assert.match(scene.said(), why);
+    await scene.says(why);
   });
 });

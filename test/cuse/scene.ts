@@ -101,6 +101,11 @@ class Scene {
     await until(waits, { deadline: SLOW, what: `${name} to be free` });
   }
 
+  /** Waits until the switch or the bridge has said it: a line comes later than what it tells of. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(() => pattern.test(this.said()), { deadline: SLOW, what: `${String(pattern)} in the log` });
+  }
+
   /** What the switch said, all of them, and the bridge. */
   said(): string {
     return this.#log + this.vswitch.process?.output + readFileSync(`${this.dir}/run/switch.log`, 'utf8');

@@ -12,6 +12,7 @@ import type { Namespace } from './wire.js';
 const START_DEADLINE_MS = 30_000;
 const READY_DEADLINE_MS = 20_000;
 const LINK_DEADLINE_MS = 10_000;
+const SAY_DEADLINE_MS = 20_000;
 
 export interface SwitchOptions extends ChildOptions {
   readonly runDir?: string;
@@ -154,6 +155,14 @@ export class Switch {
     return until(async () => (await this.ports()).find((port) => port.name === name && port.state === 'ready'), {
       deadline,
       what: `port ${name} to be ready`,
+    });
+  }
+
+  /** Waits until the log matches: a line comes later than what it tells of. */
+  async says(pattern: RegExp): Promise<void> {
+    await until(async () => pattern.test(await this.log()), {
+      deadline: SAY_DEADLINE_MS,
+      what: `${String(pattern)} in the log`,
     });
   }
 

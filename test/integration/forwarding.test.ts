@@ -74,10 +74,7 @@ describe('forwarding between virtio-user guests', function () {
     const flooded = await receivers.send(broadcast, { nic: 0 });
     await sender.received(a.rxPackets + flooded);
     await receivers.received(c0.rxPackets + flooded, 1);
-    assert.match(
-      await vswitch.log(),
-      new RegExp(`^DATA: \\(1\\) MAC_ADDRESS ${macB} and VLAN_TAG 1001 registered$`, 'm'),
-    );
+    await vswitch.says(new RegExp(`^DATA: \\(1\\) MAC_ADDRESS ${macB} and VLAN_TAG 1001 registered$`, 'm'));
     const learned = (await vswitch.macs()).find(({ mac }) => mac === macB);
     assert.equal(learned?.port, 'b');
 
