@@ -1,5 +1,6 @@
 #include "direct.h"
 #include "loan.h"
+#include "uplink_ops.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -109,9 +110,7 @@ static void tidy(void *ignored)
 		if (u == NULL || !u->loaned)
 			continue;
 		vh_lock(&u->port.rx[0].lock);
-		/* Behind the one that is used next lies, all around the ring, the newest. */
-		if (rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
-			RTE_ETH_TX_DESC_DONE)
+		if (vh_uplink_has_sent(u))
 			rte_mempool_obj_iter(u->tickets, release_sent, NULL);
 		vh_unlock(&u->port.rx[0].lock);
 	}

@@ -5,6 +5,7 @@
 #include "rings.h"
 #include "sigbus.h"
 #include "soften.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,6 +114,7 @@ void vh_engine_stop(void)
 		if (vh_engine.uplink[i] != NULL)
 			vh_engine_remove_uplink((uint16_t)(VH_MAX_PORTS + i));
 	vh_engine.state = STOPPED;
+	vh_wake_close();
 	stop_guards();
 	vh_workers_stop();
 	vh_soften_stop();

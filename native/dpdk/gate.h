@@ -36,6 +36,7 @@
 
 /* Messages that other files need to know by number. */
 #define VH_VHU_SET_FEATURES 2
+#define VH_VHU_SET_OWNER 3
 #define VH_VHU_RESET_OWNER 4
 #define VH_VHU_SET_MEM_TABLE 5
 #define VH_VHU_SET_LOG_BASE 6

@@ -7,6 +7,7 @@
 #include "relay.h"
 #include "rings.h"
 #include "sigbus.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -230,7 +231,8 @@ static int bind_at(const char *path, int flags)
 
 /*
  * Whether the socket can be made where it shall be; tried with a socket of our own, because librte_vhost's
- * clean-up after a failed bind closes a descriptor twice and removes a file that it did not make.
+ * clean-up after a failed bind closes a descriptor twice and removes a file that it did not make. The first
+ * one that can be made serves to wake the library.
  */
 static int try_bind(const char *path)
 {
@@ -238,6 +240,7 @@ static int try_bind(const char *path)
 
 	if (fd < 0)
 		return fd;
+	vh_wake_open(fd, path);
 	close(fd);
 	return unlink(path) != 0 ? -errno : 0;
 }
@@ -281,6 +284,7 @@ static void *start_closed(void *arg)
 		st->error = -EIO;
 		return NULL;
 	}
+	vh_wake();
 	st->library_fd = open(st->path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	if (st->library_fd < 0 || unlink(st->path) != 0) {
 		st->error = -errno;

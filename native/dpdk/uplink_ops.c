@@ -208,5 +208,12 @@ static uint32_t deliver(struct vh_port *port, uint16_t queue, const struct vh_ba
 	return n;
 }
 
+bool vh_uplink_has_sent(const struct vh_uplink *u)
+{
+	/* The newest descriptor lies, all around the ring, behind the one that is used next. */
+	return rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
+	       RTE_ETH_TX_DESC_DONE;
+}
+
 const struct vh_uplink_ops vh_uplink_ops = {
 	.collect = collect, .complete = complete, .deliver = deliver, .takes = vh_uplink_takes};

@@ -1,5 +1,6 @@
 #include "vmdq.h"
 #include "igb_loop.h"
+#include "uplink_ops.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -239,14 +240,12 @@ void vh_vmdq_flush(struct vh_uplink *u, uint16_t pool, uint32_t n)
 	vh_unlock(&u->port.rx[0].lock);
 }
 
-/* Whether all is sent: the newest descriptor lies, all around the ring, behind the one that is used next. */
 static bool is_sent(struct vh_uplink *u)
 {
 	bool sent;
 
 	vh_lock(&u->port.rx[0].lock);
-	sent = rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
-	       RTE_ETH_TX_DESC_DONE;
+	sent = vh_uplink_has_sent(u);
 	vh_unlock(&u->port.rx[0].lock);
 	return sent;
 }
