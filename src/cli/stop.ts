@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { VhostHostError } from '../errors.js';
-import type { Host } from '../host.js';
+import { startOf } from '../process-start.js';
 import { lockPath, logPath } from '../switch/rundir.js';
 import { clientOf, print, runDirOf, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
@@ -10,16 +10,9 @@ import type { CliContext } from './context.js';
 const DEADLINE_MS = 30_000;
 const POLL_MS = 20;
 
-/** Also a process that only waits for its parent to take note of its end is gone: it holds nothing any more. */
-async function isGone(host: Host, pid: number): Promise<boolean> {
-  const stat = await host.readOptional(`/proc/${pid}/stat`);
-  const state = stat?.slice(stat.lastIndexOf(')') + 1).trim()[0];
-  return state === undefined || state === 'Z' || state === 'X';
-}
-
 async function untilGone({ host, clock }: CliContext, runDir: string, pid: number): Promise<void> {
   const deadline = clock.now() + DEADLINE_MS;
-  while ((await host.lstat(lockPath(runDir))) !== undefined || !(await isGone(host, pid))) {
+  while ((await host.lstat(lockPath(runDir))) !== undefined || (await startOf(host, pid)) !== undefined) {
     if (clock.now() >= deadline) {
       throw new VhostHostError('COMMAND_FAILED', `the switch in ${runDir} (process ${pid}) does not end`, {
         hint: `less ${logPath(runDir)}`,

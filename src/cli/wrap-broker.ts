@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { VhostHostError, hasCode } from '../errors.js';
+import { startOf } from '../process-start.js';
 import type { QuickHost } from '../quick-host.js';
 import { post } from '../switch/quick-call.js';
 import type { Exchange } from '../switch/quick-call.js';
+import type { Claimant } from '../switch/schema.js';
 import {
   apiSocketPath,
   checkSocketPath,
@@ -43,6 +45,8 @@ interface Parts {
   readonly say: (line: string) => void;
   readonly exchange: Exchange;
   readonly open: OpenDevice;
+  /** The process that becomes QEMU. */
+  readonly pid: number;
 }
 
 type Transport = Config['transport'];
@@ -62,8 +66,22 @@ function placeOf(port: unknown, transport: Transport): { socket: string } | { de
   return socket === undefined ? undefined : { socket };
 }
 
-/** The way to the port. The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
-async function claimIn({ exchange, open }: Parts, runDir: string, wish: Wish): Promise<Way> {
+async function claimantOf({ host, pid }: Parts): Promise<Claimant | undefined> {
+  const started = await startOf(host, pid).catch(() => undefined);
+  return started === undefined ? undefined : { pid, started };
+}
+
+/** The narrow claim socket comes first: it is the one that libvirt's QEMU user may open. */
+async function ask({ exchange }: Parts, runDir: string, body: object): Promise<unknown> {
+  const at = (socket: string): Promise<unknown> => post(exchange, socket, '/v1/ports/claim', body);
+  return await at(claimSocketPath(runDir)).catch((error: unknown) => {
+    if (hasCode(error, 'SWITCH_NOT_RUNNING')) return at(apiSocketPath(runDir));
+    throw error;
+  });
+}
+
+/** The way to the port. */
+async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
   const { name, queues, exact, mac, transport } = wish;
   const body = {
     name,
@@ -72,17 +90,20 @@ async function claimIn({ exchange, open }: Parts, runDir: string, wish: Wish): P
     ...(mac === undefined ? {} : { mac }),
     ...(transport === 'auto' ? {} : { transport }),
   };
-  const ask = (socket: string): Promise<unknown> => post(exchange, socket, '/v1/ports/claim', body);
-  const port = await ask(claimSocketPath(runDir)).catch((error: unknown) => {
-    if (hasCode(error, 'SWITCH_NOT_RUNNING')) return ask(apiSocketPath(runDir));
-    throw error;
-  });
+  const claimant = await claimantOf(parts);
+  const port = await ask(parts, runDir, claimant === undefined ? body : { ...body, claimant }).catch(
+    (error: unknown) => {
+      // A switch that runs since before an update knows no claimants and refuses what it does not know.
+      if (hasCode(error, 'USAGE') && claimant !== undefined) return ask(parts, runDir, body);
+      throw error;
+    },
+  );
   const place = placeOf(port, transport);
   if (place === undefined) {
     const what = transport === 'cuse' ? 'device' : 'socket';
     throw new VhostHostError('SWITCH_UNREACHABLE', `the switch in ${runDir} gave no ${what} for port ${name}`);
   }
-  return 'socket' in place ? place : await openAll(open, place.device, queues);
+  return 'socket' in place ? place : await openAll(parts.open, place.device, queues);
 }
 
 /** Asks each candidate in turn; that a switch is there but out of reach is the better reason to report. */

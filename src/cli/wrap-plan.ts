@@ -32,7 +32,9 @@ async function main(): Promise<void> {
   }
   const config = configFor(file, identify(args), quickHost.env);
   const say = (line: string): void => writeAll(2, `${line}\n`);
-  const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice }, config);
+  // The launcher lives as long as this process does (PR_SET_PDEATHSIG), and execs QEMU.
+  const pid = process.ppid;
+  const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice, pid }, config);
   const rewritten = await launch({ args, emulator, config, dry: mode !== 'plan' }, quickHost, broker);
   if (mode === 'plan') {
     writeAll(1, printPlan(rewritten));

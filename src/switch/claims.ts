@@ -3,7 +3,7 @@
  * monotonic clock.
  */
 
-/** A claim keeps others off the port for so long while QEMU starts up. */
+/** A claim keeps others off the port for so long while QEMU starts up, unless that is seen to end before. */
 const RESERVED_MS = 30_000;
 /** A port made for a claim is removed when no guest ever came … */
 const NEVER_CONNECTED_MS = 60_000;
@@ -18,7 +18,7 @@ export interface ClaimState {
   readonly connected: boolean;
   /** When it was handed out; undefined where a front end came after that, or it never was. */
   readonly claimedAt: number | undefined;
-  /** When the last front end went; undefined where there was none since the claim. */
+  /** When the last front end went, or the process that was to be one; undefined where neither was since the claim. */
   readonly lostAt: number | undefined;
 }
 

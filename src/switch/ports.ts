@@ -2,13 +2,14 @@ import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Bridge } from './bridge.js';
+import { orphaned, watchable } from './claimants.js';
 import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
 import { DeviceTable } from './devices.js';
 import { checkPort } from './port-check.js';
 import { portSocketPath } from './rundir.js';
-import type { PortClaim, Transport } from './schema.js';
+import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
@@ -31,6 +32,8 @@ export interface PortRecord extends ClaimState {
   readonly device: string | undefined;
   /** Of the guest that it is for. */
   readonly mac: string | undefined;
+  /** For whom it was handed out last; undefined where that cannot be watched. */
+  readonly claimant: Claimant | undefined;
   readonly vlan: string;
 }
 
@@ -116,6 +119,7 @@ export class PortTable {
   /** Removes ports whose claims came to nothing. */
   expire(): Promise<void> {
     return this.#turns.take(async () => {
+      await this.#endOrphaned();
       for (const port of this.all()) {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
@@ -177,7 +181,7 @@ export class PortTable {
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
       const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
       const port = { ...shape, origin, connected: false };
-      const known = { ...port, claimedAt: undefined, lostAt: undefined };
+      const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant: undefined };
       this.#ports.set(wish.name, known);
       return known;
     } catch (error) {
@@ -230,8 +234,21 @@ export class PortTable {
     if (port.device !== undefined) await this.#devices.remove(port.device);
   }
 
-  async #claim(wish: PortClaim): Promise<PortRecord> {
+  /** A claim whose process has ended is over as if its guest had come and gone. */
+  async #endOrphaned(): Promise<void> {
+    const over = await orphaned(this.#parts.host, [...this.#ports.values()]);
+    // Afterwards: QEMU's -daemonize ends the process that connected and leaves the connection to its child.
     this.reconcile();
+    for (const port of over) {
+      if (port.claimedAt === undefined) continue;
+      port.claimedAt = undefined;
+      port.lostAt = this.#parts.clock.now();
+      this.#parts.say(`port ${port.name} (${port.id}) is free: the process that it was handed out to has ended`);
+    }
+  }
+
+  async #claim(wish: PortClaim): Promise<PortRecord> {
+    await this.#endOrphaned();
     const owner = this.#byMac(wish.mac);
     const tries = wish.exact || owner !== undefined ? 1 : this.#parts.binding.limits.maxPorts + 1;
     let reason = '';
@@ -255,7 +272,7 @@ export class PortTable {
     return `it is not for ${transport}: its transports are ${port.transports.join(', ')}`;
   }
 
-  async #handOut(name: string, { queues, transport = 'user' }: PortClaim): Promise<PortRecord> {
+  async #handOut(name: string, { queues, transport = 'user', claimant }: PortClaim): Promise<PortRecord> {
     const old = this.#ports.get(name);
     const open = this.all().filter(({ claimedAt }) => claimedAt !== undefined).length;
     if (old?.claimedAt === undefined && open >= MAX_OPEN_CLAIMS) {
@@ -265,6 +282,7 @@ export class PortTable {
     if (old !== undefined && unfit) await this.#remove(old);
     if (!this.#ports.has(name)) await this.#add({ name, queues, transports: [transport] }, 'claim');
     const port = this.get(name) as Mutable<PortRecord>;
+    port.claimant = await watchable(this.#parts.host, claimant);
     port.claimedAt = this.#parts.clock.now();
     port.lostAt = undefined;
     return port;

@@ -82,6 +82,15 @@ export const PortAdd = z.strictObject({
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
+/** A process: by its id alone it could be another one that came after it. */
+export const Claimant = z.strictObject({
+  /** Up to PID_MAX_LIMIT of linux/threads.h. */
+  pid: z.number().int().min(1).max(4_194_304),
+  /** Clock ticks since boot, field 22 of /proc/PID/stat. */
+  started: z.number().int().min(0),
+});
+export type Claimant = z.infer<typeof Claimant>;
+
 /**
  * A guest's netdev asks for its port. The same guest and netdev get the same port again once it is free;
  * `exact: false` (unnamed guests) allows a numbered sibling when the first is taken.
@@ -94,6 +103,8 @@ export const PortClaim = z.strictObject({
   mac: GuestMac.optional(),
   /** What a port that is made now shall have; one that is there has what it has. */
   transport: Transport.optional(),
+  /** Becomes QEMU. With its end the claim ends, where the switch can see it; a claim without one ends by time alone. */
+  claimant: Claimant.optional(),
 });
 export type PortClaim = z.infer<typeof PortClaim>;
 

@@ -62,6 +62,19 @@ describe('guests of qemu-wrap and the life of the switch', function () {
     await comeBack();
   });
 
+  it('a start that came to nothing does not keep the port from the next one', async () => {
+    const { command, args } = recipeGuest({ name: 'e', mac: '52:54:00:00:01:0e', runDir: vswitch.runDir });
+    const env = { VHOST_HOST_RUN_DIR: vswitch.runDir };
+    for (const round of ['first', 'second']) {
+      const { code, stderr } = await runToEnd(scope, command, [...args, '-name', 'e', '-machine', 'wrong'], { env });
+      assert.deepEqual([code, /unsupported machine type/.test(stderr)], [1, true], `${round}: ${stderr}`);
+    }
+    assert.deepEqual([(await vswitch.port(recipePort('e'))).state], ['waiting']);
+    const beside = { ...env, VHOST_HOST_EMULATOR: '/bin/echo' };
+    const { code, stdout } = await runToEnd(scope, command, [...args, '-name', 'e'], { env: beside });
+    assert.deepEqual([code, stdout.includes(`port-${recipePort('e')}.sock`)], [0, true]);
+  });
+
   it('by hand, a guest that finds no switch has one started, and is told so', async () => {
     const runDir = await tempDir(scope);
     const { command, args } = recipeGuest({ name: 'd', mac: '52:54:00:00:01:0d', runDir });

@@ -3,6 +3,9 @@ import type { ServerResponse } from 'node:http';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { realHost } from '../../../src/host.js';
+import { startOf } from '../../../src/process-start.js';
+import type { Claimant } from '../../../src/switch/schema.js';
 import { FakeSwitch } from './fake-switch.js';
 import { GUEST, TestPackage, VARIANTS, isAlive, textsOf } from './package.js';
 import type { Outcome } from './package.js';
@@ -90,7 +93,11 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       await checkDescriptors(outcome, 30);
       ok(textsOf(outcome).includes('socket,id=vhost-host-h1,path=/fake/vm1-h1.sock,reconnect=1'));
       ok(textsOf(outcome).includes('vhost-user,id=h1,chardev=vhost-host-h1'));
-      deepEqual(fake.claims, [{ path: '/v1/ports/claim', claim: { name: 'vm1-h1', queues: 1, exact: true } }]);
+      const { path, claim } = fake.claims[0] as { path: string; claim: { claimant: Claimant } };
+      const { started } = claim.claimant;
+      const wanted = { name: 'vm1-h1', queues: 1, exact: true, claimant: { pid: outcome.pid, started } };
+      deepEqual([fake.claims.length, path, claim], [1, '/v1/ports/claim', wanted]);
+      ok(started >= ((await startOf(realHost, process.pid)) ?? Infinity));
     });
 
     it('falls back to the socket of the whole API', async () => {

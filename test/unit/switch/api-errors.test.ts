@@ -11,8 +11,16 @@ function errorOf(body: unknown): ApiError['error'] {
   return ApiError.parse(body).error;
 }
 
+type Case = [string, string, string, unknown, number, string, RegExp];
+
+/** A process id that is none. */
+function claimOf(pid: unknown): Case {
+  const claim = { name: 'x', queues: 1, exact: true, claimant: { pid, started: 1 } };
+  return [`a claim of process ${String(pid)}`, 'POST', '/v1/ports/claim', claim, 400, 'USAGE', /^claimant\.pid: /];
+}
+
 describe('the API: each error', () => {
-  const cases: [string, string, string, unknown, number, string, RegExp][] = [
+  const cases: Case[] = [
     ['an unknown path', 'GET', '/v1/nix', undefined, 404, 'USAGE', /^there is no GET \/v1\/nix$/],
     ['an unknown port', 'GET', '/v1/ports/x', undefined, 404, 'PORT_UNKNOWN', /^there is no port x$/],
     ['an unknown port to remove', 'DELETE', '/v1/ports/x', undefined, 404, 'PORT_UNKNOWN', /^there is no port x$/],
@@ -64,6 +72,10 @@ describe('the API: each error', () => {
       'SOCKET_PATH_TOO_LONG',
       /at most 107/,
     ],
+    claimOf(0),
+    claimOf(1.5),
+    claimOf(4_194_305),
+    claimOf('../1'),
     ['a claim without all it needs', 'POST', '/v1/ports/claim', { name: 'x' }, 400, 'USAGE', /^queues: .*; exact: /],
   ];
   for (const [what, method, path, body, status, code, message] of cases) {

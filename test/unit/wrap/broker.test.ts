@@ -28,11 +28,14 @@ describe('the way to the switch', () => {
   let fakes: FakeSwitch[];
   let started: string[][];
   let said: string[];
+  /** /proc/7/stat of the launcher, whose name is of the kind that confuses. */
+  let launcher: string | undefined;
   const own = (): string => join(dir, 'user', 'vhost-host');
 
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'vh-broker-'));
     [fakes, started, said] = [[], [], []];
+    launcher = undefined;
     mkdirSync(own(), { recursive: true, mode: 0o700 });
   });
   afterEach(() => {
@@ -56,6 +59,8 @@ describe('the way to the switch', () => {
   function brokerOf(config: Partial<Config> = {}, start?: () => Promise<RunResult>, uid = process.getuid?.() ?? 0) {
     const host: Host = {
       ...realHost,
+      readOptional: (path) =>
+        path === '/proc/7/stat' ? Promise.resolve(launcher) : realHost.readOptional(path),
       uid: () => (uid === 0 ? 1000 : uid),
       lstat: async (path) => {
         // The system's own switch, should one run here, is none of this test's business.
@@ -69,7 +74,7 @@ describe('the way to the switch', () => {
         return start?.() ?? Promise.reject(new Error('nothing may be started here'));
       },
     };
-    return makeBroker({ host, say: (line) => void said.push(line), exchange, open }, { ...DEFAULTS, ...config });
+    return makeBroker({ host, say: (line) => void said.push(line), exchange, open, pid: 7 }, { ...DEFAULTS, ...config });
   }
 
   it("asks the user's own switch, by the narrow socket", async () => {
@@ -108,6 +113,29 @@ describe('the way to the switch', () => {
     });
     await rejects(brokerOf().claim(CLAIM, false), { code: 'PORT_IN_USE', message: 'taken', hint: 'wait' });
     deepEqual(started, []);
+  });
+
+  const LAUNCHER = `7 (vh ) Z (x) S 6 ${'0 '.repeat(17)}4711 99 0\n`;
+  const claimants = () => fakes[0]?.claims.map((sent) => (sent as { claim: { claimant?: unknown } }).claim.claimant);
+
+  it('says which process becomes QEMU, where that can be told', async () => {
+    await listen(join(own(), 'wrap.sock'));
+    launcher = LAUNCHER;
+    await brokerOf().claim(CLAIM, false);
+    launcher = LAUNCHER.replace(' S ', ' Z ');
+    await brokerOf().claim(CLAIM, false);
+    deepEqual(claimants(), [{ pid: 7, started: 4711 }, undefined]);
+  });
+
+  it('does not say it again to a switch from before an update, which refuses what it does not know', async () => {
+    await listen(join(own(), 'wrap.sock'), (claim, response) => {
+      const old = (claim as { claimant?: unknown }).claimant === undefined;
+      response.statusCode = old ? 200 : 400;
+      response.end(JSON.stringify(old ? GIVEN : { error: { code: 'USAGE', message: 'unknown key claimant' } }));
+    });
+    launcher = LAUNCHER;
+    deepEqual(await brokerOf().claim(CLAIM, false), GIVEN);
+    deepEqual(claimants(), [{ pid: 7, started: 4711 }, undefined]);
   });
 
   it('an answer without a socket is no answer', async () => {
