@@ -25,10 +25,9 @@ export async function watchable(host: Look, claimant: Claimant | undefined): Pro
 }
 
 /** Those of the claims whose process has ended since. */
-export async function orphaned<T extends { readonly claimedAt?: number | undefined; readonly claimant?: Claimant | undefined }>(
-  host: Look,
-  claims: readonly T[],
-): Promise<T[]> {
+export async function orphaned<
+  T extends { readonly claimedAt?: number | undefined; readonly claimant?: Claimant | undefined },
+>(host: Look, claims: readonly T[]): Promise<T[]> {
   const watched = claims.flatMap((claim) =>
     claim.claimedAt === undefined || claim.claimant === undefined ? [] : [{ claim, claimant: claim.claimant }],
   );

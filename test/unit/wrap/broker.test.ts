@@ -59,8 +59,7 @@ describe('the way to the switch', () => {
   function brokerOf(config: Partial<Config> = {}, start?: () => Promise<RunResult>, uid = process.getuid?.() ?? 0) {
     const host: Host = {
       ...realHost,
-      readOptional: (path) =>
-        path === '/proc/7/stat' ? Promise.resolve(launcher) : realHost.readOptional(path),
+      readOptional: (path) => (path === '/proc/7/stat' ? Promise.resolve(launcher) : realHost.readOptional(path)),
       uid: () => (uid === 0 ? 1000 : uid),
       lstat: async (path) => {
         // The system's own switch, should one run here, is none of this test's business.
@@ -74,7 +73,10 @@ describe('the way to the switch', () => {
         return start?.() ?? Promise.reject(new Error('nothing may be started here'));
       },
     };
-    return makeBroker({ host, say: (line) => void said.push(line), exchange, open, pid: 7 }, { ...DEFAULTS, ...config });
+    return makeBroker(
+      { host, say: (line) => void said.push(line), exchange, open, pid: 7 },
+      { ...DEFAULTS, ...config },
+    );
   }
 
   it("asks the user's own switch, by the narrow socket", async () => {
