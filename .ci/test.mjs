@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, machines, guests,
+//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, guests, machines,
 //                                      fuzz; other words choose mocha tests by name (then only the mocha stages run unless named);
 //                                      --full: also tests that take ten minutes and more
 import { spawn } from 'node:child_process';
@@ -16,8 +16,8 @@ const limitMs = 40 * 60_000;
 const graceMs = 15_000;
 
 const npm = (script) => ['npm', ['run', '--silent', script]];
-const mochaStages = ['unit', 'rates', 'integration', 'e2e', 'machines', 'guests'];
-const stages = ['native', 'check', 'unit', 'rates', 'integration', 'e2e', 'machines', 'guests', 'fuzz'];
+const mochaStages = ['unit', 'rates', 'integration', 'e2e', 'guests', 'machines'];
+const stages = ['native', 'check', 'unit', 'rates', 'integration', 'e2e', 'guests', 'machines', 'fuzz'];
 
 const running = new Set();
 let interrupted = false;
@@ -102,14 +102,13 @@ async function runStage(stage, words, deadline, collect) {
 
 /**
  * Stages that run beside the others, on the other processor, one after the other, and from which on; their output waits
- * for its turn. Emulated machines, and the guests of `guests`, take none of this one's hugepages, so tests that count
- * those are not disturbed. What compares rates has the machine for itself: by its turn, `check` and `unit` have ended.
+ * for its turn. Emulated machines take none of this one's hugepages, so tests that count those are not disturbed. What
+ * compares rates has the machine for itself: by its turn, `check` and `unit` have ended.
  */
 const besides = {
   check: 'native',
   unit: 'native',
   machines: 'integration',
-  guests: 'integration',
   fuzz: 'integration',
 };
 
