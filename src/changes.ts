@@ -5,7 +5,7 @@ import { VhostHostError, messageOf } from './errors.js';
 import type { Host } from './host.js';
 import { bootId, raiseOrSet, readValue } from './kernel-value.js';
 import { mount } from './mounting.js';
-import { runOrFail } from './run-or-fail.js';
+import { runOrFail, runUntil } from './run-or-fail.js';
 import { readSnapshot, resultOf, rights } from './steps.js';
 import type { Action, Snapshot } from './steps.js';
 
@@ -29,6 +29,8 @@ export const changeSchema = z.discriminatedUnion('kind', [
     kind: z.literal('run'),
     undo: argv.nullable(),
     makes: z.array(z.string()),
+    /** Which link shows that it is undone; journals of older versions know none. */
+    undone: z.object({ link: z.string(), name: z.string() }).nullable().default(null),
     /** Set before the command runs: whoever finds it set cannot know how far the command came. */
     begun: z.boolean(),
   }),
@@ -89,10 +91,11 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
       return [{ ...origin, kind: 'value', path, before, wanted, after: null, boot, unused, promised }];
     }
     case 'run': {
-      const { undo = null, makes = [] } = action;
+      const { undo = null, makes = [], until } = action;
       // Nothing to take back, nothing to remember.
       if (undo === null && makes.length === 0) return [];
-      return [{ ...origin, kind: 'run', undo: undo && [...undo], makes: [...makes], begun: true }];
+      const undone = until?.undone ?? null;
+      return [{ ...origin, kind: 'run', undo: undo && [...undo], makes: [...makes], undone, begun: true }];
     }
     case 'write': {
       // A link stays a link: what changes is the file it leads to.
@@ -126,7 +129,7 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       await mount(host, action);
       return undefined;
     case 'run':
-      if (action.command !== undefined) await runOrFail(host, action.command);
+      if (action.command !== undefined) await runUntil(host, action.command, action.until?.done);
       return undefined;
     case 'write': {
       const wanted = resultOf(action, await readSnapshot(host, action.path));

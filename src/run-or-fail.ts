@@ -1,5 +1,6 @@
 import { VhostHostError, printable } from './errors.js';
 import type { Host } from './host.js';
+import type { LinkTo } from './steps.js';
 
 /** Runs a command that has to end well; its error says what it said itself. */
 export async function runOrFail(host: Host, argv: readonly string[]): Promise<void> {
@@ -10,4 +11,18 @@ export async function runOrFail(host: Host, argv: readonly string[]): Promise<vo
   throw new VhostHostError('COMMAND_FAILED', `${argv.join(' ')} failed (exit code ${exitCode})${said && `: ${said}`}`, {
     details: { argv, exitCode },
   });
+}
+
+/** Times. On a busy machine udev has been seen to be done while a card was still where it had been. */
+const AGAIN = 3;
+
+/**
+ * As `runOrFail`, and again while the link leads elsewhere. That it still does in the end is no failure here: a
+ * step verifies it, and an undo must be able to go on where the card is gone.
+ */
+export async function runUntil(host: Host, argv: readonly string[], goal: LinkTo | undefined): Promise<void> {
+  await runOrFail(host, argv);
+  if (goal === undefined) return;
+  const reached = async (): Promise<boolean> => (await host.realpath(goal.link))?.split('/').at(-1) === goal.name;
+  for (let turn = 0; turn < AGAIN && !(await reached()); turn++) await runOrFail(host, argv);
 }

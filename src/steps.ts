@@ -23,6 +23,14 @@ export interface RunCommand {
   readonly command?: readonly string[];
   readonly undo?: readonly string[];
   readonly makes?: readonly string[];
+  /** For commands that may end well with their work not done: they are run again a few times, until it is. */
+  readonly until?: { readonly done?: LinkTo; readonly undone?: LinkTo };
+}
+
+/** A symbolic link such as those of sysfs, and the name of what it leads to. */
+export interface LinkTo {
+  readonly link: string;
+  readonly name: string;
 }
 
 /** Makes a file look changed without changing it. */

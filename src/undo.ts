@@ -5,7 +5,7 @@ import type { Host } from './host.js';
 import type { Journal } from './journal.js';
 import { foreseeValue, revertValue } from './kernel-value.js';
 import { unmount } from './mounting.js';
-import { runOrFail } from './run-or-fail.js';
+import { runUntil } from './run-or-fail.js';
 import { fileDiff, readSnapshot, sameFile } from './steps.js';
 import type { Snapshot } from './steps.js';
 
@@ -163,9 +163,10 @@ async function revert(host: Host, change: Change): Promise<void> {
 }
 
 /** A command that was cut off may have done nothing; then what takes it back may fail, and that is fine. */
-async function revertCommand(host: Host, { undo, makes, begun }: Extract<Change, { kind: 'run' }>): Promise<void> {
+async function revertCommand(host: Host, change: Extract<Change, { kind: 'run' }>): Promise<void> {
+  const { undo, makes, undone, begun } = change;
   try {
-    if (undo !== null) await runOrFail(host, undo);
+    if (undo !== null) await runUntil(host, undo, undone ?? undefined);
   } catch (error) {
     if (!begun) throw error;
   }

@@ -68,9 +68,9 @@ static void read_headers(struct vh_switch *sw, const struct vh_lane *lane, const
 	}
 }
 
-/* Puts every frame of the round on its lists. */
-static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *port,
-	struct vh_vq *vq)
+/* As vh_sort_by_rules(), where nothing but addresses decides. */
+static void sort_by_address(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r,
+	struct vh_port *port, struct vh_vq *vq)
 {
 	const struct vh_port_list *list = __atomic_load_n(&sw->list, __ATOMIC_ACQUIRE);
 	struct vh_counters *own = &port->counters[lane->worker];
@@ -101,6 +101,16 @@ static void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r,
 		}
 	}
 	run_end(&run);
+}
+
+/* Puts every frame of a round on its lists. */
+static inline void sort(struct vh_switch *sw, struct vh_lane *lane, struct vh_round *r, struct vh_port *port,
+	struct vh_vq *vq)
+{
+	if (vh_likely(port->uplink == NULL && __atomic_load_n(&sw->rules, __ATOMIC_RELAXED) == 0))
+		sort_by_address(sw, lane, r, port, vq);
+	else
+		vh_sort_by_rules(sw, lane, r, port, vq);
 }
 
 /* What to do with frames that find a receiver full. */
@@ -345,7 +355,6 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	struct vh_vq *vq = &port->tx[pair];
 	struct vh_counters *own = &port->counters[lane->worker];
 	struct vh_round *r = lane->work;
-	bool by_rules = port->uplink != NULL || __atomic_load_n(&sw->rules, __ATOMIC_RELAXED) != 0;
 
 	if (vh_unlikely(vq->parked != NULL))
 		return resume(sw, lane, port, vq);
@@ -368,10 +377,7 @@ uint32_t vh_switch_poll(struct vh_switch *sw, struct vh_lane *lane, struct vh_po
 	}
 	r->from = port;
 	r->batch.hold = vq->hold;
-	if (vh_likely(!by_rules))
-		sort(sw, lane, r, port, vq);
-	else
-		vh_sort_by_rules(sw, lane, r, port, vq);
+	sort(sw, lane, r, port, vq);
 	if (port->uplink != NULL)
 		note_receivers(lane, vq, r);
 	if (vh_unlikely(deliver_all(sw, lane, r, port, WAIT) > 0)) {
@@ -395,9 +401,6 @@ void vh_switch_inject(
 	r->from = port;
 	vh_count(&own->tx_packets, 1);
 	vh_count(&own->tx_bytes, len);
-	if (__atomic_load_n(&sw->rules, __ATOMIC_RELAXED) == 0)
-		sort(sw, lane, r, port, &port->tx[0]);
-	else
-		vh_sort_by_rules(sw, lane, r, port, &port->tx[0]);
+	sort(sw, lane, r, port, &port->tx[0]);
 	deliver_all(sw, lane, r, port, NO_PLACE);
 }

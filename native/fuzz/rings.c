@@ -2,18 +2,20 @@
  * libFuzzer target over native/core: one guest does what the input says, two others are a pair that must not
  * notice.
  *
- * The input is a small program. Its head chooses ring type, features, sizes and retrying, then each step
- * writes a descriptor, an entry of an indirect table, any bytes anywhere in guest memory, ring indexes or
- * flags, lets time pass, or calls into the core: poll, deliver, flush, ask for kicks, set a queue up with odd
- * values. Every input ends with frames between the other two guests, which must arrive, and with a proper
+ * The input is a small program. Its head chooses ring type, features, offloads, sizes and retrying, then each
+ * step writes a descriptor, an entry of an indirect table, any bytes anywhere in guest memory, ring indexes
+ * or flags, lets time pass, or calls into the core: poll, deliver, flush, ask for kicks, set a queue up with
+ * odd values. Every input ends with frames between the other two guests, which must arrive, and with a proper
  * set-up of the hostile guest, after which it must be served again.
  */
-#include "steps.h"
+#include "offloads.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
 #define MAX_STEPS 200
+/* Of the second of the pair: it takes and sends unfinished frames, for the first they are finished. */
+#define OFFLOADS (VH_F_SENDER_OFFLOADS | VH_F_RECEIVER_OFFLOADS)
 
 struct rig *r;
 
@@ -59,10 +61,11 @@ static void start_over(struct input *in)
 {
 	struct guest *g = r->guest[0];
 	uint8_t features = in_u8(in);
+	uint8_t times = (features & 64) != 0 ? in_u8(in) : 0, more = in_u8(in);
 
 	/* Chains of the last input go back while the rings still have their sizes. */
 	restart_hostile();
-	rig_retry(r, (features & 64) != 0 ? in_u8(in) % 6 : 0, in_u8(in) % 8);
+	rig_retry(r, times % 6, more % 8);
 	/* Near the end of the clock, which may wrap. */
 	r->lane[0]->ticks = (uint64_t)-4;
 	for (uint32_t i = 1; i <= 2; i++) {
@@ -77,12 +80,17 @@ static void start_over(struct input *in)
 		((features & 1) != 0 ? VH_F_MRG_RXBUF : 0) | ((features & 2) != 0 ? VH_F_VERSION_1 : 0) |
 		((features & 4) != 0 ? VH_F_EVENT_IDX : 0) | ((features & 8) == 0 ? VH_F_INDIRECT_DESC : 0) |
 		((features & 16) != 0 ? VH_F_RING_PACKED : 0) | ((features & 32) != 0 ? VH_F_IN_ORDER : 0) |
-		((features & 128) != 0 ? VH_F_SENDER_OFFLOADS : 0);
+		((features & 128) != 0 ? VH_F_SENDER_OFFLOADS : 0) | ((more & 8) != 0 ? VH_F_GUEST_CSUM : 0) |
+		((more & 16) != 0 ? VH_F_GUEST_TSO4 | VH_F_GUEST_TSO6 : 0) |
+		((more & 32) != 0 ? VH_F_GUEST_ECN : 0);
 	g->hdr_len = (features & 3) != 0 ? 12 : 10;
 	g->tx[0].size = ring_size(in, (features & 16) != 0);
 	g->rx[0].size = ring_size(in, (features & 16) != 0);
 	g->config.start = in_u16(in);
 	restart_hostile();
+	/* A zero would lie ahead of this clock, and no round would wait before it has wrapped. */
+	for (uint32_t i = 0; i < r->n; i++)
+		r->port[i]->tx[0].no_wait = r->lane[0]->ticks;
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -96,8 +104,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	for (uint32_t i = 0; i < 2; i++)
 		rig_add(r, &(struct guest_config){.features = VH_F_VERSION_1 | VH_F_MRG_RXBUF |
 							      VH_F_INDIRECT_DESC |
-							      (i == 1 ? VH_F_RING_PACKED : 0),
+							      (i == 1 ? VH_F_RING_PACKED | OFFLOADS : 0),
 				   .exact = true});
+	finish_frames();
 	return 0;
 }
 

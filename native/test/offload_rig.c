@@ -62,9 +62,9 @@ void offload_make(struct offload_frame *f, uint32_t to, bool v6, uint32_t tags, 
 		.csum_offset = 16};
 }
 
-void offload_send(struct rig *r, const struct offload_frame *f, enum guest_layout layout)
+void offload_send(struct rig *r, uint32_t from, const struct offload_frame *f, enum guest_layout layout)
 {
-	struct guest *g = r->guest[0];
+	struct guest *g = r->guest[from];
 	struct guest_queue *q = &g->tx[0];
 	uint8_t header[12] = {0};
 	struct guest_shape s;

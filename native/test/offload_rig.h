@@ -20,8 +20,8 @@ struct offload_frame {
 void offload_make(struct offload_frame *f, uint32_t to, bool v6, uint32_t tags, uint32_t payload,
 	uint32_t seq, uint32_t gso_size);
 
-/* Offers it on queue 0 of guest 0. */
-void offload_send(struct rig *r, const struct offload_frame *f, enum guest_layout layout);
+/* Offers it on queue 0 of guest `from`. */
+void offload_send(struct rig *r, uint32_t from, const struct offload_frame *f, enum guest_layout layout);
 
 /*
  * Has the rig "finish" frames: each piece is the frame's first 14 bytes, its seq, the piece's number and

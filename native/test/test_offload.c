@@ -30,7 +30,7 @@ static void require_same(struct rig *r, const struct vh_virtio_header *wanted)
 
 static void pass(struct rig *r, enum guest_layout layout, const struct vh_virtio_header *wanted)
 {
-	offload_send(r, &frame, layout);
+	offload_send(r, 0, &frame, layout);
 	REQUIRE_EQ(rig_poll(r, 0, 2), 1);
 	require_same(r, wanted);
 }
@@ -139,7 +139,7 @@ static void require_refused(uint64_t without, const char *what)
 	struct rig *r = two(OFFLOAD_ON & ~without, OFFLOAD_ON);
 
 	guest_post_all(r->guest[1], 0, 1536, LAYOUT_SINGLE);
-	offload_send(r, &frame, LAYOUT_SEGMENTS);
+	offload_send(r, 0, &frame, LAYOUT_SEGMENTS);
 	REQUIRE_EQ(rig_poll(r, 0, 2), 1);
 	if (rig_drops(r, 0, VH_DROP_TX_BAD_OFFLOAD) != 1 || rig_all_drops(r, 0) != 1 ||
 		rig_counters(r, 0).tx_packets != 0)
@@ -212,7 +212,7 @@ void test_offload_random_headers(void)
 		if (rng_below(&test_rng, 3) == 0)
 			frame.data[12 + rng_below(&test_rng, 60)] = (uint8_t)rng_next(&test_rng);
 		guest_post_all(r->guest[1], 0, 700, LAYOUT_SINGLE);
-		offload_send(r, &frame, (enum guest_layout)(i % LAYOUT_COUNT));
+		offload_send(r, 0, &frame, (enum guest_layout)(i % LAYOUT_COUNT));
 		REQUIRE_EQ(rig_poll(r, 0, 2), 1);
 		REQUIRE_EQ(guest_reap(r->guest[0], 0), 1);
 		if (guest_receive_header(r->guest[1], 0, &h, got, sizeof(got)) < 0)

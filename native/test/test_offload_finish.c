@@ -35,7 +35,7 @@ static void post(struct rig *r, uint32_t i, uint32_t n)
 static void send(struct rig *r, uint32_t to, uint32_t seq)
 {
 	offload_make(&frame, to, false, 0, SEGMENTS * SIZE - 7, seq, SIZE);
-	offload_send(r, &frame, LAYOUT_INDIRECT);
+	offload_send(r, 0, &frame, LAYOUT_INDIRECT);
 }
 
 static void require_pieces(struct rig *r, uint32_t i, uint32_t seq, uint32_t from, uint32_t to)
@@ -72,7 +72,7 @@ void test_offload_what_is_finished(void)
 		offload_make(&frame, 1, cases[i].v6, 1, 90, 7, cases[i].gso ? 100 : 0);
 		if (cases[i].ecn)
 			frame.header.gso_type |= VH_GSO_ECN;
-		offload_send(r, &frame, LAYOUT_SINGLE);
+		offload_send(r, 0, &frame, LAYOUT_SINGLE);
 		REQUIRE_EQ(rig_poll(r, 0, 2), 1);
 		if (cases[i].finished)
 			offload_require_piece(r, 1, 7, 0);
@@ -94,7 +94,7 @@ void test_offload_order(void)
 		send(r, 1, i);
 	}
 	offload_make(&frame, 1, false, 0, 10, 5, 0);
-	offload_send(r, &frame, LAYOUT_SINGLE);
+	offload_send(r, 0, &frame, LAYOUT_SINGLE);
 	REQUIRE_EQ(rig_poll(r, 0, 2), 5);
 	REQUIRE_EQ(guest_reap(r->guest[0], 0), 5);
 	for (uint32_t i = 0; i < 2; i++) {
@@ -269,7 +269,7 @@ void test_offload_cannot_be_finished(void)
 	post(r, 1, 5);
 	for (uint32_t seq = 6; seq <= 8; seq++) {
 		offload_make(&frame, 1, false, 0, 100, seq, 1000);
-		offload_send(r, &frame, LAYOUT_SINGLE);
+		offload_send(r, 0, &frame, LAYOUT_SINGLE);
 	}
 	REQUIRE_EQ(rig_poll(r, 0, 2), 3);
 	offload_require_piece(r, 1, 6, 0);

@@ -81,7 +81,7 @@ void test_uplink_unfinished_frames(void)
 			u->refuses = refuses != 0;
 			u->n_out = u->read = 0;
 			offload_make(&frame, OUTSIDE, v6 != 0, 1, 1000, 7, 100);
-			offload_send(r, &frame, LAYOUT_SINGLE);
+			offload_send(r, 0, &frame, LAYOUT_SINGLE);
 			REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 			guest_reap(r->guest[0], 0);
 			REQUIRE_EQ(u->n_out, finished ? 10 : 1);

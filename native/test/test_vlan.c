@@ -301,7 +301,7 @@ void test_vlan_offloads(void)
 		int32_t len;
 
 		offload_make(&frame, UINT32_MAX, false, 0, 3000, i, gso);
-		offload_send(r, &frame, LAYOUT_SINGLE);
+		offload_send(r, 0, &frame, LAYOUT_SINGLE);
 		REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 		len = guest_receive_header(r->guest[1], 0, &h, got, sizeof(got));
 		REQUIRE_EQ(len, frame.len + 4);
@@ -315,7 +315,7 @@ void test_vlan_offloads(void)
 	u = uplink_new(r, 0);
 	offload_hook(r, UINT32_MAX);
 	offload_make(&frame, UINT32_MAX, false, 0, 3000, 7, 1448);
-	offload_send(r, &frame, LAYOUT_SINGLE);
+	offload_send(r, 0, &frame, LAYOUT_SINGLE);
 	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 	REQUIRE_EQ(u->n_out, 3);
 	while (uplink_sent(u, got) != GUEST_NOTHING)
@@ -323,7 +323,7 @@ void test_vlan_offloads(void)
 	/* A checksum over the headers that we write would be none of the guest's business. */
 	offload_make(&frame, UINT32_MAX, false, 0, 100, 3, 0);
 	frame.header.csum_start = 10;
-	offload_send(r, &frame, LAYOUT_SINGLE);
+	offload_send(r, 0, &frame, LAYOUT_SINGLE);
 	REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_BAD_OFFLOAD), 1);
 	uplink_free(u);

@@ -1,6 +1,6 @@
 import type { Host } from '../host.js';
 import { followedBy, planWrites } from '../steps.js';
-import type { Action } from '../steps.js';
+import type { Action, LinkTo } from '../steps.js';
 import { findProgram } from './find-program.js';
 
 /**
@@ -23,8 +23,6 @@ export interface BindDraft {
   /** What keeps it, in a few words. */
   readonly how: string;
   readonly actions: readonly Action[];
-  /** What has the card change hands once more, after `actions`; it does nothing to one that has. */
-  readonly again: readonly string[];
   readonly diff: string;
 }
 
@@ -40,8 +38,7 @@ async function draftDriverctl(host: Host, { address, driver, moves }: Binding): 
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text: `${driver}\n` }]);
   const load = ['driverctl', 'load-override', address];
   const giveBack = had ? load : ['driverctl', 'unset-override', address];
-  const how = 'driverctl';
-  const draft = { how, again: load, diff };
+  const draft = { how: 'driverctl', diff };
   if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { ...draft, actions };
   const undone: Action = { kind: 'run', undo: giveBack };
   return { ...draft, actions: moves === 'now' ? followedBy(actions, load, giveBack) : [undone, ...actions] };
@@ -60,15 +57,21 @@ async function draftUdev(host: Host, { address, driver, present, moves }: Bindin
   const before = present === driver ? beforeOf(old) : present;
   const text = ruleText(address, driver, before);
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text }]);
-  const draft = { how: 'a udev rule', again: trigger('add', address), diff };
+  const draft = { how: 'a udev rule', diff };
   if (moves === 'never' || (moves === 'at boot' && actions.length === 0)) return { ...draft, actions };
   const bind: Action = {
     kind: 'run',
-    ...(moves === 'now' ? { command: draft.again } : {}),
+    ...(moves === 'now' ? { command: trigger('add', address) } : {}),
     undo: trigger('offline', address),
+    until: { done: drivenBy(address, driver), ...(before === undefined ? {} : { undone: drivenBy(address, before) }) },
   };
   return { ...draft, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind] };
 }
+
+/** Leads to who drives the card. */
+export const driverLink = (address: string): string => `/sys/bus/pci/devices/${address}/driver`;
+
+const drivenBy = (address: string, driver: string): LinkTo => ({ link: driverLink(address), name: driver });
 
 function beforeOf(rule: string | undefined): string | undefined {
   const line = rule?.split('\n').find((text) => text.startsWith(BEFORE));

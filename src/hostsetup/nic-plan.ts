@@ -6,7 +6,7 @@ import { Look } from './facts-look.js';
 import { readIommu } from './facts-modules.js';
 import { readNics } from './facts-nics.js';
 import type { NicFacts } from './facts-nics.js';
-import { draftBinding } from './nic-bind.js';
+import { draftBinding, driverLink } from './nic-bind.js';
 import { claimsOn, iommuGroupOf, noIommuMode } from './nic-claims.js';
 import type { IommuGroup } from './nic-claims.js';
 import type { PartPlan } from './plan-part.js';
@@ -108,7 +108,7 @@ async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Pro
   const bound = nic?.driver === driver;
   const now = wish.now && !bound;
   const moves = now ? 'now' : bound || nic === undefined ? 'never' : 'at boot';
-  const { how, actions, again, diff } = await draftBinding(host, { address, driver, present: nic?.driver, moves });
+  const { how, actions, diff } = await draftBinding(host, { address, driver, present: nic?.driver, moves });
   return {
     id: `nic-${address}`,
     title: `network card ${address}: ${driver}, kept by ${how}`,
@@ -118,23 +118,12 @@ async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Pro
     diff,
     actions,
     needsReboot: actions.length > 0 && !now && !bound,
-    verify: (there) => (now ? notBound(there, wish, again) : Promise.resolve(undefined)),
+    verify: (there) => (now ? notBound(there, wish) : Promise.resolve(undefined)),
   };
 }
 
-/** On a busy machine udev has been seen to be done with the card where it was: it is asked again as often. */
-const AGAIN = 3;
-
-async function notBound(host: Host, wish: NicWish, again: readonly string[]): Promise<string | undefined> {
-  const { address, driver } = wish;
-  const [command = '', ...args] = again;
-  const driverNow = async (): Promise<string | undefined> =>
-    (await host.realpath(`${PCI}/${address}/driver`))?.split('/').at(-1);
-  let got = await driverNow();
-  for (let turn = 0; turn < AGAIN && got !== driver; turn++) {
-    await host.run(command, args);
-    got = await driverNow();
-  }
+async function notBound(host: Host, { address, driver }: NicWish): Promise<string | undefined> {
+  const got = (await host.realpath(driverLink(address)))?.split('/').at(-1);
   if (got === driver) return undefined;
   return `${address} should be driven by ${driver} now, and is by ${got ?? 'nobody'}: dmesg | grep ${address}`;
 }

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from 'node:assert/strict';
+import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import { applySteps } from '../../src/apply.js';
 import { setBlock } from '../../src/block.js';
 import { VhostHostError } from '../../src/errors.js';
@@ -148,6 +148,18 @@ describe('steps: what is refused', () => {
     equal(await refused(new MemoryHost({ '/f': 'a\uFFFD' }), '/f'), '/f is not UTF-8 text; it is left alone');
     equal(await refused(new MemoryHost().dir('/d'), '/d'), '/d is a directory, not a file');
     equal(await refused(new MemoryHost().link('/l', '/nowhere'), '/l'), '/l is a symbolic link that leads nowhere');
+  });
+
+  it('a journal of a version whose commands named no link is undone', async () => {
+    const memory = machine();
+    await apply(memory);
+    const path = `${CHANGES_DIR}/000001.json`;
+    const text = await memory.host.read(path);
+    const older = text.replaceAll(/"undone": null,\s*/g, '');
+    notEqual(older, text);
+    memory.file(path, older, 0o600);
+    await undoAll(memory);
+    equal(await memory.host.read('/etc/loaded'), '');
   });
 
   it('a journal that others could write, and one that is none', async () => {

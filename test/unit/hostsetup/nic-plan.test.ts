@@ -93,22 +93,39 @@ describe('setup: a network card for the switch', () => {
     equal(await memory.host.read(`/etc/driverctl.d/pci-${CARD}`), 'uio_pci_generic\n');
   });
 
-  it('that stays where it was fails the step, and can be undone', async () => {
+  it('that stays where it was fails the step, whose verification only looks, and can be undone', async () => {
     const memory = machine();
     const { steps } = await plan(memory);
+    memory.ran.length = 0;
     const { message } = await refusalOf(applySteps(memory.host, steps, OPTIONS));
-    match(message, /: 0000:03:00\.0 should be driven by vfio-pci now, and is by ixgbe: dmesg/);
+    const wrong = '0000:03:00.0 should be driven by vfio-pci now, and is by ixgbe: dmesg | grep 0000:03:00.0';
+    ok(message.endsWith(`: ${wrong}`), message);
+    deepEqual(memory.ran, ['udevadm control --reload', TRIGGER, TRIGGER, TRIGGER, TRIGGER]);
+    memory.ran.length = 0;
+    equal(await steps[0]?.verify?.(memory.host), wrong);
+    deepEqual(memory.ran, []);
     await undoAll(memory);
+    // It is where it was: once is enough.
+    deepEqual(memory.ran, [OFFLINE, 'udevadm control --reload']);
     equal(await memory.host.stat(rulePath(CARD)), undefined);
   });
 
-  it('that stays where it was is asked for again, and has moved then', async () => {
+  it('that stays where it was is asked for again, both ways; one that was taken out holds no undo up', async () => {
     const memory = withUdev(machine());
+    const before = memory.tree();
     let asked = 0;
-    memory.commands.set(TRIGGER, () => (++asked < 3 ? {} : drivenBy(memory, 'vfio-pci')()));
+    const third = (driver: string) => () => (++asked % 3 !== 0 ? {} : drivenBy(memory, driver)());
+    memory.commands.set(TRIGGER, third('vfio-pci')).set(OFFLINE, third('ixgbe'));
     await applyOnce(memory, () => plan(memory));
     equal(asked, 3);
-    equal(await memory.host.realpath(`${DEVICE}/driver`), '/sys/bus/pci/drivers/vfio-pci');
+    await undoAll(memory);
+    equal(asked, 6);
+    deepEqual(memory.tree(), before);
+    await applyOnce(memory, () => plan(memory));
+    memory.entries.delete(`${DEVICE}/driver`);
+    memory.commands.set(OFFLINE, {});
+    await undoAll(memory);
+    equal(await memory.host.stat(rulePath(CARD)), undefined);
   });
 
   it('undo refuses where somebody changed the rule', async () => {
