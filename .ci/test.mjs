@@ -101,25 +101,28 @@ async function runStage(stage, words, deadline, collect) {
 }
 
 /**
- * Stages that run beside the others, on the other processor, one after the other, and from which on; their output waits
- * for its turn. Emulated machines take none of this one's hugepages, so tests that count those are not disturbed. What
- * compares rates has the machine for itself: by its turn, `check` and `unit` have ended.
+ * Stages that run beside the others, and from which on; those from the same one on run one after the other. Their output
+ * waits for its turn. Emulated machines, and the guests of `guests`, take none of this one's hugepages, so tests that
+ * count those are not disturbed; `e2e` mostly waits and leaves processors to two others. What compares rates has the
+ * machine for itself: by its turn, `check` and `unit` have ended.
  */
 const besides = {
   check: 'native',
   unit: 'native',
   machines: 'integration',
-  fuzz: 'integration',
+  guests: 'e2e',
+  fuzz: 'e2e',
 };
 
-/** The end of the last stage that was to run beside the others. */
-let besideEnd = Promise.resolve();
+/** For each stage that others run beside from it on: the end of the last of those. */
+const besideEnds = new Map();
 
 /** Return: what waits for the end, shows the output and tells the result. */
 function startBeside(stage, words, deadline) {
   const output = [];
-  const end = besideEnd.then(() => (interrupted ? resultOf(false) : runStage(stage, words, deadline, output)));
-  besideEnd = end;
+  const before = besideEnds.get(besides[stage]) ?? Promise.resolve();
+  const end = before.then(() => (interrupted ? resultOf(false) : runStage(stage, words, deadline, output)));
+  besideEnds.set(besides[stage], end);
   return async () => {
     const result = await end;
     for (const chunk of output) process.stderr.write(chunk);
