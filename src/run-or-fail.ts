@@ -1,5 +1,6 @@
 import { VhostHostError, printable } from './errors.js';
 import type { Host } from './host.js';
+import { linkName } from './link-name.js';
 import type { LinkTo } from './steps.js';
 
 /** Runs a command that has to end well; its error says what it said itself. */
@@ -23,6 +24,6 @@ const AGAIN = 3;
 export async function runUntil(host: Host, argv: readonly string[], goal: LinkTo | undefined): Promise<void> {
   await runOrFail(host, argv);
   if (goal === undefined) return;
-  const reached = async (): Promise<boolean> => (await host.realpath(goal.link))?.split('/').at(-1) === goal.name;
+  const reached = async (): Promise<boolean> => (await linkName(host, goal.link)) === goal.name;
   for (let turn = 0; turn < AGAIN && !(await reached()); turn++) await runOrFail(host, argv);
 }

@@ -4,6 +4,8 @@
 
 #include "steps.h"
 
+#define ALL_OFFLOADS (VH_F_SENDER_OFFLOADS | VH_F_RECEIVER_OFFLOADS)
+
 /* From now on frames are finished for receivers that do not take them as they are. */
 void finish_frames(void);
 /* A frame of `len` bytes came with a header that makes sense for it, and that the guest has agreed to. */

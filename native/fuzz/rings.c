@@ -14,8 +14,6 @@
 #include <sys/mman.h>
 
 #define MAX_STEPS 200
-/* Of the second of the pair: it takes and sends unfinished frames, for the first they are finished. */
-#define OFFLOADS (VH_F_SENDER_OFFLOADS | VH_F_RECEIVER_OFFLOADS)
 
 struct rig *r;
 
@@ -101,10 +99,11 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argc, (void)argv;
 	r = rig_new();
 	rig_add(r, &(struct guest_config){0});
+	/* The second one takes and sends unfinished frames, for the first they are finished. */
 	for (uint32_t i = 0; i < 2; i++)
 		rig_add(r, &(struct guest_config){.features = VH_F_VERSION_1 | VH_F_MRG_RXBUF |
 							      VH_F_INDIRECT_DESC |
-							      (i == 1 ? VH_F_RING_PACKED | OFFLOADS : 0),
+							      (i == 1 ? VH_F_RING_PACKED | ALL_OFFLOADS : 0),
 				   .exact = true});
 	finish_frames();
 	return 0;

@@ -80,7 +80,7 @@ static void odd_setup(struct input *in)
 {
 	struct guest *g = r->guest[0];
 	struct guest_queue *q = ring(in);
-	uint64_t offloads = g->config.features & (VH_F_SENDER_OFFLOADS | VH_F_RECEIVER_OFFLOADS);
+	uint64_t offloads = g->config.features & ALL_OFFLOADS;
 	uint32_t size = in_u8(in) < 200 ? 1U << in_u8(in) % 17 : in_u32(in);
 	struct vh_vq_config c = {.desc = q->desc,
 		.avail = q->avail,
@@ -190,7 +190,6 @@ static void offer(struct input *in, struct guest_queue *q)
 void drain(uint32_t i)
 {
 	static uint8_t out[VH_MAX_FRAME];
-
 	struct vh_virtio_header h;
 	int32_t got;
 

@@ -1,4 +1,4 @@
-import { basename } from 'node:path';
+import { linkName } from '../link-name.js';
 import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { Look } from './facts-look.js';
 
@@ -67,8 +67,7 @@ async function readNic(look: Look, address: string, uses: ReadonlyMap<string, re
   const device = `${PCI}/${address}`;
   const id = async (name: string): Promise<string> => (await look.text(`${device}/${name}`)).replace(/^0x/, '');
   const pciId = `${await id('vendor')}:${await id('device')}`;
-  const real = await look.realpath(`${device}/driver`);
-  const driver = real === undefined ? undefined : basename(real);
+  const driver = await linkName(look, `${device}/driver`);
   // Of virtio the card itself is one device below.
   const inner = (await look.list(device)).filter((name) => /^virtio\d+$/.test(name));
   const places = [device, ...inner.map((name) => `${device}/${name}`)];

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Host } from '../host.js';
 import type { Look } from './facts-look.js';
+import { linkName } from '../link-name.js';
 import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { NicFacts } from './facts-nics.js';
 
@@ -85,7 +86,7 @@ export async function iommuGroupOf(look: Look, address: string): Promise<IommuGr
   const others: string[] = [];
   for (const other of [...(await look.list(`${group}/devices`))].sort()) {
     if (other === address || (await look.text(`${PCI}/${other}/class`)).startsWith(BRIDGE)) continue;
-    const driver = (await look.realpath(`${PCI}/${other}/driver`))?.split('/').at(-1);
+    const driver = await linkName(look, `${PCI}/${other}/driver`);
     if (driver !== undefined && driver !== 'vfio-pci') others.push(`${other} (${driver})`);
   }
   return { name: group.split('/').at(-1) ?? '', others };

@@ -1,5 +1,6 @@
 import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
+import { linkName } from '../link-name.js';
 import { SHARING_DRIVERS } from '../pci-drivers.js';
 import type { Step } from '../steps.js';
 import { Look } from './facts-look.js';
@@ -123,7 +124,7 @@ async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Pro
 }
 
 async function notBound(host: Host, { address, driver }: NicWish): Promise<string | undefined> {
-  const got = (await host.realpath(driverLink(address)))?.split('/').at(-1);
+  const got = await linkName(host, driverLink(address));
   if (got === driver) return undefined;
   return `${address} should be driven by ${driver} now, and is by ${got ?? 'nobody'}: dmesg | grep ${address}`;
 }

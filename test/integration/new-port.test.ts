@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { median } from '../bench/summary.js';
 import { withScope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 
@@ -18,10 +19,6 @@ async function answerTime(socket: string): Promise<number> {
   const time = performance.now() - start;
   frontEnd.destroy();
   return time;
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
 
 describe('a new port', function () {
