@@ -240,7 +240,8 @@ static const char *unfit(const struct vh_feed *f, const struct vh_port *to)
 		return "it puts long frames into several buffers";
 	if (to->rx[0].in_order)
 		return "its driver wants its buffers back in the order in which it offers them";
-	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1)
+	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1 ||
+		__atomic_load_n(&to->rx_map[0], __ATOMIC_RELAXED) != 0)
 		return "it has several queues";
 	return NULL;
 }

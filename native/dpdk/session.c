@@ -22,7 +22,6 @@
 
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
 #define OFFERED_PROTOCOL (VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK)
-#define F_PROTOCOL_FEATURES 30
 /* Front ends that wait while the relay serves one: what librte_vhost uses too. */
 #define BACKLOG 128
 
@@ -36,7 +35,7 @@ static uint64_t offered_features(const struct vh_session_options *o)
 	uint64_t f = VH_F_INDIRECT_DESC | VH_F_EVENT_IDX | VH_F_VERSION_1;
 
 	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
-	f |= 1ULL << F_PROTOCOL_FEATURES;
+	f |= VH_F_PROTOCOL_FEATURES;
 	f |= VH_F_LOG_ALL;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
 	f |= 1ULL << 17; /* VIRTIO_NET_F_CTRL_VQ */
@@ -83,7 +82,7 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 	}
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		vh_rings_pause(s);
+		vh_rings_pause(s, vh_gate_ring((const struct vh_vhu_msg *)msg));
 		/* When the library fails it has no memory table left, and does not tell. */
 		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 			vh_sigbus_forget(s->port->id);
@@ -112,10 +111,10 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 	const struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
 
-	/* Only what was paused: a resume reads the memory table anew, which nobody may be using. */
 	if (s != NULL && vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
+		vh_rings_note(s, msg);
 		vh_rings_resume(s);
 		pthread_mutex_unlock(&s->lock);
 	}
@@ -132,15 +131,13 @@ static void on_disconnection(int vid)
 	if (s == NULL)
 		return;
 	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
+	vh_rings_pause(s, VH_VHU_ALL_RINGS);
 	vh_sigbus_forget(s->port->id);
 	vh_loan_close(s->port->id);
+	vh_rings_forget(s);
 	s->vid = -1;
 	s->mapped = false;
-	s->features = s->memory_bytes = 0;
 	vh_session_log_forget(&s->log, s->port->id);
-	for (int i = 0; i < VH_MAX_RINGS; i++)
-		s->ring[i].wanted = false;
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
 	/* Last: the next front end may come. */
@@ -166,52 +163,8 @@ static int on_connection(int vid)
 	return 0;
 }
 
-static int on_device(int vid)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	s->running = true;
-	vh_rings_resume(s);
-	pthread_mutex_unlock(&s->lock);
-	vh_events_push(VH_EVENT_READY, s->port->id, 0, "");
-	return 0;
-}
-
-static void on_device_gone(int vid)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
-	s->running = false;
-	pthread_mutex_unlock(&s->lock);
-	vh_events_push(VH_EVENT_STOPPED, s->port->id, 0, "");
-}
-
-static int on_ring(int vid, uint16_t ring, int enable)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL || ring >= 2U * s->port->pairs)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
-	s->ring[ring].wanted = enable != 0;
-	vh_rings_resume(s);
-	pthread_mutex_unlock(&s->lock);
-	return 0;
-}
-
-static const struct rte_vhost_device_ops device_ops = {.new_device = on_device,
-	.destroy_device = on_device_gone,
-	.vring_state_changed = on_ring,
-	.new_connection = on_connection,
-	.destroy_connection = on_disconnection};
+static const struct rte_vhost_device_ops device_ops = {
+	.new_connection = on_connection, .destroy_connection = on_disconnection};
 
 /* Return: a socket with this name, or a negative errno. */
 static int bind_at(const char *path, int flags)
@@ -351,7 +304,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
-	for (int i = 0; i < VH_MAX_RINGS; i++)
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		s->ring[i].call_fd = s->ring[i].kick_fd = -1;
 	if (rte_vhost_driver_register(s->path, 0) != 0) {
 		pthread_mutex_destroy(&s->lock);

@@ -5,6 +5,7 @@ import type { Nic } from '../libvirt/domain-nic.js';
 import { nicTitle } from '../libvirt/domain-nic.js';
 import type { PortPlace } from '../libvirt/attach.js';
 import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { PortName } from '../switch/schema.js';
 import type { Port } from '../switch/schema.js';
 import { portName } from '../wrap/guest.js';
@@ -79,6 +80,10 @@ function planPort(domain: Domain, nic: Nic, wish: PortWish, view: SwitchView): P
   const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
   const queues = wish.queues ?? nic.queues;
   checkSocketPath(socket);
+  if (queues > MAX_QUEUE_PAIRS) {
+    const message = `${nicTitle(nic)} is to have ${queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
+    throw new VhostHostError('PORT_LIMIT', message, { hint: `--queues ${MAX_QUEUE_PAIRS}` });
+  }
   if (existing !== undefined && existing.socket !== socket) {
     throw new VhostHostError('PORT_EXISTS', `port ${port} exists already and listens on ${existing.socket}`, {
       hint: 'leave --socket out, or choose another --port',

@@ -185,6 +185,7 @@ function startTicking(
     await ports.expire();
     await uplinks.watch();
     await guests.save();
+    binding.drain();
     binding.ageMacs(settings.macAgeing);
     sink.tick();
   };

@@ -1,7 +1,7 @@
 /*
- * engine_main WORKERS SOCKET...
+ * engine_main WORKERS SOCKET[,PAIRS]...
  *
- * The engine without Node: one port per socket. Lines on stdin ask: "counters PORT", "ports", "fds", "rss",
+ * The engine without Node: one port per socket. Lines on stdin ask: "counters PORT", "ports", "fds", "rss", "drain",
  * "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines on
  * stderr. For tests that want the engine under sanitizers, with nothing else in the process.
  */
@@ -85,17 +85,22 @@ static void print_rss(void)
 	printf("%lu\n", rss * 4);
 }
 
-static int add(const char *path)
+/* PATH, or PATH,PAIRS. */
+static int add(char *path)
 {
+	char *pairs = strchr(path, ',');
 	char error[512];
-	int id = vh_engine_add_port(&(struct vh_session_options){.name = path,
-					    .path = path,
-					    .pairs = 1,
-					    .mergeable = true,
-					    .socket_mode = 0600,
-					    .socket_gid = -1},
-		error, sizeof(error));
+	int id;
 
+	if (pairs != NULL)
+		*pairs++ = '\0';
+	id = vh_engine_add_port(&(struct vh_session_options){.name = path,
+					.path = path,
+					.pairs = (uint16_t)(pairs == NULL ? 1 : atoi(pairs)),
+					.mergeable = true,
+					.socket_mode = 0600,
+					.socket_gid = -1},
+		error, sizeof(error));
 	if (id < 0)
 		fprintf(stderr, "engine_main: %s\n", error);
 	return id;
@@ -115,6 +120,8 @@ static bool answer(char *line)
 		printf("%d\n", vh_engine_remove_port((uint16_t)atoi(argument)));
 	else if (strncmp(line, "add ", 4) == 0)
 		printf("%d\n", add(argument + 1));
+	else if (strcmp(line, "drain") == 0)
+		printf("%d\n", (vh_engine_drain(), 0));
 	else if (strcmp(line, "fds") == 0)
 		print_fds();
 	else if (strcmp(line, "rss") == 0)
