@@ -98,7 +98,9 @@ export function addPorts(program: Command, context: CliContext): void {
     async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ClientOptions>();
       const { ports: found } = await clientOf(context, options).ports();
-      print(context, options, { ports: await explainWaiting(context.host, found) }, (answer) => portLines(answer.ports));
+      print(context, options, { ports: await explainWaiting(context.host, found) }, (answer) =>
+        portLines(answer.ports),
+      );
     },
   );
   withClientOptions(ports.command('add <name>').description('add a port'))

@@ -171,7 +171,10 @@ export class FakeBinding implements NativeBinding {
 
   /** A front end comes, with the event about it. */
   connect(name: string): void {
-    this.emit({ type: 'connected', port: this.change(name, { connected: true, ready: true }).id });
+    this.emit({
+      type: 'connected',
+      port: this.change(name, { connected: true, ready: true, lack: 'nothing', lackText: '' }).id,
+    });
   }
 
   disconnect(name: string): void {

@@ -1,9 +1,9 @@
 /*
  * engine_main WORKERS SOCKET[,PAIRS]...
  *
- * The engine without Node: one port per socket. Lines on stdin ask: "counters PORT", "ports", "fds", "rss", "drain",
- * "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines on
- * stderr. For tests that want the engine under sanitizers, with nothing else in the process.
+ * The engine without Node: one port per socket. Lines on stdin ask: "counters PORT", "ports", "fds", "rss",
+ * "drain", "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines
+ * on stderr. For tests that want the engine under sanitizers, with nothing else in the process.
  */
 #include "../../dpdk/engine.h"
 #include "../../dpdk/events.h"

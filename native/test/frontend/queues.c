@@ -1,10 +1,11 @@
 /*
  * queues SOCKET PEER_SOCKET PAIRS split|packed STEPS SEED
  *
- * A guest with several queue pairs starts, enables, disables and stops its rings in any order, resets and comes
- * back, with the means to enable rings and without. After each step it sends on every ring that is started, and its
- * peer sends it several flows: a ring carries frames if, and only if, it is started and enabled, whatever the
- * others are, and no frame is lost or doubled. Ends with 1 and a line on stderr when something went wrong.
+ * A guest with several queue pairs starts, enables, disables and stops its rings in any order, resets and
+ * comes back, with the means to enable rings and without. After each step it sends on every ring that is
+ * started, and its peer sends it several flows: a ring carries frames if, and only if, it is started and
+ * enabled, whatever the others are, and no frame is lost or doubled. Ends with 1 and a line on stderr when
+ * something went wrong.
  */
 #include "guest.h"
 
@@ -48,7 +49,8 @@ static uint64_t sent, due, random_state; /* frames sent; frames that the peer mu
 
 static void fail(const char *what, uint32_t ring)
 {
-	fprintf(stderr, "queues: %s (ring %u of %u, %s)\n", what, ring, rings, protocol ? "enabled" : "as started");
+	fprintf(stderr, "queues: %s (ring %u of %u, %s)\n", what, ring, rings,
+		protocol ? "enabled" : "as started");
 	exit(1);
 }
 
@@ -113,7 +115,8 @@ static void fence(void)
 static void connect_anew(bool with_protocol)
 {
 	struct vu_msg owner = {.request = VU_SET_OWNER, .flags = VU_VERSION};
-	struct vu_msg table = {.request = VU_SET_MEM_TABLE, .flags = VU_VERSION, .size = 8 + sizeof(struct vu_region)};
+	struct vu_msg table = {
+		.request = VU_SET_MEM_TABLE, .flags = VU_VERSION, .size = 8 + sizeof(struct vu_region)};
 	uint64_t features = VU_F_VERSION_1 | 1ULL << 22 | (packed ? VU_F_PACKED : 0), offered;
 
 	if (sock >= 0)
@@ -126,7 +129,8 @@ static void connect_anew(bool with_protocol)
 				vu_u64(sock, VU_SET_PROTOCOL_FEATURES, offered & VU_P_MQ),
 			"no protocol features", 0);
 	table.memory.n = 1;
-	table.memory.region[0] = (struct vu_region){.gpa = GUEST_GPA, .size = rings * ROOM, .user = GUEST_USER};
+	table.memory.region[0] =
+		(struct vu_region){.gpa = GUEST_GPA, .size = rings * ROOM, .user = GUEST_USER};
 	must(vu_send(sock, &owner, NULL, 0) &&
 			vu_u64(sock, VU_SET_FEATURES, features | (protocol ? VU_F_PROTOCOL : 0)) &&
 			vu_send(sock, &table, &memory_fd, 1),
@@ -172,7 +176,8 @@ static void stop(uint32_t i)
 	must(vu_get_base(sock, i, &told), "no position", i);
 	queue[i].started = false;
 	reap(i);
-	must((told & 0xffff) == (ring_base(&queue[i].ring, queue[i].ring.reaped) & 0xffff), "it stopped elsewhere", i);
+	must((told & 0xffff) == (ring_base(&queue[i].ring, queue[i].ring.reaped) & 0xffff),
+		"it stopped elsewhere", i);
 }
 
 static void send_on(uint32_t i)
@@ -204,7 +209,18 @@ static void await_peer(uint32_t i)
 		guest_receive(&peer, 0);
 		sched_yield();
 	}
+	if (peer.received != due)
+		fprintf(stderr, "queues: the peer has %llu frames of %llu\n",
+			(unsigned long long)peer.received, (unsigned long long)due);
 	must(peer.received == due, peer.received < due ? "a frame was not delivered" : "a frame too many", i);
+}
+
+static void enable(uint32_t i, bool on)
+{
+	struct queue *q = &queue[i];
+
+	must(vu_state(sock, VU_SET_VRING_ENABLE, i, on), "a ring cannot be enabled", i);
+	q->enable = on ? ENABLED : DISABLED;
 }
 
 static void send_and_check(uint32_t i)
@@ -222,7 +238,8 @@ static void send_and_check(uint32_t i)
 	}
 	if (q->enable == ENABLED)
 		due++;
-	/* What is sent on a disabled ring comes back, with the next message or once a second, and goes nowhere. */
+	/* What is sent on a disabled ring comes back, with the next message or once a second, and goes
+	 * nowhere. */
 	if (q->enable == DISABLED && below(50) > 0)
 		enable(i, false);
 	while (ring_busy(&q->ring) > 0 && q->enable == DISABLED && vu_now() < end) {
@@ -268,14 +285,6 @@ static void receive_and_check(void)
 	must(n == (any ? FLOWS : 0), n > FLOWS ? "a frame came twice" : "a flow was lost", n);
 }
 
-static void enable(uint32_t i, bool on)
-{
-	struct queue *q = &queue[i];
-
-	must(vu_state(sock, VU_SET_VRING_ENABLE, i, on), "a ring cannot be enabled", i);
-	q->enable = on ? ENABLED : DISABLED;
-}
-
 /* What waited in rings goes where their state says by now. */
 static void settle_pending(void)
 {
@@ -285,8 +294,8 @@ static void settle_pending(void)
 		if (queue[i].enable == ENABLED)
 			due += queue[i].pending;
 		queue[i].pending = 0;
-		await_peer(i);
 	}
+	await_peer(0);
 }
 
 static void step(void)
@@ -302,7 +311,8 @@ static void step(void)
 		if (queue[i].started)
 			stop(i);
 	} else if (what == 15 && queue[i].started) {
-		must(vu_fd(sock, below(2) ? VU_SET_VRING_CALL : VU_SET_VRING_KICK, i, -1), "no descriptor", i);
+		must(vu_fd(sock, below(2) ? VU_SET_VRING_CALL : VU_SET_VRING_KICK, i, -1), "no descriptor",
+			i);
 	} else if (what == 16 && below(6) == 0) {
 		/* The driver's reset: all rings anew. */
 		for (i = 0; i < rings; i++) {

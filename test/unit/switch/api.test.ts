@@ -57,6 +57,7 @@ describe('the API: each endpoint', () => {
         name: 'b',
         socket,
         queues: 2,
+
         offloads: true,
       });
       assert.equal(created.status, 201);
@@ -74,11 +75,13 @@ describe('the API: each endpoint', () => {
         socket,
         queues: 2,
         offloads: true,
+        queuesInUse: 1,
         transports: ['user'],
         device: null,
         mac: null,
         origin: 'api',
         state: 'connected',
+        missing: { reason: 'no_front_end', text: 'nobody is connected to its socket', hint: null },
         vlanTag: 1001,
         vlan: 'none',
         features: ['mrg_rxbuf', 'version_1', 'bit_52'],
