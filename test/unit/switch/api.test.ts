@@ -57,7 +57,6 @@ describe('the API: each endpoint', () => {
         name: 'b',
         socket,
         queues: 2,
-
         offloads: true,
       });
       assert.equal(created.status, 201);
