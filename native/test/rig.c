@@ -150,7 +150,8 @@ void rig_require_balance(const struct rig *r)
 		struct vh_counters c = rig_counters(r, i);
 
 		tx += c.tx_packets;
-		out += c.rx_packets + c.drops[VH_DROP_TX_HAIRPIN] + c.drops[VH_DROP_TX_NO_DESTINATION];
+		out += c.rx_packets + c.drops[VH_DROP_TX_HAIRPIN] + c.drops[VH_DROP_TX_NO_DESTINATION] +
+		       c.drops[VH_DROP_TX_DISABLED];
 		for (uint32_t k = VH_DROP_RX_NOT_READY; k < VH_DROP_COUNT; k++)
 			out += c.drops[k];
 	}
