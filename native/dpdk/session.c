@@ -64,11 +64,29 @@ static enum rte_vhost_msg_result end_connection(struct vh_vhu_msg *msg)
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
+/* Keeps workers off what the library is about to change. Under the lock. Return: whether it may go on. */
+static bool prepare(struct vh_session *s, struct vh_vhu_msg *msg)
+{
+	bool noted;
+
+	vh_rings_pause(s, vh_gate_ring(msg));
+	/* When the library fails it has no memory table left, and does not tell. */
+	if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
+		vh_sigbus_forget(s->port->id);
+		vh_loan_close(s->port->id);
+		s->mapped = false;
+	}
+	noted = vh_session_log_note(&s->log, s->port->id, msg);
+	if (msg->request == VH_VHU_SEND_RARP)
+		vh_announce(s->sw, s->port, msg->u64);
+	return noted;
+}
+
 static enum rte_vhost_msg_result before_message(int vid, void *raw)
 {
 	struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
-	bool noted = true;
+	bool noted = true, closing;
 
 	if (s == NULL)
 		return end_connection(msg);
@@ -82,17 +100,12 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 	}
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		vh_rings_pause(s, vh_gate_ring((const struct vh_vhu_msg *)msg));
-		/* When the library fails it has no memory table left, and does not tell. */
-		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
-			vh_sigbus_forget(s->port->id);
-			vh_loan_close(s->port->id);
-			s->mapped = false;
-		}
-		noted = vh_session_log_note(&s->log, s->port->id, msg);
-		if (msg->request == VH_VHU_SEND_RARP)
-			vh_announce(s->sw, s->port, msg->u64);
+		closing = s->closing;
+		if (!closing)
+			noted = prepare(s, msg);
 		pthread_mutex_unlock(&s->lock);
+		if (closing)
+			return end_connection(msg);
 	}
 	if (msg->request == VH_VHU_SEND_RARP)
 		return RTE_VHOST_MSG_RESULT_OK;
@@ -113,9 +126,12 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 
 	if (s != NULL && vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
-		vh_rings_note(s, msg);
-		vh_rings_resume(s);
+		/* A message may be under way while the port is removed. */
+		if (!s->closing) {
+			s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
+			vh_rings_note(s, msg);
+			vh_rings_resume(s);
+		}
 		pthread_mutex_unlock(&s->lock);
 	}
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -124,13 +140,9 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 static const struct rte_vhost_user_extern_ops message_ops = {
 	.pre_msg_handle = before_message, .post_msg_handle = after_message};
 
-static void on_disconnection(int vid)
+/* Lets go of everything of the front end, whose memory the library may unmap afterwards. Under the lock. */
+static void part(struct vh_session *s)
 {
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
 	vh_rings_pause(s, VH_VHU_ALL_RINGS);
 	vh_sigbus_forget(s->port->id);
 	vh_loan_close(s->port->id);
@@ -138,6 +150,16 @@ static void on_disconnection(int vid)
 	s->vid = -1;
 	s->mapped = false;
 	vh_session_log_forget(&s->log, s->port->id);
+}
+
+static void on_disconnection(int vid)
+{
+	struct vh_session *s = session_of(vid);
+
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	part(s);
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
 	/* Last: the next front end may come. */
@@ -325,7 +347,12 @@ void vh_session_close(struct vh_session *s)
 {
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	vh_relay_close(s->port->id);
+	/* The library unmaps the memory without a word: rte_vhost_driver_unregister() calls destroy_device
+	 * only for a device that it takes for ready, and never destroy_connection. */
+	pthread_mutex_lock(&s->lock);
+	s->closing = true;
+	part(s);
+	pthread_mutex_unlock(&s->lock);
 	rte_vhost_driver_unregister(s->path);
-	vh_sigbus_forget(s->port->id);
 	pthread_mutex_destroy(&s->lock);
 }

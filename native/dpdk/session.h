@@ -73,6 +73,7 @@ struct vh_session {
 	bool ready;	 /* frames can go both ways */
 	bool negotiated; /* SET_FEATURES has come */
 	bool mapped;	 /* the library has a memory table */
+	bool closing;	 /* no ring starts any more: the port is being removed */
 	uint64_t features;
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
