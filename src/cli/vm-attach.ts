@@ -40,12 +40,7 @@ async function forgetMoved({ host }: CliContext, { key }: Target, { record, else
 }
 
 /** What is remembered comes first, then the ports, then the domain: whatever stops it half-way can be taken back. */
-async function carryOut(
-  context: CliContext,
-  target: Target,
-  options: AttachOptions,
-  planned: Plan,
-): Promise<void> {
+async function carryOut(context: CliContext, target: Target, options: AttachOptions, planned: Plan): Promise<void> {
   const { host } = context;
   const { draft, missing, recalled } = planned;
   const before = recalled.record?.key === target.key ? recalled.record.saved : undefined;

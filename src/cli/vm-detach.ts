@@ -91,9 +91,7 @@ async function takeBack(
   await remember(context, target, recalled, detached, left);
   const domain = readDomain(draft.doc);
   const others = othersThan(domain, await surveyUses(context, options, await viewSwitch(context, options, true)));
-  const { busy } = aside
-    ? { busy: [] }
-    : await clearPorts(context, options, recalled.remembered?.ports ?? [], others);
+  const { busy } = aside ? { busy: [] } : await clearPorts(context, options, recalled.remembered?.ports ?? [], others);
   const answer = {
     domain: domain.name,
     changed: text !== target.text,

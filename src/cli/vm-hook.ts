@@ -155,7 +155,14 @@ async function judge(context: CliContext, doc: XmlDocument, domain: Domain, opti
 }
 
 /** With these the guest would wait in vain or be cut off; with any other failure, which is ours, it may well do. */
-const REFUSALS = ['SWITCH_NOT_RUNNING', 'PORT_EXISTS', 'PORT_IN_USE', 'PORT_LIMIT', 'PORT_FAILED', 'DOMAIN_UNFIT'] as const;
+const REFUSALS = [
+  'SWITCH_NOT_RUNNING',
+  'PORT_EXISTS',
+  'PORT_IN_USE',
+  'PORT_LIMIT',
+  'PORT_FAILED',
+  'DOMAIN_UNFIT',
+] as const;
 
 /** libvirt is waiting for the answer, so it must not be called from here: virsh would wait for us. */
 async function hook(context: CliContext, options: ClientOptions): Promise<void> {

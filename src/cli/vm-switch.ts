@@ -89,8 +89,7 @@ function planPort(
 ): PlannedPort {
   const kept = keptSocket(nic, wish, view, rivals);
   const told = kept === undefined ? undefined : portOfSocket(kept, view);
-  const port =
-    wish.port === undefined ? (told ?? freeName(domain, nic, view, rivals, chosen)) : checkName(wish.port);
+  const port = wish.port === undefined ? (told ?? freeName(domain, nic, view, rivals, chosen)) : checkName(wish.port);
   const existing = view.ports?.find(({ name }) => name === port);
   const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
   const queues = wish.queues ?? nic.queues;

@@ -27,8 +27,7 @@ function unfitReason(nic: Nic, mode: Mode): string | undefined {
 }
 
 function unfit(nic: Nic, reason: string): VhostHostError {
-  const hint =
-    unfitReason(nic, 'native') === undefined ? 'use --mode native' : 'choose another one with --nic';
+  const hint = unfitReason(nic, 'native') === undefined ? 'use --mode native' : 'choose another one with --nic';
   return new VhostHostError('DOMAIN_UNFIT', `${nicTitle(nic)} cannot be attached: ${printable(reason)}`, { hint });
 }
 

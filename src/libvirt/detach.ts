@@ -44,11 +44,7 @@ function conflict({ name, commands }: Remembered, title: string): VhostHostError
 const isMemory = ({ owner, property }: Change): boolean => owner.kind !== 'interface' && property !== 'emulator';
 
 /** The changes, each told of the interface as it stands in this document; those of interfaces that are gone left out. */
-function present(
-  draft: Draft,
-  saved: Remembered,
-  ours: (socket: string | undefined) => boolean,
-): readonly Change[] {
+function present(draft: Draft, saved: Remembered, ours: (socket: string | undefined) => boolean): readonly Change[] {
   const match = matchNics(draft.doc, readNics(draft.doc), saved, ours);
   return saved.changes.flatMap((change): Change[] => {
     const { owner } = change;
@@ -98,11 +94,7 @@ function inParts(doc: XmlDocument, saved: Remembered, ours: (socket: string | un
 }
 
 /** The domain as it was before it was attached. */
-export function planDetach(
-  text: string,
-  saved: Remembered,
-  ours: (socket: string | undefined) => boolean,
-): Detached {
+export function planDetach(text: string, saved: Remembered, ours: (socket: string | undefined) => boolean): Detached {
   const doc = XmlDocument.parse(text);
   if (text !== saved.left || saved.original === null) return inParts(doc, saved, ours);
   const draft = new Draft(doc);

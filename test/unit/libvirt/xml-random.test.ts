@@ -70,7 +70,8 @@ function pieces(text: string, node: XmlNode): string[] {
 /** The elements that attach has no business in, as they stand in the text. */
 function foreign(text: string): string[] {
   const doc = XmlDocument.parse(text);
-  const own = (e: XmlElement): boolean => ['metadata', 'memoryBacking', 'interface', 'emulator', 'cpu'].includes(e.name);
+  const own = (e: XmlElement): boolean =>
+    ['metadata', 'memoryBacking', 'interface', 'emulator', 'cpu'].includes(e.name);
   return [doc.root, ...elementsOf(doc.root, 'devices')].flatMap((parent) =>
     elementsOf(parent)
       .filter((child) => !own(child) && child.name !== 'devices')
