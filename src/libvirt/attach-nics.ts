@@ -66,7 +66,8 @@ export function selectNics(
   });
   if (nics.length > 0) return { nics, notes };
   const first = domain.nics.find((nic) => unfitReason(nic, mode) === undefined);
-  const reason = notes[0]?.text ?? 'it has no interface';
+  // All have a note by now, in their order.
+  const reason = notes[first?.index ?? 0]?.text ?? 'it has no interface';
   throw new VhostHostError('DOMAIN_UNFIT', `${domain.name} has nothing to attach: ${reason}`, {
     hint:
       first === undefined

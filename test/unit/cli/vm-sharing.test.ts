@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../../helpers/until.js';
 import { portSocketPath } from '../../../src/switch/rundir.js';
-import { XML, byHand, numbered, withRunning, withScene } from './vm-scene.js';
+import { XML, byHand, numbered, withRunning } from './vm-scene.js';
 import type { Scene } from './vm-scene.js';
 
 const A = '5b2c1b0e-0000-4000-8000-00000000000a';
@@ -210,59 +210,5 @@ describe('vm hook: a port that has a guest', () => {
         },
       };
       assert.deepEqual(await hook(scene, web.xml), { code: 0, out: [], err: [] });
-    }));
-});
-
-describe('vm forget: what is remembered of domains that are gone', () => {
-  it('goes with its ports once the domain is gone, and not before', () =>
-    withRunning(async (scene) => {
-      const { vm, libvirt, desk } = scene;
-      const web = await attached(scene);
-      const early = await vm('forget', A);
-      assert.deepEqual(early.err, ['web is there, and attached: its way back stays', 'vhost-host vm detach web']);
-      // undefine and define is how some edit: nothing may be lost by it.
-      libvirt.domains.delete('web');
-      libvirt.add('web', web.xml, { uuid: A });
-      assert.equal((await vm('attach', 'web', '--yes')).code, 0);
-      libvirt.domains.delete('web');
-      libvirt.broken = 'error: failed to connect to the hypervisor\nerror: x';
-      assert.match((await vm('forget', 'web')).err[0] ?? '', /^libvirt does not answer/);
-      libvirt.broken = undefined;
-      const { code, out } = await vm('forget', 'web', '--connect', 'qemu:///system');
-      assert.deepEqual(
-        [code, out],
-        [0, [`what attach remembered of web is forgotten (${A})`, 'port web-hostnet0 is removed']],
-      );
-      assert.deepEqual(desk.binding.ports(), []);
-      assert.deepEqual((await vm('forget', A)).err, [`nothing is remembered of ${A}`, 'vhost-host vm list']);
-    }));
-
-  it('a port that a new domain has taken over ends with that one', () =>
-    withRunning(async (scene) => {
-      const { vm, libvirt, desk } = scene;
-      await attached(scene);
-      libvirt.domains.delete('web');
-      libvirt.add('web', numbered(ONE_NIC, B), { uuid: B });
-      assert.match((await vm('attach', 'web', '--yes')).out[1] ?? '', /is on port web-hostnet0, /);
-      const object = JSON.parse((await vm('forget', A, '--json')).out[0] ?? '') as Record<string, unknown>;
-      assert.deepEqual(object, { forgotten: A, domain: 'web', portsRemoved: [], portsLeft: [] });
-      assert.equal(desk.binding.ports().length, 1);
-      await vm('detach', 'web', '--yes');
-      assert.deepEqual(desk.binding.ports(), []);
-    }));
-
-  it('two of one name are told apart by their keys, and a file by its path', () =>
-    withScene(async (scene) => {
-      const { vm, dir, libvirt } = scene;
-      await attached(scene);
-      const file = join(dir, 'web.xml');
-      writeFileSync(file, ONE_NIC);
-      await vm('attach', '--file', file, '--yes');
-      libvirt.domains.clear();
-      assert.match((await vm('forget', 'web')).err[0] ?? '', /^web is the name of 2$/);
-      assert.match((await vm('forget', file)).err[1] ?? '', new RegExp(`^vhost-host vm detach --file ${file}$`));
-      writeFileSync(file, '<domain');
-      assert.equal((await vm('forget', file)).code, 0);
-      assert.equal((await vm('forget', 'web')).code, 0);
     }));
 });
