@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { VhostHostError, hasCode } from '../errors.js';
-import { MAX_QUEUE_PAIRS } from '../limits.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { startOf } from '../process-start.js';
 import type { QuickHost } from '../quick-host.js';
 import { post } from '../switch/quick-call.js';

@@ -4,7 +4,10 @@ import { driverOfModel } from './drivers.js';
 import type { Bus } from './drivers.js';
 import { GIB, MIB } from '../sizes.js';
 
-/** What QEMU gives a guest that does not say, by machine type; measured with QEMU 7.2 and 10. */
+/**
+ * What QEMU gives a guest that does not say, by machine type. Each size is what `query-memory-size-summary` answers for
+ * such a machine of QEMU 7.2 (those of x86 also of 10), and a machine that is not here is asked for `-m`.
+ */
 
 export interface Machine {
   /** As QEMU calls it: `x86_64`, `s390x`, … */
