@@ -117,7 +117,8 @@ function cardsOf(command: Command): { cards: Card[]; remarks: string[] } {
   if (tap === undefined) return { cards, remarks: [] };
   const [card] = hub.filter(isNic);
   if (hub.length === 2 && card !== undefined) return { cards: [...cards, { card, tap }], remarks: [] };
-  const remark = `"-net ${valueOf(tap)}" is left to QEMU: ${hub.length} -net options share one hub; write -netdev and -device for the switch`;
+  const why = card === undefined ? 'no card is on its hub' : `${hub.length} -net options share one hub`;
+  const remark = `"-net ${valueOf(tap)}" is left to QEMU: ${why}; write -netdev and -device for the switch`;
   return { cards, remarks: [remark] };
 }
 
