@@ -1,5 +1,5 @@
 import { VhostHostError } from '../errors.js';
-import { ALIASES, IMPLIED_KEYS, takesValue } from './options.js';
+import { ALIASES, IMPLIED_KEYS, TAKE_JSON, takesValue } from './options.js';
 import { parseGroup } from './group.js';
 import type { Group } from './group.js';
 
@@ -63,7 +63,8 @@ export function groupOf(item: Item): Group {
   const known = groups.get(item);
   if (known !== undefined) return known;
   try {
-    const group = parseGroup(valueOf(item), IMPLIED_KEYS[item.name ?? '']);
+    const name = item.name ?? '';
+    const group = parseGroup(valueOf(item), IMPLIED_KEYS[name], TAKE_JSON.has(name));
     groups.set(item, group);
     return group;
   } catch (error) {

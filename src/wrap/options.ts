@@ -40,6 +40,9 @@ export function takesValue(name: string, next: string): boolean {
 /** Two spellings of one option. */
 export const ALIASES: Readonly<Record<string, string>> = { M: 'machine' };
 
+/** Options of ours that QEMU takes as JSON, too; to all others a brace is a letter (`-name {a}`). */
+export const TAKE_JSON: ReadonlySet<string> = new Set(['device', 'netdev', 'object']);
+
 /** The key that the first word of a value belongs to when it is written without one. */
 export const IMPLIED_KEYS: Readonly<Record<string, string>> = {
   accel: 'accel',
