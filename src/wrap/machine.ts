@@ -6,7 +6,7 @@ import { GIB, MIB } from '../sizes.js';
 
 /**
  * What QEMU gives a guest that does not say, by machine type. Each size is what `query-memory-size-summary` answers for
- * such a machine of QEMU 7.2 (those of x86 also of 10), and a machine that is not here is asked for `-m`.
+ * such a machine of QEMU 7.2, and a machine that is not here is asked for `-m`.
  */
 
 export interface Machine {
