@@ -51,6 +51,7 @@ async function settingsOf(host: Host, options: SetupOptions): Promise<Settings> 
   return {
     now: options.root === undefined,
     nodes: options.nodes,
+    shrink: options.shrink === true,
     cuse: options.cuse === true,
     nicDriver: options.nicDriver,
     forceNic: options.forceNic === true,
@@ -78,6 +79,12 @@ function left(plan: SetupPlan, done: readonly string[]): string[] {
   ];
 }
 
+/** Somebody may count on them: no is the default. */
+function takeAway(context: CliContext, { larger }: SetupPlan): Promise<boolean> {
+  for (const line of larger) context.talk.say(printable(line));
+  return context.confirm('Take the pages away that are more than you want?');
+}
+
 async function setUp(command: ChangeCommand, options: SetupOptions): Promise<void> {
   const { context, host } = command;
   const { facts, domains, notes, systemd } = await look(host, options);
@@ -87,8 +94,12 @@ async function setUp(command: ChangeCommand, options: SetupOptions): Promise<voi
   const proposed = propose(facts, { domains: domains ?? [], systemd });
   const choices = await choose(facts, told, proposed, asks ? context.ask : undefined);
   checkChoices(facts, choices);
-  const settings = await settingsOf(host, options);
-  const plan = await planSetup(host, facts, choices, settings);
+  let settings = await settingsOf(host, options);
+  let plan = await planSetup(host, facts, choices, settings);
+  if (asks && plan.larger.length > 0 && (await takeAway(context, plan))) {
+    settings = { ...settings, shrink: true };
+    plan = await planSetup(host, facts, choices, settings);
+  }
   const all = [...notes, ...plan.notes];
   const fields = { choices: describe(choices), notes: all, byHand: plan.byHand ?? null };
   await runChange(command, { steps: plan.steps, notes: noteLines(all, plan), fields }, async (done) => {

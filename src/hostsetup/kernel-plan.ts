@@ -1,3 +1,4 @@
+import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Action, Step } from '../steps.js';
 import { checkEnvs, draftBls } from './boot-bls.js';
@@ -9,6 +10,7 @@ import type { BootDraft, BootMethod } from './boot-method.js';
 import { checkGrubConfig } from './boot-readback.js';
 import { draftRpmOstree, readKargs } from './boot-rpm-ostree.js';
 import { ownedByTuned, readTuned } from './kernel-tuned.js';
+import { pagesOnLine } from './kernel-page-notes.js';
 import { implicitPageSize } from './kernel-running.js';
 import { fulfils, ownArgs, wishText } from './kernel-wish.js';
 import type { KernelWish } from './kernel-wish.js';
@@ -26,6 +28,10 @@ export interface KernelPlan {
   readonly byHand: ByHand | undefined;
   /** What the user should know besides. */
   readonly notes: readonly string[];
+  /** The command line as it is going to be, as far as this is known. */
+  readonly line: string;
+  /** Pools on it that are larger than what is wished for, and stay so, in a line for the user each. */
+  readonly larger: readonly string[];
 }
 
 /** Looks, and changes nothing. Doing what the plan says twice changes nothing the second time. */
@@ -38,7 +44,9 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
   const leave = (reason: string, style: Parameters<typeof snippetOf>[0] = 'plain'): KernelPlan => {
     const done = running !== '' && fulfils(running, wish);
     const byHand = done ? undefined : { reason, snippet: snippetOf(style, wishText(running, wish)) };
-    return { method: method.kind, steps: [], byHand, notes: done ? [`the running kernel has them (${reason})`] : [] };
+    const { notes, ...pages } = pagesOnLine(running, wish);
+    const known = done ? [`the running kernel has them (${reason})`] : [];
+    return { method: method.kind, steps: [], byHand, ...pages, notes: [...known, ...notes] };
   };
   if (tuned !== undefined && owned.length > 0) {
     const reason = `tuned's profile ${tuned.profile} sets ${owned.join(' ')}; change it there, then tuned-adm profile`;
@@ -47,6 +55,7 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
   if (method.kind === 'by-hand') return leave(method.reason, method.style);
   const draft = await draftOf(host, wish, method);
   if (draft === undefined) return leave('/etc/kernel/cmdline is not there, and nothing says what it would have to be');
+  const pages = pagesOnLine(draft.current, wish);
   const notes =
     tuned === undefined
       ? []
@@ -55,8 +64,24 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
     method: method.kind,
     steps: [stepOf(wish, method, { ...draft, actions: await actionsOf(host, wish, method, draft) })],
     byHand: undefined,
-    notes,
+    ...pages,
+    notes: [...notes, ...pages.notes],
   };
+}
+
+/** The command line that the next boot has as things stand; that of the running kernel where nothing tells. */
+export async function nextCommandLine(host: Host): Promise<string> {
+  const tuned = (await readTuned(host))?.args ?? '';
+  const running = (await host.readOptional('/proc/cmdline')) ?? '';
+  try {
+    const method = await detectBoot(host);
+    const draft = method.kind === 'by-hand' ? undefined : await draftOf(host, { hugepages: { pools: [] } }, method);
+    return draft === undefined ? running : `${draft.current} ${tuned}`.trim();
+  } catch (error) {
+    // A place that cannot be read is for the planner to refuse, where somebody wants it changed.
+    if (error instanceof VhostHostError) return running;
+    throw error;
+  }
 }
 
 type Editable = Exclude<BootMethod, { kind: 'by-hand' }>;

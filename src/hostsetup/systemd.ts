@@ -30,3 +30,13 @@ export function mountUnitName(path: string): string {
   });
   return `${escaped.join('')}.mount`;
 }
+
+/** The way back, as systemd fills in a `Where=` that is not there. */
+export function mountUnitPath(name: string): string {
+  const inner = name.replace(/\.mount$/, '');
+  const bytes = inner.split(/(\\x[0-9a-f]{2}|-)/).map((part) => {
+    if (part === '-') return Buffer.from('/');
+    return part.startsWith('\\x') ? Buffer.from(part.slice(2), 'hex') : Buffer.from(part);
+  });
+  return `/${Buffer.concat(bytes).toString()}`;
+}

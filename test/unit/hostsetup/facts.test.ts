@@ -217,7 +217,10 @@ describe('what facts are read out of', () => {
       [GIB, 5],
       [2 * MIB, 9],
     ]);
-    assert.deepEqual(pairs('hugepagesz=2M hugepages=1 hugepages=4'), [[2 * MIB, 4]]);
+    // What the kernel ignores with a warning: a second number, and a second turn of the same size.
+    assert.deepEqual(pairs('hugepagesz=2M hugepages=1 hugepages=4'), [[2 * MIB, 1]]);
+    assert.deepEqual(pairs('hugepagesz=1GB hugepages=8 hugepagesz=2M hugepagesz=1024M hugepages=16'), [[GIB, 8]]);
+    assert.deepEqual(pairs('default_hugepagesz=0x40000000 hugepages=3 default_hugepagesz=2M hugepages=9'), [[GIB, 3]]);
   });
 
   it('VMDQ by driver, and of igb by card', () => {

@@ -117,18 +117,69 @@ describe('mounts: with systemd', () => {
   });
 
   it('a line in fstab goes before the unit, and is the one that is edited', async () => {
-    const memory = systemd().file('/etc/fstab', 'none\t/mnt/huge  hugetlbfs pagesize=1G,size=4G 0 0 # of 2014\n');
-    await roundTrip(memory, [HUGE]);
-    equal(
-      await memory.host.read('/etc/fstab'),
-      'none\t/mnt/huge  hugetlbfs pagesize=2M,size=4G,gid=64055,mode=0770 0 0 # of 2014\n',
-    );
+    const fstab = (options: string): string => `none\t/mnt/huge  hugetlbfs ${options} 0 0 # of 2014\n`;
+    const memory = systemd().file('/etc/fstab', fstab('noauto,pagesize=2M,size=4M,gid=64055,mode=770'));
+    await roundTrip(memory, [{ ...HUGE, bytes: 512 * MIB }]);
+    equal(await memory.host.read('/etc/fstab'), fstab('pagesize=2M,size=512M,gid=64055,mode=770'));
     equal(memory.entries.has(UNIT), false);
     equal(memory.ran[0], 'systemctl daemon-reload');
   });
 
+  it("another program's mount keeps its pages and its rights: the wish gets a path of its own", async () => {
+    const line = 'nodev /mnt/huge hugetlbfs pagesize=1GB 0 0\n';
+    const foreign: readonly ((memory: MemoryHost) => MemoryHost)[] = [
+      (memory) => memory.file('/etc/fstab', line),
+      (memory) => memory.file('/etc/fstab', 'nodev /mnt/huge hugetlbfs pagesize=2M 0 0\n'),
+      (memory) => memory.file('/etc/fstab', 'nodev /mnt/huge hugetlbfs pagesize=2M,gid=64055,mode=0770,ro 0 0\n'),
+      (memory) => memory.file(UNIT, '[Mount]\nWhere=/mnt/huge\nType=hugetlbfs\nOptions=pagesize=1G\n'),
+      (memory) => memory.file(UNIT, '[Mount]\nType=hugetlbfs\nOptions=pagesize=2M,gid=64055,mode=0770\n'),
+      (memory) =>
+        memory.dir('/mnt/huge').file('/proc/mounts', 'none /mnt/huge hugetlbfs rw,relatime,pagesize=1024M 0 0\n'),
+    ];
+    for (const [i, prepare] of foreign.entries()) {
+      const memory = prepare(systemd());
+      const before = stateOf(memory);
+      const { steps, notes } = await roundTrip(memory, [HUGE]);
+      equal(steps[0]?.id, 'hugetlbfs:/mnt/huge-2M', String(i));
+      match(notes[0] ?? '', /^\/mnt\/huge is somebody else's, and stays: .*; pages of 2M get \/mnt\/huge-2M$/);
+      const after = stateOf(memory);
+      for (const path of ['/etc/fstab', UNIT, '/mnt/huge']) equal(after[path], before[path], path);
+    }
+    const both = systemd().file('/etc/fstab', line + line.replace('/mnt/huge', '/mnt/huge-2M'));
+    match((await failure('SETUP_REFUSED', plan(withMounts(both), [HUGE]))).message, /so is \/mnt\/huge-2M: /);
+  });
+
+  it("another program's mount that is right is used, once it is there at each start", async () => {
+    const text =
+      '[Mount]\nType=hugetlbfs\nOptions=pagesize=2048K,gid=64055,mode=0770\n[Install]\nWantedBy=multi-user.target\n';
+    const name = 'srv-my\\x2dpages.mount';
+    const wish = { ...HUGE, path: '/srv/my-pages' };
+    const memory = systemd().dir('/srv').file(`/etc/systemd/system/${name}`, text);
+    const { steps } = await roundTrip(memory, [wish]);
+    deepEqual(steps[0]?.actions[0], {
+      kind: 'run',
+      command: ['systemctl', 'enable', name],
+      undo: ['systemctl', 'disable', name],
+    });
+    const linked = systemd().dir('/srv/my-pages').file(`/etc/systemd/system/${name}`, text);
+    linked.file('/proc/mounts', 'none /srv/my-pages hugetlbfs rw,gid=64055,mode=770,pagesize=2M 0 0\n');
+    Object.assign(linked.entries.get('/srv/my-pages') ?? {}, { gid: 64055, mode: 0o770 });
+    linked.link(`/etc/systemd/system/dpdk.service.requires/${name}`, `/etc/systemd/system/${name}`);
+    const used = await plan(withMounts(linked), [HUGE]);
+    equal(used.steps[0]?.current, `/srv/my-pages by /etc/systemd/system/${name}`);
+  });
+
+  it('a mount without a size has the default of the next start, not of this one', async () => {
+    const memory = systemd().file('/etc/fstab', 'none /mnt/huge hugetlbfs gid=64055,mode=0770 0 0\n');
+    const at = async (line: string): Promise<string | undefined> =>
+      (await planMounts(withMounts(memory), { mounts: [HUGE], now: false, line })).steps[0]?.id;
+    equal(await at('quiet'), 'hugetlbfs:/mnt/huge');
+    equal(await at('default_hugepagesz=1G hugepages=4'), 'hugetlbfs:/mnt/huge-2M');
+  });
+
   it('an image is prepared without mounting: what is installed there counts', async () => {
     const memory = image().file('/usr/lib/systemd/systemd', '');
+    memory.link('/etc/systemd/system/local-fs.target.wants/dev-big.mount', '/etc/systemd/system/dev-big.mount');
     const host = withMounts(memory);
     const before = stateOf(memory);
     const wishes = [{ ...HUGE, path: '/srv/huge' }, GUESTS];
@@ -137,8 +188,6 @@ describe('mounts: with systemd', () => {
     deepEqual(memory.ran, ['systemctl enable srv-huge.mount']);
     deepEqual(open(await plan(host, wishes, false)), []);
     await undoSteps(host);
-    // Directories of units were not there before, and of what systemctl makes nothing is left.
-    memory.entries.delete('/etc/systemd/system/local-fs.target.wants');
     deepEqual(stateOf(memory), before);
     equal((await plan(rootedHost(memory.host, '/'), wishes, false)).steps.length, 2);
   });
@@ -180,11 +229,13 @@ describe('mounts: what is refused', () => {
     equal(await refused(unit, HUGE), `${UNIT} mounts ext4 at /mnt/huge`);
   });
 
-  it('a unit that is masked, and options that somebody sets after ours', async () => {
+  it('a unit that is masked; options that somebody else sets stay', async () => {
     equal(await refused(systemd().file(UNIT, ''), HUGE), `${UNIT} is masked: systemd shall not mount /mnt/huge`);
     const late = '/etc/systemd/system/dev-hugepages.mount.d/zz.conf';
     const memory = systemd().file(late, '[Mount]\nOptions=pagesize=2M\n');
-    equal(await refused(memory, GUESTS), `${late} sets the options of /dev/hugepages after any of ours`);
+    const { steps, notes } = await plan(withMounts(memory), [GUESTS]);
+    equal(steps[0]?.id, 'hugetlbfs:/dev/hugepages-1G');
+    match(notes[0] ?? '', /zz\.conf has pages of 2 MiB; pages of 1G get \/dev\/hugepages-1G$/);
   });
 
   it('sizes that the kernel has not, and paths that are none', async () => {

@@ -68,8 +68,9 @@ describe('pools: at each start', () => {
     deepEqual(steps, []);
     match(
       notes.join('\n'),
-      /256 × 2M at each start: .* reserve 300 already\n4 × 1G at each start: .* reserve 4 already/,
+      /256 × 2M at each start: \/etc\/sysctl\.d\/90\.conf:1 reserves 300 already\n4 × 1G at each start: .* reserves 4 already/,
     );
+    match(notes.at(-1) ?? '', /^\/etc\/sysctl\.d\/90\.conf:1: 300 × 2M .* more than the 256 .*--shrink/);
     deepEqual(open(await later(memory, { ...SMALL, count: 301 })), ['hugepages-at-start']);
   });
 

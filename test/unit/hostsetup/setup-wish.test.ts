@@ -25,6 +25,7 @@ const CHOICES: Choices = {
 const SETTINGS: Settings = {
   now: true,
   nodes: [],
+  shrink: false,
   cuse: false,
   nicDriver: 'vfio-pci',
   forceNic: false,
