@@ -6,8 +6,8 @@ import { shortSize } from '../sizes.js';
 import { fileDiff, followedBy, planWrites, resultOf, sameFile } from '../steps.js';
 import type { Action, Snapshot, WriteFile } from '../steps.js';
 import type { Look } from './facts-look.js';
-import { FSTAB, editFstab, hasLineFor } from './fstab.js';
-import { limitsTooSmall, misfit, optionsOf, setOptions } from './mount-options.js';
+import { FSTAB, editFstab, foreignLinesFor, hasLineFor } from './fstab.js';
+import { isMountedAtStart, limitsTooSmall, misfit, optionsOf, setOptions } from './mount-options.js';
 import type { Ids } from './mount-options.js';
 import { findUnit } from './mount-units.js';
 import type { MountUnit } from './mount-units.js';
@@ -23,6 +23,8 @@ import type { Systemd } from './systemd.js';
 export interface Keeping {
   /** Where it is said, for people. */
   readonly where: string;
+  /** What is amiss with what is written down already. */
+  readonly amiss: string;
   readonly actions: readonly Action[];
   readonly diff: string;
   /** As it is going to be. */
@@ -64,12 +66,19 @@ export async function keep(place: Place, wish: MountWish): Promise<Keeping> {
   return foreign ? byDropIn(place, wish, unit) : byUnit(place, wish);
 }
 
+function amissIn(options: string, wish: MountWish, late: boolean): string {
+  const limits = limitsTooSmall(options, wish).map((limit) => `${limit} is too small`);
+  return [...(late ? ['nothing mounts it at a start'] : []), ...limits].join(', ');
+}
+
 /** Several wishes edit the one file: each finds what those before it leave. */
 function byLine({ fstab, systemd, nextSize, ids }: Place, wish: MountWish): Keeping {
   const write: WriteFile = { kind: 'write', path: FSTAB, text: editFstab(fstab?.text ?? '', wish, nextSize, ids) };
   const after = resultOf(write, fstab);
-  if (sameFile(fstab, after)) return { where: FSTAB, actions: [], diff: '', fstab };
-  return { where: FSTAB, actions: noted([write], systemd), diff: fileDiff(FSTAB, fstab, after), fstab: after };
+  if (sameFile(fstab, after)) return { where: FSTAB, amiss: '', actions: [], diff: '', fstab };
+  const lines = foreignLinesFor(fstab?.text ?? '', wish.path);
+  const [amiss = ''] = lines.map(({ options }) => amissIn(options, wish, !isMountedAtStart(options)));
+  return { where: FSTAB, amiss, actions: noted([write], systemd), diff: fileDiff(FSTAB, fstab, after), fstab: after };
 }
 
 async function byUnit({ host, look, systemd, fstab }: Place, wish: MountWish): Promise<Keeping> {
@@ -77,7 +86,7 @@ async function byUnit({ host, look, systemd, fstab }: Place, wish: MountWish): P
   const where = `${UNITS}/${name}`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text: unitText(wish) }]);
   const enabled = (await look.lstat(`${UNITS}/local-fs.target.wants/${name}`)) !== undefined;
-  return { where, actions: [...noted(actions, systemd), ...(enabled ? [] : [enable(name)])], diff, fstab };
+  return { where, amiss: '', actions: [...noted(actions, systemd), ...(enabled ? [] : [enable(name)])], diff, fstab };
 }
 
 function enable(name: string): Action {
@@ -94,14 +103,15 @@ async function byDropIn(place: Place, wish: MountWish, unit: MountUnit): Promise
   }
   const enabling = unit.linked || unit.systems ? [] : [enable(unit.name)];
   const pageSize = pageSizeOption(unit.options) ?? nextSize;
+  const amiss = amissIn(unit.options, wish, enabling.length > 0);
   const right = misfit({ options: unit.options, pageSize }, wish, ids) === undefined;
   if (right && limitsTooSmall(unit.options, wish).length === 0) {
-    return { where: unit.source, actions: enabling, diff: '', fstab };
+    return { where: unit.source, amiss, actions: enabling, diff: '', fstab };
   }
   const where = `${UNITS}/${unit.name}.d/${dropInAfter(unit)}`;
   const text = `${MARK}[Mount]\nOptions=${setOptions(unit.options, wish, undefined, ids)}\n`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text }]);
-  return { where, actions: [...noted(actions, systemd), ...enabling], diff, fstab };
+  return { where, amiss, actions: [...noted(actions, systemd), ...enabling], diff, fstab };
 }
 
 /** Of all drop-ins the last one that has options counts. */

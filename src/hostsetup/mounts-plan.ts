@@ -12,7 +12,7 @@ import { isRight, readHugetlbMounts } from './facts-mounts.js';
 import type { KeptMount } from './facts-mounts.js';
 import { FSTAB } from './fstab.js';
 import { implicitPageSize } from './kernel-running.js';
-import { fitRights, optionsOf, readIds } from './mount-options.js';
+import { fitRights, limitsTooSmall, optionsOf, readIds } from './mount-options.js';
 import { keep } from './mounts-kept.js';
 import type { Place } from './mounts-kept.js';
 import { checkMount, mountNow } from './mounts-now.js';
@@ -138,12 +138,21 @@ function mountStep(
   defaultSize: number,
 ): Step {
   const now = mounting?.actions ?? [];
-  const state = kept.actions.length > 0 ? 'not at each start' : `at each start by ${kept.where}`;
+  const amiss = kept.amiss === '' ? 'not at each start' : kept.amiss;
+  const state = kept.actions.length > 0 ? amiss : `at each start by ${kept.where}`;
   return {
     ...base(wish),
     current: mounting === undefined ? state : `${mounting.current}; ${state}`,
     diff: kept.diff + now.map(lineOf).join(''),
     actions: [...kept.actions, ...now],
     verify: async (host) => (mounting === undefined ? undefined : checkMount(host, wish, defaultSize)),
+    remark: async (host) => (mounting === undefined ? undefined : narrowNow(host, wish)),
   };
+}
+
+/** The kernel takes limits of a hugetlbfs only when it is mounted. */
+async function narrowNow(host: Host, wish: MountWish): Promise<string | undefined> {
+  const limits = limitsTooSmall((await mountedAt(host, wish.path))?.options ?? '', wish);
+  if (limits.length === 0) return undefined;
+  return `${wish.path} keeps ${limits.join(',')} until it is mounted anew: at the next start, or after umount ${wish.path}`;
 }

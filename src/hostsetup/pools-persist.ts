@@ -3,7 +3,7 @@ import { poolDirectory } from '../hugepage-pools.js';
 import type { Host } from '../host.js';
 import { shortSize } from '../sizes.js';
 import { planWrites, readSnapshot } from '../steps.js';
-import type { Step } from '../steps.js';
+import type { Step, WriteFile } from '../steps.js';
 import { Look } from './facts-look.js';
 import type { PartPlan } from './plan-part.js';
 import type { PoolWish } from './pools-plan.js';
@@ -42,6 +42,13 @@ export function editPoolsConf(text: string, wishes: readonly PoolWish[]): string
   return lines.join('');
 }
 
+/** Lines that would only make systemd warn of a second one for the same path. */
+function withoutPools(text: string, wishes: readonly PoolWish[]): string {
+  const paths = wishes.map(fileOf);
+  const lines = text.split(/(?<=\n)/);
+  return lines.filter((line) => !paths.includes(line.split(/\s+/)[1] ?? '')).join('');
+}
+
 export interface Persistence extends PartPlan {
   /** What is there already, by others. */
   readonly covered: readonly string[];
@@ -55,7 +62,8 @@ export interface Larger {
 }
 
 const poolOf = ({ pageSize, node }: PoolWish): PoolFile => ({ pageSize, node });
-const isOwn = (by: string | undefined): boolean => OWN_FILES.some((path) => by?.startsWith(`${path}:`));
+const ownFileIn = (by: string | undefined): string | undefined => OWN_FILES.find((path) => by?.startsWith(`${path}:`));
+const isOwn = (by: string | undefined): boolean => ownFileIn(by) !== undefined;
 
 /** Looks, and changes nothing. `shrink`: pages that are more than wanted go. */
 export async function planPersistence(
@@ -85,7 +93,11 @@ export async function planPersistence(
     plan.notes.push(`systemd does not start this system; at each start somebody has to: ${lines}`);
     return plan;
   }
-  const step = await persistStep(host, own, { ...start, nodeCount });
+  const settledIn = (wish: PoolWish): string | undefined => {
+    const { pages, by } = at(poolOf(wish));
+    return pages === wish.count ? ownFileIn(by) : undefined;
+  };
+  const step = await persistStep(host, own, settledIn, { ...start, nodeCount });
   const others = own.flatMap((wish) => {
     const { pages, by } = at(poolOf(wish));
     return by === undefined || isOwn(by) || by === KERNEL
@@ -97,7 +109,6 @@ export async function planPersistence(
 
 interface Draft {
   readonly path: string;
-  readonly before: string;
   readonly text: string;
 }
 
@@ -109,8 +120,12 @@ async function draftFor(host: Host, wishes: readonly PoolWish[], start: NextStar
     const before = (await readSnapshot(host, path))?.text ?? '';
     const text = editPoolsConf(before, wishes);
     const after = await readAtStart(look, start, new Map([[path, text]]));
-    const wrong = wishes.find((wish) => after(poolOf(wish)).pages !== wish.count);
-    if (wrong === undefined) return { path, before, text };
+    const counts = (wish: PoolWish): boolean => {
+      const { pages, by } = after(poolOf(wish));
+      return pages === wish.count && ownFileIn(by) === path;
+    };
+    const wrong = wishes.find((wish) => !counts(wish));
+    if (wrong === undefined) return { path, text };
     const { by = 'somebody', pages } = after(poolOf(wrong));
     last = { by, pages, wish: wrong };
   }
@@ -126,19 +141,27 @@ async function draftFor(host: Host, wishes: readonly PoolWish[], start: NextStar
   );
 }
 
-async function persistStep(host: Host, wishes: readonly PoolWish[], start: NextStart): Promise<Step> {
-  const { path, before, text } = await draftFor(host, wishes, start);
-  const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text }]);
-  const has = (wish: PoolWish): boolean => editPoolsConf(before, [wish]) === before;
+async function persistStep(
+  host: Host,
+  wishes: readonly PoolWish[],
+  settledIn: (wish: PoolWish) => string | undefined,
+  start: NextStart,
+): Promise<Step> {
+  const open = wishes.filter((wish) => settledIn(wish) === undefined);
+  const settled = wishes.filter((wish) => !open.includes(wish));
+  const draft = open.length === 0 ? undefined : await draftFor(host, open, start);
+  const path = draft?.path ?? settled.map(settledIn)[0] ?? POOLS_CONF;
+  const writes: WriteFile[] = draft === undefined ? [] : [{ kind: 'write', path, text: draft.text }];
+  for (const other of OWN_FILES.filter((one) => one !== path)) {
+    const there = (await readSnapshot(host, other))?.text;
+    if (there !== undefined) writes.push({ kind: 'write', path: other, text: withoutPools(there, open) });
+  }
+  const { actions, diff } = await planWrites(host, writes);
   return {
     id: 'hugepages-at-start',
     title: `hugepages at each start: ${path}`,
     why: `what is reserved in the running system (${wishes.map(({ pageSize }) => shortSize(pageSize)).join(', ')}) is gone after a reboot`,
-    current:
-      wishes
-        .filter(has)
-        .map((wish) => poolText(wish, wish.count))
-        .join(', ') || 'none',
+    current: settled.map((wish) => poolText(wish, wish.count)).join(', ') || 'none',
     wanted: wishes.map((wish) => poolText(wish, wish.count)).join(', '),
     diff,
     actions,

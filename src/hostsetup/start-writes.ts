@@ -35,25 +35,21 @@ export function poolFileOf(path: string, defaultSize: number): PoolFile | undefi
   return { pageSize: Number(kib) * KIB, node: node === undefined ? undefined : Number(node) };
 }
 
-interface State {
-  total: AtStart;
-  readonly nodes: Map<number, AtStart>;
-}
-
 /** `nodeCount`: over how many nodes the kernel spreads what is asked of the host as a whole. */
 export function resultAtStart(writes: readonly StartWrite[], { pageSize, node }: PoolFile, nodeCount: number): AtStart {
-  const state: State = { total: { pages: 0, by: undefined }, nodes: new Map() };
-  const share = (): AtStart => ({ pages: Math.floor(state.total.pages / nodeCount), by: state.total.by });
+  const nobody: AtStart = { pages: 0, by: undefined };
+  let [spread, total] = [nobody, nobody];
+  let nodes = new Map<number, AtStart>();
+  const onNode = (each: number): AtStart =>
+    nodes.get(each) ?? { pages: Math.floor(spread.pages / nodeCount), by: spread.by };
   for (const write of writes.filter((one) => one.pageSize === pageSize)) {
     const said = { pages: write.pages, by: write.by };
     if (write.node === undefined) {
-      state.nodes.clear();
-      state.total = said;
+      [spread, total, nodes] = [said, said, new Map<number, AtStart>()];
     } else {
-      const before = (state.nodes.get(write.node) ?? share()).pages;
-      state.nodes.set(write.node, said);
-      state.total = { pages: Math.max(0, state.total.pages - before) + write.pages, by: write.by };
+      total = { pages: Math.max(0, total.pages - onNode(write.node).pages) + write.pages, by: write.by };
+      nodes.set(write.node, said);
     }
   }
-  return node === undefined ? state.total : (state.nodes.get(node) ?? share());
+  return node === undefined ? total : onNode(node);
 }

@@ -1,54 +1,15 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import type { Host } from '../../../src/host.js';
-import { planMounts } from '../../../src/hostsetup/mounts-plan.js';
 import type { MountWish } from '../../../src/hostsetup/mounts-plan.js';
-import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
 import { rootedHost } from '../../../src/rooted-host.js';
-import { GIB, MIB } from '../../../src/sizes.js';
+import { MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 import { withMounts } from './kernel-fake.js';
 import { carryOut, open, stateOf } from './plan-support.js';
 import { undoSteps } from '../../helpers/steps.js';
-import { GIB_KB, debian12, image, withPool } from './systems.js';
-
-const HUGE: MountWish = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };
-const GUESTS: MountWish = { path: '/dev/hugepages', pageSize: GIB };
-const UNIT = '/etc/systemd/system/mnt-huge.mount';
-const DEBIAN =
-  '[Unit]\nDescription=Huge Pages File System\n[Mount]\nWhat=hugetlbfs\nWhere=/dev/hugepages\nType=hugetlbfs\n';
-
-/** Without systemd, `/mnt` and `/dev` there, pages of both sizes. */
-function plain(): MemoryHost {
-  return withPool(debian12(), { sizeKb: GIB_KB, total: 0 }).dir('/mnt').dir('/dev').dir('/etc');
-}
-
-/** As Debian starts it: its own unit has mounted /dev/hugepages with pages of the default size. */
-function systemd(): MemoryHost {
-  const memory = plain()
-    .dir('/run/systemd/system')
-    .dir('/etc/systemd/system/local-fs.target.wants')
-    .dir('/dev/hugepages');
-  memory.file('/usr/lib/systemd/system/dev-hugepages.mount', DEBIAN);
-  return memory.file('/proc/mounts', 'hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n');
-}
-
-const plan = (host: Host, mounts: readonly MountWish[], now = true): Promise<PartPlan> =>
-  planMounts(host, { mounts, now });
-
-async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<PartPlan> {
-  const host = withMounts(memory);
-  const before = stateOf(memory);
-  const planned = await plan(host, mounts);
-  await carryOut(host, () => Promise.resolve(planned));
-  deepEqual(open(await plan(host, mounts)), [], 'planned again');
-  const after = stateOf(memory);
-  await undoSteps(host);
-  deepEqual(stateOf(memory), before);
-  await carryOut(host, () => plan(host, mounts));
-  deepEqual(stateOf(memory), after);
-  return planned;
-}
+import { DEBIAN, GUESTS, HUGE, UNIT, plain, plan, roundTrip, systemd } from './mounts-scene.js';
+import { image } from './systems.js';
 
 describe('mounts: with systemd', () => {
   it('a path that has none gets a unit, is mounted, and all of it is taken back', async () => {
@@ -123,58 +84,6 @@ describe('mounts: with systemd', () => {
     equal(await memory.host.read('/etc/fstab'), fstab('pagesize=2M,size=512M,gid=64055,mode=770'));
     equal(memory.entries.has(UNIT), false);
     equal(memory.ran[0], 'systemctl daemon-reload');
-  });
-
-  it("another program's mount keeps its pages and its rights: the wish gets a path of its own", async () => {
-    const line = 'nodev /mnt/huge hugetlbfs pagesize=1GB 0 0\n';
-    const foreign: readonly ((memory: MemoryHost) => MemoryHost)[] = [
-      (memory) => memory.file('/etc/fstab', line),
-      (memory) => memory.file('/etc/fstab', 'nodev /mnt/huge hugetlbfs pagesize=2M 0 0\n'),
-      (memory) => memory.file('/etc/fstab', 'nodev /mnt/huge hugetlbfs pagesize=2M,gid=64055,mode=0770,ro 0 0\n'),
-      (memory) => memory.file(UNIT, '[Mount]\nWhere=/mnt/huge\nType=hugetlbfs\nOptions=pagesize=1G\n'),
-      (memory) => memory.file(UNIT, '[Mount]\nType=hugetlbfs\nOptions=pagesize=2M,gid=64055,mode=0770\n'),
-      (memory) =>
-        memory.dir('/mnt/huge').file('/proc/mounts', 'none /mnt/huge hugetlbfs rw,relatime,pagesize=1024M 0 0\n'),
-    ];
-    for (const [i, prepare] of foreign.entries()) {
-      const memory = prepare(systemd());
-      const before = stateOf(memory);
-      const { steps, notes } = await roundTrip(memory, [HUGE]);
-      equal(steps[0]?.id, 'hugetlbfs:/mnt/huge-2M', String(i));
-      match(notes[0] ?? '', /^\/mnt\/huge is somebody else's, and stays: .*; pages of 2M get \/mnt\/huge-2M$/);
-      const after = stateOf(memory);
-      for (const path of ['/etc/fstab', UNIT, '/mnt/huge']) equal(after[path], before[path], path);
-    }
-    const both = systemd().file('/etc/fstab', line + line.replace('/mnt/huge', '/mnt/huge-2M'));
-    match((await failure('SETUP_REFUSED', plan(withMounts(both), [HUGE]))).message, /so is \/mnt\/huge-2M: /);
-  });
-
-  it("another program's mount that is right is used, once it is there at each start", async () => {
-    const text =
-      '[Mount]\nType=hugetlbfs\nOptions=pagesize=2048K,gid=64055,mode=0770\n[Install]\nWantedBy=multi-user.target\n';
-    const name = 'srv-my\\x2dpages.mount';
-    const wish = { ...HUGE, path: '/srv/my-pages' };
-    const memory = systemd().dir('/srv').file(`/etc/systemd/system/${name}`, text);
-    const { steps } = await roundTrip(memory, [wish]);
-    deepEqual(steps[0]?.actions[0], {
-      kind: 'run',
-      command: ['systemctl', 'enable', name],
-      undo: ['systemctl', 'disable', name],
-    });
-    const linked = systemd().dir('/srv/my-pages').file(`/etc/systemd/system/${name}`, text);
-    linked.file('/proc/mounts', 'none /srv/my-pages hugetlbfs rw,gid=64055,mode=770,pagesize=2M 0 0\n');
-    Object.assign(linked.entries.get('/srv/my-pages') ?? {}, { gid: 64055, mode: 0o770 });
-    linked.link(`/etc/systemd/system/dpdk.service.requires/${name}`, `/etc/systemd/system/${name}`);
-    const used = await plan(withMounts(linked), [HUGE]);
-    equal(used.steps[0]?.current, `/srv/my-pages by /etc/systemd/system/${name}`);
-  });
-
-  it('a mount without a size has the default of the next start, not of this one', async () => {
-    const memory = systemd().file('/etc/fstab', 'none /mnt/huge hugetlbfs gid=64055,mode=0770 0 0\n');
-    const at = async (line: string): Promise<string | undefined> =>
-      (await planMounts(withMounts(memory), { mounts: [HUGE], now: false, line })).steps[0]?.id;
-    equal(await at('quiet'), 'hugetlbfs:/mnt/huge');
-    equal(await at('default_hugepagesz=1G hugepages=4'), 'hugetlbfs:/mnt/huge-2M');
   });
 
   it('an image is prepared without mounting: what is installed there counts', async () => {
