@@ -38,7 +38,7 @@ export const plan = (host: Host, mounts: readonly MountWish[], now = true): Prom
 export async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<PartPlan> {
   const host = withMounts(memory);
   const before = stateOf(memory);
-  export const planned = await plan(host, mounts);
+  const planned = await plan(host, mounts);
   await carryOut(host, () => Promise.resolve(planned));
   deepEqual(open(await plan(host, mounts)), [], 'planned again');
   const after = stateOf(memory);
