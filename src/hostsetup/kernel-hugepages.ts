@@ -42,6 +42,12 @@ export function pageBytes(size: string): number | undefined {
   return found === null ? undefined : Number(found[1]) * (SHIFT.get((found[2] ?? '').toUpperCase()) ?? 1);
 }
 
+/** Pages altogether, of a number or of one per NUMA node (`0:2,1:2`). */
+export function pageCount(count: string): number {
+  const counts = count.split(',').map((part) => Number(part.slice(part.indexOf(':') + 1)));
+  return counts.reduce((sum, pages) => sum + (Number.isSafeInteger(pages) ? pages : 0), 0);
+}
+
 /** What the line asks for; `implicit` is the size of pages where it names none. */
 export function hugepageUnit(line: string, implicit: string): Unit {
   const args = kernelArgs(line).filter(isHugepageArg);

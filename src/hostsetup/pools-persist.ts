@@ -72,11 +72,9 @@ export async function planPersistence(host: Host, wishes: readonly PoolWish[], p
   const own = wishes.filter((wish) => !covered.includes(wish));
   if (own.length === 0) return { steps: [], notes };
   if (!(await findSystemd(host)).present) {
-    const lines = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('; ');
-    return {
-      steps: [],
-      notes: [...notes, `systemd does not start this system; at each start somebody has to: ${lines}`],
-    };
+    const snippet = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('\n');
+    const reason = 'systemd does not start this system, so something else has to reserve pages at each start';
+    return { steps: [], notes, byHand: [{ reason, snippet }] };
   }
   return { steps: [await persistStep(host, own)], notes };
 }

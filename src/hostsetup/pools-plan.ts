@@ -5,7 +5,7 @@ import { shortSize } from '../sizes.js';
 import type { SetValue, Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readSystem } from './facts-system.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart, refuseBelowFloor } from './pools-floor.js';
 import { planPersistence } from './pools-persist.js';
 import { growthOf, poolText } from './pools-target.js';
@@ -44,7 +44,7 @@ export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan> 
   const pools = await readPools(look);
   const { memory, nodes } = await readSystem(look);
   const floor = wish.floorBytes ?? defaultFloor(memory.total);
-  const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
+  const plan: { steps: Step[]; notes: string[]; byHand: ByHand[] } = { steps: [], notes: [], byHand: [] };
   if (wish.now) {
     const growths = growthOf(wish.pools, pools, nodes);
     refuseBelowFloor(growths, memory.available, floor);
@@ -53,9 +53,10 @@ export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan> 
   if (wish.persist && wish.pools.length > 0) {
     if (memory.total > 0) refuseAtStart(wish.pools, pools, memory.total, floor);
     else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
-    const { steps, notes } = await planPersistence(host, wish.pools, pools);
+    const { steps, notes, byHand = [] } = await planPersistence(host, wish.pools, pools);
     plan.steps.push(...steps);
     plan.notes.push(...notes);
+    plan.byHand.push(...byHand);
   }
   return plan;
 }
