@@ -103,12 +103,23 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
       const before = (await readSnapshot(host, path)) ?? null;
       const { text, mode, uid, gid } = resultOf(action, before ?? undefined);
       const dirs = await missing(host, dirname(path));
+      await refuseStore(host, path, dirname(dirs[0] ?? path));
       return [
         ...dirs.map((dir): Change => ({ ...origin, kind: 'directory', path: dir })),
         { ...origin, kind: 'file', path, before, after: { hash: hashOf(text), mode, uid, gid } },
       ];
     }
   }
+}
+
+/** What is built from a configuration is the same for everybody who has built it; nobody writes into it. */
+async function refuseStore(host: Host, path: string, nearest: string): Promise<void> {
+  const place = (await host.realpath(nearest)) ?? nearest;
+  if (!/^\/(nix|gnu)\/store(\/|$)/.test(place)) return;
+  throw new VhostHostError('SETUP_REFUSED', `${path} lies in ${place}, which the system's own configuration builds`, {
+    hint: 'put it into that configuration: https://search.nixos.org/options, or guix system',
+    details: { path },
+  });
 }
 
 /** Does it, and reads files and values back; returns the value. */

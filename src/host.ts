@@ -47,6 +47,8 @@ export interface Host {
   read(path: string): Promise<string>;
   /** undefined where there is no such file; any other failure is thrown. */
   readOptional(path: string): Promise<string | undefined>;
+  /** A file that is no text; undefined where there is no such file. */
+  readBytes(path: string): Promise<Buffer | undefined>;
   /** Replaces the file as a whole (temporary file, fsync, rename); mode applies to a new file. */
   write(path: string, text: string, mode?: number): Promise<void>;
   /** Writes into a file that is there, by one call of the kernel: for files of sysfs and /proc. */
@@ -62,6 +64,8 @@ export interface Host {
   /** Whether the directory is gone now; one that is not empty stays. */
   rmdir(path: string): Promise<boolean>;
   realpath(path: string): Promise<string | undefined>;
+  /** What a symbolic link says, as it stands there; undefined where there is no symbolic link. */
+  readLink(path: string): Promise<string | undefined>;
   uid(): number;
   env(name: string): string | undefined;
   now(): number;
@@ -198,11 +202,21 @@ async function rmdir(path: string): Promise<boolean> {
   }
 }
 
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await orUndefined(fs.readlink(path));
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
 export const realHost: Host = {
   run,
   spawnDetached,
   read: (path) => fs.readFile(path, 'utf8'),
   readOptional: (path) => orUndefined(fs.readFile(path, 'utf8')),
+  readBytes: (path) => orUndefined(fs.readFile(path)),
   write,
   writeInPlace,
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],
@@ -214,6 +228,7 @@ export const realHost: Host = {
   unlink: async (path) => void (await orUndefined(fs.unlink(path))),
   rmdir,
   realpath: (path) => orUndefined(fs.realpath(path)),
+  readLink,
   uid: () => process.getuid?.() ?? 0,
   env: (name) => process.env[name],
   now: () => Date.now(),

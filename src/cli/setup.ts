@@ -19,6 +19,7 @@ import { runChange, runUndo } from './change-command.js';
 import type { ChangeCommand } from './change-command.js';
 import { requireRoot } from './changes.js';
 import type { CliContext } from './context.js';
+import { Verdict } from './exit.js';
 import { hostBelow } from './parse.js';
 import { domainMemory, qemuGroup } from './setup-domains.js';
 import { toldOf, withSetupOptions } from './setup-options.js';
@@ -63,8 +64,12 @@ async function settingsOf(host: Host, options: SetupOptions): Promise<Settings> 
 
 function noteLines(notes: readonly string[], { byHand }: SetupPlan): string[] {
   const lines = notes.flatMap((note) => note.split('\n').map((line, i) => (i === 0 ? `note: ${line}` : `  ${line}`)));
-  if (byHand === undefined) return lines;
-  return [...lines, `by hand: ${byHand.reason}`, ...byHand.snippet.split('\n').map((line) => `    ${line}`)];
+  const hands = byHand.flatMap(({ reason, snippet }) => [
+    `by hand: ${printable(reason)}`,
+    // Lines of files, whose blanks at the beginning matter.
+    ...snippet.split('\n').map((line) => `    ${/^ */.exec(line)?.[0] ?? ''}${printable(line)}`),
+  ]);
+  return [...lines, ...hands];
 }
 
 /** What is not as wanted although all was done, and what waits for the next boot. */
@@ -76,6 +81,7 @@ function left(plan: SetupPlan, done: readonly string[]): string[] {
   return [
     ...short.map(({ title, current, wanted }) => `not as wanted: ${title}: ${current} (wanted: ${wanted})`),
     ...(reboot.length === 0 ? [] : [`a reboot brings ${reboot.join(', ')}`]),
+    ...plan.byHand.map(({ reason }) => `not done yet, and to be done by hand as shown: ${printable(reason)}`),
   ];
 }
 
@@ -101,12 +107,14 @@ async function setUp(command: ChangeCommand, options: SetupOptions): Promise<voi
     plan = await planSetup(host, facts, choices, settings);
   }
   const all = [...notes, ...plan.notes];
-  const fields = { choices: describe(choices), notes: all, byHand: plan.byHand ?? null };
-  await runChange(command, { steps: plan.steps, notes: noteLines(all, plan), fields }, async (done) => {
+  const fields = { choices: describe(choices), notes: all, byHand: plan.byHand };
+  const idle = plan.byHand.length > 0 ? { idle: 'nothing that could be done from here' } : {};
+  await runChange(command, { steps: plan.steps, notes: noteLines(all, plan), fields, ...idle }, async (done) => {
     if (done.length === 0) return left(plan, done);
     const again = await planSetup(host, await readHostFacts(new Look(host)), choices, settings);
     return left(again, done);
   });
+  if (plan.byHand.length > 0 && options.dryRun !== true) throw new Verdict('warning');
 }
 
 const describe = (choices: Choices): object => ({ ...choices, nic: choices.nic ?? null });

@@ -1,13 +1,13 @@
-import type { Host } from '../host.js';
 import { DEFAULT_GRUB } from './boot-grub.js';
 import { CMDLINE } from './boot-cmdline.js';
-import type { BootMethod, SnippetStyle } from './boot-method.js';
+import { findLoader, systemId } from './boot-loader.js';
+import type { FindLoader } from './boot-loader.js';
+import { FIRST } from './boot-loaders-first.js';
+import { BEFORE_KERNEL_INSTALL, LAST } from './boot-loaders-last.js';
+import type { BootHost, BootMethod, SnippetStyle } from './boot-method.js';
 import { findProgram } from './find-program.js';
 
 export const ENTRIES = '/boot/loader/entries';
-
-/** Looking at a system takes no more than this. */
-export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'realpath'>;
 
 const LOADERS = ['/boot/loader/loader.conf', '/efi/loader/loader.conf', '/boot/efi/loader/loader.conf'];
 const IMAGES = ['/boot/EFI/Linux', '/efi/EFI/Linux', '/boot/efi/EFI/Linux'];
@@ -23,7 +23,20 @@ const has = async (host: BootHost, path: string): Promise<boolean> => (await hos
 
 /** Looks at files only, so that an image of a system is judged like a running one. The most particular first. */
 export async function detectBoot(host: BootHost): Promise<BootMethod> {
-  for (const detect of [declarative, ostree, proxmox, sdbootutil, bls, dropIn, grub, kernelInstall]) {
+  const ways = [
+    declarative,
+    ostree,
+    loaders(FIRST),
+    proxmox,
+    sdbootutil,
+    bls,
+    dropIn,
+    grub,
+    loaders(BEFORE_KERNEL_INSTALL),
+    kernelInstall,
+    loaders(LAST),
+  ];
+  for (const detect of ways) {
     const method = await detect(host);
     if (method !== undefined) return method;
   }
@@ -31,24 +44,39 @@ export async function detectBoot(host: BootHost): Promise<BootMethod> {
 }
 
 function byHand(reason: string, style: SnippetStyle = 'plain'): BootMethod {
-  return { kind: 'by-hand', reason, style };
+  return { kind: 'by-hand', reason, style, places: [] };
 }
 
+const loaders =
+  (finds: readonly FindLoader[]) =>
+  async (host: BootHost): Promise<BootMethod | undefined> => {
+    const found = await findLoader(host, finds);
+    return found === undefined ? undefined : { kind: 'by-hand', style: 'plain', ...found };
+  };
+
 async function declarative(host: BootHost): Promise<BootMethod | undefined> {
-  const release =
-    (await host.readOptional('/etc/os-release')) ?? (await host.readOptional('/usr/lib/os-release')) ?? '';
-  const id = /^ID=["']?([\w.-]+)/m.exec(release)?.[1] ?? '';
+  const id = (await host.stat('/etc/NIXOS')) === undefined ? await systemId(host) : 'nixos';
   const style = DECLARATIVE[id];
   return style === undefined ? undefined : byHand(`${id} builds its command line from its own configuration`, style);
 }
 
+/** An image's own arguments come with it; those of a system that was installed from it belong to its deployments. */
 async function ostree(host: BootHost): Promise<BootMethod | undefined> {
   const booted = await has(host, '/run/ostree-booted');
-  if (!booted && !(await has(host, '/ostree/repo'))) return undefined;
-  const tool = await findProgram(host, 'rpm-ostree', 'bootc');
-  if (tool === 'bootc') return byHand('the command line belongs to the bootc image', 'bootc');
-  if (booted && tool === 'rpm-ostree') return { kind: 'rpm-ostree' };
-  return byHand('kernel arguments of an ostree deployment can be changed on the booted system only');
+  const bootc = (await findProgram(host, 'bootc')) !== undefined || (await has(host, '/usr/lib/bootc'));
+  const inImage = (await has(host, '/ostree/repo')) || (await has(host, '/sysroot/ostree/repo'));
+  if (!booted && !inImage && !(bootc && (await has(host, '/usr/lib/bootc')))) return undefined;
+  const rpmOstree = (await findProgram(host, 'rpm-ostree')) !== undefined;
+  if (booted && rpmOstree) return { kind: 'rpm-ostree' };
+  if (bootc) return byHand('the command line belongs to the bootc image', 'bootc');
+  const tool = rpmOstree ? 'rpm-ostree kargs' : 'ostree admin instutil set-kargs --merge';
+  const added = (args: string): string => [tool, ...args.split(' ').map((arg) => `--append=${arg}`)].join(' ');
+  return {
+    kind: 'by-hand',
+    reason: 'the command line belongs to the deployment, which is changed on the booted system',
+    style: 'plain',
+    places: [{ added, then: 'a reboot' }],
+  };
 }
 
 async function proxmox(host: BootHost): Promise<BootMethod | undefined> {

@@ -1,4 +1,9 @@
+import type { Host } from '../host.js';
 import type { Action } from '../steps.js';
+import type { HandPlace } from './boot-hand.js';
+
+/** Looking at a system takes no more than this. */
+export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'realpath'>;
 
 /** How a system keeps its kernel's command line, with what differs from system to system. */
 export type BootMethod =
@@ -13,9 +18,19 @@ export type BootMethod =
   | { readonly kind: 'proxmox' }
   | { readonly kind: 'kernel-install'; readonly commands: readonly (readonly string[])[] }
   | { readonly kind: 'rpm-ostree' }
-  | { readonly kind: 'by-hand'; readonly reason: string; readonly style: SnippetStyle };
+  | {
+      readonly kind: 'by-hand';
+      readonly reason: string;
+      /** The language of the system's own configuration. */
+      readonly style: SnippetStyle;
+      /** The files that somebody has to edit, where they are known. */
+      readonly places: readonly HandPlace[];
+    };
 
 export type SnippetStyle = 'plain' | 'nix' | 'guix' | 'talos' | 'bottlerocket' | 'bootc';
+
+/** Systems that are built from a configuration: their own files below /etc are not to be edited. */
+export const BUILT: readonly SnippetStyle[] = ['nix', 'guix', 'talos', 'bottlerocket'];
 
 /** What one method has to do, before it becomes a step. */
 export interface BootDraft {

@@ -21,7 +21,7 @@ export function relevant(line: string): string[] {
 }
 
 /** Systemd's boot loader keeps its entries on the partition that it starts from. */
-const ENTRY_DIRS = [ENTRIES, '/efi/loader/entries', '/boot/efi/loader/entries'];
+export const ENTRY_DIRS = [ENTRIES, '/efi/loader/entries', '/boot/efi/loader/entries'];
 
 /** undefined where a variable stands for the whole command line, and nobody says what is in it. */
 function expand(options: string, blocks: readonly string[]): string | undefined {

@@ -6,20 +6,18 @@ import { draftKernelInstall } from './boot-cmdline.js';
 import { snippetOf } from './boot-declarative.js';
 import { detectBoot } from './boot-detect.js';
 import { draftDropIn, draftGrub } from './boot-grub.js';
-import type { BootDraft, BootMethod } from './boot-method.js';
+import { handWork } from './boot-hand.js';
+import type { BootDraft, BootMethod, SnippetStyle } from './boot-method.js';
 import { checkGrubConfig } from './boot-readback.js';
 import { draftRpmOstree, readKargs } from './boot-rpm-ostree.js';
+import { declaredLine } from './declared-line.js';
 import { ownedByTuned, readTuned } from './kernel-tuned.js';
 import { pagesOnLine } from './kernel-page-notes.js';
+import type { PagesOnLine } from './kernel-page-notes.js';
 import { implicitPageSize } from './kernel-running.js';
 import { fulfils, ownArgs, wishText } from './kernel-wish.js';
 import type { KernelWish } from './kernel-wish.js';
-
-/** What the user has to do, where nothing may be edited. */
-export interface ByHand {
-  readonly reason: string;
-  readonly snippet: string;
-}
+import type { ByHand } from './plan-part.js';
 
 export interface KernelPlan {
   readonly method: BootMethod['kind'];
@@ -41,7 +39,7 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
   const tuned = await readTuned(host);
   const owned = tuned === undefined ? [] : ownedByTuned(tuned, wish);
   const running = (await host.readOptional('/proc/cmdline')) ?? '';
-  const leave = (reason: string, style: Parameters<typeof snippetOf>[0] = 'plain'): KernelPlan => {
+  const leave = (reason: string, style: SnippetStyle = 'plain'): KernelPlan => {
     const done = running !== '' && fulfils(running, wish);
     const byHand = done ? undefined : { reason, snippet: snippetOf(style, wishText(running, wish)) };
     const { notes, ...pages } = pagesOnLine(running, wish);
@@ -52,7 +50,7 @@ export async function planKernelArguments(host: Host, asked: KernelWish): Promis
     const reason = `tuned's profile ${tuned.profile} sets ${owned.join(' ')}; change it there, then tuned-adm profile`;
     return leave(`${reason} ${tuned.profile}`);
   }
-  if (method.kind === 'by-hand') return leave(method.reason, method.style);
+  if (method.kind === 'by-hand') return editByHand(host, wish, method, leave);
   const draft = await draftOf(host, wish, method);
   if (draft === undefined) return leave('/etc/kernel/cmdline is not there, and nothing says what it would have to be');
   const pages = pagesOnLine(draft.current, wish);
@@ -82,6 +80,30 @@ export async function nextCommandLine(host: Host): Promise<string> {
     if (error instanceof VhostHostError) return running;
     throw error;
   }
+}
+
+/** Where a file says what the next boot has, that counts, and not what the running kernel happens to have. */
+async function editByHand(
+  host: Host,
+  wish: KernelWish,
+  { kind, reason, style, places }: Extract<BootMethod, { kind: 'by-hand' }>,
+  leave: (reason: string, style: SnippetStyle) => KernelPlan,
+): Promise<KernelPlan> {
+  const declared = await declaredLine(host, style);
+  if (declared !== undefined && fulfils(declared, wish)) return inPlace(kind, reason, pagesOnLine(declared, wish));
+  if (places.length === 0) return leave(reason, style);
+  const { current, done, snippet } = await handWork(host, places, wish);
+  if (current === undefined) {
+    const asked = leave(reason, style);
+    return asked.byHand === undefined ? asked : { ...asked, byHand: { reason, snippet } };
+  }
+  const pages = pagesOnLine(current, wish);
+  return done ? inPlace(kind, reason, pages) : { method: kind, steps: [], byHand: { reason, snippet }, ...pages };
+}
+
+function inPlace(method: BootMethod['kind'], reason: string, { notes, ...pages }: PagesOnLine): KernelPlan {
+  const known = `the next boot has the arguments: ${reason}`;
+  return { method, steps: [], byHand: undefined, ...pages, notes: [known, ...notes] };
 }
 
 type Editable = Exclude<BootMethod, { kind: 'by-hand' }>;

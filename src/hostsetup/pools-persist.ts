@@ -5,7 +5,7 @@ import { shortSize } from '../sizes.js';
 import { planWrites, readSnapshot } from '../steps.js';
 import type { Step, WriteFile } from '../steps.js';
 import { Look } from './facts-look.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import type { PoolWish } from './pools-plan.js';
 import { largerNote, poolText } from './pools-target.js';
 import { KERNEL } from './start-kernel.js';
@@ -53,6 +53,7 @@ export interface Persistence extends PartPlan {
   /** What is there already, by others. */
   readonly covered: readonly string[];
   readonly larger: readonly Larger[];
+  readonly byHand: readonly ByHand[];
 }
 
 /** A pool that is going to be larger than what is wanted, and stays so. */
@@ -75,7 +76,13 @@ export async function planPersistence(
   const look = new Look(host);
   const nodeCount = Math.max(start.nodeCount, ...wishes.map(({ node = 0 }) => node + 1));
   const at = await readAtStart(look, { ...start, nodeCount });
-  const plan = { steps: [] as Step[], notes: [] as string[], covered: [] as string[], larger: [] as Larger[] };
+  const plan = {
+    steps: [] as Step[],
+    notes: [] as string[],
+    byHand: [] as ByHand[],
+    covered: [] as string[],
+    larger: [] as Larger[],
+  };
   const own: PoolWish[] = [];
   for (const wish of wishes) {
     const { pages, by = 'nobody' } = at(poolOf(wish));
@@ -89,8 +96,9 @@ export async function planPersistence(
     plan.notes.push(`${unread.by} asks for ${unread.pages} hugepages, and systemd does not read it`);
   if (own.length === 0) return plan;
   if (!start.systemd) {
-    const lines = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('; ');
-    plan.notes.push(`systemd does not start this system; at each start somebody has to: ${lines}`);
+    const snippet = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('\n');
+    const reason = 'systemd does not start this system, so something else has to reserve pages at each start';
+    plan.byHand.push({ reason, snippet });
     return plan;
   }
   const settledIn = (wish: PoolWish): string | undefined => {

@@ -5,7 +5,7 @@ import { shortSize } from '../sizes.js';
 import type { SetValue, Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readSystem } from './facts-system.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart, refuseBelowFloor } from './pools-floor.js';
 import { implicitPageSize } from './kernel-running.js';
 import { planPersistence } from './pools-persist.js';
@@ -52,7 +52,7 @@ export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan &
   const pools = await readPools(look);
   const { memory, nodes } = await readSystem(look);
   const floor = wish.floorBytes ?? defaultFloor(memory.total);
-  const plan = { steps: [] as Step[], notes: [] as string[], larger: [] as Larger[] };
+  const plan = { steps: [] as Step[], notes: [] as string[], byHand: [] as ByHand[], larger: [] as Larger[] };
   if (wish.now) {
     const growths = growthOf(wish.pools, pools, nodes);
     refuseBelowFloor(growths, memory.available, floor);
@@ -62,10 +62,11 @@ export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan &
     if (memory.total > 0) refuseAtStart(wish.pools, pools, memory.total, floor);
     else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
     const start = await nextStart(host, pools, wish.line);
-    const { steps, notes, covered, larger } = await planPersistence(host, wish.pools, start, wish.shrink === true);
-    plan.steps.push(...steps);
-    plan.notes.push(...covered, ...notes, ...larger.map(({ note }) => note));
-    plan.larger.push(...larger);
+    const kept = await planPersistence(host, wish.pools, start, wish.shrink === true);
+    plan.steps.push(...kept.steps);
+    plan.notes.push(...kept.covered, ...kept.notes, ...kept.larger.map(({ note }) => note));
+    plan.byHand.push(...kept.byHand);
+    plan.larger.push(...kept.larger);
   }
   return plan;
 }

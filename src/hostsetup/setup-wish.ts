@@ -79,9 +79,11 @@ function hugepagesOf(
 /** undefined where the boot loader has nothing to do with it. */
 export function kernelWishOf(facts: HostFacts, choices: Choices, settings: Settings): KernelWish | undefined {
   const hugepages = hugepagesOf(pagesOf(choices), settings);
-  const { cpuVendor } = facts.system;
+  const { cpuVendor, kernel } = facts.system;
   const needsIommu = choices.nic !== undefined && settings.nicDriver === 'vfio-pci' && facts.iommu.groups === 0;
-  const iommu = needsIommu ? cpuVendor : undefined;
+  // An image may start on either; Intel's argument is the one that is needed, and AMD's driver has no use for it.
+  const vendor = kernel === undefined ? 'intel' : cpuVendor;
+  const iommu = needsIommu ? vendor : undefined;
   if (hugepages === undefined && iommu === undefined) return undefined;
   return { ...(hugepages === undefined ? {} : { hugepages }), ...(iommu === undefined ? {} : { iommu }) };
 }

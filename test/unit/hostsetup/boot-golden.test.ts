@@ -136,26 +136,6 @@ describe('kernel arguments: odd systems', () => {
     const { byHand, steps, notes } = await planKernelArguments(there.host, WISH);
     deepEqual([byHand, steps.length, notes.length], [undefined, 0, 1]);
   });
-
-  it('declarative systems get their own words', async () => {
-    for (const [id, words] of [
-      ['guix', '(list "default_hugepagesz=1G"'],
-      ['talos', '    extraKernelArgs:\n      - default_hugepagesz=1G\n'],
-      ['bottlerocket', '"hugepagesz" = ["1G", "2M"]\n"hugepages" = ["8", "256"]'],
-    ] as const) {
-      const there = system('unknown');
-      there.memory.file('/etc/os-release', `ID="${id}"\n`);
-      const { byHand } = await planKernelArguments(there.host, WISH);
-      ok(byHand?.snippet.includes(words), byHand?.snippet);
-    }
-    const there = system('rpm-ostree');
-    there.memory.entries.delete('/usr/bin/rpm-ostree');
-    ok((await planKernelArguments(there.host, WISH)).byHand?.snippet.includes('\nkargs = ["default_hugepagesz=1G", '));
-    const image = system('rpm-ostree');
-    image.memory.entries.delete('/run/ostree-booted');
-    image.memory.dir('/ostree/repo');
-    ok((await planKernelArguments(image.host, WISH)).byHand?.reason.endsWith('on the booted system only'));
-  });
 });
 
 async function refused({ host }: System, message: RegExp): Promise<void> {

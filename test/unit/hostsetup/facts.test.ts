@@ -119,14 +119,16 @@ describe('facts about a host', () => {
     assert.ok(!(await facts(masked)).mounts.kept.some(({ path }) => path === '/dev/hugepages'));
   });
 
-  it('below a root they are those of that system, and a link out of it is not followed', async () => {
+  it('below a root they are those of that system, and a link in it does not lead out', async () => {
     const outer = debian12();
     for (const [path, entry] of fedora20().entries) outer.entries.set(path === '/' ? '/mnt' : `/mnt${path}`, entry);
-    outer.file('/etc/secret', 'x').link('/mnt/etc/fstab', '/etc/secret');
+    outer.link('/mnt/etc/fstab', '/srv/fstab');
+    outer.file('/srv/fstab', 'none /out hugetlbfs pagesize=2M 0 0\n');
+    outer.file('/mnt/srv/fstab', 'none /in hugetlbfs pagesize=2M 0 0\n');
     const { system, pools, mounts, denied } = await readHostFacts(new Look(rootedHost(outer.host, '/mnt')));
     assert.equal(system.distribution.id, 'fedora');
     assert.equal(pools.pools.length, 2);
-    assert.deepEqual([mounts.kept, denied], [[], ['/etc/fstab']]);
+    assert.deepEqual([mounts.kept.map(({ path }) => path), denied], [['/in'], []]);
   });
 
   it('files that may not be read are named, and stop nothing', async () => {

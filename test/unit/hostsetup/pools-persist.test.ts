@@ -157,10 +157,10 @@ describe('pools: at each start', () => {
     deepEqual(await at('hugepagesz=2M hugepages=300 hugepagesz=2M hugepages=3', SMALL), []);
   });
 
-  it('without systemd it is a note; so is memory that nobody tells of in an image', async () => {
-    const { steps, notes } = await later(machine(), SMALL);
+  it('without systemd it is left to the user; so is memory that nobody tells of in an image', async () => {
+    const { steps, byHand } = await later(machine(), SMALL);
     deepEqual(steps, []);
-    match(notes[0] ?? '', /at each start somebody has to: echo 256 > \/sys\/\S+2048kB\/nr_hugepages$/);
+    match(byHand?.[0]?.snippet ?? '', /^echo 256 > \/sys\/\S+2048kB\/nr_hugepages$/);
     const inImage = image().file('/usr/lib/systemd/systemd', '');
     const planned = await later(inImage, SMALL);
     deepEqual(open(planned), ['hugepages-at-start']);
