@@ -47,6 +47,8 @@ export interface Host {
   read(path: string): Promise<string>;
   /** undefined where there is no such file; any other failure is thrown. */
   readOptional(path: string): Promise<string | undefined>;
+  /** Up to `length` bytes from `offset` on; fewer where the file ends before that. */
+  readBytes(path: string, offset: number, length: number): Promise<Uint8Array>;
   /** Replaces the file as a whole (temporary file, fsync, rename); mode applies to a new file. */
   write(path: string, text: string, mode?: number): Promise<void>;
   /** Writes into a file that is there, by one call of the kernel: for files of sysfs and /proc. */
@@ -97,6 +99,16 @@ async function run(command: string, args: readonly string[], options: RunOptions
     });
   }
   return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+}
+
+async function readBytes(path: string, offset: number, length: number): Promise<Uint8Array> {
+  const file = await fs.open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The first line a stream gives before it ends; the rest is read and thrown away. */
@@ -203,6 +215,7 @@ export const realHost: Host = {
   spawnDetached,
   read: (path) => fs.readFile(path, 'utf8'),
   readOptional: (path) => orUndefined(fs.readFile(path, 'utf8')),
+  readBytes,
   write,
   writeInPlace,
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],

@@ -24,6 +24,7 @@ export function rootedHost(host: Host, root: string): Host {
     spawnDetached: () => Promise.reject(new Error('no daemon is started in an image')),
     read: async (path) => host.read(await outer(path)),
     readOptional: async (path) => host.readOptional(await outer(path)),
+    readBytes: async (path, offset, length) => host.readBytes(await outer(path), offset, length),
     write: async (path, text, mode) => host.write(await outer(path), text, mode),
     writeInPlace: async (path, text) => host.writeInPlace(await outer(path), text),
     list: async (path) => host.list(await outer(path)),

@@ -84,6 +84,8 @@ export class MemoryHost {
       spawnDetached: () => Promise.reject(new Error('nothing may be started here')),
       run: (command, args, options = {}) => this.effect(() => this.run([command, ...args].join(' '), options)),
       read: (path) => this.look(() => at(path).text),
+      readBytes: (path, offset, length) =>
+        this.look(() => Buffer.from(at(path).text, 'latin1').subarray(offset, offset + length)),
       readOptional: (path) => this.look(() => this.entries.get(this.follow(path))?.text),
       list: (path) =>
         this.look(() => this.childrenOf(this.follow(path)).map((child) => child.slice(child.lastIndexOf('/') + 1))),

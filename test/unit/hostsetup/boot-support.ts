@@ -1,6 +1,8 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import type { Host, RunResult } from '../../../src/host.js';
 import { MemoryHost } from '../memory-host.js';
+import { runShell } from './grub-sourced.js';
+import { peImage } from './pe-image.js';
 
 /** Systems as trees of files, `test/golden/boot/NAME/root`; what only has to be there is a line of `programs`. */
 export const ROOT = 'test/golden/boot';
@@ -32,15 +34,43 @@ export function system(name: string): System {
   const memory = new MemoryHost().dir('/var/lib');
   load(memory, `${ROOT}/${name}/root`, '');
   for (const path of (optional(`${ROOT}/${name}/programs`) ?? '').split('\n').filter(Boolean)) memory.file(path, '');
+  const images = (optional(`${ROOT}/${name}/images`) ?? '').split('\n').filter(Boolean);
+  const build = (): void => {
+    for (const line of images) {
+      const [path = '', cmdline = ''] = line.split(' ');
+      const text = (memory.entries.get(cmdline)?.text ?? 'ro').replace(/^#.*$/gm, '');
+      memory.file(
+        path,
+        peImage({ '.osrel': 'ID=x', '.cmdline': text.trim().replace(/\s+/g, ' '), '.linux': 'kernel' }),
+      );
+    }
+  };
+  build();
   let kargs = (optional(`${ROOT}/${name}/kargs`) ?? '').trim();
   const run: Host['run'] = async (command, args, options) => {
+    if (command === 'sh') return runShell(['sh'], args, (path) => readable(memory, path));
     const done = await memory.host.run(command, args, options);
+    if (command === 'mkinitcpio' || command === 'kernel-install') build();
+    if (command === 'sdbootutil') updateEntries(memory);
     if (command === 'grub2-editenv') await setEnv(memory, args);
     if (command !== 'rpm-ostree') return done;
     kargs = changeKargs(kargs, args.slice(1));
     return answer(args.length === 1 ? kargs : '');
   };
   return { memory, host: { ...memory.host, run }, state: () => ({ kargs: sorted(kargs), ...memory.tree() }) };
+}
+
+/** The file as this machine's shell can read it: a name that its system has in it is one of every system. */
+function readable(memory: MemoryHost, path: string): string | undefined {
+  return memory.entries.get(path)?.text.replaceAll('/etc/system-release', '/etc/os-release');
+}
+
+/** `sdbootutil update-all-entries`. */
+function updateEntries(memory: MemoryHost): void {
+  const line = (memory.entries.get('/etc/kernel/cmdline')?.text ?? '').trim();
+  for (const [path, entry] of memory.entries) {
+    if (path.includes('/loader/entries/')) entry.text = entry.text.replace(/^(options\s+).*$/m, `$1${line}`);
+  }
 }
 
 const answer = (stdout: string): RunResult => ({ exitCode: 0, stdout, stderr: '' });
