@@ -1,6 +1,6 @@
 import { VhostHostError } from '../errors.js';
 import type { Assignment } from './boot-shell-vars.js';
-import { MAIN, VARIABLES, readGrubLine, writtenWords } from './boot-grub-line.js';
+import { MAIN, VARIABLES, readGrubLine, refuse, writtenWords } from './boot-grub-line.js';
 import type { GrubLine } from './boot-grub-line.js';
 import { parseKernelLine } from './kernel-args.js';
 import { applyWish, fulfils, ownArgs, withoutOwn } from './kernel-wish.js';
@@ -174,13 +174,24 @@ export function editGrub(files: readonly ShellFile[], wish: KernelWish, own?: Ow
     const last = now.at(-1);
     if (last !== undefined) now.splice(-1, 1, { ...last, text: withLine(last.text, before, args) });
   }
-  const wrong = difference(before.line, readGrubLine(now, wish).line, wish, args);
+  const wrong = difference(before.line, readAgain(now, before, wish).line, wish, args);
   if (wrong === undefined) return { before, args, files: now };
   const paths = files.map(({ path }) => path).join(', ');
   throw new VhostHostError('SETUP_REFUSED', `${paths}: nothing was changed, for ${printableLine(wrong)}`, {
     hint: `set ${MAIN} there by hand: ${args}`,
     details: { paths },
   });
+}
+
+/** Where what comes out is refused, it is for what was there: everything behind it may be part of it. */
+function readAgain(files: readonly ShellFile[], { hidden }: GrubLine, wish: KernelWish): GrubLine {
+  try {
+    return readGrubLine(files, wish);
+  } catch (error) {
+    const open = hidden.find(({ file, end }) => end === file.text.length);
+    if (open === undefined) throw error;
+    throw refuse(open.file, open.start, 'cannot be followed from here on', `sh -n ${open.file.path}`);
+  }
 }
 
 /** What our own file says besides, for another wish. */

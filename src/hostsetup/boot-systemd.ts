@@ -176,7 +176,7 @@ function rootOf(line: string): string {
 export async function ownEntries(host: BootHost, { entries, boots }: Loader): Promise<LoaderEntry[]> {
   const machineId = (await host.readOptional('/etc/machine-id'))?.trim() || undefined;
   const lines = [await host.readOptional('/etc/kernel/cmdline'), await host.readOptional('/proc/cmdline')];
-  if (boots?.kind === 'file') lines.push(optionsIn(boots.text));
+  if (boots?.kind === 'file' && field(boots.text, 'linux') !== undefined) lines.push(optionsIn(boots.text));
   const roots = lines.flatMap((line) => (line === undefined ? [] : [rootOf(line)]));
   return entries.filter((entry) => {
     if (entry.kind !== 'file' || !/^[ \t]*(linux|efi)[ \t]/m.test(entry.text)) return false;

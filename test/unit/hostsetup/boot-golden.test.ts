@@ -111,6 +111,33 @@ describe('kernel arguments: odd systems', () => {
     await fails(applySteps(host, steps, OPTIONS), /a kernel in it has none of the arguments: something else sets/);
   });
 
+  it('a configuration that comes out otherwise is taken back, with the files it was made from', async () => {
+    const there = system('debian-13-both');
+    const before = there.state();
+    const { steps } = await planKernelArguments(there.host, WISH);
+    const run: Host['run'] = async (...told) => {
+      const done = await there.host.run(...told);
+      // Somebody's script of /etc/grub.d that knows better.
+      const menu = there.memory.entries.get('/boot/grub/grub.cfg');
+      if (menu !== undefined) menu.text = menu.text.replace(/ hugepages=\d+/g, '');
+      return done;
+    };
+    await fails(
+      applySteps({ ...there.host, run }, steps, OPTIONS),
+      /^nothing was changed, .*; its changes were taken back$/,
+    );
+    deepEqual(there.state(), before);
+  });
+
+  it('arguments that only the shell finds are refused before anything is written', async () => {
+    const there = system('debian-12');
+    there.memory.file('/etc/default/grub.d/60-x.cfg', 'for n in pages; do GRUB_CMDLINE_LINUX="huge$n=3"; done\n');
+    const before = there.state();
+    const { steps } = await planKernelArguments(there.host, WISH);
+    await fails(applySteps(there.host, steps, OPTIONS), /^nothing was changed, .* in there sets hugepages=3$/);
+    deepEqual(there.state(), before);
+  });
+
   it('zipl takes note of changed entries, before and after', async () => {
     const there = system('rhel-9');
     there.memory.file('/etc/zipl.conf', '[defaultboot]\n');

@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import type { Host, RunResult } from '../../../src/host.js';
 import { MemoryHost } from '../memory-host.js';
-import { runShell } from './grub-sourced.js';
+import { runShell, sourcedBy } from './grub-sourced.js';
 import { peImage } from './pe-image.js';
 
 /** Systems as trees of files, `test/golden/boot/NAME/root`; what only has to be there is a line of `programs`. */
@@ -51,6 +51,7 @@ export function system(name: string): System {
     if (command === 'sh') return runShell(['sh'], args, (path) => readable(memory, path));
     const done = await memory.host.run(command, args, options);
     if (command === 'mkinitcpio' || command === 'kernel-install') build();
+    if (command === 'update-grub') remakeMenu(memory);
     if (command === 'sdbootutil') updateEntries(memory);
     if (command === 'grub2-editenv') await setEnv(memory, args);
     if (command !== 'rpm-ostree') return done;
@@ -63,6 +64,20 @@ export function system(name: string): System {
 /** The file as this machine's shell can read it: a name that its system has in it is one of every system. */
 function readable(memory: MemoryHost, path: string): string | undefined {
   return memory.entries.get(path)?.text.replaceAll('/etc/system-release', '/etc/os-release');
+}
+
+/** What 10_linux does: the arguments behind `ro` come from the files that its configuration is read from. */
+function remakeMenu(memory: MemoryHost): void {
+  const paths = [...memory.entries.keys()].filter((path) => /^\/etc\/default\/grub(\.d\/.*\.cfg)?$/.test(path)).sort();
+  const reads = memory.entries.get('/usr/sbin/grub-mkconfig')?.text.includes('grub.d') ? paths : paths.slice(0, 1);
+  const files = reads.map((path) => ({ path, text: readable(memory, path) ?? '' }));
+  const [main = '', more = ''] = sourcedBy(['sh'], files) ?? [];
+  const menu = memory.entries.get('/boot/grub/grub.cfg');
+  if (menu === undefined) return;
+  menu.text = menu.text.replace(/^(\s+linux.* ro) ((?:single)?).*$/gm, (_, start: string, single: string) =>
+    single === '' ? `${start} ${main} ${more}` : `${start} single ${main}`,
+  );
+  menu.text = menu.text.replace(/ +$/gm, '');
 }
 
 /** `sdbootutil update-all-entries`. */

@@ -136,7 +136,7 @@ const file = fc
   .map((list) => list.flat().join(''));
 
 /** More of them, for whoever has changed the parser. */
-const RUNS = Number(process.env['RUNS'] ?? 60);
+const RUNS = Number(process.env['RUNS'] ?? 40);
 
 describe("kernel arguments in GRUB's files", function () {
   this.timeout(600_000);
@@ -155,4 +155,44 @@ describe("kernel arguments in GRUB's files", function () {
         );
         ok((seen.get('edited') ?? 0) > RUNS / 5, JSON.stringify([...seen]));
       });
+
+  const UNIT = 'default_hugepagesz=1G hugepagesz=1G hugepages=8 iommu=pt';
+  const kept: readonly (readonly [string, string])[] = [
+    ['GRUB_CMDLINE_LINUX=\n', `GRUB_CMDLINE_LINUX="${UNIT}"\n`],
+    ['GRUB_CMDLINE_LINUX=quiet # why\n', `GRUB_CMDLINE_LINUX="quiet ${UNIT}" # why\n`],
+    ["GRUB_CMDLINE_LINUX='a b'\n", `GRUB_CMDLINE_LINUX='a b ${UNIT}'\n`],
+    ['GRUB_CMDLINE_LINUX="rd.luks=1"" ro"\n', `GRUB_CMDLINE_LINUX="rd.luks=1"" ro ${UNIT}"\n`],
+    ['GRUB_CMDLINE_LINUX="a \\\n  b"\n', `GRUB_CMDLINE_LINUX="a \\\n  b ${UNIT}"\n`],
+    ['GRUB_CMDLINE_LINUX="a=$(id -u):x"\n', `GRUB_CMDLINE_LINUX="a=$(id -u):x ${UNIT}"\n`],
+    ['GRUB_CMDLINE_LINUX="a -- single"\n', `GRUB_CMDLINE_LINUX="a ${UNIT} -- single"\n`],
+    ['export GRUB_CMDLINE_LINUX="a" B=c\n', `export GRUB_CMDLINE_LINUX="a ${UNIT}" B=c\n`],
+    ['X=1; GRUB_CMDLINE_LINUX="a"; Y=2\n', `X=1; GRUB_CMDLINE_LINUX="a ${UNIT}"; Y=2\n`],
+    [
+      'if x; then\n  GRUB_CMDLINE_LINUX="a"\nfi\n',
+      `if x; then\n  GRUB_CMDLINE_LINUX="a"\nfi\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${UNIT}"\n`,
+    ],
+    [
+      'GRUB_CMDLINE_LINUX_DEFAULT="a hugepages=3 \\\n b"',
+      `GRUB_CMDLINE_LINUX_DEFAULT="a default_hugepagesz=1G hugepagesz=1G hugepages=8 hugepagesz=2M hugepages=3 iommu=pt \\\n b"`,
+    ],
+  ];
+  for (const [before, after] of kept)
+    it(`${JSON.stringify(before)} keeps all but what is asked for`, () => {
+      const edit = edited([before], 'direct');
+      equal(typeof edit === 'string' ? edit : edit.files[0]?.text, after);
+    });
+
+  const refused: readonly (readonly [string, RegExp])[] = [
+    ['A="hugepages=3"\nGRUB_CMDLINE_LINUX="x $A"\n', /grub:1: hugepages=3 comes from the variable A: A="hugepages=3"$/],
+    ['GRUB_CMDLINE_LINUX="hugepages=$(nproc)"\n', /grub:1: hugepages=… is not known before it runs: GRUB/],
+    ['#\nGRUB_CMDLINE_LINUX="`echo hugepages=3`"\n', /grub:2: arguments of ours in what is no plain assignment/],
+    ['GRUB_CMDLINE_LINUX="a\n b"\n', /grub:1: the value goes on behind the end of the line/],
+    ['GRUB_CMDLINE_LINUX="a \"b"\n', /grub:1: cannot be followed from here on: GRUB_CMDLINE_LINUX="a "b"$/],
+    ['cat <<EOF\nhugepages=1\nEOF\n', /grub:2: arguments of ours in what is no plain assignment: hugepages=1$/],
+  ];
+  for (const [text, message] of refused)
+    it(`${JSON.stringify(text)} is refused with its line`, () => {
+      const edit = edited([text], 'direct');
+      ok(typeof edit === 'string' && message.test(edit), JSON.stringify(edit));
+    });
 });
