@@ -79,6 +79,7 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
   const origin = { step, title };
   switch (action.kind) {
     case 'touch':
+    case 'check':
       return [];
     case 'directory':
       return (await missing(host, action.path)).map((path) => ({ ...origin, kind: 'directory', path }));
@@ -129,6 +130,11 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       const stat = await host.stat(action.path);
       // Setting the mode it has changes nothing but the time of the last change.
       if (stat !== undefined) await host.chmod(action.path, stat.mode);
+      return undefined;
+    }
+    case 'check': {
+      const wrong = await action.check(host);
+      if (wrong !== undefined) throw new VhostHostError('CHANGE_FAILED', wrong);
       return undefined;
     }
     case 'directory':

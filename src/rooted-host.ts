@@ -17,7 +17,7 @@ export function rootedHost(host: Host, root: string): Host {
     spawnDetached: () => Promise.reject(new Error('no daemon is started in an image')),
     read: async (path) => host.read(await outer(path)),
     readOptional: async (path) => host.readOptional(await outer(path)),
-    readBytes: async (path) => host.readBytes(await outer(path)),
+    readBytes: async (path, range) => host.readBytes(await outer(path), range),
     write: async (path, text, mode) => host.write(await outer(path), text, mode),
     writeInPlace: async (path, text) => host.writeInPlace(await outer(path), text),
     list: async (path) => host.list(await outer(path)),
@@ -90,7 +90,7 @@ export function offlineHost(host: Host): Host {
   return {
     ...host,
     readOptional: (path) => look(path, () => host.readOptional(path), undefined),
-    readBytes: (path) => look(path, () => host.readBytes(path), undefined),
+    readBytes: (path, range) => look(path, () => host.readBytes(path, range), undefined),
     list: (path) => look(path, () => host.list(path), []),
     stat: (path) => look(path, () => host.stat(path), undefined),
     lstat: (path) => look(path, () => host.lstat(path), undefined, dirname(path)),

@@ -1,5 +1,5 @@
 import { errnoOf } from '../errors.js';
-import type { FileStat, Host } from '../host.js';
+import type { ByteRange, FileStat, Host } from '../host.js';
 
 /** What the facts may be read from. Where the host is a rooted one, all of it is meant below its root. */
 export type LookHost = Pick<Host, 'readOptional' | 'readBytes' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid'>;
@@ -20,8 +20,8 @@ export class Look implements LookHost {
     return this.#quietly(path, () => this.#host.readOptional(path), undefined);
   }
 
-  readBytes(path: string): Promise<Buffer | undefined> {
-    return this.#quietly(path, () => this.#host.readBytes(path), undefined);
+  readBytes(path: string, range?: ByteRange): Promise<Buffer | undefined> {
+    return this.#quietly(path, () => this.#host.readBytes(path, range), undefined);
   }
 
   list(path: string): Promise<readonly string[]> {

@@ -2,11 +2,11 @@ import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { Action, Step } from '../steps.js';
 import { checkEnvs, draftBls } from './boot-bls.js';
-import { draftKernelInstall } from './boot-cmdline.js';
 import { snippetOf } from './boot-declarative.js';
 import { detectBoot } from './boot-detect.js';
 import { draftDropIn, draftGrub } from './boot-grub.js';
 import { handWork } from './boot-hand.js';
+import { checkLoader, draftKernelInstall, draftLoaderEntries } from './boot-systemd-draft.js';
 import type { BootDraft, BootMethod, SnippetStyle } from './boot-method.js';
 import { checkGrubConfig } from './boot-readback.js';
 import { draftRpmOstree, readKargs } from './boot-rpm-ostree.js';
@@ -120,10 +120,32 @@ async function draftOf(host: Host, wish: KernelWish, method: Editable): Promise<
     case 'grub':
       return draftGrub(host, wish, method.commands);
     case 'kernel-install':
-      return draftKernelInstall(host, wish, method.commands);
+      return draftKernelInstall(host, wish, method);
+    case 'loader-entries':
+      return draftLoaderEntries(host, wish, method.entries);
     case 'rpm-ostree':
       return draftRpmOstree(host, wish);
+    case 'both':
+      return draftBoth(host, wish, method.methods);
   }
+}
+
+async function draftBoth(host: Host, wish: KernelWish, methods: readonly Editable[]): Promise<BootDraft | undefined> {
+  const drafts: BootDraft[] = [];
+  for (const method of methods) {
+    const draft = await draftOf(host, wish, method);
+    if (draft === undefined) return undefined;
+    drafts.push({ ...draft, actions: await actionsOf(host, wish, method, draft) });
+  }
+  // Looks first: nothing is changed for one of them where the other cannot be.
+  const actions = drafts.flatMap((draft) => draft.actions);
+  const looks = drafts.flatMap((draft) => draft.actions.filter((action, i) => i === 0 && action.kind === 'check'));
+  return {
+    how: drafts.map(({ how }) => how).join('; and '),
+    current: drafts.find(({ current }) => !fulfils(current, wish))?.current ?? drafts[0]?.current ?? '',
+    actions: [...looks, ...actions.filter((action) => !looks.includes(action))],
+    diff: drafts.map(({ diff }) => diff).join(''),
+  };
 }
 
 /** Where all files say it already, but a run was cut off before the boot loader took note, it does so now. */
@@ -133,10 +155,16 @@ async function actionsOf(
   method: Editable,
   { actions }: BootDraft,
 ): Promise<readonly Action[]> {
-  if (actions.length > 0 || (method.kind !== 'drop-in' && method.kind !== 'grub')) return actions;
+  const commands = commandsOf(method);
+  if (actions.length > 0 || commands.length === 0) return actions;
   if ((await readBack(host, wish, method)) === undefined) return [];
-  const commands = method.kind === 'grub' ? method.commands : [['update-grub']];
   return commands.map((command) => ({ kind: 'run', command }));
+}
+
+/** What makes the boot loader take note of files, where that can be read back. */
+function commandsOf(method: Editable): readonly (readonly string[])[] {
+  if (method.kind === 'drop-in') return [['update-grub']];
+  return method.kind === 'grub' || method.kind === 'kernel-install' ? method.commands : [];
 }
 
 function stepOf(wish: KernelWish, method: Editable, { how, current, actions, diff }: BootDraft): Step {
@@ -149,6 +177,8 @@ function stepOf(wish: KernelWish, method: Editable, { how, current, actions, dif
     diff,
     actions,
     needsReboot: actions.length > 0,
+    // The file for later kernels is right, whatever became of the ones that are there.
+    takesBack: method.kind !== 'kernel-install',
     verify: (host) => readBack(host, wish, method),
   };
 }
@@ -172,9 +202,17 @@ async function readBack(host: Host, wish: KernelWish, method: Editable): Promise
       const kargs = await readKargs(host);
       return fulfils(kargs, wish) ? undefined : `rpm-ostree has not taken the arguments: ${kargs}`;
     }
-    case 'proxmox':
+    case 'loader-entries':
     case 'kernel-install':
-      // They write to partitions that are not mounted, or images that cannot be read back; their exit code is all.
+      return checkLoader(host, wish);
+    case 'both':
+      for (const one of method.methods) {
+        const wrong = await readBack(host, wish, one);
+        if (wrong !== undefined) return wrong;
+      }
+      return undefined;
+    case 'proxmox':
+      // It writes to partitions that are not mounted; its exit code is all.
       return undefined;
   }
 }

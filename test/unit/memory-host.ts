@@ -85,10 +85,11 @@ export class MemoryHost {
       run: (command, args, options = {}) => this.effect(() => this.run([command, ...args].join(' '), options)),
       read: (path) => this.look(() => at(path).text),
       readOptional: (path) => this.look(() => this.entries.get(this.follow(path))?.text),
-      readBytes: (path) =>
+      readBytes: (path, range = { offset: 0, length: Infinity }) =>
         this.look(() => {
           const text = this.entries.get(this.follow(path))?.text;
-          return text === undefined ? undefined : Buffer.from(text, 'latin1');
+          const bytes = text === undefined ? undefined : Buffer.from(text, 'latin1');
+          return bytes?.subarray(range.offset, range.offset + range.length);
         }),
       list: (path) =>
         this.look(() => this.childrenOf(this.follow(path)).map((child) => child.slice(child.lastIndexOf('/') + 1))),

@@ -1,6 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
-import { assignments, setValue, setsAfresh } from '../../../src/hostsetup/boot-shell-vars.js';
 import { editEntry, envValue } from '../../../src/hostsetup/boot-bls.js';
 import { kernelArgs, parseKernelLine, printKernelLine } from '../../../src/hostsetup/kernel-args.js';
 import { readRunning } from '../../../src/hostsetup/kernel-running.js';
@@ -209,30 +208,6 @@ describe('kernel arguments: pages that are there', () => {
 });
 
 describe('kernel arguments: files around them', () => {
-  it('assignments keep their quotes, and a bare word gets some', () => {
-    const text = 'A=\'x y\' # why\nexport B="p \\"q\\""\nC=bare\n#D="no"\nE="$(f)" && g\nA+=" z"\n';
-    deepEqual(
-      assignments(text).map(({ name, appends, quote, value }) => [name, appends, quote, value]),
-      [
-        ['A', false, "'", 'x y'],
-        ['B', false, '"', 'p \\"q\\"'],
-        ['C', false, '', 'bare'],
-        ['A', true, '"', ' z'],
-      ],
-    );
-    const set = (name: string): string => {
-      const found = assignments(text).find((one) => one.name === name);
-      return found === undefined ? '' : setValue(text, found, `${found.value} new`);
-    };
-    equal(set('A'), text.replace("'x y'", "'x y new'"));
-    equal(set('C'), text.replace('C=bare', 'C="bare new"'));
-  });
-
-  it('an assignment that builds on the old value loses nothing', () => {
-    const afresh = assignments('A="$A x"\nA="${A} x"\nA+=x\nA="$AB"\nA=\'$A\'\n').map(setsAfresh);
-    deepEqual(afresh, [false, false, false, true, true]);
-  });
-
   it('an entry with several lines of options, or none, is edited as one', () => {
     const wish: KernelWish = { hugepages: { pools: [{ size: '1G', count: 1 }] } };
     equal(
