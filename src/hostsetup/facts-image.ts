@@ -1,3 +1,5 @@
+import type { Pools } from '../hugepage-pools.js';
+import { KIB } from '../sizes.js';
 import { optionsIn } from './boot-bls.js';
 import { CMDLINE } from './boot-cmdline.js';
 import { detectBoot, filesIn, grubConfigs } from './boot-detect.js';
@@ -8,6 +10,9 @@ import { declaredLine } from './declared-line.js';
 import type { Look } from './facts-look.js';
 import { bootPairs } from './facts-pairs.js';
 import { kernelArgs } from './kernel-args.js';
+import { KERNEL } from './start-kernel.js';
+import { readAllAtStart } from './start-read.js';
+import { findSystemd } from './systemd.js';
 
 /** What an image is going to ask of the kernel once it starts, as far as its files tell. */
 export interface ImageFacts {
@@ -22,7 +27,7 @@ export interface ImageFacts {
 export interface AskedPages {
   readonly pageSize: number;
   readonly pages: number;
-  /** The file that says so. */
+  /** The file that says so, with the number of the line where it is one of several. */
   readonly source: string;
 }
 
@@ -52,35 +57,23 @@ async function linesOf(look: Look): Promise<ImageLine[]> {
 }
 
 /** Of several kernels the first that asks for pages: rescue entries do not. */
-function byKernel(lines: readonly ImageLine[], defaultSize: number): AskedPages[] {
-  for (const { source, line } of lines) {
+function asksForPages(lines: readonly ImageLine[], { defaultPageSize }: Pools): ImageLine | undefined {
+  return lines.find(({ line }) => {
     const words = kernelArgs(line).map(({ text }) => text);
-    const asked = bootPairs(words, defaultSize).filter(({ pages }) => pages > 0);
-    if (asked.length > 0) return asked.map(({ pageSize, pages }) => ({ pageSize, pages, source }));
-  }
-  return [];
+    return bootPairs(words, defaultPageSize).some(({ pages }) => pages > 0);
+  });
 }
 
-const dirs = (name: string): string[] =>
-  ['/etc', '/run', '/usr/local/lib', '/usr/lib'].map((base) => `${base}/${name}`);
-
-async function files(look: Look, name: string): Promise<string[]> {
-  return (await Promise.all(dirs(name).map((dir) => filesIn(look, dir, '.conf')))).flat();
-}
-
-async function byStartFiles(look: Look, defaultSize: number): Promise<AskedPages[]> {
-  const asked: AskedPages[] = [];
-  for (const source of await files(look, 'tmpfiles.d')) {
-    const found = (await look.text(source)).matchAll(
-      /^\s*w\S*\s+\S*\/hugepages-(\d+)kB\/nr_hugepages(?:\s+\S+){4}\s+(\d+)/gm,
-    );
-    for (const [, kib, pages] of found) asked.push({ pageSize: Number(kib) * 1024, pages: Number(pages), source });
-  }
-  for (const source of [...(await files(look, 'sysctl.d')), '/etc/sysctl.conf']) {
-    for (const [, pages] of (await look.text(source)).matchAll(/^\s*-?\s*vm[./]nr_hugepages\s*=\s*(\d+)/gm))
-      asked.push({ pageSize: defaultSize, pages: Number(pages), source });
-  }
-  return asked.filter(({ pages }) => pages > 0);
+async function pagesAtStart(look: Look, lines: readonly ImageLine[], pools: Pools): Promise<AskedPages[]> {
+  const asks = asksForPages(lines, pools);
+  const { present: systemd } = await findSystemd(look);
+  const implicit = `${pools.defaultPageSize / KIB}K`;
+  const found = await readAllAtStart(look, { line: asks?.line ?? '', implicit, systemd, pools, nodeCount: 1 });
+  return found.map(({ pageSize, pages, by }) => ({
+    pageSize,
+    pages,
+    source: by === KERNEL ? (asks?.source ?? by) : by,
+  }));
 }
 
 async function vfioCards(look: Look): Promise<string[]> {
@@ -96,8 +89,7 @@ async function vfioCards(look: Look): Promise<string[]> {
   return [...cards].sort();
 }
 
-export async function readImage(look: Look, defaultSize: number): Promise<ImageFacts> {
+export async function readImage(look: Look, pools: Pools): Promise<ImageFacts> {
   const lines = await linesOf(look);
-  const pages = [...byKernel(lines, defaultSize), ...(await byStartFiles(look, defaultSize))];
-  return { pages, lines, vfioCards: await vfioCards(look) };
+  return { pages: await pagesAtStart(look, lines, pools), lines, vfioCards: await vfioCards(look) };
 }

@@ -50,7 +50,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     pools,
     mounts,
     boot: await readNextBoot(look, system.kernel),
-    image: system.kernel === undefined ? await readImage(look, pools.defaultPageSize) : undefined,
+    image: system.kernel === undefined ? await readImage(look, pools) : undefined,
     modules: await readModules(look, system.kernel),
     iommu: await readIommu(look),
     nics: await readNics(look),

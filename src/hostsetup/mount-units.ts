@@ -13,6 +13,8 @@ const DIRECTORIES = [
 ];
 /** fstab's lines become units that go before those of packages, and behind those of the administrator. */
 const BEFORE_FSTAB = /^\/(etc|run)\//;
+/** NixOS and Guix link all units, also systemd's, from /etc into what they have built. */
+const BUILT = /^\/(nix|gnu)\/store\//;
 /** systemd's own, for the default size; its sysinit.target wants it, so it needs no [Install]. */
 const SYSTEMS = 'dev-hugepages.mount';
 
@@ -77,7 +79,8 @@ async function readUnit(look: Look, name: string, file: string): Promise<MountUn
     const said = field(await look.text(path), 'Mount', 'Options');
     if (said !== undefined) [source, options] = [path, said];
   }
-  const systems = name === SYSTEMS && !BEFORE_FSTAB.test(file);
+  const built = BUILT.test((await look.realpath(file)) ?? '');
+  const systems = name === SYSTEMS && (built || !BEFORE_FSTAB.test(file));
   return {
     name,
     file,

@@ -5,10 +5,11 @@ import { declare } from './built-system.js';
 import type { Declared } from './built-system.js';
 import type { SnippetStyle } from './boot-method.js';
 import type { HostFacts } from './facts.js';
+import { Look } from './facts-look.js';
 import type { ByHand, PartPlan } from './plan-part.js';
 import type { PoolWish } from './pools-plan.js';
-import { poolDirectory } from '../hugepage-pools.js';
 import { UNIT_PATH } from './service-unit.js';
+import { readAtStart } from './start-read.js';
 
 /**
  * `setup` on a system that is built from a configuration: what changes the running kernel is done, what is a file
@@ -24,19 +25,15 @@ function runtimePart(step: Step): Step | undefined {
   return actions.length === 0 ? undefined : { ...step, actions, diff: '' };
 }
 
-const TMPFILES = '/etc/tmpfiles.d';
-
 async function textsIn(host: Host, dir: string, end: string): Promise<string[]> {
   const names = (await host.list(dir)).filter((name) => name.endsWith(end));
   return Promise.all(names.map(async (name) => (await host.readOptional(`${dir}/${name}`)) ?? ''));
 }
 
-async function missingPools(host: Host, pools: readonly PoolWish[]): Promise<PoolWish[]> {
-  const lines = (await textsIn(host, TMPFILES, '.conf')).flatMap((text) => text.split('\n'));
-  const counts = new Map(lines.map((line) => line.trim().split(/\s+/)).map((words) => [words[1], Number(words[6])]));
-  return pools.filter(
-    ({ pageSize, node, count }) => (counts.get(`${poolDirectory(pageSize, node)}/nr_hugepages`) ?? 0) < count,
-  );
+async function missingPools(host: Host, { pools }: HostFacts, wishes: readonly PoolWish[]): Promise<PoolWish[]> {
+  const nodeCount = Math.max(1, ...wishes.map(({ node = 0 }) => node + 1));
+  const at = await readAtStart(new Look(host), { line: '', implicit: '2M', systemd: true, pools, nodeCount });
+  return wishes.filter(({ pageSize, node, count }) => at({ pageSize, node }).pages < count);
 }
 
 async function nicMissing(
@@ -54,7 +51,7 @@ async function lacking(host: Host, facts: HostFacts, all: Declared, pending: rea
     [...facts.modules].some(([known, state]) => known === name && (state === 'loaded' || state === 'built-in'));
   const { nic, service } = all;
   return {
-    pools: await missingPools(host, all.pools),
+    pools: await missingPools(host, facts, all.pools),
     mounts: all.mounts.filter(({ path }) => pending.some(({ id }) => id === `hugetlbfs:${path}`)),
     modules: all.modules.filter((name) => !loaded(name)),
     nic: nic !== undefined && (await nicMissing(host, facts, nic)) ? nic : undefined,
@@ -82,7 +79,10 @@ export async function planBuilt(
   const steps = parts.flatMap((part) => part.steps);
   const pending = steps.filter((step) => !isDone(step) && step.actions.some(({ kind }) => !RUNTIME.includes(kind)));
   const lines = declare(style, await lacking(host, facts, wanted, pending));
-  const others = pending.filter(({ id }) => !DECLARED.test(id)).map(({ title, wanted: goal }) => `# ${title}: ${goal}`);
+  const paths = wanted.mounts.map(({ path }) => `hugetlbfs:${path}`);
+  // A mount at another path than was wished for, because that one is somebody else's.
+  const declared = (id: string): boolean => DECLARED.test(id) && (!id.startsWith('hugetlbfs:') || paths.includes(id));
+  const others = pending.filter(({ id }) => !declared(id)).map(({ title, wanted: goal }) => `# ${title}: ${goal}`);
   const snippet = [...(kernel === undefined ? [] : [kernel.snippet]), ...lines, ...others].join('\n');
   const byHand: ByHand[] = snippet === '' ? [] : [{ reason, snippet }];
   return {

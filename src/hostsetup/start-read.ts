@@ -84,6 +84,23 @@ export async function readAtStart(
   return (pool) => resultAtStart(writes, pool, start.nodeCount);
 }
 
+export interface PagesAtStart {
+  /** Bytes. */
+  readonly pageSize: number;
+  readonly pages: number;
+  readonly by: string;
+}
+
+/** All that somebody reserves, on all nodes together. */
+export async function readAllAtStart(look: Look, start: NextStart): Promise<PagesAtStart[]> {
+  const writes = await readWrites(look, start, new Map());
+  const sizes = [...new Set(writes.map(({ pageSize }) => pageSize))];
+  return sizes.flatMap((pageSize) => {
+    const { pages, by } = resultAtStart(writes, { pageSize, node: undefined }, start.nodeCount);
+    return pages > 0 && by !== undefined ? [{ pageSize, pages, by }] : [];
+  });
+}
+
 /** Files that ask for pages of the default size, without naming it. */
 export async function readDefaultSizeUsers(look: Look, { systemd, pools }: NextStart): Promise<string[]> {
   const sysctl = (await readSysctl(look, systemd)).filter(({ pages }) => pages > 0);

@@ -11,7 +11,7 @@ update() { chroot "$system" update-grub 2>/dev/null; }
 const UNIT = 'default_hugepagesz=1G hugepagesz=1G hugepages=4';
 
 describe("kernel arguments with Debian's own update-grub", function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<string[]> {

@@ -88,7 +88,7 @@ describe('setup --root: systems that are built', () => {
         '/nix/store/0a-etc/etc/tmpfiles.d/00-nixos.conf': `${rule}\n`,
         '/etc/tmpfiles.d': '-> static/tmpfiles.d',
       });
-      assert.doesNotMatch((await setUp(root, ...small)).err.join('\n'), /tmpfiles/);
+      assert.doesNotMatch((await setUp(root, ...small)).err.join('\n'), /systemd\.tmpfiles/);
     }));
 
   for (const [id, words] of [

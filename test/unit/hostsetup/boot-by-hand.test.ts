@@ -66,15 +66,15 @@ describe('kernel arguments by hand', () => {
       (await handOf(there))?.snippet ?? '',
       /^kernelstub --delete-options "hugepages=12"\nkernelstub --add-options "default_/,
     );
-    const same = { hugepages: { pools: [{ size: '1G', count: 4 }, { size: '2M', count: 4 }] } }; // prettier-ignore
+    const same = { hugepages: { pools: [{ size: '1G', count: 12 }, { size: '2M', count: 12 }] } }; // prettier-ignore
     const { byHand } = await planKernelArguments(there.host, same);
     match(
       byHand?.snippet ?? '',
-      /^\/etc\/kernelstub\/configuration: "kernel_options" gets "hugepagesz=1G", "hugepages=4"/,
+      /^\/etc\/kernelstub\/configuration: "kernel_options" gets "hugepagesz=1G", "hugepages=12"/,
     );
     there.memory.file(
       '/boot/efi/loader/entries/Pop_OS-current.conf',
-      'options root=UUID=77 hugepagesz=1G hugepages=4 hugepagesz=2M hugepages=4\n',
+      'options root=UUID=77 hugepagesz=1G hugepages=12 hugepagesz=2M hugepages=12\n',
     );
     equal((await planKernelArguments(there.host, same)).byHand, undefined);
   });

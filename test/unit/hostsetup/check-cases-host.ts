@@ -74,7 +74,9 @@ export const HOST_CASES: readonly Row[] = [
   ],
   [
     'an image with pages by tmpfiles.d',
-    { on: image().file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE} - - - - 32\n`) },
+    {
+      on: image().file('/usr/lib/systemd/systemd', '').file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE} - - - - 32\n`),
+    },
     'image-hugepages ok',
     /32 of 2 MiB by \/etc\/tmpfiles\.d\/a\.conf/,
   ],
@@ -86,7 +88,11 @@ export const HOST_CASES: readonly Row[] = [
   ],
   [
     'an image with pages and no mount for them',
-    { on: image().file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE.replace('2048', '32768')} - - - - 32\n`) },
+    {
+      on: image()
+        .file('/usr/lib/systemd/systemd', '')
+        .file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE.replace('2048', '32768')} - - - - 32\n`),
+    },
     'image-mounts warning',
     /nothing mounts a hugetlbfs of 32M/,
   ],

@@ -160,7 +160,7 @@ describe('facts about a host', () => {
       `/boot/loader/entries/${name}.conf`,
       `linux /x/vmlinuz-${release}\noptions ro hugepages=${pages}\n`,
     ];
-    const memory = debian12();
+    const memory = debian12().file('/etc/default/grub', 'GRUB_ENABLE_BLSCFG=true\n');
     for (const one of [entry('ostree-1', 1), entry('ostree-2', 2)]) memory.file(...one);
     assert.deepEqual((await facts(memory)).boot?.arguments, ['hugepages=2']);
     for (const one of [entry(`m-${release}`, 3), entry(`m-${release}+debug`, 4)]) memory.file(...one);
