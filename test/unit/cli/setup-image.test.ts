@@ -65,8 +65,7 @@ describe('setup --root: systems that are built', () => {
       const said = [...out, ...err].join('\n');
       assert.deepEqual([code, await tree(root)], [1, before]);
       for (const words of [
-        /boot\.kernelParams = \[ .*"hugepagesz=2M" "hugepages=256" "intel_iommu=on" "iommu=pt" \];/,
-        /systemd\.mounts = \[ \{ what = "hugetlbfs"; where = "\/dev\/hugepages"; .*pagesize=1G/,
+        /boot\.kernelParams = \[ "default_hugepagesz=1G" .*"hugepagesz=2M" "hugepages=256" "intel_iommu=on" "iommu=pt" \];/,
         /fileSystems\."\/mnt\/huge" = .*"pagesize=2M"/,
         /boot\.kernelModules = \[ "vfio-pci" \];/,
         /services\.udev\.extraRules = ''\n.*\n.*\n.*KERNEL=="0000:03:00\.0"/,
