@@ -173,7 +173,10 @@ describe('setup on the command line: for programs', () => {
     memory.commands.set('update-grub', { exitCode: 3, stderr: 'no space' });
     const { code, err } = await setup(desk(memory), '--yes', ...ALL);
     assert.equal(code, 1);
-    assert.match(err.at(-2) ?? '', /kernel-arguments failed: update-grub failed \(exit code 3\): no space; its changes could not all be taken back/);
+    assert.match(
+      err.at(-2) ?? '',
+      /kernel-arguments failed: update-grub failed \(exit code 3\): no space; its changes could not all be taken back/,
+    );
     assert.equal(err.at(-1), 'vhost-host setup --undo');
     memory.commands.delete('update-grub');
     assert.equal((await json(desk(memory), '--yes', ...ALL)).code, 0);
