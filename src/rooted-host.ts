@@ -32,6 +32,8 @@ export function rootedHost(host: Host, root: string): Host {
     mkdir: async (path, mode) => host.mkdir(await outer(path), mode),
     chown: async (path, uid, gid) => host.chown(await outer(path), uid, gid),
     chmod: async (path, mode) => host.chmod(await outer(path), mode),
+    identity: async (path) => host.identity(await outerEntry(path)),
+    rename: async (from, to) => host.rename(await outerEntry(from), await outerEntry(to)),
     unlink: async (path) => host.unlink(await outerEntry(path)),
     rmdir: async (path) => host.rmdir(await outerEntry(path)),
     realpath: async (path) => {

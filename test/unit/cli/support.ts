@@ -76,7 +76,8 @@ export class Desk {
         return this.binding;
       },
       onSignal: (signal, handler) => void this.signals.set(signal, handler),
-      makeFilesPrivate: () => void (this.privateFiles = true),
+      closeDebugger: () => undefined,
+    makeFilesPrivate: () => void (this.privateFiles = true),
       writeLine: (descriptor, line) => {
         this.lines.push(`${descriptor}: ${line}`);
         return Promise.resolve();
