@@ -77,7 +77,7 @@ export class Desk {
       },
       onSignal: (signal, handler) => void this.signals.set(signal, handler),
       closeDebugger: () => undefined,
-    makeFilesPrivate: () => void (this.privateFiles = true),
+      makeFilesPrivate: () => void (this.privateFiles = true),
       writeLine: (descriptor, line) => {
         this.lines.push(`${descriptor}: ${line}`);
         return Promise.resolve();
