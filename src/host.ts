@@ -65,6 +65,10 @@ export interface Host {
   mkdir(path: string, mode: number): Promise<void>;
   chown(path: string, uid: number, gid: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
+  /** Which file has this name, whatever it is; undefined where none has. Stands as long as the file is open somewhere. */
+  identity(path: string): Promise<string | undefined>;
+  /** What has the new name goes. */
+  rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Whether the directory is gone now; one that is not empty stays. */
   rmdir(path: string): Promise<boolean>;
@@ -74,6 +78,11 @@ export interface Host {
   uid(): number;
   env(name: string): string | undefined;
   now(): number;
+}
+
+async function identity(path: string): Promise<string | undefined> {
+  const stat = await orUndefined(fs.lstat(path, { bigint: true }));
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
 }
 
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
@@ -242,6 +251,8 @@ export const realHost: Host = {
   mkdir,
   chown: (path, uid, gid) => fs.chown(path, uid, gid),
   chmod: (path, mode) => fs.chmod(path, mode),
+  identity,
+  rename: (from, to) => fs.rename(from, to),
   unlink: async (path) => void (await orUndefined(fs.unlink(path))),
   rmdir,
   realpath: (path) => orUndefined(fs.realpath(path)),

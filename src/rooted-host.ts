@@ -29,6 +29,8 @@ export function rootedHost(host: Host, root: string): Host {
     unlink: async (path) => host.unlink(await entry(path)),
     rmdir: async (path) => host.rmdir(await entry(path)),
     readLink: async (path) => host.readLink(await entry(path)),
+    identity: async (path) => host.identity(await entry(path)),
+    rename: async (from, to) => host.rename(await entry(from), await entry(to)),
     realpath: async (path) => {
       const real = await resolveInside(host, root, path, true);
       return (await host.lstat(join(root, real))) === undefined ? undefined : real;

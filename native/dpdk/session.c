@@ -301,20 +301,49 @@ static void *start_closed(void *arg)
 	return NULL;
 }
 
-/* Nobody can connect before the socket has the owner and mode that were asked for. */
+/* As start_closed(), for a port that the library knows. */
+static void *listen_closed(void *arg)
+{
+	struct start *st = arg;
+
+	if (unshare(CLONE_FS) != 0) {
+		st->error = -errno;
+		return NULL;
+	}
+	umask(0777);
+	st->listen_fd = listen_at(st->path);
+	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+	return NULL;
+}
+
+/*
+ * Runs `work` on a thread of its own, and opens the socket that it made. Nobody can connect before that has
+ * the owner and mode that were asked for.
+ */
+static int make_socket(struct vh_session *s, struct start *st, void *(*work)(void *))
+{
+	struct stat made;
+	pthread_t thread;
+	int error = -pthread_create(&thread, NULL, work, st);
+
+	if (error != 0)
+		return error;
+	pthread_join(thread, NULL);
+	if (st->error != 0)
+		return st->error;
+	if (lstat(s->path, &made) != 0 ||
+		(s->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)s->socket_gid) != 0) ||
+		chmod(s->path, s->socket_mode) != 0)
+		return -errno;
+	s->inode = made.st_ino;
+	return 0;
+}
+
 static int start(struct vh_session *s, const struct vh_session_options *o)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
-	pthread_t thread;
-	int error = -pthread_create(&thread, NULL, start_closed, &st);
+	int error = make_socket(s, &st, start_closed);
 
-	if (error == 0) {
-		pthread_join(thread, NULL);
-		error = st.error;
-	}
-	if (error == 0 && ((o->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)o->socket_gid) != 0) ||
-				  chmod(s->path, o->socket_mode) != 0))
-		error = -errno;
 	if (error != 0) {
 		if (st.library_fd >= 0)
 			close(st.library_fd);
@@ -339,6 +368,36 @@ static int configure(const struct vh_session *s, const struct vh_session_options
 	return 0;
 }
 
+int vh_session_listen_again(struct vh_session *s)
+{
+	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
+	int error = make_socket(s, &st, listen_closed);
+
+	if (error == 0)
+		return vh_relay_listen(s->port->id, st.listen_fd);
+	if (st.listen_fd >= 0)
+		close(st.listen_fd);
+	return error;
+}
+
+/*
+ * librte_vhost removes the socket's name at its end, whatever has it by now. Somebody else's file gets a
+ * second name for that long.
+ */
+static void forget_at_library(struct vh_session *s)
+{
+	char aside[VH_MAX_SOCKET_PATH + 8];
+	struct stat named;
+	bool foreign;
+
+	snprintf(aside, sizeof(aside), "%s.kept", s->path);
+	foreign = s->inode != 0 && lstat(s->path, &named) == 0 && named.st_ino != s->inode &&
+		  link(s->path, aside) == 0;
+	rte_vhost_driver_unregister(s->path);
+	if (foreign)
+		(void)!rename(aside, s->path);
+}
+
 int vh_session_open(struct vh_session *s, const struct vh_session_options *o, char *error, size_t n)
 {
 	int result = try_bind(o->path);
@@ -349,6 +408,8 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
+	s->socket_mode = o->socket_mode;
+	s->socket_gid = o->socket_gid;
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
 	for (int i = 0; i < VH_MAX_RINGS; i++)
@@ -372,7 +433,7 @@ void vh_session_close(struct vh_session *s)
 {
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	vh_relay_close(s->port->id);
-	rte_vhost_driver_unregister(s->path);
+	forget_at_library(s);
 	vh_sigbus_forget(s->port->id);
 	pthread_mutex_destroy(&s->lock);
 }
