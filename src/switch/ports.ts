@@ -8,7 +8,7 @@ import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
 import { DeviceTable } from './devices.js';
 import { checkPort } from './port-check.js';
-import { portSocketPath } from './rundir.js';
+import { portSocketPath, ringRecordsPath } from './rundir.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
@@ -176,7 +176,9 @@ export class PortTable {
       // Without vhost-user only the bridge has any business at the socket.
       const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
       const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
-      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
+      const recordsPath = ringRecordsPath(settings.runDir, wish.name);
+      const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
+      const native = { ...place, offloads, vlanMode, vlans };
       const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
       const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
