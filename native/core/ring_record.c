@@ -23,10 +23,13 @@ static struct vh_place place_of(uint16_t place)
 	return (struct vh_place){.at = place & 0x7fff, .wrap = place >> 15 != 0};
 }
 
-/* Whether the device has used this entry in its present lap, whatever the driver did to it since. */
-static bool was_used(const struct vh_vq *vq, struct vh_place p)
+/*
+ * Whether the driver's offer still stands at this place. It may have made the next lap's of it since, and
+ * that may even be used, though not shown, by a round that began behind `from` and came round to it.
+ */
+static bool is_offered(const struct vh_vq *vq, struct vh_place p)
 {
-	return ((vh_packed_load(&vq->ring[p.at]).flags & VH_DESC_USED) != 0) == p.wrap;
+	return vh_packed_is_avail(vh_packed_load(&vq->ring[p.at]).flags, p.wrap);
 }
 
 /* Whether it stands there as the device wrote it. */
@@ -95,7 +98,7 @@ static bool recorded_place(const struct vh_vq *vq, struct vh_place *place)
 
 	if (from.at >= vq->size || to.at >= vq->size)
 		return false;
-	*place = (uint16_t)last == last >> 16 || was_used(vq, from) ? to : from;
+	*place = (uint16_t)last == last >> 16 || !is_offered(vq, from) ? to : from;
 	return !is_used(vq, *place);
 }
 

@@ -13,15 +13,15 @@
  *
  *   A process that is killed leaves a prefix of its stores. So whoever reads the record later finds one of
  *
- *     last says      entry `from`     then
- *     from == to     -                the queue is at `to`, where it started
- *     from != to     used             the round was shown: the queue is at `to`
- *     from != to     not used yet     it was not: the queue is at `from`
+ *     last says      entry `from`       then
+ *     from == to     -                  the queue is at `to`, where it started
+ *     from != to     as it was offered  the round was not shown: the queue is at `from`
+ *     from != to     anything else      it was: the queue is at `to`
  *
  * and, from that place on, entries of a round that was never shown, which get back what they were; their
- * chains are taken again. A driver cannot reach entry `from` again in a way that hides that it was used:
- * there its USED flag stays as it is. So no chain is lost and none comes back twice; frames of a round that
- * was not completed are delivered again.
+ * chains are taken again. What comes to entry `from` once it was shown, the driver's next offer and even that
+ * one's used entry, has the wrap counter of the next lap. So no chain is lost and none comes back twice;
+ * frames of a round that was not completed are delivered again.
  *
  *   This needs that chains come back in the order in which they were taken.
  *
