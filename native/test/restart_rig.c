@@ -139,21 +139,7 @@ static void take_over_queue(struct restart *t, uint32_t i, struct guest_queue *q
 		.rejoin = true,
 		.call_fd = q->call_fd};
 
-	if (getenv("DBG2")) {
-		uint32_t l = q->record->last;
-		fprintf(stderr,
-			"pid %d port %u %s size %u base %x last %x->%x inforce %u rbase %x driver used %x "
-			"avail %x ev %x/%x:",
-			getpid(), i, q == &g->tx[0] ? "tx" : "rx", q->size, base, l & 0xffff, l >> 16,
-			q->record->in_force, q->record->base, guest_place(q, q->used_n),
-			guest_place(q, q->avail_n), q->device->off_wrap, q->device->flags);
-		for (uint32_t k = 0; k < q->size; k++)
-			fprintf(stderr, " %d%d", (q->ring[k].flags & VH_DESC_AVAIL) != 0,
-				(q->ring[k].flags & VH_DESC_USED) != 0);
-	}
 	REQUIRE(vh_vq_setup(vq, &c) == NULL);
-	if (getenv("DBG2"))
-		fprintf(stderr, " => %x %d\n", vq->last_used, vq->used_wrap);
 	vh_vq_start(vq);
 }
 
