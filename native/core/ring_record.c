@@ -90,16 +90,64 @@ static uint32_t undo(struct vh_vq *vq, struct vh_place from)
 	return n - left;
 }
 
-/* The record's place. Return: whether it names one that the ring can be at. */
-static bool recorded_place(const struct vh_vq *vq, struct vh_place *place)
-{
-	uint32_t last = __atomic_load_n(&vq->record->last, __ATOMIC_RELAXED);
-	struct vh_place from = place_of((uint16_t)last), to = place_of((uint16_t)(last >> 16));
+/* What the record says of the last round. */
+struct last {
+	struct vh_place from, to;
+	uint32_t n; /* entries; 0: none since the ring was started */
+	bool sent;
+};
 
-	if (from.at >= vq->size || to.at >= vq->size)
+/* Return: whether it is one that this ring can have had. */
+static bool read_last(const struct vh_vq *vq, struct last *l)
+{
+	uint64_t last = __atomic_load_n(&vq->record->last, __ATOMIC_RELAXED);
+	uint32_t n;
+
+	l->from = place_of((uint16_t)last);
+	l->to = place_of((uint16_t)(last >> 16));
+	l->sent = (last & VH_RECORD_SENT) != 0;
+	if (l->from.at >= vq->size || l->to.at >= vq->size)
 		return false;
-	*place = (uint16_t)last == last >> 16 || !is_offered(vq, from) ? to : from;
-	return !is_used(vq, *place);
+	n = l->to.at + (l->from.wrap != l->to.wrap ? vq->size : 0U) - l->from.at;
+	l->n = n;
+	return n <= vq->size;
+}
+
+/* Entries of a round that was sent become used ones, the first one last, as in vh_txq_complete(). */
+static void show(const struct vh_vq *vq, const struct last *l)
+{
+	for (uint32_t i = l->n; i-- > 0;) {
+		struct vh_place p = l->from;
+		struct vh_taken t = {0};
+
+		vh_advance(vq, &p, i, true);
+		t.id = vh_packed_load(&vq->ring[p.at]).id;
+		__atomic_store_n(vh_packed_word(vq, p.at), vh_packed_used(t, p.wrap), __ATOMIC_RELEASE);
+	}
+}
+
+/*
+ * Puts a ring in order whose last owner died, as in the theory of operation. Return: whether *place is where
+ * it is now; nothing has changed where not.
+ */
+static bool recover(struct vh_vq *vq, struct vh_place *place)
+{
+	struct last l;
+	bool unseen, changed;
+
+	if (!read_last(vq, &l))
+		return false;
+	unseen = l.n > 0 && is_offered(vq, l.from);
+	*place = unseen && !l.sent ? l.from : l.to;
+	if (is_used(vq, *place))
+		return false;
+	changed = unseen && l.sent;
+	if (changed)
+		show(vq, &l);
+	changed |= undo(vq, *place) > 0;
+	if (changed && vq->log != NULL)
+		vh_vq_log_range(vq, vq->ring, vq->size * sizeof(*vq->ring));
+	return true;
 }
 
 static void set_place(struct vh_vq *vq, struct vh_place p)
@@ -144,10 +192,8 @@ const char *vh_ring_record_settle(struct vh_vq *vq, const struct vh_vq_config *c
 			__atomic_store_n(&r->last, now | now << 16, __ATOMIC_RELEASE);
 		return NULL;
 	}
-	if (ours && r->base == c->last_used && was_served(vq) && recorded_place(vq, &place)) {
+	if (ours && r->base == c->last_used && was_served(vq) && recover(vq, &place)) {
 		set_place(vq, place);
-		if (undo(vq, place) > 0 && vq->log != NULL)
-			vh_vq_log_range(vq, vq->ring, vq->size * sizeof(*vq->ring));
 		return NULL;
 	}
 	set_place(vq, vh_used_place(vq));

@@ -11,11 +11,17 @@
  *     was[k] = what entry k + 1 of the round overwrites, before it is written; nobody sees it yet
  *     last   = from, to: right before the round's first entry is written, which shows them all
  *
+ * or, for a round whose frames have all been sent and whose chains have one entry each, so that the ring
+ * itself says what is to be written (the buffer's id stays where it is), only
+ *
+ *     last   = from, to, VH_RECORD_SENT: before any of the round's entries is written
+ *
  *   A process that is killed leaves a prefix of its stores. So whoever reads the record later finds one of
  *
  *     last says      entry `from`       then
  *     from == to     -                  the queue is at `to`, where it started
- *     from != to     as it was offered  the round was not shown: the queue is at `from`
+ *     from != to     as it was offered  the round was not shown: the queue is at `from`; after
+ *                                       VH_RECORD_SENT it is written and shown now: the queue is at `to`
  *     from != to     anything else      it was: the queue is at `to`
  *
  * and, from that place on, entries of a round that was never shown, which get back what they were; their
@@ -40,6 +46,9 @@
 
 #include "guest_mem.h"
 
+/* In `last`, above the two places. */
+#define VH_RECORD_SENT (1ULL << 32)
+
 /* Places are as in vh_vq_config: below the ring's size, with the wrap counter in bit 15. */
 struct vh_ring_record {
 	uint64_t area[3]; /* guest-physical: descriptor ring, driver's and device's event suppression area */
@@ -47,7 +56,7 @@ struct vh_ring_record {
 	uint32_t in_force; /* atomic; the last to be set */
 	uint16_t base;	   /* the place that the front end said when the record began */
 	/* Written for every round, by the queue's owner. */
-	uint32_t last VH_CACHE_ALIGNED; /* low half: from; high half: to */
+	uint64_t last VH_CACHE_ALIGNED; /* bits 0 to 15: from; 16 to 31: to; VH_RECORD_SENT */
 	uint64_t was[VH_MAX_QUEUE_SIZE];
 } VH_CACHE_ALIGNED;
 

@@ -278,9 +278,8 @@ void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, uint16_t li
 	vq->last_used = u->at.at;
 	vq->used_wrap = u->at.wrap;
 	if (vq->packed) {
-		uint32_t from_to = vh_place_bits(old) | (uint32_t)vh_place_bits(u->at) << 16;
-
-		__atomic_store_n(&vq->record->last, from_to, __ATOMIC_RELAXED);
+		if (!u->recorded)
+			vh_record_round(vq, old, u->at, 0);
 		/* Release: as for the index of a split ring; and the record is before it. */
 		__atomic_store_n(vh_packed_word(vq, u->first_at), u->first, __ATOMIC_RELEASE);
 		tell(vq, old, vq->last_used, own);

@@ -187,6 +187,7 @@ struct vh_batch {
 	uint16_t segs;
 	uint16_t offloads;    /* frames that are not complete: each has its entry in offload[] */
 	uint32_t walked;      /* descriptors of chains that were no single buffer */
+	uint32_t further;     /* packed: entries of chains behind their first */
 	uint64_t bad;	      /* chains that became no frame, as bits */
 	struct vh_hold *hold; /* the queue's; NULL: frames must be copied while they are delivered */
 	union {

@@ -142,6 +142,7 @@ VH_INLINE uint16_t vh_split_head(const struct vh_vq *vq, uint16_t at)
 struct vh_used_list {
 	struct vh_place at;
 	uint32_t n;
+	bool recorded;	   /* packed: the round is in the queue's record already */
 	uint16_t first_at; /* packed: the entry that is held back */
 	uint64_t first;
 };
@@ -184,6 +185,16 @@ VH_INLINE void vh_used_put(
 	uint64_t was = packed ? __atomic_load_n(vh_packed_word(vq, u->at.at), __ATOMIC_RELAXED) : 0;
 
 	vh_used_put_over(vq, u, t, was, packed);
+}
+
+/* Packed: what whoever takes the ring over must know of a round; flags: 0 or VH_RECORD_SENT. */
+VH_INLINE void vh_record_round(
+	const struct vh_vq *vq, struct vh_place from, struct vh_place to, const uint64_t flags)
+{
+	__atomic_store_n(&vq->record->last, vh_place_bits(from) | (uint64_t)vh_place_bits(to) << 16 | flags,
+		__ATOMIC_RELAXED);
+	/* As in vh_used_put_over(). */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 }
 
 /*

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* What a record looks like; another one than that of the switch before begins with a new file. */
-#define LAYOUT 0x76682d7271303100ULL
+#define LAYOUT 0x76682d7271303200ULL
 #define PAGE 4096U
 #define STRIDE ((sizeof(struct vh_ring_record) + PAGE - 1) / PAGE * PAGE)
 

@@ -91,7 +91,7 @@ void restart_free(struct restart *t)
 
 void restart_offer(struct restart *t)
 {
-	/* So short that the longest frame finds room in the shortest ring. */
+	/* The shortest ring has room for two of them, and they for the longest frame. */
 	static const enum guest_layout small[] = {LAYOUT_SINGLE, LAYOUT_HEADER_APART, LAYOUT_INDIRECT};
 	bool mergeable = (t->r->guest[1]->config.features & VH_F_MRG_RXBUF) != 0;
 
@@ -100,7 +100,8 @@ void restart_offer(struct restart *t)
 			    rng_below(&test_rng, LAYOUT_COUNT)))
 			t->sent++;
 	for (uint32_t n = rng_below(&test_rng, 9); n > 0; n--)
-		guest_post(t->r->guest[1], 0, mergeable ? rng_between(&test_rng, 60, 100) : LONGEST + 12,
+		guest_post(t->r->guest[1], 0,
+			mergeable ? rng_between(&test_rng, (LONGEST + 13) / 2, 100) : LONGEST + 12,
 			mergeable ? small[rng_below(&test_rng, 3)] : rng_below(&test_rng, LAYOUT_EDGE));
 }
 

@@ -12,6 +12,13 @@
 
 #define FEATURES (VH_F_VERSION_1 | VH_F_INDIRECT_DESC)
 
+/* An instruction takes several times as many under a sanitizer, and the test's time is limited. */
+#ifdef __SANITIZE_ADDRESS__
+#define SCENARIOS 3
+#else
+#define SCENARIOS 6
+#endif
+
 /* Guest 0 sends to guest 1. */
 static uint32_t scenario(uint64_t features, uint32_t crashes, bool hold)
 {
@@ -38,9 +45,9 @@ void test_restart_at_every_store(void)
 {
 	uint32_t moments = 0;
 
-	for (uint32_t i = 0; i < 6; i++)
+	for (uint32_t i = 0; i < SCENARIOS; i++)
 		moments += scenario(
-			FEATURES | (i % 2 == 0 ? VH_F_MRG_RXBUF : 0) | (i % 3 == 0 ? VH_F_EVENT_IDX : 0),
-			rng_between(&test_rng, 1, 3), i % 4 == 3);
+			FEATURES | (i % 2 == 0 ? VH_F_MRG_RXBUF : 0) | (i % 3 != 1 ? VH_F_EVENT_IDX : 0),
+			rng_between(&test_rng, 1, 3), i % 4 == 2);
 	REQUIRE(moments > 50);
 }
