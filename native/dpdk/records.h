@@ -1,7 +1,7 @@
 /*
  * The file in which a port's packed rings keep their records (core/ring_record.h), so that they outlive the
  * process. It belongs in the run directory, which nobody else can write to. It is made when the first packed
- * ring starts, and goes with the port once the front end knows all of its rings' places itself.
+ * ring starts, and goes with the port unless a front end is left that does not know its rings' places itself.
  *
  * Threads: the session's lock guards everything but vh_records_told(), which is the relay's.
  */
@@ -28,7 +28,10 @@ struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32
 /* The front end has its answer to GET_VRING_BASE. */
 void vh_records_told(struct vh_records *r, uint32_t ring);
 
-/* Ends with the port; nobody uses the records any more. */
-void vh_records_close(struct vh_records *r);
+/*
+ * Ends with the port; nobody uses the records any more. connected: a front end was until now, and will ask
+ * the next switch. One that went by itself, or was killed, needs none.
+ */
+void vh_records_close(struct vh_records *r, bool connected);
 
 #endif

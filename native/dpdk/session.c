@@ -374,10 +374,15 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
+	bool connected;
+
+	pthread_mutex_lock(&s->lock);
+	connected = s->vid >= 0;
+	pthread_mutex_unlock(&s->lock);
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	vh_relay_close(s->port->id);
 	rte_vhost_driver_unregister(s->path);
 	vh_sigbus_forget(s->port->id);
-	vh_records_close(&s->records);
+	vh_records_close(&s->records, connected);
 	pthread_mutex_destroy(&s->lock);
 }
