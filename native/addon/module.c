@@ -140,8 +140,8 @@ static bool read_vlan(napi_env env, napi_value object, struct vh_vlan *v)
 static napi_value add_port(napi_env env, napi_callback_info info)
 {
 	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], records[VH_MAX_RECORDS_PATH + 1], error[512];
-	int64_t pairs, mode, gid;
-	bool mergeable, offloads;
+	int64_t pairs, mode, gid, mac_limit;
+	bool mergeable, offloads, forward_reserved;
 	struct vh_vlan vlan = {0};
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
@@ -157,6 +157,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
 		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
 		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
+		!vh_get_bool(env, argv[0], "forwardReserved", &forward_reserved) ||
+		!vh_get_int(env, argv[0], "macLimit", 1, VH_MAC_BUCKETS * VH_MAC_SLOTS, &mac_limit) ||
 		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
 		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid) ||
 		!read_vlan(env, argv[0], &vlan))
@@ -169,6 +171,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 					.pairs = (uint16_t)pairs,
 					.mergeable = mergeable,
 					.offloads = offloads,
+					.forward_reserved = forward_reserved,
+					.mac_limit = (uint16_t)mac_limit,
 					.vlan = vlan,
 					.socket_mode = (unsigned int)mode,
 					.socket_gid = (int)gid},
@@ -227,6 +231,7 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
 		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, argv[0], "forwardReserved", &o.forward_reserved) ||
 		!vh_get_int(env, argv[0], "pools", 0, VH_POOLS - 1, &pools) ||
 		!vh_get_bool(env, argv[0], "loops", &o.loops))
 		return NULL;

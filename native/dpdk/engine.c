@@ -360,6 +360,8 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 	}
 	assign_workers(s);
 	s->port->vlan = o->vlan;
+	s->port->forward_reserved = o->forward_reserved;
+	vh_mac_limit(&vh_engine.sw->macs, id, o->mac_limit);
 	set_session(id, s);
 	note_rules();
 	__atomic_store_n(&vh_engine.sw->port[id], s->port, __ATOMIC_RELEASE);

@@ -68,8 +68,10 @@ struct vh_session_options {
 	const char *name, *path;
 	const char *records; /* the file for positions of packed rings */
 	uint16_t pairs;
-	bool mergeable; /* offer mergeable receive buffers */
-	bool offloads;	/* offer checksum and TSO */
+	bool mergeable;	       /* offer mergeable receive buffers */
+	bool offloads;	       /* offer checksum and TSO */
+	bool forward_reserved; /* vh_port.forward_reserved */
+	uint16_t mac_limit;    /* vh_mac_limit() */
 	struct vh_vlan vlan;
 	unsigned int socket_mode;
 	int socket_gid;

@@ -17,6 +17,8 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(guest_mem_translate, false, NONE)                                                                  \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
+	X(mac_share, false, NONE)                                                                            \
+	X(mac_share_of_uplink, false, NONE)                                                                  \
 	X(mac_random_model, false, NONE)                                                                     \
 	X(mac_readers_and_writers, true, NONE)                                                               \
 	X(copy_exact, false, NONE)                                                                           \
@@ -51,6 +53,9 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(linger_event_index, false, SPLIT)                                                                  \
 	X(linger_stop, false, SPLIT)                                                                         \
 	X(switch_learns_and_floods, false, NONE)                                                             \
+	X(addresses_reserved, false, NONE)                                                                   \
+	X(addresses_sources, false, NONE)                                                                    \
+	X(addresses_mixed, false, ALL)                                                                       \
 	X(switch_moves, false, NONE)                                                                         \
 	X(switch_vlans, false, NONE)                                                                         \
 	X(switch_short_first_segment, false, ALL)                                                            \

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { DevIndex, GuestMac, PortName, Transports, UplinkAdd } from './schema.js';
+import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
 
@@ -39,6 +39,10 @@ const ConfigPort = z.strictObject({
   mac: GuestMac.optional(),
   /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
   vlan: VlanText.optional(),
+  /** Addresses that are learned of the guest at a time; default: 2048. */
+  macLimit: MacLimit.optional(),
+  /** Forward what the guest sends to 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP), which a bridge keeps to itself. */
+  forwardReserved: z.boolean().optional(),
 });
 
 function namesOnce(list: readonly { readonly name: string }[], context: z.RefinementCtx): void {

@@ -21,6 +21,7 @@ import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
+import { UnlearnedWatch } from './unlearned.js';
 import { UplinkTable } from './uplinks.js';
 
 /**
@@ -179,6 +180,7 @@ function startTicking(
   { ports, uplinks, sink, say, guests }: Running & { guests: GuestRecord },
   unwind: Unwind,
 ): void {
+  const unlearned = new UnlearnedWatch();
   const tick = async (): Promise<void> => {
     ports.reconcile();
     await ports.tendDevices();
@@ -186,6 +188,12 @@ function startTicking(
     await uplinks.watch();
     await guests.save();
     binding.ageMacs(settings.macAgeing);
+    for (const { id, times } of unlearned.look(binding.ports(), clock.now())) {
+      const port = ports.byId(id);
+      if (port === undefined) continue;
+      const why = `it has its ${port.macLimit} (macLimit), or the table is full`;
+      say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
+    }
     sink.tick();
   };
   let busy = false;

@@ -9,6 +9,7 @@ import type { Clock } from './clock.js';
 import { DeviceTable } from './devices.js';
 import { checkPort } from './port-check.js';
 import { portSocketPath, ringRecordsPath } from './rundir.js';
+import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
 import { clearDeadSocket, socketState } from './sockets.js';
@@ -35,6 +36,8 @@ export interface PortRecord extends ClaimState {
   /** For whom it was handed out last; undefined where that cannot be watched. */
   readonly claimant: Claimant | undefined;
   readonly vlan: string;
+  readonly macLimit: number;
+  readonly forwardReserved: boolean;
 }
 
 export interface PortTableParts {
@@ -164,6 +167,7 @@ export class PortTable {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
+    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false } = wish;
     if (this.#parts.isUplink(wish.name)) {
       throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
     }
@@ -179,10 +183,11 @@ export class PortTable {
       const recordsPath = ringRecordsPath(settings.runDir, wish.name);
       const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
       const native = { ...place, offloads, vlanMode, vlans };
-      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
+      const rules = { macLimit, forwardReserved };
+      const id = binding.addPort({ ...native, ...rules, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
       const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
-      const port = { ...shape, origin, connected: false };
+      const port = { ...shape, ...rules, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant: undefined };
       this.#ports.set(wish.name, known);
       return known;

@@ -18,6 +18,8 @@ export interface PortWish {
   readonly devIndex?: number | undefined;
   readonly mac?: string | undefined;
   readonly vlan?: string | undefined;
+  readonly macLimit?: number | undefined;
+  readonly forwardReserved?: boolean | undefined;
 }
 
 export type UplinkWish = UplinkAdd;

@@ -75,6 +75,10 @@ export interface NativePortOptions {
   readonly vlans: readonly number[];
   /** `auto`: frames from uplinks keep their tag (`--vlan-strip 0`). */
   readonly keepTag: boolean;
+  /** Forward what the guest sends to 01:80:c2:00:00:00 to 0f, which bridges keep to themselves (802.1Q, 8.6.3). */
+  readonly forwardReserved: boolean;
+  /** Addresses that are learned of it at a time. */
+  readonly macLimit: number;
 }
 
 export interface NativeUplinkOptions {
@@ -89,6 +93,8 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
+  /** As of a guest's port, for what comes from the network. */
+  readonly forwardReserved: boolean;
   /** Use VMDq where the device has it, for so many guests at most; 0: not at all. */
   readonly pools: number;
   /** The device switches between guests (`--vm2vm 2`), or is refused. */
@@ -103,6 +109,8 @@ export interface NativeCounters {
   readonly rxBytes: bigint;
   /** Kicks the switch sent to the guest (writes to a call eventfd). */
   readonly interrupts: bigint;
+  /** How often an address was not learned, because the port has as many as it may. */
+  readonly unlearned: bigint;
   /** By drop reason, every reason of `dropReasons` present. */
   readonly drops: Readonly<Record<string, bigint>>;
 }

@@ -24,10 +24,18 @@ describe('the command line, with a switch running', () => {
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
         const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
+        wish.push('--mac-limit', '3', '--forward-reserved');
         const second = await run(desk, 'ports', 'add', ...wish, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
           [false, true],
+        );
+        assert.deepEqual(
+          desk.binding.added.map(({ macLimit, forwardReserved }) => [macLimit, forwardReserved]),
+          [
+            [2048, false],
+            [3, true],
+          ],
         );
         assert.deepEqual(second, { code: 0, out: [`port b (1) listens on ${socket}`], err: [] });
         desk.binding.connect('a');
@@ -153,9 +161,12 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const { floodStrays, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        const { floodStrays, forwardReserved, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
         assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
-        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools, loops], [1, false, 7, false]);
+        assert.deepEqual(
+          [desk.binding.addedUplinks.length, floodStrays, forwardReserved, pools, loops],
+          [1, false, false, 7, false],
+        );
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
