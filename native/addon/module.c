@@ -142,7 +142,7 @@ static bool read_vlan(napi_env env, napi_value object, struct vh_vlan *v)
 
 static napi_value add_port(napi_env env, napi_callback_info info)
 {
-	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], error[512];
+	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], records[VH_MAX_RECORDS_PATH + 1], error[512];
 	int64_t pairs, mode, gid, mac_limit;
 	bool mergeable, offloads, forward_reserved;
 	struct vh_vlan vlan = {0};
@@ -156,6 +156,7 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		return vh_throw(env, "EINVAL", "addPort(options)");
 	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
 		!vh_get_string(env, argv[0], "socketPath", path, sizeof(path)) ||
+		!vh_get_string(env, argv[0], "recordsPath", records, sizeof(records)) ||
 		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
 		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
 		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
@@ -169,6 +170,7 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		return vh_throw(env, "EEXIST", "another port has this socket");
 	id = vh_engine_add_port(&(struct vh_session_options){.name = name,
 					.path = path,
+					.records = records,
 					.pairs = (uint16_t)pairs,
 					.mergeable = mergeable,
 					.offloads = offloads,

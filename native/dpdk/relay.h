@@ -25,7 +25,7 @@
 #ifndef VH_DPDK_RELAY_H
 #define VH_DPDK_RELAY_H
 
-#include "gate.h"
+#include "records.h"
 
 /* A message that has begun must be complete within this time. */
 #define VH_RELAY_MESSAGE_MS 1000
@@ -45,6 +45,7 @@ struct vh_relay_options {
 	uint16_t port; /* device number */
 	uint32_t rings;
 	uint64_t features, protocol_features; /* offered */
+	struct vh_records *records;	      /* whose places the front end may be told */
 	int listen_fd;			      /* front ends connect here; the relay's from now on */
 	int library_fd;			      /* O_PATH of librte_vhost's socket; the relay's from now on */
 };

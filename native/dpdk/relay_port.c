@@ -260,6 +260,9 @@ static bool answer(struct relay *r)
 		end(r);
 		return false;
 	}
+	/* Afterwards, not before: if we are killed in between, the front end knows, or the record does. */
+	if (r->reply.msg.request == VH_VHU_GET_VRING_BASE && r->reply.msg.state.index < r->rings)
+		vh_records_told(r->records, r->reply.msg.state.index);
 	r->deadline = 0;
 	r->answer_due = false;
 	vh_mail_drop(&r->reply);
@@ -458,6 +461,7 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.rings = o->rings,
 		.features = o->features,
 		.protocol_features = o->protocol_features,
+		.records = o->records,
 		.listen_fd = o->listen_fd,
 		.library_fd = o->library_fd,
 		.front = -1,

@@ -22,6 +22,7 @@ struct relay {
 	uint16_t port;
 	uint32_t rings;
 	uint64_t features, protocol_features;
+	struct vh_records *records;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
 	int listen_fd, library_fd, front, back;

@@ -84,6 +84,8 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		vh_rings_pause(s);
+		if (msg->request == VH_VHU_SET_VRING_BASE)
+			vh_rings_base(s, msg->state.index);
 		/* When the library fails it has no memory table left, and does not tell. */
 		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 			vh_sigbus_forget(s->port->id);
@@ -140,7 +142,7 @@ static void on_disconnection(int vid)
 	s->features = s->memory_bytes = 0;
 	vh_session_log_forget(&s->log, s->port->id);
 	for (int i = 0; i < VH_MAX_RINGS; i++)
-		s->ring[i].wanted = false;
+		s->ring[i].wanted = s->ring[i].placed_here = false;
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
 	/* Last: the next front end may come. */
@@ -355,6 +357,7 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 		.rings = 2U * s->port->pairs,
 		.features = offered_features(o),
 		.protocol_features = OFFERED_PROTOCOL,
+		.records = &s->records,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
@@ -410,6 +413,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
 	s->socket_mode = o->socket_mode;
 	s->socket_gid = o->socket_gid;
+	snprintf(s->records.path, sizeof(s->records.path), "%s", o->records);
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
 	for (int i = 0; i < VH_MAX_RINGS; i++)
@@ -431,9 +435,15 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
+	bool connected;
+
+	pthread_mutex_lock(&s->lock);
+	connected = s->vid >= 0;
+	pthread_mutex_unlock(&s->lock);
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	vh_relay_close(s->port->id);
 	forget_at_library(s);
 	vh_sigbus_forget(s->port->id);
+	vh_records_close(&s->records, connected);
 	pthread_mutex_destroy(&s->lock);
 }

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+#include "records.h"
 #include "session_log.h"
 #include "../core/switch.h"
 
@@ -38,6 +39,7 @@ struct vh_ring {
 	bool wanted;	      /* the library says that the ring is ready and enabled */
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
+	bool placed_here;     /* its position is of this connection, and so the library's own */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
 	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
@@ -63,10 +65,12 @@ struct vh_session {
 	struct vh_guest_mem mem;
 	struct vh_session_log log;
 	struct vh_ring ring[VH_MAX_RINGS];
+	struct vh_records records; /* of packed rings */
 };
 
 struct vh_session_options {
 	const char *name, *path;
+	const char *records; /* the file for positions of packed rings */
 	uint16_t pairs;
 	bool mergeable;	       /* offer mergeable receive buffers */
 	bool offloads;	       /* offer checksum and TSO */

@@ -10,7 +10,7 @@ import type { Descriptors } from './descriptors.js';
 import { DeviceTable } from './devices.js';
 import { PortSockets } from './port-sockets.js';
 import { checkPort } from './port-check.js';
-import { portSocketPath } from './rundir.js';
+import { portSocketPath, ringRecordsPath } from './rundir.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
@@ -191,7 +191,9 @@ export class PortTable {
       // Without vhost-user only the bridge has any business at the socket.
       const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
       const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
-      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
+      const recordsPath = ringRecordsPath(settings.runDir, wish.name);
+      const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
+      const native = { ...place, offloads, vlanMode, vlans };
       const rules = { macLimit, forwardReserved };
       const id = binding.addPort({ ...native, ...rules, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
       await this.#sockets.made(id, socket);

@@ -61,6 +61,8 @@ export interface EngineInfo {
 export interface NativePortOptions {
   readonly name: string;
   readonly socketPath: string;
+  /** The file for positions of packed rings, in the run directory. */
+  readonly recordsPath: string;
   readonly queuePairs: number;
   /** Offer mergeable receive buffers. */
   readonly mergeable: boolean;
