@@ -362,9 +362,22 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 		.library_fd = st.library_fd});
 }
 
+/*
+ * Not by rte_vhost_driver_set_features(): after that the library takes a device for ready only when all of
+ * its rings are, and a driver starts with the first pair and may never use another (virtio 1.2, 5.1.6.5.5).
+ * As it is after registration, the first pair is enough; of the other rings it tells one by one.
+ */
+static int offer(const char *path, uint64_t features)
+{
+	return rte_vhost_driver_disable_features(path, ~features) == 0 &&
+			       rte_vhost_driver_enable_features(path, features) == 0
+		       ? 0
+		       : -1;
+}
+
 static int configure(const struct vh_session *s, const struct vh_session_options *o)
 {
-	if (rte_vhost_driver_set_features(s->path, offered_features(o)) != 0 ||
+	if (offer(s->path, offered_features(o)) != 0 ||
 		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
