@@ -15,6 +15,9 @@ void vh_rings_pause(struct vh_session *s);
 /* Starts every queue that the library says is ready, from the library's present state. */
 void vh_rings_resume(struct vh_session *s);
 
+/* The front end says a ring's position. */
+void vh_rings_base(struct vh_session *s, uint32_t ring);
+
 /*
  * Moves a transmit ring to another worker while frames flow. Between the two calls no worker has it and the
  * caller publishes plans that name ring[].worker. Asks nothing of librte_vhost.

@@ -15,6 +15,7 @@
 #ifndef VH_TEST_GUEST_H
 #define VH_TEST_GUEST_H
 
+#include "../core/ring_record.h"
 #include "../core/virtq.h"
 #include "check.h"
 
@@ -89,8 +90,9 @@ struct guest_queue {
 	uint32_t n_ids, first_id;
 	uint16_t *free_id; /* descriptors (split) or buffer ids (packed) */
 	struct rng rng;
-	struct guest_chain *chain; /* by head (split) or buffer id (packed) */
-	int call_fd;		   /* eventfd */
+	struct guest_chain *chain;     /* by head (split) or buffer id (packed) */
+	struct vh_ring_record *record; /* the device's; packed */
+	int call_fd;		       /* eventfd */
 };
 
 /* Free buffers of one size. */

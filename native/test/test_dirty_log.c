@@ -242,6 +242,7 @@ void test_dirty_log_setup(void)
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
+		.record = q->record,
 		.last_avail = guest_place(q, q->used_n),
 		.last_used = guest_place(q, q->used_n),
 		.log = &log,

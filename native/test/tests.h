@@ -128,6 +128,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_tx_ring, false, SPLIT)                                                                     \
 	X(hostile_rx_descriptors, false, ALL)                                                                \
 	X(hostile_rx_ring, false, SPLIT)                                                                     \
+	X(restart_at_every_store, false, PACKED)                                                             \
+	X(hostile_take_over, false, PACKED)                                                                  \
+	X(records_outlive_the_process, false, NONE)                                                          \
+	X(records_of_another_kind, false, NONE)                                                              \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \
 	X(hostile_packed_forged_flags, false, PACKED)                                                        \

@@ -101,6 +101,9 @@ export const Config = z.strictObject({
   offloads: z.boolean().optional(),
   /** Seconds between tables of what was counted, in the log. */
   stats: z.number().int().min(0).max(1_000_000).optional(),
+  /** KiB that the log may have before it makes way for a new one, and how many old ones stay (switch.log.1, …). */
+  logMaxKb: z.number().int().min(4).max(1_048_576).optional(),
+  logFiles: z.number().int().min(0).max(9).optional(),
   logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
 });
 export type Config = z.infer<typeof Config>;

@@ -79,9 +79,13 @@ export class SocketRecord {
     await this.#host.unlink(this.#file);
   }
 
-  /** At the end: no socket of ours stays, nor the record itself. */
+  /** Writes the list again where it has gone. */
+  async tend(): Promise<void> {
+    if ((await this.#host.lstat(this.#file)) === undefined) await this.#save();
+  }
+
+  /** At the end, when the engine has taken its sockets away: no record stays. */
   async close(): Promise<void> {
-    for (const path of this.#paths) await clearDeadSocket(this.#host, path);
     this.#paths.clear();
     await this.#host.unlink(this.#file);
   }

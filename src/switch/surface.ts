@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly memoryMb: number;
   /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
   readonly memoryChannels: number;
+  /** Front ends get descriptors below this number; the rest is for the switch itself. */
+  readonly frontEndDescriptors: number;
   /** DPDK log level, 1 (emergency) to 8 (debug). */
   readonly logLevel: number;
   /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */
@@ -59,6 +61,8 @@ export interface EngineInfo {
 export interface NativePortOptions {
   readonly name: string;
   readonly socketPath: string;
+  /** The file for positions of packed rings, in the run directory. */
+  readonly recordsPath: string;
   readonly queuePairs: number;
   /** Offer mergeable receive buffers. */
   readonly mergeable: boolean;
@@ -213,7 +217,11 @@ export interface NativeBinding {
    * when the process ends, however it ends. Returns a descriptor, or -1 when somebody else holds it.
    */
   lock(path: string): number;
+  /** The same on a directory itself, which has to be there. */
+  lockDirectory(path: string): number;
   unlock(fd: number): void;
+  /** From here on stdout and stderr append to this file, made where missing. */
+  logTo(path: string): void;
 
   /** Starts EAL and the workers; once per process, a second call throws. */
   start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo;
@@ -223,6 +231,8 @@ export interface NativeBinding {
   /** Returns the device number. Throws with `code` EEXIST, ENOSPC, EADDRINUSE or another errno name. */
   addPort(options: NativePortOptions): number;
   removePort(id: number): void;
+  /** Makes the port's socket anew where its name is gone; who is connected stays. Throws with `code`, as addPort(). */
+  listenAgain(id: number): void;
   ports(): NativePort[];
   /** Attaches and starts a device; returns its port number. Throws with `code` EEXIST, ENOSPC, ENODEV, … */
   addUplink(options: NativeUplinkOptions): number;

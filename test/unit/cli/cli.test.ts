@@ -147,6 +147,7 @@ describe('the command line: start in the foreground', () => {
           hugepages: false,
           memoryMb: 64,
           memoryChannels: 0,
+          frontEndDescriptors: desk.binding.started?.frontEndDescriptors,
           logLevel: 6,
           poll: 'busy',
           rxRetryNum: 7,
