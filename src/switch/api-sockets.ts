@@ -28,13 +28,13 @@ export class ApiSocket {
   }
 
   async open(): Promise<void> {
-    const { path, gid, clients, build } = this.#wish;
+    const { path, gid, clients } = this.#wish;
     // No longer than the name itself, which was checked.
     const aside = join(dirname(path), `.${basename(path, '.sock')}.new`);
     const old = this.#api;
     try {
       await this.#host.unlink(aside);
-      const api = build();
+      const api = this.#wish.build();
       this.#api = api;
       api.server.maxConnections = clients;
       await api.listen({ path: aside });

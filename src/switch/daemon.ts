@@ -82,14 +82,8 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const descriptors = await Descriptors.measure(host, say);
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports: PortTable = new PortTable({
-      ...parts,
-      record,
-      bridge,
-      descriptors,
-      say,
-      isUplink: (name) => uplinks.has(name),
-    });
+    const isUplink = (name: string): boolean => uplinks.has(name);
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, descriptors, say, isUplink });
     const dma = await chooseAddresses(host, settings.uplinks);
     if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
     const uplinks: UplinkTable = new UplinkTable({
@@ -109,14 +103,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
     });
-    for (const wish of settings.uplinks) {
-      const { id, name, device } = await uplinks.add(wish, 'config');
-      say(`uplink ${name} (${id}) on ${device}`);
-    }
-    for (const action of portActions([], settings.ports)) {
-      if (action.kind === 'add') await ports.add(action.port, 'config');
-      else await ports.remove(action.name);
-    }
+    await addConfigured(settings, { ports, uplinks, say });
     const guests = new GuestRecord(host, settings.runDir, ports);
     await guests.restore(say);
     unwind.push('the record of guests', () => whileOurs(() => guests.save()));
@@ -133,6 +120,21 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   } catch (error) {
     await unwind.run();
     throw error;
+  }
+}
+
+/** Uplinks first: guests find the network there. */
+async function addConfigured(
+  settings: Settings,
+  { ports, uplinks, say }: Pick<Running, 'ports' | 'uplinks' | 'say'>,
+): Promise<void> {
+  for (const wish of settings.uplinks) {
+    const { id, name, device } = await uplinks.add(wish, 'config');
+    say(`uplink ${name} (${id}) on ${device}`);
+  }
+  for (const action of portActions([], settings.ports)) {
+    if (action.kind === 'add') await ports.add(action.port, 'config');
+    else await ports.remove(action.name);
   }
 }
 

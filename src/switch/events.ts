@@ -52,7 +52,11 @@ export function repeatable(event: EngineEvent, portName: (id: number) => string)
       return { kind: `${event.type} ${shapeOf(line.text)}`, line };
     case 'refused':
       return { kind: `refused ${event.port} ${shapeOf(event.text)}`, line };
-    default:
+    case 'connected':
+    case 'disconnected':
+    case 'ready':
+    case 'stopped':
+    case 'moved':
       return { kind: `${event.type} ${event.port}`, line };
   }
 }

@@ -14,7 +14,7 @@ import { portSocketPath, ringRecordsPath } from './rundir.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
-import { clearDeadSocket, socketState } from './sockets.js';
+import { BLOCKED, clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
@@ -59,12 +59,6 @@ export interface PortTableParts {
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
-
-const BLOCKED = {
-  alive: 'somebody listens on it',
-  dead: 'a socket that nobody listens on is there, and it is not known to be ours',
-  foreign: 'it exists and is not a socket',
-} as const;
 
 /**
  * The ports of the switch. Changes run one after the other, however many requests come at once;

@@ -25,7 +25,8 @@ function filesystemOf(path: string): Filesystem {
 
 function plan({ args, emulator }: Call, pages: number, changes: Partial<Config>): Rewritten {
   const config = { ...DEFAULTS, ...changes };
-  const { claims, memoryPaths } = survey(args, config);
+  const source = { args, files: new Map(), emulator, processor: 'x64', config };
+  const { claims, memoryPaths } = survey(source);
   const ways = new Map(
     claims.map(({ netdev, name, queues }) => {
       const fds = Array.from({ length: queues }, (_, i) => 900 + i).join(':');
@@ -37,7 +38,7 @@ function plan({ args, emulator }: Call, pages: number, changes: Partial<Config>)
   const pool = (pageSize: number) => ({ pageSize, free: pages * 16, total: pages * 16, onDemand: 0, nodes });
   const filesystems = new Map(memoryPaths.map((path) => [path, filesystemOf(path)]));
   const facts = { pools: [pool(1024 * MIB), pool(2 * MIB)], defaultPageSize: 2 * MIB, filesystems, kvm: true };
-  return rewrite(args, { emulator, facts, config, ways });
+  return rewrite(source, { facts, ways });
 }
 
 const asksForVhost = (value: string): boolean => {

@@ -259,8 +259,7 @@ describe('vhost-host setup on a system of its own', function () {
       `${LIVE}
       begin
       terminal 80 24 chroot $program setup || echo "exit $?"
-      terminal 80 24 chroot $program setup $small || echo "exit $?"
-      terminal 80 24 chroot $program setup $small || echo "exit $?"
+      for turn in 1 2; do terminal 80 24 chroot $program setup $small || echo "exit $?"; done
       same`,
     );
     const typist = new Typist(child);
