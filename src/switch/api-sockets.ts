@@ -32,10 +32,9 @@ export class ApiSocket {
     // No longer than the name itself, which was checked.
     const aside = join(dirname(path), `.${basename(path, '.sock')}.new`);
     const old = this.#api;
+    const api = this.#wish.build();
     try {
       await this.#host.unlink(aside);
-      const api = this.#wish.build();
-      this.#api = api;
       api.server.maxConnections = clients;
       await api.listen({ path: aside });
       if (gid !== -1) await this.#host.chown(aside, this.#host.uid(), gid);
@@ -43,10 +42,12 @@ export class ApiSocket {
       this.#file = await this.#host.identity(aside);
       await this.#host.rename(aside, path);
     } catch (error) {
+      await api.close();
       throw new VhostHostError('RUN_DIR_UNUSABLE', `cannot listen on ${path}: ${printable(messageOf(error))}`, {
         cause: error,
       });
     }
+    this.#api = api;
     await old?.close();
   }
 
@@ -58,8 +59,11 @@ export class ApiSocket {
   }
 
   async close(): Promise<void> {
-    const ours = this.#file !== undefined && (await this.#host.identity(this.#wish.path)) === this.#file;
-    if (ours) await this.#host.unlink(this.#wish.path);
-    await this.#api?.close();
+    try {
+      const ours = this.#file !== undefined && (await this.#host.identity(this.#wish.path)) === this.#file;
+      if (ours) await this.#host.unlink(this.#wish.path);
+    } finally {
+      await this.#api?.close();
+    }
   }
 }

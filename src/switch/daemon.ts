@@ -267,13 +267,15 @@ function startTicking(
       say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
     }
   };
-  let busy = false;
+  let running: Promise<void> | undefined;
   const cancel = clock.every(TICK_MS, () => {
-    if (busy) return;
-    busy = true;
-    tick()
+    running ??= tick()
       .catch((error: unknown) => say(`housekeeping failed: ${printable(messageOf(error))}`))
-      .finally(() => (busy = false));
+      .finally(() => (running = undefined));
   });
-  unwind.push('the timer', cancel);
+  // What is being made anew would outlive the end.
+  unwind.push('the timer', async () => {
+    cancel();
+    await running;
+  });
 }
