@@ -111,7 +111,9 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
     const apis = makeApis(parts, control, descriptors, unwind);
     const tendRunDir = makeTender({ lock, apis, ports, record, guests, say });
-    startTicking(parts, { ports, uplinks, say, guests, repeats, logFile, tendRunDir }, unwind);
+    // Another switch's log is its own to put aside.
+    const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
+    startTicking(parts, { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }, unwind);
     for (const api of apis) await api.open();
     await rehearse(claimSocketPath(settings.runDir));
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
@@ -215,7 +217,9 @@ function makeTender({
     const state = await lock.tend();
     if (state === 'lost') {
       if (!lost)
-        say(`another switch has the run directory now: this one (process ${process.pid}) goes on for its guests`);
+        say(
+          `another switch has the run directory now: this one (process ${process.pid}) goes on for its guests: kill ${process.pid}`,
+        );
       lost = true;
       return;
     }
@@ -240,19 +244,19 @@ async function rehearse(socket: string): Promise<void> {
 interface Tended {
   readonly guests: GuestRecord;
   readonly repeats: Repeats;
-  readonly logFile: LogFile | undefined;
+  readonly tendLog: () => Promise<void>;
   readonly tendRunDir: () => Promise<void>;
 }
 
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, uplinks, say, guests, repeats, logFile, tendRunDir }: Omit<Running, 'sink'> & Tended,
+  { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }: Omit<Running, 'sink'> & Tended,
   unwind: Unwind,
 ): void {
   const unlearned = new UnlearnedWatch();
   const tick = async (): Promise<void> => {
     repeats.tick();
-    await logFile?.tend();
+    await tendLog();
     await tendRunDir();
     ports.reconcile();
     await ports.tendDevices();

@@ -20,7 +20,25 @@ async function otherPid(runDir: string): Promise<number | undefined> {
   }
 }
 
+/** Processes that hold a flock(2) on a file of this inode, by /proc/locks; those that only wait are none. */
+export function holders(locks: string, inode: string): readonly number[] {
+  const entries = [...locks.matchAll(/^\d+: FLOCK +\S+ +\S+ +(\d+) \S+:(\d+) /gm)];
+  return entries.filter(([, , file]) => file === inode).map(([, pid]) => Number(pid));
+}
+
+/**
+ * Whether only other users' processes hold the lock on the directory. Whoever may read it, such as the group that runs
+ * QEMU, can take that; none of them may keep a switch from starting.
+ */
+async function heldByStrangers(host: Host, path: string): Promise<boolean> {
+  const [, inode = ''] = ((await host.identity(path)) ?? '').split(':');
+  const found = holders((await host.readOptional('/proc/locks')) ?? '', inode);
+  const users = await Promise.all(found.map(async (pid) => (await host.stat(`/proc/${pid}`))?.uid));
+  return users.length > 0 && users.every((uid) => uid !== undefined && uid !== host.uid());
+}
+
 interface Held {
+  /** -1: not held, because a stranger holds it. */
   readonly fd: number;
   /** Which file it is, whatever has its name by now. */
   readonly file: string | undefined;
@@ -51,16 +69,16 @@ export class RunDirLock {
   static async take(parts: LockParts): Promise<RunDirLock | undefined> {
     const { host, binding, settings } = parts;
     await prepareRunDir(host, settings.runDir, settings.socketGid);
-    const directory = await hold(parts, settings.runDir, (path) => binding.lockDirectory(path));
+    const directory = await holdDirectory(parts);
     if (directory === undefined) return undefined;
     try {
       const file = await hold(parts, lockPath(settings.runDir), (path) => binding.lock(path));
       if (file !== undefined) return new RunDirLock(parts, directory, file);
     } catch (error) {
-      binding.unlock(directory.fd);
+      letGo(binding, directory);
       throw error;
     }
-    binding.unlock(directory.fd);
+    letGo(binding, directory);
     return undefined;
   }
 
@@ -99,9 +117,20 @@ export class RunDirLock {
   }
 
   #letGo(): void {
-    this.#parts.binding.unlock(this.#file.fd);
-    this.#parts.binding.unlock(this.#directory.fd);
+    letGo(this.#parts.binding, this.#file);
+    letGo(this.#parts.binding, this.#directory);
   }
+}
+
+function letGo(binding: LockParts['binding'], { fd }: Held): void {
+  if (fd !== -1) binding.unlock(fd);
+}
+
+async function holdDirectory(parts: LockParts): Promise<Held | undefined> {
+  const { host, binding, settings } = parts;
+  const held = await hold(parts, settings.runDir, (path) => binding.lockDirectory(path));
+  if (held !== undefined || !(await heldByStrangers(host, settings.runDir))) return held;
+  return { fd: -1, file: await host.identity(settings.runDir) };
 }
 
 async function hold({ host }: LockParts, path: string, lock: (path: string) => number): Promise<Held | undefined> {

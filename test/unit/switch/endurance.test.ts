@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { readdir, rename, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host.js';
+import type { Host } from '../../../src/host.js';
 import { Descriptors, descriptorsOf } from '../../../src/switch/descriptors.js';
+import { holders } from '../../../src/switch/lock.js';
 import { LogFile } from '../../../src/switch/log-file.js';
 import { endsWithSession } from '../../../src/switch/login-session.js';
 import { request } from '../../../src/switch/rest.js';
@@ -43,6 +45,54 @@ describe('a run directory that loses its files', () => {
       for (const file of await readdir(runDir)) await unlink(join(runDir, file));
       await failure('SWITCH_RUNNING', startBench(runDir));
     }));
+
+  it('who holds a lock is read from /proc/locks', () => {
+    const locks = [
+      '1: FLOCK  ADVISORY  WRITE 10 00:1a:77 0 EOF',
+      '1: -> FLOCK  ADVISORY  WRITE 16 00:1a:77 0 EOF',
+      '2: POSIX  ADVISORY  WRITE 13 00:1a:77 0 EOF',
+      '3: FLOCK  ADVISORY  READ 14 00:1a:777 0 EOF',
+      '4: FLOCK  MSNFS     READ 15 00:1a:77 0 EOF',
+    ].join('\n');
+    assert.deepEqual(holders(locks, '77'), [10, 15]);
+    assert.deepEqual(holders('', '77'), []);
+  });
+
+  for (const [who, uids, refused] of [
+    ["another user's process", { 11: 1 }, false],
+    ['one of ours as well', { 11: 1, 12: 0 }, true],
+    ['nobody that is seen', {}, true],
+  ] as const)
+    it(`${refused ? 'refuses' : 'starts'} where the lock on the directory is held by ${who}`, () =>
+      withDir(async (dir) => {
+        const host: Host = {
+          ...realHost,
+          readOptional: async (path) => {
+            if (path !== '/proc/locks') return realHost.readOptional(path);
+            const [, inode] = ((await realHost.identity(dir)) ?? '').split(':');
+            return Object.keys(uids)
+              .map((pid, n) => `${n}: FLOCK  ADVISORY  WRITE ${pid} 00:1a:${inode} 0 EOF`)
+              .join('\n');
+          },
+          stat: async (path) => {
+            const [, pid] = /^\/proc\/(\d+)$/.exec(path) ?? [];
+            const shift = (uids as Record<string, number>)[pid ?? ''];
+            const file = { kind: 'directory', mode: 0o555, gid: 0, size: 0, ctimeMs: 0 } as const;
+            return shift === undefined ? realHost.stat(path) : { ...file, uid: realHost.uid() + shift };
+          },
+        };
+        const binding = new FakeBinding();
+        binding.lockDirectory = () => -1;
+        const start = startBench(dir, {}, binding, host);
+        if (refused) {
+          await failure('SWITCH_RUNNING', start);
+          return;
+        }
+        const { daemon } = await start;
+        await failure('SWITCH_RUNNING', startBench(dir, {}, binding, host));
+        await daemon.stop();
+        assert.deepEqual(await readdir(dir), []);
+      }));
 
   it("takes nothing away at its end that is another's by then", () =>
     withDir(async (parent) => {
