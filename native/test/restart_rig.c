@@ -86,6 +86,7 @@ void restart_free(struct restart *t)
 	for (uint32_t i = 0; i < t->n_memory; i++)
 		close(t->memory[i].fd);
 	rig_free(t->r);
+	free(t->held.chain);
 	free(t);
 }
 
@@ -157,6 +158,7 @@ static void take_over(struct restart *t)
 	}
 	if (!t->hold)
 		return;
+	free(t->held.chain);
 	t->held = (struct vh_hold){.mask = vh_hold_places(t->r->guest[0]->tx[0].size) - 1, .tidy = no_tidy};
 	t->held.chain = calloc(t->held.mask + 1, sizeof(*t->held.chain));
 	t->r->port[0]->tx[0].hold = &t->held;
