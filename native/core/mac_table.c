@@ -63,7 +63,7 @@ void vh_mac_init(struct vh_mac_table *t, uint64_t seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->seed = seed;
-	for (uint16_t port = 0; port < VH_MAX_IDS; port++)
+	for (uint16_t port = 0; port < VH_MAX_PORTS; port++)
 		t->limit[port] = VH_MAC_PER_PORT;
 }
 

@@ -57,10 +57,10 @@ struct vh_mac_table {
 	uint32_t used;	     /* under lock; read relaxed */
 	uint32_t generation; /* grows with every change of where an address is; lets callers cache a learn */
 	uint16_t per_port[VH_MAX_IDS]; /* under lock; read relaxed */
-	uint16_t limit[VH_MAX_IDS];    /* of guests' ports; set before the port has an address */
+	uint16_t limit[VH_MAX_PORTS];  /* set before the port has an address */
 	/* Of ports at their limit, under lock: the second in which they replaced so many, and where to look.
 	 */
-	uint32_t replaced_at[VH_MAX_IDS], replaced[VH_MAX_IDS], hand[VH_MAX_IDS];
+	uint32_t replaced_at[VH_MAX_PORTS], replaced[VH_MAX_PORTS], hand[VH_MAX_PORTS];
 	struct vh_mac_bucket bucket[VH_MAC_BUCKETS];
 };
 

@@ -267,6 +267,25 @@ static int listen_at(const char *path)
 	return -error;
 }
 
+/* Gives this thread a umask of its own that leaves files without any permission. Return: false with
+ * st->error. */
+static bool mask_all(struct start *st)
+{
+	/* The umask belongs to the process; a thread gets its own only this way. */
+	if (unshare(CLONE_FS) != 0) {
+		st->error = -errno;
+		return false;
+	}
+	umask(0777);
+	return true;
+}
+
+static void listen_by_name(struct start *st)
+{
+	st->listen_fd = listen_at(st->path);
+	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+}
+
 /*
  * Lets the library listen, takes the name away from its socket and puts the relay's in its place, all with a
  * umask that leaves sockets without any permission. The library removes the name at its end, whosever it is.
@@ -276,12 +295,8 @@ static void *start_closed(void *arg)
 	struct start *st = arg;
 	char self[40];
 
-	/* The umask belongs to the process; a thread gets its own only this way. */
-	if (unshare(CLONE_FS) != 0) {
-		st->error = -errno;
+	if (!mask_all(st))
 		return NULL;
-	}
-	umask(0777);
 	if (rte_vhost_driver_start(st->path) != 0) {
 		st->error = -EIO;
 		return NULL;
@@ -298,8 +313,7 @@ static void *start_closed(void *arg)
 		st->error = -errno;
 		return NULL;
 	}
-	st->listen_fd = listen_at(st->path);
-	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+	listen_by_name(st);
 	return NULL;
 }
 
@@ -308,13 +322,8 @@ static void *listen_closed(void *arg)
 {
 	struct start *st = arg;
 
-	if (unshare(CLONE_FS) != 0) {
-		st->error = -errno;
-		return NULL;
-	}
-	umask(0777);
-	st->listen_fd = listen_at(st->path);
-	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+	if (mask_all(st))
+		listen_by_name(st);
 	return NULL;
 }
 
@@ -369,10 +378,9 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
  */
 static int offer(const char *path, uint64_t features)
 {
-	return rte_vhost_driver_disable_features(path, ~features) == 0 &&
-			       rte_vhost_driver_enable_features(path, features) == 0
-		       ? 0
-		       : -1;
+	int result = rte_vhost_driver_disable_features(path, ~features);
+
+	return result != 0 ? result : rte_vhost_driver_enable_features(path, features);
 }
 
 static int configure(const struct vh_session *s, const struct vh_session_options *o)

@@ -93,18 +93,23 @@ void guest_free(struct guest *g)
 	free(g);
 }
 
-const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq)
+struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, uint64_t at)
 {
-	struct vh_vq_config c = {.desc = q->desc,
+	return (struct vh_vq_config){.desc = q->desc,
 		.avail = q->avail,
 		.used = q->used,
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
 		.record = q->record,
-		.last_avail = guest_place(q, q->used_n),
-		.last_used = guest_place(q, q->used_n),
+		.last_avail = guest_place(q, at),
+		.last_used = guest_place(q, at),
 		.call_fd = q->call_fd};
+}
+
+const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq)
+{
+	const struct vh_vq_config c = guest_queue_config(g, q, q->used_n);
 
 	return vh_vq_setup(vq, &c);
 }

@@ -128,19 +128,9 @@ static void take_over_queue(struct restart *t, uint32_t i, struct guest_queue *q
 {
 	struct guest *g = t->r->guest[i];
 	/* The front end says where it said that the ring began. */
-	uint16_t base = guest_place(q, g->config.start);
-	struct vh_vq_config c = {.desc = q->desc,
-		.avail = q->avail,
-		.used = q->used,
-		.size = q->size,
-		.features = g->config.features,
-		.mem = &g->mem,
-		.record = q->record,
-		.last_avail = base,
-		.last_used = base,
-		.rejoin = true,
-		.call_fd = q->call_fd};
+	struct vh_vq_config c = guest_queue_config(g, q, g->config.start);
 
+	c.rejoin = true;
 	REQUIRE(vh_vq_setup(vq, &c) == NULL);
 	vh_vq_start(vq);
 }
