@@ -110,9 +110,9 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const stopper = makeStopper(unwind, say);
     const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
     const apis = makeApis(parts, control, descriptors, unwind);
-    const tendRunDir = makeTender({ lock, apis, ports, record, guests, say });
     // Another switch's log is its own to put aside.
     const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
+    const tendRunDir = makeTender({ lock, apis, ports, record, guests, tendLog, say });
     startTicking(parts, { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }, unwind);
     for (const api of apis) await api.open();
     await rehearse(claimSocketPath(settings.runDir));
@@ -205,12 +205,14 @@ function makeTender({
   ports,
   record,
   guests,
+  tendLog,
   say,
 }: Pick<Running, 'ports' | 'say'> & {
   lock: RunDirLock;
   apis: readonly ApiSocket[];
   record: SocketRecord;
   guests: GuestRecord;
+  tendLog: () => Promise<void>;
 }): () => Promise<void> {
   let lost = false;
   return async () => {
@@ -226,6 +228,8 @@ function makeTender({
     let renewed = state === 'renewed';
     for (const api of apis) renewed = (await api.tend()) || renewed;
     if (renewed) {
+      // The log may have gone with them, after it was looked at: who reads the new one is to be told.
+      await tendLog();
       say('files of this switch were removed from the run directory: lock and sockets are made anew');
       guests.lost();
       await record.tend();
