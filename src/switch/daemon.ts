@@ -12,7 +12,6 @@ import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
 import { GuestRecord } from './guests.js';
 import { takeRunDir } from './lock.js';
-import type { RunDirLock } from './lock.js';
 import { LogFile } from './log-file.js';
 import { bridgeProgram } from './package.js';
 import { PortTable } from './ports.js';
@@ -26,6 +25,7 @@ import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
+import { runDirTender } from './run-dir-tender.js';
 import { UnlearnedWatch } from './unlearned.js';
 import { UplinkTable } from './uplinks.js';
 
@@ -73,7 +73,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   unwind.push('the log', () => repeats.flush());
   try {
     const lock = await takeRunDir(parts, unwind);
-    const logFile = parts.logsToFile ? new LogFile({ ...parts, say }) : undefined;
+    const logFile = parts.logsToFile ? await LogFile.of({ ...parts, say }) : undefined;
     const record = new SocketRecord(host, settings.runDir);
     await record.clearLeftovers(say);
     // Records and sockets of whoever has the directory by now stay.
@@ -112,7 +112,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const apis = makeApis(parts, control, descriptors, unwind);
     // Another switch's log is its own to put aside.
     const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
-    const tendRunDir = makeTender({ lock, apis, ports, record, guests, tendLog, say });
+    const tendRunDir = runDirTender({ lock, apis, ports, record, guests, tendLog, say });
     startTicking(parts, { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }, unwind);
     for (const api of apis) await api.open();
     await rehearse(claimSocketPath(settings.runDir));
@@ -196,47 +196,6 @@ function makeApis(
     unwind.push(`the API on ${wish.path}`, () => api.close());
     return api;
   });
-}
-
-/** Makes anew what was removed from the run directory under the switch. Who is connected notices nothing. */
-function makeTender({
-  lock,
-  apis,
-  ports,
-  record,
-  guests,
-  tendLog,
-  say,
-}: Pick<Running, 'ports' | 'say'> & {
-  lock: RunDirLock;
-  apis: readonly ApiSocket[];
-  record: SocketRecord;
-  guests: GuestRecord;
-  tendLog: () => Promise<void>;
-}): () => Promise<void> {
-  let lost = false;
-  return async () => {
-    const state = await lock.tend();
-    if (state === 'lost') {
-      if (!lost)
-        say(
-          `another switch has the run directory now: this one (process ${process.pid}) goes on for its guests: kill ${process.pid}`,
-        );
-      lost = true;
-      return;
-    }
-    let renewed = state === 'renewed';
-    for (const api of apis) renewed = (await api.tend()) || renewed;
-    if (renewed) {
-      // The log may have gone with them, after it was looked at: who reads the new one is to be told.
-      await tendLog();
-      say('files of this switch were removed from the run directory: lock and sockets are made anew');
-      guests.lost();
-      await record.tend();
-    }
-    lost = false;
-    await ports.tendSockets();
-  };
 }
 
 /** V8 compiles what it runs for the first time, which is for this request that is refused, not for a guest's. */

@@ -15,20 +15,28 @@ export interface LogFileParts {
 export class LogFile {
   readonly #parts: LogFileParts;
   readonly #path: string;
+  /** Which file is written to, whatever has its name by now. */
+  #file: string | undefined;
   /** The failure that was said last. */
   #failed = '';
 
-  constructor(parts: LogFileParts) {
+  private constructor(parts: LogFileParts) {
     this.#parts = parts;
     this.#path = logPath(parts.settings.runDir);
   }
 
+  /** The one that the process was started with. */
+  static async of(parts: LogFileParts): Promise<LogFile> {
+    const self = new LogFile(parts);
+    self.#file = await parts.host.identity(self.#path);
+    return self;
+  }
+
   /** Writes to the file that has the name now; somebody may have moved the other away. */
   async reopen(why: string): Promise<void> {
-    await this.#guarded(() => {
-      this.#parts.binding.logTo(this.#path);
+    await this.#guarded(async () => {
+      await this.#open();
       this.#parts.say(`log opened anew: ${why}`);
-      return Promise.resolve();
     });
   }
 
@@ -37,17 +45,24 @@ export class LogFile {
     const { host, settings } = this.#parts;
     const named = await host.stat(this.#path);
     if (named === undefined) await this.reopen('the file was gone');
+    // A start that was refused has written there, say.
+    else if ((await host.identity(this.#path)) !== this.#file) await this.reopen('another file has its name');
     else if (named.size >= settings.logMaxBytes) await this.#guarded(() => this.#rotate());
   }
 
+  async #open(): Promise<void> {
+    this.#parts.binding.logTo(this.#path);
+    this.#file = await this.#parts.host.identity(this.#path);
+  }
+
   async #rotate(): Promise<void> {
-    const { host, binding, settings, say } = this.#parts;
+    const { host, settings, say } = this.#parts;
     const old = (n: number): string => (n === 0 ? this.#path : `${this.#path}.${n}`);
     for (let n = settings.logFiles; n > 0; n--) {
       if ((await host.lstat(old(n - 1))) !== undefined) await host.rename(old(n - 1), old(n));
     }
     if (settings.logFiles === 0) await host.unlink(this.#path);
-    binding.logTo(this.#path);
+    await this.#open();
     say(`the log had ${Math.round(settings.logMaxBytes / 1024)} KiB: a new one begins`);
   }
 

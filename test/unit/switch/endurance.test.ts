@@ -151,8 +151,8 @@ describe('the log file', () => {
         settings,
         say: (line: string) => void said.push(line),
       };
-      const log = new LogFile(parts);
       await writeFile(logPath(dir), '');
+      const log = await LogFile.of(parts);
       for (let n = 0; n < 4; n++) {
         await log.tend();
         assert.equal(said.length, n);
@@ -164,6 +164,13 @@ describe('the log file', () => {
       await unlink(logPath(dir));
       await log.tend();
       assert.ok(existsSync(logPath(dir)));
+      // Under its name, and not it: what is written would be read by nobody.
+      await rename(logPath(dir), `${logPath(dir)}.moved`);
+      await writeFile(logPath(dir), 'of a start that was refused\n');
+      const before = said.length;
+      await log.tend();
+      await log.tend();
+      assert.deepEqual(said.slice(before), ['log opened anew: another file has its name']);
     }));
 });
 
