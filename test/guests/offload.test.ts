@@ -141,13 +141,13 @@ describe('offloads between Linux guests, on and off', function () {
   for (const { title, address } of ways) {
     it(`${title}: on to on, frames of many segments pass as they are`, async () => {
       const { sent, got } = await bulk('on1', 'on2', address('on2'));
-      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
-      assert.ok(got > 2 * largestFrame, `${got} bytes per frame received`);
+      assert.ok(sent > largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(got > largestFrame, `${got} bytes per frame received`);
     });
 
     it(`${title}: on to off, they are cut`, async () => {
       const { sent, got } = await bulk('on1', 'off1', address('off1'));
-      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(sent > largestFrame, `${sent} bytes per frame sent`);
       assert.ok(got > largestFrame / 2 && got <= largestFrame, `${got} bytes per frame received`);
     });
 
@@ -167,6 +167,8 @@ describe('offloads between Linux guests, on and off', function () {
     // From a file, which the kernel sends in large pieces; nc writes a kilobyte at a time.
     await guest(from).sh(`mkdir -p /tmp/www && head -c ${megabytes * 2 ** 20} /dev/urandom >/tmp/www/data`);
     await guest(from).sh('httpd -p 8080 -h /tmp/www');
+    // By itself Linux puts less into a frame the longer an answer takes: a slow machine would have short ones.
+    await guest(from).sh('sysctl -w net.ipv4.tcp_min_tso_segs=40');
     const before = await vswitch.counters(to);
     const got = await guest(to).sh(`wget -q -O - http://${ipv4(from)}:8080/data | md5sum`, { deadline: 60_000 });
     const { rxBytes, rxPackets } = await vswitch.counters(to);
