@@ -187,6 +187,19 @@ static bool refresh_memory(struct vh_session *s)
 	return s->mem.n > 0;
 }
 
+/* Return: NULL when there is no memory. */
+static struct vh_ring_record *record_of(struct vh_session *s, uint32_t i, uint32_t size)
+{
+	int error;
+	struct vh_ring_record *record = vh_records_of(&s->records, i, size, &error);
+
+	if (error != 0)
+		vh_events_say(VH_EVENT_REFUSED, s->port->id,
+			"ring %u: %s: %s; its guest will not find it again after a restart of the switch", i,
+			s->records.path, strerror(-error));
+	return record;
+}
+
 /* Makes a ring's queue ready to start, from the library's present state. Return: whether it can be used. */
 static bool set_up(struct vh_session *s, uint32_t i)
 {
@@ -210,6 +223,9 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	}
 	r->call_fd = c.call_fd;
 	r->size = (uint16_t)v.size;
+	c.rejoin = !r->placed_here;
+	if ((s->features & VH_F_RING_PACKED) != 0)
+		c.record = record_of(s, i, v.size);
 	why = vh_vq_setup(queue_of(s, i), &c);
 	if (why != NULL) {
 		/* Once: it is tried again at every message. */
@@ -220,6 +236,7 @@ static bool set_up(struct vh_session *s, uint32_t i)
 		r->kick_fd = duplicate_eventfd(v.kickfd);
 	}
 	r->refused = why;
+	r->placed_here |= why == NULL;
 	return why == NULL;
 }
 
@@ -364,6 +381,14 @@ void vh_rings_forget(struct vh_session *s)
 	s->negotiated = false;
 	s->features = s->memory_bytes = 0;
 	note_ready(s);
+}
+
+void vh_rings_base(struct vh_session *s, uint32_t ring)
+{
+	/* What it says while we serve the ring is news, whatever it said before. */
+	if (s->ring[ring].placed_here)
+		vh_records_told(&s->records, ring);
+	s->ring[ring].placed_here = false;
 }
 
 void vh_rings_lift(struct vh_session *s, uint32_t ring)

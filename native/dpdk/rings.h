@@ -26,6 +26,9 @@ void vh_rings_forget(struct vh_session *s);
 /* Gives back what drivers have sent on queues that they have disabled. */
 void vh_rings_drain(struct vh_session *s);
 
+/* The front end says a ring's position. */
+void vh_rings_base(struct vh_session *s, uint32_t ring);
+
 /*
  * Moves a transmit ring to another worker while frames flow. Between the two calls no worker has it and the
  * caller publishes plans that name ring[].worker. Asks nothing of librte_vhost.

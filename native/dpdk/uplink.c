@@ -357,6 +357,7 @@ struct vh_uplink *vh_uplink_open(
 	u->port.tx = u->tx;
 	u->port.id = id;
 	u->port.flood_strays = o->flood_strays;
+	u->port.forward_reserved = o->forward_reserved;
 	u->port.uplink = &vh_uplink_ops;
 	snprintf(u->name, sizeof(u->name), "%s", o->name);
 	snprintf(u->device, sizeof(u->device), "%s", o->device);

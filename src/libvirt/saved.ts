@@ -2,8 +2,11 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-import type { Change } from './attach-change.js';
+import type { Change, NicOwner, Owner } from './attach-change.js';
 import type { Mode } from './attach-nics.js';
+
+/** 2: an interface is told by the socket that attach gave it. */
+const VERSION = 2;
 
 /**
  * What attach remembers of a domain, so that detach can bring it back. Written before the domain is
@@ -11,8 +14,10 @@ import type { Mode } from './attach-nics.js';
  * with its passwords: only the owner may read it.
  */
 export interface Saved {
-  readonly version: 1;
+  readonly version: typeof VERSION;
   readonly name: string;
+  /** null where the file has none. */
+  readonly uuid: string | null;
   /** Where it came from: a libvirt URI, or a file's path. */
   readonly origin: string;
   readonly mode: Mode;
@@ -39,8 +44,40 @@ export function keyOfFile(path: string): string {
   return `file-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
 }
 
+export const isFileKey = (key: string): boolean => key.startsWith('file-');
+
 export function savedPath(host: Host, key: string): string {
   return join(savedDirectory(host), `${key}.json`);
+}
+
+/** What version 1 kept: an interface by its address and place alone, and not whose number the record's name is. */
+interface FirstSaved extends Omit<Saved, 'version' | 'uuid' | 'changes'> {
+  readonly version: 1;
+  readonly changes: readonly (Omit<Change, 'owner'> & {
+    readonly owner: Exclude<Owner, NicOwner> | Omit<NicOwner, 'socket'>;
+  })[];
+}
+
+/** Records outlive the program that wrote them. The socket that attach gave an interface is among its changes. */
+function fromFirst({ changes, ...saved }: FirstSaved, key: string): Saved {
+  const nicKey = ({ mac, index }: Omit<NicOwner, 'socket'>): string => JSON.stringify([mac, index]);
+  const sockets = new Map<string, string | null>();
+  for (const { owner, property, after } of changes) {
+    if (owner.kind === 'interface' && property === 'source-path') sockets.set(nicKey(owner), after);
+  }
+  const known = (owner: FirstSaved['changes'][number]['owner']): Owner =>
+    owner.kind === 'interface' ? { ...owner, socket: sockets.get(nicKey(owner)) ?? null } : owner;
+  return {
+    ...saved,
+    version: VERSION,
+    uuid: isFileKey(key) ? null : key,
+    changes: changes.map((change) => ({ ...change, owner: known(change.owner) })),
+  };
+}
+
+/** A new record. */
+export function newSaved(saved: Omit<Saved, 'version'>): Saved {
+  return { version: VERSION, ...saved };
 }
 
 export async function loadSaved(host: Host, key: string): Promise<Saved | undefined> {
@@ -48,12 +85,18 @@ export async function loadSaved(host: Host, key: string): Promise<Saved | undefi
   const text = await host.readOptional(path);
   if (text === undefined) return undefined;
   try {
-    const saved = JSON.parse(text) as Saved;
-    if (saved.version === 1 && Array.isArray(saved.changes)) return saved;
+    const saved = JSON.parse(text) as Saved | FirstSaved;
+    if (Array.isArray(saved.changes)) {
+      if (saved.version === VERSION) return saved;
+      if (saved.version === 1) return fromFirst(saved, key);
+    }
   } catch {
     // Said below.
   }
-  throw new VhostHostError('CONFIG_INVALID', `${path} is not what attach wrote`, { hint: `rm ${path}` });
+  throw new VhostHostError('CONFIG_INVALID', `${path} is not what attach wrote`, {
+    // Not `rm`: it may hold the only text that there is to go back to.
+    hint: `mv ${path} ${path}.unreadable`,
+  });
 }
 
 export async function storeSaved(host: Host, key: string, saved: Saved): Promise<void> {
@@ -66,14 +109,33 @@ export async function forgetSaved(host: Host, key: string): Promise<void> {
   await host.unlink(savedPath(host, key));
 }
 
-/** One more attach upon what is remembered: the way back leads through both. */
-export function continueSaved(before: Saved | undefined, now: Saved): Saved {
-  if (before === undefined) return now;
-  const untouched = before.left !== null && before.left === now.original;
-  return {
-    ...now,
-    original: untouched ? before.original : null,
-    changes: [...before.changes, ...now.changes],
-    ports: [...new Set([...before.ports, ...now.ports])],
-  };
+export interface Recorded {
+  readonly key: string;
+  readonly saved: Saved;
+}
+
+/** All records that can be read; nothing where there is no directory of them. */
+export async function listSaved(host: Host): Promise<Recorded[]> {
+  const names = await host.list(savedDirectory(host)).catch(() => []);
+  const records: Recorded[] = [];
+  for (const name of names) {
+    const key = /^([\w-]+)\.json$/.exec(name)?.[1];
+    const saved = key === undefined ? undefined : await loadSaved(host, key).catch(() => undefined);
+    if (key !== undefined && saved !== undefined) records.push({ key, saved });
+  }
+  return records;
+}
+
+/** Sockets that attach has given the domain. */
+export function socketsOf({ changes }: Pick<Saved, 'changes'>): Set<string> {
+  return new Set(changes.flatMap(({ owner }) => (owner.kind === 'interface' ? (owner.socket ?? []) : [])));
+}
+
+/** Whether two descriptions are of one domain: by number where both have one, else by name. */
+export function sameDomain(
+  a: { readonly name: string; readonly uuid: string | null | undefined },
+  b: { readonly name: string; readonly uuid: string | null | undefined },
+): boolean {
+  const numbers = [a.uuid ?? undefined, b.uuid ?? undefined];
+  return numbers.includes(undefined) ? a.name === b.name : numbers[0] === numbers[1];
 }

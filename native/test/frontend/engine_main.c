@@ -89,14 +89,17 @@ static void print_rss(void)
 static int add(char *path)
 {
 	char *pairs = strchr(path, ',');
-	char error[512];
+	char error[512], records[VH_MAX_SOCKET_PATH + 8];
 	int id;
 
 	if (pairs != NULL)
 		*pairs++ = '\0';
+	snprintf(records, sizeof(records), "%s.rings", path);
 	id = vh_engine_add_port(&(struct vh_session_options){.name = path,
 					.path = path,
+					.records = records,
 					.pairs = (uint16_t)(pairs == NULL ? 1 : atoi(pairs)),
+					.mac_limit = VH_MAC_PER_PORT,
 					.mergeable = true,
 					.socket_mode = 0600,
 					.socket_gid = -1},
@@ -160,7 +163,8 @@ int main(int argc, char **argv)
 		.retry_times = 4,
 		.retry_delay_us = 15,
 		.cpu = anywhere,
-		.adaptive = true};
+		.adaptive = true,
+		.descriptors = (int)sysconf(_SC_OPEN_MAX)};
 	char error[512];
 
 	if (argc < 3) {

@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host.js';
@@ -52,8 +53,15 @@ function fakeHost(libvirt: FakeLibvirt, state: string): Host {
         ? libvirt.run(command, args, options)
         : Promise.resolve({ exitCode: 0, stdout: 'tmpfs', stderr: '' }),
     env: (name) => (name === 'VHOST_HOST_STATE_DIR' ? state : undefined),
-    list: (path) => (real(path) ? realHost.list(path) : Promise.resolve([])),
-    readOptional: (path) => (real(path) ? realHost.readOptional(path) : Promise.resolve(undefined)),
+    list: (path) => {
+      if (path === '/proc') return Promise.resolve([...libvirt.processes.keys()]);
+      return real(path) ? realHost.list(path) : Promise.resolve([]);
+    },
+    readOptional: (path) => {
+      const words = libvirt.processes.get(/^\/proc\/(\d+)\/cmdline$/.exec(path)?.[1] ?? '');
+      if (words !== undefined) return Promise.resolve(`${words.join('\0')}\0`);
+      return real(path) ? realHost.readOptional(path) : Promise.resolve(undefined);
+    },
     read: (path) => (path === '/proc/self/fd/0' ? Promise.resolve(libvirt.stdin) : realHost.read(path)),
     stat: (path) => {
       if (path === HOOK) return libvirt.hook ? realHost.stat('/bin/sh') : Promise.resolve(undefined);
@@ -70,6 +78,13 @@ function scene(dir: string, desk = new Desk(), runDir = join(dir, 'none')): Scen
   return { dir, runDir, libvirt, desk, state, vm };
 }
 
+/** The XML of a domain as libvirt gives it, with its number. */
+export const numbered = (xml: string, uuid: string): string =>
+  xml.replace(/ *<uuid>.*<\/uuid>\n/, '').replace('</name>', `</name>\n  <uuid>${uuid}</uuid>`);
+
+/** Without what attach has written into the XML: as somebody has it who made it by hand. */
+export const byHand = (xml: string): string => xml.replace(/ *<metadata>[^]*<\/metadata>\n/, '');
+
 export const withScene = (work: (scene: Scene) => Promise<void>): Promise<void> => withDir((dir) => work(scene(dir)));
 
 /** The same beside a running switch. */
@@ -78,4 +93,17 @@ export const withRunning = (work: (scene: Scene) => Promise<void>): Promise<void
 
 export function saved(state: string): string[] {
   return existsSync(join(state, 'domains')) ? readdirSync(join(state, 'domains')) : [];
+}
+
+/** Numbers of two domains. */
+export const A = '5b2c1b0e-0000-4000-8000-00000000000a';
+export const B = '5b2c1b0e-0000-4000-8000-00000000000b';
+export const ONE_NIC = XML.replace(/ *<interface type='network'>[^]*?<\/interface>\n/, '');
+
+/** A stock domain with its number, put on the switch. */
+export async function attached({ vm, libvirt }: Scene, ...options: string[]): Promise<{ xml: string }> {
+  const web = libvirt.add('web', numbered(ONE_NIC, A), { uuid: A });
+  const { code, err } = await vm('attach', 'web', '--yes', ...options);
+  assert.equal(code, 0, err.join('\n'));
+  return web;
 }
