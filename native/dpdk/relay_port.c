@@ -166,7 +166,8 @@ static void say_too_many(struct relay *r)
 	if (!r->asked || r->gate.features_set || r->told_too_many || vh_relay_now() - r->begun > AT_ONCE_MS)
 		return;
 	r->told_too_many = true;
-	snprintf(what, sizeof(what), "a front end that left when it heard of %u queue pairs: ", r->rings / 2);
+	snprintf(what, sizeof(what), "a front end that left when it heard of %u queue pair%s: ", r->rings / 2,
+		r->rings == 2 ? "" : "s");
 	say(r, what, "most likely its guest has more (ports add --queues)");
 }
 

@@ -4,7 +4,8 @@
  * A guest with several queue pairs starts, enables, disables and stops its rings in any order, resets and
  * comes back, with the means to enable rings and without. After each step it sends on every ring that is
  * started, and its peer sends it several flows: a ring carries frames if, and only if, it is started and
- * enabled, whatever the others are, and no frame is lost or doubled. Ends with 1 and a line on stderr when
+ * enabled, whatever the others are, and no frame is lost or doubled. It begins with the last pair alone, and
+ * in the end all are in use. Ends with 1 and a line on stderr when
  * something went wrong.
  */
 #include "guest.h"
@@ -332,6 +333,40 @@ static void step(void)
 	fence();
 }
 
+static void check_all(void)
+{
+	settle_pending();
+	for (uint32_t i = 1; i < rings; i += 2)
+		send_and_check(i);
+	receive_and_check();
+}
+
+/* A driver may enable any pair, and that alone. */
+static void last_alone(void)
+{
+	for (uint32_t i = rings - 2; i < rings; i++) {
+		start(i);
+		enable(i, true);
+	}
+	fence();
+	check_all();
+	must(due > 0, "nothing was delivered", rings - 1);
+}
+
+static void all_at_once(void)
+{
+	uint64_t before = due;
+
+	for (uint32_t i = 0; i < rings; i++) {
+		if (!queue[i].started)
+			start(i);
+		enable(i, true);
+	}
+	fence();
+	check_all();
+	must(due >= before + rings / 2, "not all carry frames", 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 7) {
@@ -354,13 +389,12 @@ int main(int argc, char **argv)
 	}
 	path = argv[1];
 	connect_anew(true);
+	last_alone();
 	for (uint32_t steps = (uint32_t)atoi(argv[5]); steps > 0; steps--) {
 		step();
-		settle_pending();
-		for (uint32_t i = 1; i < rings; i += 2)
-			send_and_check(i);
-		receive_and_check();
+		check_all();
 	}
+	all_at_once();
 	printf("{\"sent\":%llu,\"delivered\":%llu}\n", (unsigned long long)sent, (unsigned long long)due);
 	close(sock);
 	guest_free(&peer);
