@@ -87,7 +87,7 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		vq->driver_event = c->avail;
 		vq->device_event = c->used;
 	}
-	vq->mem = c->mem;
+	vq->mem = c->space != NULL ? c->space : c->mem;
 	vq->log = c->log;
 	vq->last_avail = packed ? c->last_avail & 0x7fff : c->last_avail;
 	vq->last_used = packed ? c->last_used & 0x7fff : c->last_used;
@@ -168,8 +168,9 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	 * of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* Of a broken queue nothing will be taken: its worker may sleep. */
-	if (vq->broken)
+	/* Of a broken queue nothing will be taken: its worker may sleep. So it may until a translation comes,
+	 * which wakes it. */
+	if (vq->broken || vq->missed)
 		return false;
 	if (vq->packed)
 		return vh_packed_is_avail(vh_packed_load(&vq->ring[vq->last_avail]).flags, vq->avail_wrap);

@@ -32,6 +32,7 @@
 #define VH_F_INDIRECT_DESC (1ULL << 28)
 #define VH_F_EVENT_IDX (1ULL << 29)
 #define VH_F_VERSION_1 (1ULL << 32)
+#define VH_F_ACCESS_PLATFORM (1ULL << 33)
 #define VH_F_RING_PACKED (1ULL << 34)
 #define VH_F_IN_ORDER (1ULL << 35)
 
@@ -95,7 +96,8 @@ struct vh_vq_config {
 	uint32_t size;
 	uint64_t features;
 	const struct vh_guest_mem *mem;
-	const struct vh_vq_log *log; /* NULL: what is written need not be logged */
+	const struct vh_guest_mem *space; /* what addresses in descriptors mean; NULL: mem */
+	const struct vh_vq_log *log;	  /* NULL: what is written need not be logged */
 	uint16_t last_avail, last_used;
 	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
 			stopped */
@@ -152,6 +154,7 @@ struct vh_vq {
 			       */
 	uint32_t rest;	      /* enum vh_rest */
 	uint16_t lingering;   /* split transmit queues: used entries that the driver has not been shown yet */
+	bool missed;	      /* transmit queues: the next chain waits for a translation (iotlb.h) */
 	/* An uplink's queues: until when no round is parked; whose frames came last, and when others' did. */
 	uint64_t no_wait;
 	bool has_dst;

@@ -226,6 +226,11 @@ void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms)
 	wake();
 }
 
+void vh_relay_ask(void)
+{
+	wake();
+}
+
 void vh_relay_every(uint32_t ms, void (*check)(void))
 {
 	pthread_mutex_lock(&hub.lock);

@@ -26,6 +26,7 @@
 #define VH_DPDK_RELAY_H
 
 #include "gate.h"
+#include "../core/iotlb.h"
 
 /* A message that has begun must be complete within this time. */
 #define VH_RELAY_MESSAGE_MS 1000
@@ -35,6 +36,8 @@
  * table counts for many: it unmaps and maps memory, which every CPU of the process feels. */
 #define VH_RELAY_MESSAGES 2000
 #define VH_RELAY_TABLE_COSTS 20
+/* Translations come by the thousand from a guest that maps each buffer anew: so many count for one. */
+#define VH_RELAY_IOTLB_SHARE 8
 /* Connections per second, and at once: each costs librte_vhost a device, and most a memory table. */
 #define VH_RELAY_CONNECTIONS 100
 #define VH_RELAY_CONNECTIONS_AT_ONCE 500
@@ -45,6 +48,7 @@ struct vh_relay_options {
 	uint16_t port; /* device number */
 	uint32_t rings;
 	uint64_t features, protocol_features; /* offered */
+	struct vh_iotlb *iotlb;		      /* whose misses are to be asked for */
 	int listen_fd;			      /* front ends connect here; the relay's from now on */
 	int library_fd;			      /* O_PATH of librte_vhost's socket; the relay's from now on */
 };
@@ -70,6 +74,9 @@ void vh_relay_detached(uint16_t port);
  * Return: a descriptor, the caller's, or -1.
  */
 int vh_relay_take_log(uint16_t port);
+
+/* Some port's table of translations has a miss to ask for. From any thread, also a worker. */
+void vh_relay_ask(void);
 
 /*
  * Ends the port's connection for a reason outside of the protocol, as a 'refused' event. `why` must be a

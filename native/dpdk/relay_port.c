@@ -113,6 +113,47 @@ static void drop_log(struct relay *r)
 	r->log_fd = -1;
 }
 
+static void drop_channel(struct relay *r)
+{
+	if (r->ask_fd >= 0)
+		close(r->ask_fd);
+	r->ask_fd = -1;
+	r->question_due = false;
+}
+
+/* Takes the channel out of a request, as keep_log() the log. */
+static void keep_channel(struct relay *r)
+{
+	drop_channel(r);
+	r->ask_fd = r->request.fds[0];
+	r->request.n_fds = 0;
+}
+
+/* Asks the front end for translations, as many as find room. */
+static void ask(struct relay *r)
+{
+	int error = 0;
+
+	while (r->ask_fd >= 0 && error == 0) {
+		uint64_t iova;
+		uint8_t access;
+
+		if (!r->question_due) {
+			if (!vh_iotlb_take_miss(r->iotlb, &iova, &access))
+				return;
+			r->question.msg = (struct vh_vhu_msg){.request = VH_VHU_BACKEND_IOTLB_MSG,
+				.flags = VH_VHU_VERSION,
+				.size = sizeof(r->question.msg.iotlb),
+				.iotlb = {.iova = iova, .access = access, .type = VH_VHU_IOTLB_MISS}};
+		}
+		error = vh_mail_send(r->ask_fd, &r->question);
+		r->question_due = error == -EAGAIN;
+	}
+	/* It does not want to be asked any more. */
+	if (error != 0 && error != -EAGAIN)
+		drop_channel(r);
+}
+
 /* Takes the dirty log out of a request: the message goes on alone, for the session to answer. */
 static void keep_log(struct relay *r)
 {
@@ -131,6 +172,7 @@ static void end(struct relay *r)
 	vh_mail_drop(&r->request);
 	vh_mail_drop(&r->reply);
 	drop_log(r);
+	drop_channel(r);
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->deadline = 0;
 	r->state = ENDING;
@@ -148,6 +190,14 @@ static void set_deadline(struct relay *r, uint32_t ms, const char *late)
 		return;
 	r->deadline = at;
 	r->late = late;
+}
+
+/* What the message takes of those that may come in a second, in thousandths. */
+static int64_t price(uint32_t request)
+{
+	if (request == VH_VHU_SET_MEM_TABLE)
+		return 1000 * VH_RELAY_TABLE_COSTS;
+	return request == VH_VHU_IOTLB_MSG ? 1000 / VH_RELAY_IOTLB_SHARE : 1000;
 }
 
 /* Reads one message of the front end and asks the gate. Return: whether there is more to do. */
@@ -168,8 +218,7 @@ static bool take_request(struct relay *r)
 	case VH_MAIL_BAD:
 		break;
 	case VH_MAIL_WHOLE:
-		r->messages.left -=
-			r->request.msg.request == VH_VHU_SET_MEM_TABLE ? 1000 * VH_RELAY_TABLE_COSTS : 1000;
+		r->messages.left -= price(r->request.msg.request);
 		r->deadline = 0;
 		why = vh_gate_check(&r->gate, &r->request.msg, r->request.fds, r->request.n_fds);
 		break;
@@ -181,6 +230,8 @@ static bool take_request(struct relay *r)
 	}
 	if (r->request.msg.request == VH_VHU_SET_LOG_BASE)
 		keep_log(r);
+	if (r->request.msg.request == VH_VHU_SET_BACKEND_REQ_FD)
+		keep_channel(r);
 	r->request_due = true;
 	return true;
 }
@@ -379,13 +430,14 @@ void vh_relay_port_detached(struct relay *r)
 static bool has_timer(const struct relay *r)
 {
 	return r->deadline != 0 || r->shut_until != 0 || r->messages.left < 1000 ||
-	       r->connections.left < 1000;
+	       r->connections.left < 1000 || r->question_due;
 }
 
 int vh_relay_port_time(struct relay *r, int timeout)
 {
 	uint64_t now = vh_relay_now();
 
+	ask(r);
 	if (!has_timer(r))
 		return timeout;
 	if (r->deadline != 0 && now >= r->deadline) {
@@ -400,8 +452,8 @@ int vh_relay_port_time(struct relay *r, int timeout)
 		r->shut_until = 0;
 	else if (r->shut_until - now < (uint64_t)timeout)
 		timeout = (int)(r->shut_until - now) + 1;
-	/* Waits for tokens, of which one comes every few milliseconds. */
-	if ((r->messages.left < 1000 || r->connections.left < 1000) && timeout > 5)
+	/* Waits for tokens, of which one comes every few milliseconds, or for room for a question. */
+	if ((r->messages.left < 1000 || r->connections.left < 1000 || r->question_due) && timeout > 5)
 		timeout = 5;
 	return timeout;
 }
@@ -417,6 +469,8 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.library_fd = o->library_fd,
 		.front = -1,
 		.back = -1,
+		.ask_fd = -1,
+		.iotlb = o->iotlb,
 		.log_fd = -1,
 		.messages = bucket(VH_RELAY_MESSAGES, VH_RELAY_MESSAGES),
 		.connections = bucket(VH_RELAY_CONNECTIONS, VH_RELAY_CONNECTIONS_AT_ONCE),

@@ -27,9 +27,13 @@ struct relay {
 	uint32_t interest[3]; /* what epoll watches, per enum end */
 	struct vh_gate gate;
 	struct vh_mail request, reply;
-	bool request_due;	/* request is whole and passed, and not handed on yet */
-	bool reply_due;		/* librte_vhost will answer the last request */
-	bool answer_due;	/* reply is whole and not sent yet */
+	bool request_due; /* request is whole and passed, and not handed on yet */
+	bool reply_due;	  /* librte_vhost will answer the last request */
+	bool answer_due;  /* reply is whole and not sent yet */
+	int ask_fd;	  /* where the front end is asked (SET_BACKEND_REQ_FD), or -1 */
+	struct vh_iotlb *iotlb;
+	struct vh_mail question;
+	bool question_due;	/* question has found no room yet */
 	int log_fd;		/* of the last SET_LOG_BASE, until the session takes it, or -1 */
 	struct vh_vhu_msg last; /* header of the last request handed on */
 	uint64_t deadline;	/* ms, or 0 */

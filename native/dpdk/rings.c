@@ -14,17 +14,6 @@
 #include <unistd.h>
 #include <rte_vhost.h>
 
-/* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
-static struct vh_vq *queue_of(const struct vh_session *s, uint32_t ring)
-{
-	return ring % 2 == 0 ? &s->port->rx[ring / 2] : &s->port->tx[ring / 2];
-}
-
-static bool is_tx(uint32_t ring)
-{
-	return ring % 2 == 1;
-}
-
 /* Tells the ring's worker that kicks for it come, or do not come any more. */
 static void watch(struct vh_ring *r)
 {
@@ -66,10 +55,10 @@ static void take_back(struct vh_session *s, const bool *was_live)
 	uint64_t deadline = vh_direct_deadline();
 
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		if (!was_live[i] || !is_tx(i))
+		if (!was_live[i] || !vh_ring_is_tx(i))
 			continue;
 		vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
-		vh_direct_end(queue_of(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
+		vh_direct_end(vh_ring_queue(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
 	}
 	/* Last: it sends by the queue in which the others' frames are. */
 	vh_feed_end(s->port->id, true);
@@ -81,9 +70,10 @@ void vh_rings_pause(struct vh_session *s)
 
 	__atomic_store_n(&s->port->rx_live, 0, __ATOMIC_RELAXED);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		was_live[i] = vh_vq_is_live(queue_of(s, i));
+		was_live[i] = vh_vq_is_live(vh_ring_queue(s, i)) || s->iommu.ring[i].suspended;
 		any |= was_live[i];
-		vh_vq_stop(queue_of(s, i));
+		s->iommu.ring[i].suspended = false;
+		vh_vq_stop(vh_ring_queue(s, i));
 	}
 	if (!any)
 		return;
@@ -95,9 +85,10 @@ void vh_rings_pause(struct vh_session *s)
 
 		if (!was_live[i])
 			continue;
-		vh_vq_positions(queue_of(s, i), &avail, &used);
+		vh_vq_positions(vh_ring_queue(s, i), &avail, &used);
 		rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
-		forget_fds(&s->ring[i], is_tx(i));
+		vh_session_iommu_stood(&s->iommu, i, avail, used);
+		forget_fds(&s->ring[i], vh_ring_is_tx(i));
 	}
 }
 
@@ -149,16 +140,46 @@ static bool refresh_memory(struct vh_session *s)
 				"memory region %u of %u cannot be used: empty, overlapping or too many", i,
 				table->nregions);
 	}
-	if (vh_direct_is_on())
+	/* What a guest behind an IOMMU takes back must not wait for a card: its frames are copied. */
+	if (vh_direct_is_on() && !vh_session_iommu_on(&s->iommu))
 		vh_loan_open(s->port->id, table);
 	free(table);
 	return s->mem.n > 0;
 }
 
+/* Why a ring does not run. Once: it is tried again at every message. */
+static void refuse(struct vh_session *s, uint32_t i, const char *why)
+{
+	if (s->ring[i].refused != why)
+		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+	s->ring[i].refused = why;
+}
+
+/* Finds the ring of a guest behind an IOMMU. Return: whether it can run now. */
+static bool find_ring(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
+{
+	switch (vh_session_iommu_ring(&s->iommu, i, c)) {
+	case VH_IOTLB_HIT:
+		return true;
+	case VH_IOTLB_FAULT:
+		refuse(s, i, "the guest's IOMMU does not let the card reach it");
+		return false;
+	case VH_IOTLB_SCATTERED:
+		refuse(s, i,
+			"its pages do not lie together in the guest's memory: "
+			"rx_queue_size=256,tx_queue_size=256, "
+			"or iommu=pt in the guest, helps");
+		return false;
+	case VH_IOTLB_MISS:
+		break;
+	}
+	return false;
+}
+
 static bool start_ring(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
-	struct vh_vq *vq = queue_of(s, i);
+	struct vh_vq *vq = vh_ring_queue(s, i);
 	struct rte_vhost_vring v = {.callfd = -1, .kickfd = -1};
 	struct vh_vq_config c = {.mem = &s->mem, .features = s->features};
 	const char *why;
@@ -171,7 +192,9 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	c.avail = v.avail;
 	c.used = v.used;
 	c.size = v.size;
-	c.log = vh_session_log_of(&s->log, i);
+	if (vh_session_iommu_on(&s->iommu) && !find_ring(s, i, &c))
+		return false;
+	c.log = vh_session_log_of(&s->log, i, c.space != NULL);
 	c.call_fd = duplicate_eventfd(v.callfd);
 	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
 		close(c.call_fd);
@@ -179,10 +202,7 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	}
 	why = vh_vq_setup(vq, &c);
 	if (why != NULL) {
-		/* Once: it is tried again at every message. */
-		if (r->refused != why)
-			vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
-		r->refused = why;
+		refuse(s, i, why);
 		if (c.call_fd >= 0) {
 			vh_call_guard_remove(c.call_fd);
 			close(c.call_fd);
@@ -192,10 +212,10 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	r->refused = NULL;
 	r->size = (uint16_t)v.size;
 	r->call_fd = c.call_fd;
-	r->kick_fd = is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
-	if (is_tx(i))
+	r->kick_fd = vh_ring_is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
+	if (vh_ring_is_tx(i))
 		watch(r);
-	if (is_tx(i))
+	if (vh_ring_is_tx(i))
 		vh_direct_begin(s->port->id, vq);
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
@@ -204,30 +224,37 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 
 		(void)ignored;
 	}
-	if (is_tx(i))
+	if (vh_ring_is_tx(i))
 		vh_workers_wake(r->worker);
 	return true;
 }
 
-void vh_rings_resume(struct vh_session *s)
+void vh_rings_start(struct vh_session *s)
 {
 	uint16_t rx_live = 0;
 
-	if (!s->running || rte_vhost_get_negotiated_features(s->vid, &s->features) != 0 || !refresh_memory(s))
-		return;
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
-		if (s->ring[i].wanted && !vh_vq_is_live(queue_of(s, i)))
+		if (s->ring[i].wanted && !s->iommu.ring[i].suspended && !vh_vq_is_live(vh_ring_queue(s, i)))
 			start_ring(s, i);
-	while (rx_live < s->port->pairs && vh_vq_is_live(&s->port->rx[rx_live]))
+	while (rx_live < s->port->pairs &&
+		(vh_vq_is_live(&s->port->rx[rx_live]) || s->iommu.ring[2 * rx_live].suspended))
 		rx_live++;
 	__atomic_store_n(&s->port->rx_live, rx_live, __ATOMIC_RELEASE);
 }
 
+void vh_rings_resume(struct vh_session *s)
+{
+	if (!s->running || rte_vhost_get_negotiated_features(s->vid, &s->features) != 0 || !refresh_memory(s))
+		return;
+	s->features |= vh_session_iommu_features(&s->iommu);
+	vh_rings_start(s);
+}
+
 void vh_rings_lift(struct vh_session *s, uint32_t ring)
 {
-	struct vh_vq *vq = queue_of(s, ring);
+	struct vh_vq *vq = vh_ring_queue(s, ring);
 
-	s->ring[ring].lifted = vh_vq_is_live(vq);
+	s->ring[ring].lifted = vh_vq_is_live(vq) || s->iommu.ring[ring].suspended;
 	if (!s->ring[ring].lifted)
 		return;
 	vh_vq_stop(vq);
@@ -242,6 +269,8 @@ void vh_rings_land(struct vh_session *s, uint32_t ring)
 		return;
 	s->ring[ring].lifted = false;
 	watch(&s->ring[ring]);
-	vh_vq_start(queue_of(s, ring));
+	if (s->iommu.ring[ring].suspended)
+		return;
+	vh_vq_start(vh_ring_queue(s, ring));
 	vh_workers_wake(s->ring[ring].worker);
 }

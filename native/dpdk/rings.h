@@ -4,7 +4,18 @@
 
 #include "session.h"
 
-/* Both under the session's lock. */
+/* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
+static inline bool vh_ring_is_tx(uint32_t ring)
+{
+	return ring % 2 == 1;
+}
+
+static inline struct vh_vq *vh_ring_queue(const struct vh_session *s, uint32_t ring)
+{
+	return vh_ring_is_tx(ring) ? &s->port->tx[ring / 2] : &s->port->rx[ring / 2];
+}
+
+/* All under the session's lock. */
 
 /*
  * Stops all queues of the session, waits for the workers, hands the ring positions back to librte_vhost and
@@ -14,6 +25,15 @@ void vh_rings_pause(struct vh_session *s);
 
 /* Starts every queue that the library says is ready, from the library's present state. */
 void vh_rings_resume(struct vh_session *s);
+
+/* Starts those of them that do not run, while others may. */
+void vh_rings_start(struct vh_session *s);
+
+/*
+ * Of a guest behind an IOMMU (session_iommu.h): acts on what its front end says of translations. After an
+ * invalidation nothing that it takes away is in use.
+ */
+void vh_rings_translated(struct vh_session *s, const struct vh_vhu_iotlb *m);
 
 /*
  * Moves a transmit ring to another worker while frames flow. Between the two calls no worker has it and the

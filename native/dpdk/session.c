@@ -21,7 +21,8 @@
 #include <rte_vhost.h>
 
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
-#define OFFERED_PROTOCOL (VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK)
+#define OFFERED_PROTOCOL                                                                                     \
+	(VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK | VH_VHU_F_BACKEND_REQ)
 #define F_PROTOCOL_FEATURES 30
 /* Front ends that wait while the relay serves one: what librte_vhost uses too. */
 #define BACKLOG 128
@@ -36,6 +37,7 @@ static uint64_t offered_features(const struct vh_session_options *o)
 	uint64_t f = VH_F_INDIRECT_DESC | VH_F_EVENT_IDX | VH_F_VERSION_1;
 
 	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
+	f |= VH_F_ACCESS_PLATFORM;
 	f |= 1ULL << F_PROTOCOL_FEATURES;
 	f |= VH_F_LOG_ALL;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
@@ -81,6 +83,12 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		msg->size = sizeof(msg->u64);
 		return RTE_VHOST_MSG_RESULT_REPLY;
 	}
+	if (msg->request == VH_VHU_IOTLB_MSG) {
+		pthread_mutex_lock(&s->lock);
+		vh_rings_translated(s, &msg->iotlb);
+		pthread_mutex_unlock(&s->lock);
+		return RTE_VHOST_MSG_RESULT_OK;
+	}
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		vh_rings_pause(s);
@@ -91,11 +99,12 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 			s->mapped = false;
 		}
 		noted = vh_session_log_note(&s->log, s->port->id, msg);
+		vh_session_iommu_note(&s->iommu, s->vid, msg);
 		if (msg->request == VH_VHU_SEND_RARP)
 			vh_announce(s->sw, s->port, msg->u64);
 		pthread_mutex_unlock(&s->lock);
 	}
-	if (msg->request == VH_VHU_SEND_RARP)
+	if (msg->request == VH_VHU_SEND_RARP || msg->request == VH_VHU_SET_BACKEND_REQ_FD)
 		return RTE_VHOST_MSG_RESULT_OK;
 	if (msg->request != VH_VHU_SET_LOG_BASE)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -115,7 +124,10 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 	/* Only what was paused: a resume reads the memory table anew, which nobody may be using. */
 	if (s != NULL && vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
+		if (msg->request == VH_VHU_SET_MEM_TABLE) {
+			s->mapped = true;
+			vh_session_iommu_memory(&s->iommu, s->vid);
+		}
 		vh_rings_resume(s);
 		pthread_mutex_unlock(&s->lock);
 	}
@@ -139,6 +151,7 @@ static void on_disconnection(int vid)
 	s->mapped = false;
 	s->features = s->memory_bytes = 0;
 	vh_session_log_forget(&s->log, s->port->id);
+	vh_session_iommu_forget(&s->iommu);
 	for (int i = 0; i < VH_MAX_RINGS; i++)
 		s->ring[i].wanted = false;
 	pthread_mutex_unlock(&s->lock);
@@ -326,6 +339,7 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 		.rings = 2U * s->port->pairs,
 		.features = offered_features(o),
 		.protocol_features = OFFERED_PROTOCOL,
+		.iotlb = s->iommu.iotlb,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
@@ -349,12 +363,17 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
+	if (vh_session_iommu_init(&s->iommu, &s->mem) != 0) {
+		snprintf(error, n, "%s: out of memory", s->path);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
 	for (int i = 0; i < VH_MAX_RINGS; i++)
 		s->ring[i].call_fd = s->ring[i].kick_fd = -1;
 	if (rte_vhost_driver_register(s->path, 0) != 0) {
 		pthread_mutex_destroy(&s->lock);
+		vh_session_iommu_free(&s->iommu);
 		snprintf(error, n, "%s: librte_vhost refuses the socket", s->path);
 		return -EIO;
 	}
@@ -375,4 +394,5 @@ void vh_session_close(struct vh_session *s)
 	rte_vhost_driver_unregister(s->path);
 	vh_sigbus_forget(s->port->id);
 	pthread_mutex_destroy(&s->lock);
+	vh_session_iommu_free(&s->iommu);
 }

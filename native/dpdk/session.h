@@ -26,6 +26,7 @@
 #define VH_DPDK_SESSION_H
 
 #include <pthread.h>
+#include "session_iommu.h"
 #include "session_log.h"
 #include "../core/switch.h"
 
@@ -58,6 +59,7 @@ struct vh_session {
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
 	struct vh_session_log log;
+	struct vh_session_iommu iommu;
 	struct vh_ring ring[VH_MAX_RINGS];
 };
 

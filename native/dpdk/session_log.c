@@ -66,11 +66,11 @@ void vh_session_log_forget(struct vh_session_log *l, uint16_t port)
 	memset(l, 0, sizeof(*l));
 }
 
-const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring)
+const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring, bool iova)
 {
 	l->queue[ring] = (struct vh_vq_log){.log = l->log,
-		.memory = l->memory,
-		.used_ring = l->ring[ring].wanted,
+		.memory = l->memory || (iova && l->ring[ring].wanted),
+		.used_ring = !iova && l->ring[ring].wanted,
 		.used = l->ring[ring].used};
 	return l->memory || l->ring[ring].wanted ? &l->queue[ring] : NULL;
 }

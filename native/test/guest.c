@@ -97,6 +97,7 @@ const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *v
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
+		.space = g->space,
 		.last_avail = guest_place(q, q->used_n),
 		.last_used = guest_place(q, q->used_n),
 		.call_fd = q->call_fd};

@@ -15,6 +15,15 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 #define VH_TESTS(X)                                                                                          \
 	X(guest_mem_add, false, NONE)                                                                        \
 	X(guest_mem_translate, false, NONE)                                                                  \
+	X(iotlb_model, false, NONE)                                                                          \
+	X(iotlb_misses, false, NONE)                                                                         \
+	X(iotlb_full, false, NONE)                                                                           \
+	X(iotlb_whole, false, NONE)                                                                          \
+	X(iova_tx_waits, false, ALL)                                                                         \
+	X(iova_rx_waits, false, ALL)                                                                         \
+	X(iova_permissions, false, ALL)                                                                      \
+	X(iova_gives_up, false, ALL)                                                                         \
+	X(iova_hostile, false, ALL)                                                                          \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
 	X(mac_random_model, false, NONE)                                                                     \
