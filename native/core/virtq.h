@@ -228,6 +228,12 @@ static inline bool vh_vq_is_live(const struct vh_vq *vq)
  */
 bool vh_vq_want_kicks(struct vh_vq *vq, bool on);
 
+/*
+ * Of a guest behind an IOMMU, a receive queue that is about to start: asks for the translations of the buffers that
+ * it has, so that they are there before the first frame is.
+ */
+void vh_rxq_ask_ahead(const struct vh_vq *vq);
+
 /* Takes up to VH_BATCH chains. Malformed ones are counted in `own` and are in batch->chains only. */
 void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters *own);
 

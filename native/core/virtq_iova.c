@@ -82,3 +82,12 @@ void vh_iova_ask_ahead(const struct vh_vq *vq, struct vh_place place, uint16_t o
 			vh_advance(vq, &place, vq->packed ? taken.descs : 1, vq->packed);
 	}
 }
+
+void vh_rxq_ask_ahead(const struct vh_vq *vq)
+{
+	struct vh_place place = vh_avail_place(vq);
+	uint16_t offered = vq->packed ? 0 : __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
+
+	if (vq->packed || (uint16_t)(offered - place.at) <= vq->size)
+		vh_iova_ask_ahead(vq, place, offered, true);
+}

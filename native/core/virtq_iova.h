@@ -9,6 +9,9 @@
 #include "iotlb.h"
 #include "virtq_ring.h"
 
+/* Receive queues: frames between two looks ahead, less than those see. */
+#define VH_ASK_EVERY 16U
+
 /*
  * Appends one buffer to out[*n..room), a segment for each part that does not lie together with the one
  * before. write: the device will write to it. Return: VH_CHAIN_OK, or MISS, BAD_ADDRESS or NO_ROOM.

@@ -217,6 +217,8 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 		watch(r);
 	if (vh_ring_is_tx(i))
 		vh_direct_begin(s->port->id, vq);
+	if (c.space != NULL && !vh_ring_is_tx(i))
+		vh_rxq_ask_ahead(vq);
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
 	if (r->call_fd >= 0) {

@@ -43,6 +43,8 @@ static void go_on(struct vh_session *s, uint32_t i)
 		return;
 	}
 	s->iommu.ring[i].suspended = false;
+	if (!vh_ring_is_tx(i))
+		vh_rxq_ask_ahead(vq);
 	vh_vq_start(vq);
 	if (vh_ring_is_tx(i))
 		vh_workers_wake(r->worker);
