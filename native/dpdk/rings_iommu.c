@@ -99,6 +99,10 @@ static void invalidate(struct vh_session *s, uint64_t first, uint64_t last)
 		vh_session_iommu_stood(&s->iommu, i, avail, used);
 		s->iommu.ring[i].suspended = true;
 		go_on(s, i);
+		/* The guest may flush all there is, every 10 ms: what comes back together is asked for together. Where
+		 * the ring was is this queue's until the front end has its answer. */
+		if (!vh_ring_is_tx(i) && s->iommu.ring[i].suspended)
+			vh_rxq_ask_ahead(vq);
 	}
 }
 
