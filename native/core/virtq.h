@@ -229,8 +229,8 @@ static inline bool vh_vq_is_live(const struct vh_vq *vq)
 bool vh_vq_want_kicks(struct vh_vq *vq, bool on);
 
 /*
- * Of a guest behind an IOMMU, a receive queue that is about to start: asks for the translations of the buffers that
- * it has, so that they are there before the first frame is.
+ * Of a guest behind an IOMMU, a receive queue that is about to start: asks for the translations of the
+ * buffers that it has, so that they are there before the first frame is.
  */
 void vh_rxq_ask_ahead(const struct vh_vq *vq);
 

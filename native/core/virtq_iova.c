@@ -7,14 +7,10 @@
 /* Segments of each. */
 #define AHEAD_SEGS 64
 
-static enum vh_chain_fault fault_of(enum vh_iotlb_result result, enum vh_chain_fault bad)
-{
-	return result == VH_IOTLB_MISS ? VH_CHAIN_MISS : bad;
-}
-
 enum vh_chain_fault vh_iova_append(const struct vh_vq *vq, uint64_t addr, uint32_t left, bool write,
 	struct vh_seg *out, uint32_t room, uint32_t *n)
 {
+	enum vh_chain_fault fault = VH_CHAIN_OK;
 	uint32_t first = *n;
 
 	while (left > 0) {
@@ -23,9 +19,17 @@ enum vh_chain_fault vh_iova_append(const struct vh_vq *vq, uint64_t addr, uint32
 		enum vh_iotlb_result result = vh_iotlb_part(
 			vq->mem->iotlb, addr, left, write ? VH_IOTLB_WRITE : VH_IOTLB_READ, &p, &got);
 
-		if (result != VH_IOTLB_HIT)
-			return fault_of(result, VH_CHAIN_BAD_ADDRESS);
-		if (*n > first && out[*n - 1].p + out[*n - 1].len == p) {
+		if (result == VH_IOTLB_FAULT)
+			return VH_CHAIN_BAD_ADDRESS;
+		if (result == VH_IOTLB_MISS) {
+			/* What follows is asked for together with it. */
+			uint64_t to_next = VH_IOTLB_PAGE - addr % VH_IOTLB_PAGE;
+
+			fault = VH_CHAIN_MISS;
+			got = left < to_next ? left : (uint32_t)to_next;
+		} else if (fault != VH_CHAIN_OK) {
+			; /* only what is missing is of interest any more */
+		} else if (*n > first && out[*n - 1].p + out[*n - 1].len == p) {
 			out[*n - 1].len += got;
 		} else {
 			if (*n >= room)
@@ -35,7 +39,7 @@ enum vh_chain_fault vh_iova_append(const struct vh_vq *vq, uint64_t addr, uint32
 		addr += got;
 		left -= got;
 	}
-	return VH_CHAIN_OK;
+	return fault;
 }
 
 const void *vh_iova_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, enum vh_chain_fault *fault)
@@ -50,7 +54,7 @@ const void *vh_iova_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, e
 			vh_iotlb_part(vq->mem->iotlb, addr, len, VH_IOTLB_READ, &p, &got);
 
 		if (result != VH_IOTLB_HIT) {
-			*fault = fault_of(result, VH_CHAIN_BAD_INDIRECT);
+			*fault = result == VH_IOTLB_MISS ? VH_CHAIN_MISS : VH_CHAIN_BAD_INDIRECT;
 			return NULL;
 		}
 		memcpy(to, p, got);

@@ -14,8 +14,9 @@
  */
 #define CLIENT_BITS (1ULL << 15 | 1ULL << 24 | 1ULL << 28 | 1ULL << 29 | 1ULL << 32)
 /*
- * ACCESS_PLATFORM is offered, because QEMU starts no guest with iommu_platform=on otherwise, and not to be taken
- * (translate.c): QEMU takes it for a guest behind an IOMMU alone, whose translations do not come this way.
+ * ACCESS_PLATFORM is offered, because QEMU starts no guest with iommu_platform=on otherwise, and not to be
+ * taken (translate.c): QEMU takes it for a guest behind an IOMMU alone, whose translations do not come this
+ * way.
  */
 #define SHOWN_BITS VH_CUSE_ACCESS_PLATFORM
 /*

@@ -99,11 +99,12 @@ static void invalidate(struct vh_session *s, uint64_t first, uint64_t last)
 		vh_session_iommu_stood(&s->iommu, i, avail, used);
 		s->iommu.ring[i].suspended = true;
 		go_on(s, i);
-		/* The guest may flush all there is, every 10 ms: what comes back together is asked for together. Where
-		 * the ring was is this queue's until the front end has its answer. */
-		if (!vh_ring_is_tx(i) && s->iommu.ring[i].suspended)
-			vh_rxq_ask_ahead(vq);
 	}
+	/* The guest may flush all there is, every 10 ms: what is needed next is asked for together, rings
+	 * first. Where a ring was is this queue's until the front end has its answer. */
+	for (uint32_t i = 0; i < rings; i += 2)
+		if (lost[i] && s->iommu.ring[i].suspended)
+			vh_rxq_ask_ahead(vh_ring_queue(s, i));
 }
 
 void vh_rings_translated(struct vh_session *s, const struct vh_vhu_iotlb *m)

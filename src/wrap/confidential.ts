@@ -17,10 +17,14 @@ function keeperOf(command: Command): string | undefined {
 
 function legacyOnly(netdev: string, keeper: string): VhostHostError {
   const what = `the card of netdev "${netdev}" is a legacy or transitional one`;
-  return new VhostHostError('ARGV_INVALID', `${what}, whose driver shares nothing of memory that "${keeper}" encrypts`, {
-    hint: 'use driver virtio-net-pci, without disable-modern',
-    details: { netdev },
-  });
+  return new VhostHostError(
+    'ARGV_INVALID',
+    `${what}, whose driver shares nothing of memory that "${keeper}" encrypts`,
+    {
+      hint: 'use driver virtio-net-pci, without disable-modern',
+      details: { netdev },
+    },
+  );
 }
 
 /**

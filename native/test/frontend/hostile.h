@@ -33,7 +33,7 @@ int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCK
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 
-int hostile_iommu(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */
+int hostile_iommu(int argc, char **argv);  /* SOCKET split|packed PARTNER_SOCKET */
 int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
 /* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
 int hostile_full(int argc, char **argv);

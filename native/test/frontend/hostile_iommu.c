@@ -42,7 +42,8 @@ static void give(int fd, int n)
 static void give_channel(void)
 {
 	drop_channel();
-	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) == 0, "channel", "none");
+	must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, channel) == 0, "channel",
+		"none");
 	give(channel[1], 1);
 }
 
@@ -75,7 +76,8 @@ static bool invalidate_all(void)
 	       reply.u64 == 0;
 }
 
-/* Rings are at the front end's own addresses, buffers at guest-physical ones: both mean the guest's memory. */
+/* Rings are at the front end's own addresses, buffers at guest-physical ones: both mean the guest's memory.
+ */
 static uint64_t user_of(uint64_t iova)
 {
 	return iova >= GUEST_USER ? iova : iova - GUEST_GPA + GUEST_USER;
@@ -215,7 +217,8 @@ static void storm(void)
 		guest_send(&partner, g.id, 100, 8);
 		if (i % 10 == 0)
 			poll(NULL, 0, 2);
-		must(memcmp(was, g.memory, GUEST_MEMORY) == 0, "storm", "memory that was taken back is written");
+		must(memcmp(was, g.memory, GUEST_MEMORY) == 0, "storm",
+			"memory that was taken back is written");
 		for (int k = 0; k < 20; k++)
 			answer(false);
 		guest_receive(&g, 0);

@@ -127,13 +127,20 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
     ['one that is told not to', { more: SEV, nic: withDriver("iommu='off'") }, {}, ['error confidential-closed']],
     [
       'one behind qemu-wrap',
-      { more: "<launchSecurity type='tdx'/>", nic: WRAPPED.replace('vhost', "vhost' iommu='off"), emulator: 'qemu-wrap' },
+      {
+        more: "<launchSecurity type='tdx'/>",
+        nic: WRAPPED.replace('vhost', "vhost' iommu='off"),
+        emulator: 'qemu-wrap',
+      },
       {},
       ['error confidential-closed'],
     ],
     [
       'a transitional card',
-      { more: "<launchSecurity type='sev-snp'/>", nic: NIC.replace("model type='virtio'", "model type='virtio-transitional'") },
+      {
+        more: "<launchSecurity type='sev-snp'/>",
+        nic: NIC.replace("model type='virtio'", "model type='virtio-transitional'"),
+      },
       {},
       ['error confidential-closed'],
     ],
