@@ -1,17 +1,22 @@
 // Prints as mocha's spec reporter does, with the files that took longest at the end, and leaves the counts where
-// test.mjs reads them: the summary of `npm test` is computed from these, never from printed text.
+// test.mjs reads them: the summary of `npm test` is computed from these, never from printed text. Where test.mjs says
+// that only a share of the processors is ours, tests and hooks may take that much longer.
 const { writeFileSync } = require('node:fs');
 const { basename } = require('node:path');
+const process = require('node:process');
 const { reporters, Runner } = require('mocha');
 
-const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END } = Runner.constants;
+const { EVENT_HOOK_BEGIN, EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_BEGIN, EVENT_TEST_END } = Runner.constants;
+const slower = Number(process.env.VHOST_HOST_TEST_SLOWDOWN ?? 1);
 const shownFiles = 5;
 
 class Recorder extends reporters.Spec {
   #msOf = new Map();
+  #patient = new WeakSet();
 
   constructor(runner, options) {
     super(runner, options);
+    for (const event of [EVENT_HOOK_BEGIN, EVENT_TEST_BEGIN]) runner.on(event, (part) => this.#givesTime(part));
     for (const event of [EVENT_HOOK_END, EVENT_TEST_END]) runner.on(event, (part) => this.#addTime(part));
     runner.once(EVENT_RUN_END, () => {
       const { passes, failures, pending } = this.stats;
@@ -21,6 +26,13 @@ class Recorder extends reporters.Spec {
       );
       this.#showSlowest();
     });
+  }
+
+  /** Once for each: a hook runs many times. */
+  #givesTime(part) {
+    if (this.#patient.has(part)) return;
+    this.#patient.add(part);
+    part.timeout(part.timeout() * slower);
   }
 
   #addTime({ file, duration = 0 }) {

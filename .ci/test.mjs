@@ -8,10 +8,13 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
+import { slowdown } from './lib/cpu-share.mjs';
 import { main, root, say } from './lib/task.mjs';
 
-const setUpLimitMs = 20 * 60_000;
-const limitMs = 40 * 60_000;
+/** Where only a share of the processors is ours, everything takes that much longer. */
+const slower = slowdown();
+const setUpLimitMs = 20 * 60_000 * slower;
+const limitMs = 40 * 60_000 * slower;
 /** After the limit a stage gets this long to take its guests down before it is killed. */
 const graceMs = 15_000;
 
@@ -152,6 +155,8 @@ await main('test', async () => {
   mkdirSync(join(root, 'build/results'), { recursive: true });
   // For downloads, which are done. Every Node process would read it at its start, and tests start hundreds.
   delete process.env.NODE_EXTRA_CA_CERTS;
+  // Read by test/helpers/until.ts.
+  process.env.VHOST_HOST_TEST_SLOWDOWN = String(slower);
   const deadline = Date.now() + limitMs;
   const total = { passed: 0, failed: 0, skipped: 0 };
   const beside = new Map();

@@ -145,6 +145,20 @@ static void move_uplink_queue(struct vh_uplink *u, uint16_t queue, uint16_t to)
 	vh_workers_wake(to);
 }
 
+/* Whether what the card sorts into a pool gets to its guest: none of the pool's buffers is another guest's.
+ */
+static bool is_clear(const struct vh_uplink *u, uint16_t pool, struct vh_session *s)
+{
+	bool clear;
+
+	if (u->feed[pool] == NULL)
+		return true;
+	pthread_mutex_lock(&s->lock);
+	clear = vh_feed_is_clear(u->feed[pool], vh_uplink_state(u) == VH_UPLINK_UP);
+	pthread_mutex_unlock(&s->lock);
+	return clear;
+}
+
 /*
  * Brings pools in line with the guests and their addresses. Looked at anew each time, instead of following
  * events: whatever becomes of guests meanwhile, and whatever the event queue had to leave out, ends up the
@@ -161,6 +175,9 @@ static void tend_pools(struct vh_uplink *u)
 			  __atomic_load_n(&s->port->rx_live, __ATOMIC_RELAXED) != 0;
 		uint64_t key = up ? vh_vmdq_address(u, pool, macs, n) : 0;
 
+		/* Without its pool a guest is served by software, and loses nothing. */
+		if (key != 0 && !is_clear(u, pool, s))
+			key = 0;
 		if (up)
 			move_uplink_queue(u, pool, s->ring[1].worker);
 		/* No frame is on its way to the card for an address that it is about to forget. */

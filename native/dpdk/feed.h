@@ -22,7 +22,8 @@
  * have none of it. No call of DPDK's takes buffers out of a queue of igb's; but the card gives them back when
  * frames come. So it gets frames of ours, by the loop with which its pools were proved (vmdq.h). A card that
  * does not answer in time, for want of a link, say, loses the guest's memory in the IOMMU instead: what it
- * writes there from then on goes nowhere.
+ * writes there from then on goes nowhere. Frames for the next guest would be lost by that, so it has no pool
+ * before the card, asked again once a second, has given those buffers back as well.
  *
  * Threads: a feed is started on the control thread, under the lock of its guest's session, and ended by
  * whoever has that lock; between stop and end lies a quiescent state of the workers. The pool of packet
@@ -59,6 +60,13 @@ void vh_feed_stop(uint16_t port);
  * otherwise it is not even asked.
  */
 void vh_feed_end(uint16_t port, bool answers);
+
+/*
+ * Asks the card again, if it answers, for what a guest that has gone left with it; takes at most 100 ms. On
+ * the control thread, under the session's lock. Return: whether a new guest may be bound to the pool: nothing
+ * is left there, or it is that guest's own.
+ */
+bool vh_feed_is_clear(struct vh_feed *feed, bool answers);
 
 /*
  * As rte_eth_rx_burst() for the feed's queue, of at most VH_BATCH frames. The first ones, *landed, have been

@@ -12,6 +12,8 @@
 /* A card fills a whole ring in less than a millisecond, an emulated one in some ten where it has the
  * processor. */
 #define END_MS 1000
+/* The same where it is asked again, once a second, by the thread that serves the control API. */
+#define ASK_MS 100
 /* After this long it gets more frames: those it got may have been too few. */
 #define AGAIN_MS 20
 #define STEP_US 50
@@ -42,10 +44,10 @@ static uint64_t in_ms(uint64_t ms)
 	return rte_rdtsc() + rte_get_tsc_hz() / 1000 * ms;
 }
 
-/* Has the card fill what it has. Return: whether nothing of it is left. */
-static bool recall(struct vh_feed *f)
+/* Has the card fill what it has, for at most `ms`. Return: whether nothing of it is left. */
+static bool recall(struct vh_feed *f, uint64_t ms)
 {
-	uint64_t end = in_ms(END_MS), again = 0;
+	uint64_t end = in_ms(ms), again = 0;
 
 	if (!vh_vmdq_loop_begin(f->uplink))
 		return false;
@@ -97,7 +99,7 @@ void vh_feed_end(uint16_t port, bool answers)
 		return;
 	feeds.of[port] = NULL;
 	vh_feed_sweep(f);
-	if (posted(f) > 0 && (!answers || !recall(f))) {
+	if (posted(f) > 0 && (!answers || !recall(f, END_MS))) {
 		vh_loan_revoke(port);
 		vh_events_say(VH_EVENT_LOG, RTE_LOG_WARNING,
 			"device %u: uplink %s does not give %u of its buffers back; its memory is taken from "
@@ -106,4 +108,11 @@ void vh_feed_end(uint16_t port, bool answers)
 	}
 	rte_mempool_obj_iter(f->buffers, find_unused, &unused);
 	give_back(&unused);
+}
+
+bool vh_feed_is_clear(struct vh_feed *f, bool answers)
+{
+	if (f->loan == NULL || vh_feed_is_live(f) || posted(f) == 0)
+		return true;
+	return answers && recall(f, ASK_MS);
 }

@@ -283,6 +283,38 @@ static void test_no_answer(uint64_t features)
 	rig_free(rig);
 }
 
+/* What a card kept of a guest that has gone is taken back once it answers again, before the next one's frames
+ * would be put there. */
+static void test_asked_again(uint64_t features)
+{
+	uint64_t strays = drops(VH_DROP_TX_STRAY);
+
+	enters(features, false);
+	fill_card();
+	REQUIRE(vh_feed_is_clear(feed, true));
+	card_answers = false;
+	guest_stops();
+	REQUIRE_EQ(posted(), CARD_RING);
+	REQUIRE(!vh_feed_is_clear(feed, true));
+	REQUIRE_EQ(posted(), CARD_RING);
+	card_answers = true;
+	REQUIRE(!vh_feed_is_clear(feed, false));
+	REQUIRE(vh_feed_is_clear(feed, true));
+	REQUIRE_EQ(posted(), 0);
+	REQUIRE_EQ(card_lost, CARD_RING);
+	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), strays);
+	vh_loan_reap();
+	guest_leaves();
+
+	enters(features, false);
+	fill_card();
+	deliver(3, 700);
+	REQUIRE_EQ(rig_receive(rig, 0, NULL), 3);
+	REQUIRE_EQ(card_lost, 0);
+	guest_stops();
+	guest_leaves();
+}
+
 /* A queue that stops and goes on, as at any message of its front end's. */
 static void test_again(uint64_t features)
 {
@@ -365,6 +397,7 @@ static void test_all(void)
 		test_hostile(features);
 		test_changing(features);
 		test_no_answer(features);
+		test_asked_again(features);
 		test_again(features);
 		test_logged(features);
 		test_in_order(features);

@@ -2,21 +2,13 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import type { ServerResponse } from 'node:http';
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { realHost } from '../../../src/host.js';
 import { startOf } from '../../../src/process-start.js';
 import type { Claimant } from '../../../src/switch/schema.js';
+import { until } from '../../helpers/until.js';
 import { FakeSwitch } from './fake-switch.js';
 import { GUEST, TestPackage, VARIANTS, isAlive, textsOf } from './package.js';
 import type { Outcome } from './package.js';
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('the condition did not come true in time');
-    await delay(5);
-  }
-}
 
 for (const [variant, flags] of Object.entries(VARIANTS)) {
   describe(`launcher, ${variant}`, function () {
@@ -247,7 +239,7 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       child.kill('SIGTERM');
       const outcome = await finished;
       deepEqual([outcome.signal, outcome.report], ['SIGTERM', undefined]);
-      await until(() => !isAlive(planner));
+      await until(() => !isAlive(planner), { deadline: 10_000, what: 'the end of the planner' });
     });
   });
 }
