@@ -10,6 +10,8 @@ import { checkTarget } from './vm-check.js';
 import type { VmOptions } from './vm-options.js';
 import type { SwitchView } from './vm-switch.js';
 import { openTarget } from './vm-target.js';
+import { surveyUses } from './vm-uses.js';
+import type { PortUse } from './vm-uses.js';
 
 /** What libvirt tells of its domains; `trouble` where it tells nothing. */
 export interface DomainSurvey {
@@ -29,10 +31,11 @@ async function viewDomain(
   name: string,
   view: SwitchView,
   pools: Pools,
+  uses: readonly PortUse[],
 ): Promise<DomainView> {
   try {
     const target = await openTarget(context, name, options);
-    const { domain, findings } = await checkTarget(context, target, view);
+    const { domain, findings } = await checkTarget(context, options, target, view, uses);
     return {
       name,
       running: target.running,
@@ -51,8 +54,9 @@ export async function surveyDomains(context: CliContext, options: VmOptions, vie
   try {
     const names = await new Virsh(context.host, options.connect).names();
     const pools = await readPools(context.host);
+    const uses = await surveyUses(context, options, view);
     const domains: DomainView[] = [];
-    for (const name of names) domains.push(await viewDomain(context, options, name, view, pools));
+    for (const name of names) domains.push(await viewDomain(context, options, name, view, pools, uses));
     return { domains, trouble: undefined };
   } catch (failure) {
     const { code, message, hint } = told(failure);

@@ -9,6 +9,7 @@ import { Look } from '../hostsetup/facts-look.js';
 import { surveyDomains } from './check-domains.js';
 import type { DomainSurvey } from './check-domains.js';
 import { viewLibvirt } from './check-libvirt.js';
+import { surveyRecords } from './check-records.js';
 import { print, runDirOf } from './client-command.js';
 import type { CliContext } from './context.js';
 import { CheckVerdict } from './exit.js';
@@ -55,7 +56,11 @@ async function survey(context: CliContext, options: HostCheckOptions, look: Look
     ? await surveyDomains(context, options, await viewSwitch(context, options, true))
     : IN_IMAGE;
   const libvirt = installed === undefined ? undefined : { ...installed, trouble };
-  return { libvirt, domains, runDir, switchRuns: live ? await switchRuns(context, options) : undefined, sockets };
+  const records = live
+    ? await surveyRecords(context, options, await viewSwitch(context, options, true))
+    : { stale: [], ports: [], uncertain: 0 };
+  const runs = live ? await switchRuns(context, options) : undefined;
+  return { libvirt, domains, runDir, switchRuns: runs, sockets, records };
 }
 
 function summary(checks: readonly Checked[]): { readonly errors: number; readonly warnings: number } {

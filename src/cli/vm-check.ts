@@ -5,6 +5,7 @@ import type { Finding } from '../libvirt/check.js';
 import { gatherFacts } from '../libvirt/check-facts.js';
 import { readDomain } from '../libvirt/domain.js';
 import type { Domain } from '../libvirt/domain.js';
+import { recall } from '../libvirt/recall.js';
 import { Virsh } from '../libvirt/virsh.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { readConfig } from '../wrap/config.js';
@@ -17,6 +18,8 @@ import { viewSwitch } from './vm-switch.js';
 import type { SwitchView } from './vm-switch.js';
 import { openTarget } from './vm-target.js';
 import type { Target } from './vm-target.js';
+import { rivalsOf, sharersOf, surveyUses } from './vm-uses.js';
+import type { PortUse } from './vm-uses.js';
 
 interface CheckOptions extends VmOptions {
   readonly all?: boolean;
@@ -40,12 +43,23 @@ async function wrappedEmulator({ host }: CliContext): Promise<string | undefined
   );
 }
 
-export async function checkTarget(context: CliContext, target: Target, view: SwitchView): Promise<Checked> {
-  const domain = readDomain(XmlDocument.parse(target.text));
+/** `uses`: all that is known to be on ports, on this host. */
+export async function checkTarget(
+  context: CliContext,
+  options: VmOptions,
+  target: Target,
+  view: SwitchView,
+  uses: readonly PortUse[],
+): Promise<Checked> {
+  const doc = XmlDocument.parse(target.text);
+  const domain = readDomain(doc);
+  const { record } = await recall(context.host, target, doc, domain);
+  const rivals = await rivalsOf(context, options, view, { domain, record, target, uses });
   const facts = await gatherFacts(context.host, domain, {
     running: target.running,
     ports: view.ports,
     ours: (socket) => view.ours(socket),
+    sharers: sharersOf(domain, rivals, target.commands.edit),
     realEmulator: await wrappedEmulator(context),
   });
   return { domain, findings: checkDomain(domain, facts) };
@@ -65,9 +79,10 @@ async function check(context: CliContext, name: string | undefined, options: Che
   }
   const names = options.all === true ? await new Virsh(context.host, options.connect).names() : [name];
   const view = await viewSwitch(context, options, true);
+  const uses = await surveyUses(context, options, view);
   const checked: Checked[] = [];
   for (const domain of names)
-    checked.push(await checkTarget(context, await openTarget(context, domain, options), view));
+    checked.push(await checkTarget(context, options, await openTarget(context, domain, options), view, uses));
   const domains = checked.map(({ domain, findings }) => ({ domain: domain.name, findings }));
   print(context, options, { domains }, () => checked.flatMap(lines));
   const levels = checked.flatMap(({ findings }) => findings.map(({ level }) => level));

@@ -1,20 +1,24 @@
 import type { Command } from 'commander';
 import { VhostHostError } from '../errors.js';
+import { changeTitle } from '../libvirt/attach-change.js';
 import { modeOf } from '../libvirt/check-facts.js';
 import { planDetach } from '../libvirt/detach.js';
 import type { Detached } from '../libvirt/detach.js';
 import { readDomain } from '../libvirt/domain.js';
-import { forgetSaved, loadSaved } from '../libvirt/saved.js';
-import type { Saved } from '../libvirt/saved.js';
+import { recall } from '../libvirt/recall.js';
+import type { Recall } from '../libvirt/recall.js';
+import { forgetSaved, newSaved, storeSaved } from '../libvirt/saved.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
+import { CheckVerdict } from './exit.js';
 import { agree, changeObjects, printedOnly, putInPlace } from './vm-edit.js';
 import { withEditOptions } from './vm-options.js';
 import type { EditOptions } from './vm-options.js';
-import { removePorts, viewSwitch } from './vm-switch.js';
+import { clearPorts, viewSwitch } from './vm-switch.js';
 import { openTarget } from './vm-target.js';
 import type { Target } from './vm-target.js';
+import { othersThan, surveyUses } from './vm-uses.js';
 
 /** Nothing is remembered: fine where there is nothing to take back, and no ground to guess where there is. */
 async function withoutMemory(context: CliContext, options: EditOptions, target: Target): Promise<void> {
@@ -23,61 +27,94 @@ async function withoutMemory(context: CliContext, options: EditOptions, target: 
   const attached = domain.nics.some((nic) => modeOf(domain, nic, (socket) => view.ours(socket)) !== undefined);
   if (attached) {
     throw new VhostHostError('DOMAIN_UNFIT', `${target.title} is on the switch, but was not put there by attach`, {
-      hint: `nothing is remembered to go back to: virsh edit ${domain.name}`,
+      hint: `nothing is remembered to go back to: ${target.commands.edit}`,
     });
   }
   const answer = { domain: domain.name, changed: false };
   print(context, options, answer, () => [`${target.title} is not attached, there is nothing to do`]);
 }
 
-/** Ports that attach added go, except for those that a guest is connected to. */
-async function clearPorts(context: CliContext, options: EditOptions, saved: Saved): Promise<string[]> {
-  const view = await viewSwitch(context, options, true);
-  const present = view.ports?.filter(({ name }) => saved.ports.includes(name)) ?? [];
-  const idle = present.filter(({ state }) => state === 'waiting').map(({ name }) => name);
-  await removePorts(context, options, idle);
-  return present.map(({ name }) => name).filter((name) => !idle.includes(name));
+/** What is still to be taken back keeps its record; of a copy nothing is forgotten that its first place needs. */
+async function remember(
+  { host }: CliContext,
+  target: Target,
+  { record, elsewhere, remembered }: Recall,
+  detached: Detached,
+  left: string,
+): Promise<void> {
+  const { kept, draft } = detached;
+  const domain = readDomain(draft.doc);
+  const { name, uuid = null } = domain;
+  const mode = remembered?.mode ?? 'native';
+  if (kept.length > 0) {
+    const { origin } = target;
+    const saved = newSaved({ name, uuid, origin, mode, original: null, left, changes: kept, ports: [] });
+    await storeSaved(host, target.key, saved);
+  }
+  const replaced = kept.length > 0 && record?.key === target.key;
+  // What was read is attached still, where the result has gone to another file.
+  const needed = elsewhere || target.key !== target.from;
+  if (record !== undefined && !replaced && !needed) await forgetSaved(host, record.key);
+}
+
+function answerLines(target: Target, { how, kept, users }: Detached, busy: readonly string[]): string[] {
+  const partly = kept.map((change) => changeTitle(change)).join(', ');
+  return [
+    how === 'whole'
+      ? `${target.title} is as it was before`
+      : `${target.title} is detached, with what else was changed kept`,
+    ...(kept.length === 0
+      ? []
+      : [
+          `but its memory stays shared, because ${users.join(', ')} needs it: ${partly}`,
+          `what it was before is still remembered; once nothing needs it: ${target.commands.detach}`,
+        ]),
+    ...busy.map((name) => `port ${name} still has its guest; afterwards: vhost-host ports rm ${name}`),
+    ...(target.waits === undefined ? [] : [`not at work yet, ${target.waits}`]),
+  ];
 }
 
 async function takeBack(
   context: CliContext,
   options: EditOptions,
   target: Target,
-  saved: Saved,
+  recalled: Recall,
   detached: Detached,
 ): Promise<void> {
-  const { draft, text, how } = detached;
-  if (text !== target.text) {
+  const { draft, text, how, kept, users } = detached;
+  const aside = target.key !== target.from;
+  let left = text;
+  if (text !== target.text || aside) {
     await agree(context, options, target, text, draft, `detach ${target.title} like this?`);
-    await putInPlace(target, text, draft.changes);
+    left = await putInPlace(target, text, draft.changes);
   }
-  await forgetSaved(context.host, target.key);
-  const busy = await clearPorts(context, options, saved);
+  await remember(context, target, recalled, detached, left);
+  const domain = readDomain(draft.doc);
+  const others = othersThan(domain, await surveyUses(context, options, await viewSwitch(context, options, true)));
+  const { busy } = aside ? { busy: [] } : await clearPorts(context, options, recalled.remembered?.ports ?? [], others);
   const answer = {
-    domain: saved.name,
+    domain: domain.name,
     changed: text !== target.text,
     how,
     running: target.running,
     waits: target.waits ?? null,
     portsLeft: busy,
+    memoryNeededBy: users,
     changes: changeObjects(draft.changes),
   };
-  print(context, options, answer, () => [
-    how === 'whole'
-      ? `${target.title} is as it was before`
-      : `${target.title} is detached, with what else was changed kept`,
-    ...busy.map((name) => `port ${name} still has its guest; afterwards: vhost-host ports rm ${name}`),
-    ...(target.waits === undefined ? [] : [`not at work yet, ${target.waits}`]),
-  ]);
+  print(context, options, answer, () => answerLines(target, detached, busy));
+  if (kept.length > 0) throw new CheckVerdict('warning');
 }
 
 async function detach(context: CliContext, name: string | undefined, options: EditOptions): Promise<void> {
   const target = await openTarget(context, name, options);
-  const saved = await loadSaved(context.host, target.key);
-  if (saved === undefined) return withoutMemory(context, options, target);
-  const detached = planDetach(target.text, saved);
+  const doc = XmlDocument.parse(target.text);
+  const recalled = await recall(context.host, { ...target, key: target.from }, doc, readDomain(doc));
+  if (recalled.remembered === undefined) return withoutMemory(context, options, target);
+  const view = await viewSwitch(context, options, true);
+  const detached = planDetach(target.text, recalled.remembered, (socket) => view.ours(socket));
   if (printedOnly(context, options, target, detached.text, detached.draft.notes)) return;
-  await takeBack(context, options, target, saved, detached);
+  await takeBack(context, options, target, recalled, detached);
 }
 
 export function addDetach(vm: Command, context: CliContext): void {

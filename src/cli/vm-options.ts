@@ -28,6 +28,7 @@ export function withFileOption(command: Command): Command {
 
 export function withEditOptions(command: Command): Command {
   return withFileOption(command)
+    .option('--output <file>', 'with --file: where the result goes (default: back into the file)')
     .option('--yes', 'do it without asking')
     .addOption(new Option('--print-xml', 'print the new XML and change nothing').conflicts('printDiff'))
     .option('--print-diff', 'print what would change as a diff and change nothing');

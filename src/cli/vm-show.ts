@@ -7,8 +7,8 @@ import { readDomain } from '../libvirt/domain.js';
 import type { Domain } from '../libvirt/domain.js';
 import { readPools } from '../hugepage-pools.js';
 import { sizeText } from '../sizes.js';
-import { loadSaved } from '../libvirt/saved.js';
-import type { Saved } from '../libvirt/saved.js';
+import { recall } from '../libvirt/recall.js';
+import type { Recall } from '../libvirt/recall.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
@@ -22,6 +22,7 @@ import { planPorts, viewSwitch } from './vm-switch.js';
 import type { SwitchView } from './vm-switch.js';
 import { openTarget } from './vm-target.js';
 import type { Target } from './vm-target.js';
+import { rivalsOf } from './vm-uses.js';
 
 interface Preview {
   readonly lines: readonly string[];
@@ -36,11 +37,14 @@ async function preview(
   doc: XmlDocument,
   domain: Domain,
   view: SwitchView,
+  recalled: Recall,
+  options: VmOptions,
 ): Promise<Preview> {
   try {
     const { nics, notes } = selectNics(domain, 'all', 'native', (socket) => view.ours(socket));
-    const ports = planPorts(domain, nics, {}, view);
-    const draft = planAttach(doc, domain, {
+    const rivals = await rivalsOf(context, options, view, { domain, record: recalled.record, target });
+    const ports = planPorts(domain, nics, {}, view, rivals);
+    const { draft } = planAttach(doc, domain, {
       mode: 'native',
       nics,
       ports: new Map(ports.map((port) => [port.nic.index, port])),
@@ -50,6 +54,8 @@ async function preview(
       wrapper: WRAPPER,
       pools: await readPools(context.host),
       running: target.running,
+      earlier: recalled.remembered?.changes ?? [],
+      added: [],
     });
     const said = [...notes, ...draft.notes].map(({ text }) => text);
     return { lines: [...explainChanges(draft.changes), ...said], refusal: null };
@@ -71,7 +77,7 @@ function backingText({ backing }: Domain): string {
 interface Shown {
   readonly domain: Domain;
   readonly target: Target;
-  readonly saved: Saved | undefined;
+  readonly recalled: Recall;
   readonly nics: readonly ShownNic[];
   readonly attach: Preview;
 }
@@ -94,9 +100,10 @@ function previewLines({ refusal, lines }: Preview): string[] {
   return ['vhost-host vm attach would do:', ...lines.map((line) => `  ${line}`)];
 }
 
-function showLines({ domain, target, saved, nics, attach }: Shown): string[] {
+function showLines({ domain, target, recalled, nics, attach }: Shown): string[] {
   const parts = domain.parts.map(({ title, bytes }) => `${title} ${sizeText(bytes)}`).join(', ');
-  const attached = saved === undefined ? 'not by vm attach' : `${saved.mode} mode; vm detach brings it back`;
+  const { remembered } = recalled;
+  const attached = remembered === undefined ? 'not by vm attach' : `${remembered.mode} mode; vm detach brings it back`;
   return [
     `domain    ${printable(domain.name)}, type ${printable(domain.type)}, ${target.running ? 'running' : 'not running'}`,
     `emulator  ${printable(domain.emulator ?? 'chosen by libvirt')}`,
@@ -109,7 +116,7 @@ function showLines({ domain, target, saved, nics, attach }: Shown): string[] {
   ];
 }
 
-function showObject({ domain, target, saved, nics, attach }: Shown): object {
+function showObject({ domain, target, recalled, nics, attach }: Shown): object {
   const { access = null, source = null, hugepages = null } = domain.backing;
   return {
     domain: domain.name,
@@ -120,7 +127,7 @@ function showObject({ domain, target, saved, nics, attach }: Shown): object {
     memory: { access, source, hugepages, parts: domain.parts.map(({ title, bytes }) => ({ title, bytes })) },
     nics,
     /** Whether detach has something to go back to. */
-    remembered: saved !== undefined,
+    remembered: recalled.remembered !== undefined,
     attach,
   };
 }
@@ -130,12 +137,13 @@ async function show(context: CliContext, name: string | undefined, options: VmOp
   const doc = XmlDocument.parse(target.text);
   const domain = readDomain(doc);
   const view = await viewSwitch(context, options, true);
+  const recalled = await recall(context.host, target, doc, domain);
   const shown: Shown = {
     domain,
     target,
-    saved: await loadSaved(context.host, target.key),
+    recalled,
     nics: domain.nics.map((nic) => ({ ...nicRow(domain, nic, view), queues: nic.queues, socket: nic.socket ?? null })),
-    attach: await preview(context, target, doc, domain, view),
+    attach: await preview(context, target, doc, domain, view, recalled, options),
   };
   print(context, options, showObject(shown), () => showLines(shown));
 }

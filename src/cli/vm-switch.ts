@@ -7,10 +7,12 @@ import type { PortPlace } from '../libvirt/attach.js';
 import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
 import { PortName } from '../switch/schema.js';
 import type { Port } from '../switch/schema.js';
-import { portName } from '../wrap/guest.js';
 import { clientOf, runDirOf } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
+import { checkFree, freeName, givesWay } from './vm-port-choice.js';
+import type { Rivals } from './vm-port-choice.js';
+import type { PortUse } from './vm-uses.js';
 
 /** The switch as the `vm` subcommands see it: which ports there are, and which sockets are its own. */
 export interface SwitchView {
@@ -24,6 +26,12 @@ export interface SwitchView {
 
 /** Of a port in a run directory. */
 export const PORT_SOCKET = /^port-(.+)\.sock$/;
+
+/** The name of the port behind a socket; one that the switch has lost keeps the name that its socket tells. */
+export function portOfSocket(socket: string, view: SwitchView): string | undefined {
+  const own = view.ports?.find((port) => port.socket === socket);
+  return own?.name ?? (view.ours(socket) ? PORT_SOCKET.exec(basename(socket))?.[1] : undefined);
+}
 
 /** `tolerant`: a switch that may not be asked is as good as none; for those who only look. */
 export async function viewSwitch(context: CliContext, options: ClientOptions, tolerant: boolean): Promise<SwitchView> {
@@ -60,25 +68,38 @@ export interface PlannedPort extends PortPlace {
   readonly existing: Port | undefined;
 }
 
-function nameFor(domain: Domain, nic: Nic, wish: PortWish, view: SwitchView): string {
-  if (wish.port !== undefined) {
-    if (PortName.safeParse(wish.port).success) return wish.port;
-    throw new VhostHostError('USAGE', 'a port name has 1 to 63 letters, digits, ".", "_" or "-"');
-  }
-  const own = nic.socket === undefined ? undefined : view.ports?.find((port) => port.socket === nic.socket);
-  // A port that the switch has lost keeps the name that its socket tells.
-  const told = view.ours(nic.socket) ? PORT_SOCKET.exec(basename(nic.socket ?? ''))?.[1] : undefined;
-  // Else the name that qemu-wrap would give it, so that both modes lead to the same port.
-  return own?.name ?? told ?? portName(domain.name, nic.netdev);
+/** The socket that the interface has already and may keep. */
+function keptSocket(nic: Nic, wish: PortWish, view: SwitchView, rivals: Rivals): string | undefined {
+  if (wish.port !== undefined || !view.ours(nic.socket) || givesWay(nic, rivals)) return undefined;
+  return nic.socket;
 }
 
-function planPort(domain: Domain, nic: Nic, wish: PortWish, view: SwitchView): PlannedPort {
-  const port = nameFor(domain, nic, wish, view);
+function checkName(port: string): string {
+  if (PortName.safeParse(port).success) return port;
+  throw new VhostHostError('USAGE', 'a port name has 1 to 63 letters, digits, ".", "_" or "-"');
+}
+
+function planPort(
+  domain: Domain,
+  nic: Nic,
+  wish: PortWish,
+  view: SwitchView,
+  rivals: Rivals,
+  chosen: ReadonlySet<string>,
+): PlannedPort {
+  const kept = keptSocket(nic, wish, view, rivals);
+  const told = kept === undefined ? undefined : portOfSocket(kept, view);
+  const port = wish.port === undefined ? (told ?? freeName(domain, nic, view, rivals, chosen)) : checkName(wish.port);
   const existing = view.ports?.find(({ name }) => name === port);
-  const kept = wish.port === undefined && view.ours(nic.socket) ? nic.socket : undefined;
   const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
   const queues = wish.queues ?? nic.queues;
   checkSocketPath(socket);
+  if (wish.port !== undefined || wish.socket !== undefined) checkFree(wish.port, socket, rivals);
+  if (wish.port !== undefined && existing !== undefined && existing.state !== 'waiting' && !rivals.running) {
+    throw new VhostHostError('PORT_IN_USE', `port ${port} has a guest, and ${domain.name} is not running`, {
+      hint: 'choose another --port, or leave it out',
+    });
+  }
   if (existing !== undefined && existing.socket !== socket) {
     throw new VhostHostError('PORT_EXISTS', `port ${port} exists already and listens on ${existing.socket}`, {
       hint: 'leave --socket out, or choose another --port',
@@ -99,13 +120,19 @@ export function planPorts(
   nics: readonly Nic[],
   wish: PortWish,
   view: SwitchView,
+  rivals: Rivals,
 ): readonly PlannedPort[] {
   if (nics.length > 1 && (wish.port !== undefined || wish.socket !== undefined)) {
     throw new VhostHostError('USAGE', `--port and --socket are for one interface, and ${nics.length} are meant`, {
       hint: `--nic ${nics[0]?.index ?? 0}`,
     });
   }
-  return nics.map((nic) => planPort(domain, nic, wish, view));
+  const chosen = new Set<string>();
+  return nics.map((nic) => {
+    const planned = planPort(domain, nic, wish, view, rivals, chosen);
+    chosen.add(planned.port);
+    return planned;
+  });
 }
 
 /** Adds what is missing to the running switch; gives back the names of what it added. */
@@ -127,6 +154,26 @@ export async function addPorts(
     await removePorts(context, options, added);
     throw error;
   }
+}
+
+/**
+ * Ports that attach added and that nobody needs any more go: not those that a guest is connected to, that another domain
+ * is on, or that stand in the switch's configuration by now. Gives back what went, and what has its guest still.
+ */
+export async function clearPorts(
+  context: CliContext,
+  options: ClientOptions,
+  names: readonly string[],
+  others: readonly PortUse[],
+): Promise<{ readonly removed: readonly string[]; readonly busy: readonly string[] }> {
+  const view = await viewSwitch(context, options, true);
+  const added = (view.ports ?? []).filter(({ name, socket, origin }) => {
+    const used = others.some((use) => use.port === name || use.socket === socket);
+    return names.includes(name) && origin !== 'config' && !used;
+  });
+  const removed = added.filter(({ state }) => state === 'waiting').map(({ name }) => name);
+  await removePorts(context, options, removed);
+  return { removed, busy: added.map(({ name }) => name).filter((name) => !removed.includes(name)) };
 }
 
 /** Takes ports away again; one that is gone already is no reason to stop. */

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
+import type { Commands } from '../libvirt/detach.js';
 import { keyOfFile, savedDirectory } from '../libvirt/saved.js';
 import { Virsh } from '../libvirt/virsh.js';
 import type { CliContext } from './context.js';
@@ -12,13 +13,20 @@ export interface Target {
   readonly title: string;
   /** Under which attach remembers it. */
   readonly key: string;
+  /** The same for what is read, where the result goes elsewhere. */
+  readonly from: string;
   readonly origin: string;
+  readonly commands: Commands;
   readonly text: string;
   readonly running: boolean;
   /** Why a change is not at work at once; undefined where it is. */
   readonly waits: string | undefined;
   /** Puts a new text in its place and gives back what is there then. */
   store(text: string): Promise<string>;
+}
+
+function commandsFor(named: string, edit: string): Commands {
+  return { attach: `vhost-host vm attach ${named}`, detach: `vhost-host vm detach ${named}`, edit };
 }
 
 async function readFile(context: CliContext, path: string): Promise<string> {
@@ -40,7 +48,9 @@ async function fileTarget(context: CliContext, file: string, output: string | un
   return {
     title: file,
     key: keyOfFile(real),
+    from: keyOfFile((await host.realpath(path)) ?? path),
     origin: real,
+    commands: commandsFor(`--file ${file}`, `edit ${file}`),
     text,
     running: false,
     waits: undefined,
@@ -66,7 +76,9 @@ async function domainTarget(context: CliContext, name: string, options: VmOption
   return {
     title: state.name,
     key: state.uuid,
+    from: state.uuid,
     origin: virsh.uri,
+    commands: commandsFor(state.name, `virsh edit ${state.name}`),
     text,
     running: state.running,
     waits: state.running ? `it is ${state.state}: ${next}` : state.managedSave ? saved : undefined,

@@ -9,6 +9,9 @@ function quoted(path: string): string {
   return /^[\w./+:@%-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
+/** For a switch that is not the system's. */
+const elsewhere = (runDir: string): string => (runDir === '/run/vhost-host' ? '' : ` --run-dir ${quoted(runDir)}`);
+
 function sockets({ around }: Subject): Outcome[] {
   const { switchRuns, sockets: found, runDir } = around;
   if (switchRuns === true) return [ok(`a switch runs in ${runDir}`)];
@@ -31,10 +34,32 @@ function files({ host }: Subject): Outcome[] {
   ];
 }
 
+function records({ around }: Subject): Outcome[] {
+  const { stale, uncertain } = around.records;
+  const gone = stale.map(({ key, title, ports }) => {
+    const with_ = ports.length === 0 ? '' : `, and its port ${ports.join(' ')} is in the switch`;
+    const reason = `${title} is gone; attach remembers what it was, passwords included${with_}`;
+    return warning(reason, `vhost-host vm forget ${key}${elsewhere(around.runDir)}`);
+  });
+  if (uncertain > 0) gone.push(info(`${uncertain} that cannot be told whether their domains are there`));
+  return gone.length === 0 ? [ok('none of domains that are gone')] : gone;
+}
+
+function ports({ around }: Subject): Outcome[] {
+  const { ports: unused } = around.records;
+  if (unused.length === 0) return [ok('none that attach added and nobody is on')];
+  const rest = elsewhere(around.runDir);
+  return unused.map((name) =>
+    warning(`${name} was added by attach, and no domain is on it any more`, `vhost-host ports rm ${name}${rest}`),
+  );
+}
+
 const group = 'leftovers';
 const states = ['ok', 'info', 'warning'] as const;
 
 export const LEFTOVER_CHECKS: readonly Check[] = [
   { id: 'leftover-sockets', title: 'sockets', group, live: true, states, run: sockets },
   { id: 'leftover-hugepages', title: 'hugepage files', group, live: true, states, run: files },
+  { id: 'leftover-records', title: 'what attach remembers', group, live: true, states, run: records },
+  { id: 'leftover-ports', title: 'ports', group, live: true, states: ['ok', 'warning'], run: ports },
 ];

@@ -22,6 +22,18 @@ export interface Surroundings {
   readonly switchRuns: boolean | undefined;
   /** Sockets in the run directory. */
   readonly sockets: readonly string[];
+  /** What `vm attach` remembers. */
+  readonly records: Records;
+}
+
+/** What `vm attach` has left behind. */
+export interface Records {
+  /** Of domains and files that are gone; with the ports that were added for them and that nobody is on. */
+  readonly stale: readonly { readonly key: string; readonly title: string; readonly ports: readonly string[] }[];
+  /** Ports that were added for domains that are there and on other ports by now. */
+  readonly ports: readonly string[];
+  /** Records of which it cannot be told. */
+  readonly uncertain: number;
 }
 
 export interface LibvirtView {

@@ -4,12 +4,23 @@ import { nicTitle } from './domain-nic.js';
 import { at, below } from './xml-document.js';
 import type { Place, XmlDocument } from './xml-document.js';
 
-/** Whose property it is, told so that it is found again after libvirt or the user has moved things. */
+/** An interface as it stood when attach saw it, and the socket that attach gave it; null where it gave none (wrap mode). */
+export interface NicOwner {
+  readonly kind: 'interface';
+  readonly mac: string | null;
+  readonly index: number;
+  readonly socket: string | null;
+}
+
+/**
+ * Whose property it is. Within one document an interface is found by address and position; in a document that users
+ * have changed since, `nic-match.ts` finds it by what attach gave it.
+ */
 export type Owner =
   | { readonly kind: 'domain' }
   | { readonly kind: 'cell'; readonly id: number }
   | { readonly kind: 'module'; readonly index: number }
-  | { readonly kind: 'interface'; readonly mac: string | null; readonly index: number };
+  | NicOwner;
 
 /** One property before and after; null where it is not there. Explanation, edit and undo all read these. */
 export interface Change {

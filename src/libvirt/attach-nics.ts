@@ -18,13 +18,16 @@ const HARDWARE = ['hostdev', 'vdpa'];
 
 /** Why the interface cannot go to the switch in this mode; undefined where it can. */
 function unfitReason(nic: Nic, mode: Mode): string | undefined {
+  if (nic.teaming === 'transient') {
+    return 'it is the transient half of a failover pair, which has to be a device of the host (hostdev)';
+  }
   if (HARDWARE.includes(nic.type)) return `type='${nic.type}' hands the guest a device of its own`;
   if (mode === 'native' || TAPS.includes(nic.type)) return undefined;
   return `qemu-wrap takes over tap interfaces, and type='${nic.type}' has none`;
 }
 
-function unfit(nic: Nic, reason: string, mode: Mode): VhostHostError {
-  const hint = mode === 'wrap' && !HARDWARE.includes(nic.type) ? 'use --mode native' : 'choose another one with --nic';
+function unfit(nic: Nic, reason: string): VhostHostError {
+  const hint = unfitReason(nic, 'native') === undefined ? 'use --mode native' : 'choose another one with --nic';
   return new VhostHostError('DOMAIN_UNFIT', `${nicTitle(nic)} cannot be attached: ${printable(reason)}`, { hint });
 }
 
@@ -50,20 +53,25 @@ export function selectNics(
   if (wanted !== 'all') {
     const nic = named(domain, wanted);
     const reason = unfitReason(nic, mode);
-    if (reason !== undefined) throw unfit(nic, reason, mode);
+    if (reason !== undefined) throw unfit(nic, reason);
     return { nics: [nic], notes: [] };
   }
   const notes: Note[] = [];
   const nics = domain.nics.filter((nic) => {
-    const foreign = nic.type === 'vhostuser' && !ours(nic.socket) ? "it is another switch's" : undefined;
-    const reason = unfitReason(nic, mode) ?? foreign;
+    const foreign = nic.type === 'vhostuser' && !ours(nic.socket);
+    const other = foreign ? `it is another switch's (--nic ${nic.index} puts it on ours)` : undefined;
+    const reason = unfitReason(nic, mode) ?? other;
     if (reason !== undefined) notes.push({ level: 'info', text: `${nicTitle(nic)} is left alone: ${reason}` });
     return reason === undefined;
   });
   if (nics.length > 0) return { nics, notes };
-  const first = domain.nics[0];
-  const reason = notes[0]?.text ?? 'it has no interface';
+  const first = domain.nics.find((nic) => unfitReason(nic, mode) === undefined);
+  // All have a note by now, in their order.
+  const reason = notes[first?.index ?? 0]?.text ?? 'it has no interface';
   throw new VhostHostError('DOMAIN_UNFIT', `${domain.name} has nothing to attach: ${reason}`, {
-    hint: first === undefined ? `virsh attach-interface ${domain.name} … --config` : `--nic ${first.index} to insist`,
+    hint:
+      first === undefined
+        ? `virsh attach-interface ${domain.name} … --config`
+        : `vhost-host vm attach ${domain.name} --nic ${first.index}`,
   });
 }

@@ -1,6 +1,6 @@
 import { VhostHostError } from '../errors.js';
 import { DOMAIN, Draft } from './attach-change.js';
-import type { Owner } from './attach-change.js';
+import type { Change, Owner } from './attach-change.js';
 import { LOST, insteadOf, removeLost } from './attach-lost.js';
 import type { Mode } from './attach-nics.js';
 import { planConfidential } from './confidential.js';
@@ -9,7 +9,9 @@ import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
 import { planMemory } from './memory-plan.js';
 import type { HugepageChoice } from './memory-plan.js';
+import { carryOver, netChanges, ownerOf } from './nic-match.js';
 import type { Pools } from '../hugepage-pools.js';
+import { wayBackXml } from './way-back.js';
 import type { XmlDocument } from './xml-document.js';
 
 /** From a stock domain to one on our switch, as a list of changes. Pure: touches no host. */
@@ -34,18 +36,28 @@ export interface AttachWish {
   readonly pools: Pools;
   /** The guest holds its hugepages already. */
   readonly running: boolean;
+  /** What earlier attaches have changed. */
+  readonly earlier: readonly Change[];
+  /** Ports that this attach and earlier ones have added to the switch. */
+  readonly added: readonly string[];
+}
+
+export interface Attached {
+  readonly draft: Draft;
+  /** With what was changed earlier: all that there is to take back. */
+  readonly changes: readonly Change[];
 }
 
 const OFFLOADS = ['host-csum', 'host-gso', 'guest-tso4', 'guest-tso6', 'guest-ecn'] as const;
 const RECONNECT_SECONDS = '1';
 
-function ownerOf(nic: Nic): Owner {
-  return { kind: 'interface', mac: nic.mac ?? null, index: nic.index };
+/** The socket that the interface has in the end. */
+function socketOf(nic: Nic, { ports }: AttachWish): string | null {
+  return ports.get(nic.index)?.socket ?? nic.socket ?? null;
 }
 
 /** What both modes need of the card that the guest sees. */
-function planCard(draft: Draft, nic: Nic, wish: AttachWish): void {
-  const owner = ownerOf(nic);
+function planCard(draft: Draft, owner: Owner, nic: Nic, wish: AttachWish): void {
   if (nic.model?.startsWith('virtio') !== true) {
     draft.set(owner, 'model', 'virtio', 'the card becomes virtio, the only one that vhost works with');
     draft.note(
@@ -59,7 +71,7 @@ function planCard(draft: Draft, nic: Nic, wish: AttachWish): void {
 }
 
 function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
-  const owner = ownerOf(nic);
+  const owner = ownerOf(nic, socketOf(nic, wish));
   const place = wish.ports.get(nic.index);
   if (place === undefined) throw new TypeError(`${nicTitle(nic)} has no port`);
   const why = `connected to port ${place.port} of the switch, and again whenever the switch was restarted`;
@@ -70,7 +82,7 @@ function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
   draft.set(owner, 'source-mode', 'client', why);
   draft.set(owner, 'reconnect-enabled', 'yes', why);
   if (draft.value(owner, 'reconnect-timeout') === null) draft.set(owner, 'reconnect-timeout', RECONNECT_SECONDS, why);
-  planCard(draft, nic, wish);
+  planCard(draft, owner, nic, wish);
   draft.set(owner, 'driver-name', null, 'the driver name chooses between kernel and QEMU, and this is neither');
   if (!wish.offloads) {
     for (const offload of OFFLOADS) {
@@ -81,9 +93,9 @@ function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
 }
 
 function planWrap(draft: Draft, nic: Nic, wish: AttachWish): void {
-  const owner = ownerOf(nic);
+  const owner = ownerOf(nic, null);
   draft.set(owner, 'driver-name', 'vhost', 'vhost asked for: that is what qemu-wrap connects to the switch');
-  planCard(draft, nic, wish);
+  planCard(draft, owner, nic, wish);
   for (const lost of LOST) {
     if (!lost.matters || lost.effect !== 'does nothing on' || draft.value(owner, lost.property) === null) continue;
     const what = lost.what.replace(/,$/, '');
@@ -101,7 +113,7 @@ function checkWrap(domain: Domain): void {
 }
 
 /** Everything that has to change; no changes where the domain is attached as asked already. */
-export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): Draft {
+export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): Attached {
   const draft = new Draft(doc);
   if (wish.mode === 'wrap') {
     checkWrap(domain);
@@ -113,5 +125,11 @@ export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): 
     else planNative(draft, nic, wish);
     planConfidential(draft, ownerOf(nic), domain, nic);
   }
-  return draft;
+  const earlier = carryOver(doc, domain.nics, wish.earlier, (nic) => socketOf(nic, wish));
+  const changes = netChanges([...earlier, ...draft.changes]);
+  if (draft.changes.length > 0) {
+    const wayBack = wayBackXml({ mode: wish.mode, ports: wish.added, changes });
+    draft.set(DOMAIN, 'way-back', wayBack, 'what it was before goes with its XML, also into snapshots and copies');
+  }
+  return { draft, changes };
 }

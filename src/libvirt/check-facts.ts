@@ -27,8 +27,20 @@ export interface CheckFacts {
   /** The running switch's ports; undefined where none runs or it cannot be asked. */
   readonly ports: readonly { readonly name: string; readonly socket: string; readonly queues: number }[] | undefined;
   readonly ours: (socket: string | undefined) => boolean;
+  /** By number of an interface: who else is on its port. */
+  readonly sharers: ReadonlyMap<number, Sharer>;
   /** libvirt's hook of ours is installed. */
   readonly hook: boolean;
+}
+
+/** Another interface on the same port, of this domain or of another. */
+export interface Sharer {
+  /** The port or socket, as users know it. */
+  readonly what: string;
+  /** Whose interface it is. */
+  readonly who: string;
+  /** What gives one of the two a port of its own. */
+  readonly mend: string;
 }
 
 /** What only the composition root knows: the switch, and the wrapper's configuration. */
@@ -36,6 +48,7 @@ export interface CheckSurroundings {
   readonly running: boolean;
   readonly ports: CheckFacts['ports'];
   readonly ours: CheckFacts['ours'];
+  readonly sharers: CheckFacts['sharers'];
   /** Named in the wrapper's configuration. */
   readonly realEmulator: string | undefined;
 }
@@ -95,6 +108,7 @@ export async function gatherFacts(host: Host, domain: Domain, around: CheckSurro
     memoryDir: { path: memoryDir, filesystem: await filesystemOf(host, memoryDir) },
     ports: around.ports,
     ours: around.ours,
+    sharers: around.sharers,
     hook: isHook(await host.stat(HOOK)),
   };
 }

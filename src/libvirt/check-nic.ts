@@ -41,9 +41,19 @@ const socketUnusable: NicRule = (nic, domain, facts) => {
   if (nic.socket === undefined || trouble === undefined) return undefined;
   const missing = /does not exist$/.test(trouble);
   const start = facts.ports === undefined ? 'vhost-host start, then ' : '';
-  const mend = missing ? `${start}vhost-host vm attach ${domain.name}` : `ls -l ${nic.socket}`;
+  const attach = facts.ours(nic.socket)
+    ? `${start}vhost-host vm attach ${domain.name}`
+    : `start the switch that it belongs to, or put it on ours: vhost-host vm attach ${domain.name} --nic ${nic.index}`;
+  const mend = missing ? attach : `ls -l ${nic.socket}`;
   const reason = `${nicTitle(nic)} cannot connect to ${nic.socket}: ${trouble}`;
   return { level: 'error', element: '<interface><source path=>', reason, mend };
+};
+
+const portShared: NicRule = (nic, _domain, facts) => {
+  const sharer = facts.sharers.get(nic.index);
+  if (sharer === undefined) return undefined;
+  const reason = `${nicTitle(nic)} is on ${sharer.what}, and so is ${sharer.who}: only one of them gets a connection`;
+  return { level: 'error', element: '<interface><source path=>', reason, mend: sharer.mend };
 };
 
 const socketServer: NicRule = (nic, domain, facts) => {
@@ -110,6 +120,7 @@ export const NIC_CHECKS: readonly Check[] = [
     stopsStart: true,
     run: eachNic(socketUnusable),
   },
+  { id: 'port-shared', title: 'a port belongs to one interface of one domain', run: eachNic(portShared) },
   { id: 'socket-server', title: 'one side of each socket listens', stopsStart: true, run: eachNic(socketServer) },
   { id: 'no-reconnect', title: 'guests come back when the switch does', run: eachNic(noReconnect) },
   { id: 'queues-too-few', title: 'ports have as many queues as their guests want', run: eachNic(queuesTooFew) },

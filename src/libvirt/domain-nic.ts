@@ -23,6 +23,8 @@ export interface Nic {
   readonly socket: string | undefined;
   readonly mode: string | undefined;
   readonly reconnects: boolean;
+  /** Half of a failover pair: `persistent` is the virtio card, `transient` the host's device beside it. */
+  readonly teaming: string | undefined;
   /** Names of the elements in it. */
   readonly elements: readonly string[];
 }
@@ -70,6 +72,7 @@ export function readNics(doc: XmlDocument): Nic[] {
       socket: path,
       mode: readProperty(doc, place, 'source-mode'),
       reconnects: readProperty(doc, place, 'reconnect-enabled') === 'yes',
+      teaming: doc.attribute(below(place, 'teaming'), 'type'),
       elements: elementNames(doc, place),
     };
   });

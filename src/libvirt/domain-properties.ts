@@ -7,6 +7,7 @@ import { ensureElements, insertElement, removeAttribute, removeElements, setAttr
  * an element's text, or in nothing for an element as a whole, whose value is its text in the file.
  */
 export const PROPERTIES = {
+  'way-back': { of: 'domain', path: 'metadata/vhost-host:attached' },
   emulator: { of: 'domain', path: 'devices/emulator#text' },
   'memory-access': { of: 'domain', path: 'memoryBacking/access@mode' },
   'memory-source': { of: 'domain', path: 'memoryBacking/source@type' },

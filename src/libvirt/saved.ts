@@ -5,14 +5,19 @@ import type { Host } from '../host.js';
 import type { Change } from './attach-change.js';
 import type { Mode } from './attach-nics.js';
 
+/** 2: an interface is told by the socket that attach gave it. */
+const VERSION = 2;
+
 /**
  * What attach remembers of a domain, so that detach can bring it back. Written before the domain is
  * defined anew, so that also an attach that was killed half-way can be taken back. It holds domain XML
  * with its passwords: only the owner may read it.
  */
 export interface Saved {
-  readonly version: 1;
+  readonly version: typeof VERSION;
   readonly name: string;
+  /** null where the file has none. */
+  readonly uuid: string | null;
   /** Where it came from: a libvirt URI, or a file's path. */
   readonly origin: string;
   readonly mode: Mode;
@@ -39,8 +44,15 @@ export function keyOfFile(path: string): string {
   return `file-${createHash('sha256').update(path).digest('hex').slice(0, 32)}`;
 }
 
+export const isFileKey = (key: string): boolean => key.startsWith('file-');
+
 export function savedPath(host: Host, key: string): string {
   return join(savedDirectory(host), `${key}.json`);
+}
+
+/** A new record. */
+export function newSaved(saved: Omit<Saved, 'version'>): Saved {
+  return { version: VERSION, ...saved };
 }
 
 export async function loadSaved(host: Host, key: string): Promise<Saved | undefined> {
@@ -49,7 +61,7 @@ export async function loadSaved(host: Host, key: string): Promise<Saved | undefi
   if (text === undefined) return undefined;
   try {
     const saved = JSON.parse(text) as Saved;
-    if (saved.version === 1 && Array.isArray(saved.changes)) return saved;
+    if (saved.version === VERSION && Array.isArray(saved.changes)) return saved;
   } catch {
     // Said below.
   }
@@ -66,14 +78,33 @@ export async function forgetSaved(host: Host, key: string): Promise<void> {
   await host.unlink(savedPath(host, key));
 }
 
-/** One more attach upon what is remembered: the way back leads through both. */
-export function continueSaved(before: Saved | undefined, now: Saved): Saved {
-  if (before === undefined) return now;
-  const untouched = before.left !== null && before.left === now.original;
-  return {
-    ...now,
-    original: untouched ? before.original : null,
-    changes: [...before.changes, ...now.changes],
-    ports: [...new Set([...before.ports, ...now.ports])],
-  };
+export interface Recorded {
+  readonly key: string;
+  readonly saved: Saved;
+}
+
+/** All records that can be read; nothing where there is no directory of them. */
+export async function listSaved(host: Host): Promise<Recorded[]> {
+  const names = await host.list(savedDirectory(host)).catch(() => []);
+  const records: Recorded[] = [];
+  for (const name of names) {
+    const key = /^([\w-]+)\.json$/.exec(name)?.[1];
+    const saved = key === undefined ? undefined : await loadSaved(host, key).catch(() => undefined);
+    if (key !== undefined && saved !== undefined) records.push({ key, saved });
+  }
+  return records;
+}
+
+/** Sockets that attach has given the domain. */
+export function socketsOf({ changes }: Pick<Saved, 'changes'>): Set<string> {
+  return new Set(changes.flatMap(({ owner }) => (owner.kind === 'interface' ? (owner.socket ?? []) : [])));
+}
+
+/** Whether two descriptions are of one domain: by number where both have one, else by name. */
+export function sameDomain(
+  a: { readonly name: string; readonly uuid: string | null | undefined },
+  b: { readonly name: string; readonly uuid: string | null | undefined },
+): boolean {
+  const numbers = [a.uuid ?? undefined, b.uuid ?? undefined];
+  return numbers.includes(undefined) ? a.name === b.name : numbers[0] === numbers[1];
 }

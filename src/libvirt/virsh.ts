@@ -89,6 +89,12 @@ export class Virsh {
     return out.split('\n').filter((name) => name.trim() !== '');
   }
 
+  /** Numbers of all domains, running or not. */
+  async uuids(): Promise<string[]> {
+    const out = await this.#run('list', '--all', '--uuid');
+    return out.split('\n').filter((uuid) => uuid.trim() !== '');
+  }
+
   async state(domain: string): Promise<DomainState> {
     const out = await this.#run('dominfo', '--', domain);
     const field = (name: string): string => new RegExp(`^${name}:[ \\t]*(.*)$`, 'm').exec(out)?.[1]?.trim() ?? '';

@@ -10,6 +10,7 @@ import { encodeXml } from './xml-text.js';
 
 /** Children of these names come before a new one of this name, where they are there; libvirt does not mind the order. */
 const PREDECESSORS: Readonly<Record<string, readonly string[]>> = {
+  metadata: ['name', 'uuid', 'genid', 'title', 'description'],
   memoryBacking: ['name', 'uuid', 'genid', 'title', 'description', 'metadata', 'maxMemory', 'memory', 'currentMemory'],
   emulator: [],
   source: ['mac'],

@@ -25,6 +25,8 @@ export class FakeLibvirt {
   hook = true;
   /** What it gives a hook to read. */
   stdin = '';
+  /** Command lines of what runs beside it, by process. */
+  readonly processes = new Map<string, readonly string[]>();
   /** What becomes of XML that is defined. */
   lays: (xml: string) => string = (xml) => xml;
 
@@ -47,7 +49,10 @@ export class FakeLibvirt {
 
   #answer([verb, ...rest]: readonly string[]): RunResult {
     const wanted = rest.at(-1) ?? '';
-    if (verb === 'list') return ok([...this.domains.keys(), ''].join('\n'));
+    if (verb === 'list') {
+      const uuids = [...this.domains.values()].map(({ uuid }) => uuid);
+      return ok([...(rest.includes('--uuid') ? uuids : this.domains.keys()), ''].join('\n'));
+    }
     if (verb === 'version') return ok(`Using library: libvirt 9.9.9\nRunning against daemon: ${this.version}`);
     if (verb === 'define') return this.#define(readFileSync(wanted, 'utf8'));
     const found = [...this.domains].find(([name, { uuid }]) => name === wanted || uuid === wanted);

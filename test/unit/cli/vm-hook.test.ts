@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
 import { VhostHostError } from '../../../src/errors.js';
 import { portSocketPath } from '../../../src/switch/rundir.js';
-import { XML, withRunning, withScene } from './vm-scene.js';
+import { XML, byHand, withRunning, withScene } from './vm-scene.js';
 import type { Scene } from './vm-scene.js';
 
 const STARTS = { code: 0, out: [], err: [] };
@@ -45,7 +45,7 @@ describe('vm hook: before a guest starts', () => {
       await attached(scene, '--nic', '0', '--socket', join(dir, 'own.sock'));
       assert.match(refused(await hook(scene)), /no switch is running in /);
       // The same socket in a domain that we never touched is somebody else's.
-      libvirt.add('web', libvirt.domains.get('web')?.xml ?? '');
+      libvirt.add('web', byHand(libvirt.domains.get('web')?.xml ?? ''));
       libvirt.domains.get('web')!.uuid = 'another';
       assert.deepEqual(await hook(scene), STARTS);
     }));

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { XML, saved, withRunning, withScene } from './vm-scene.js';
+import { XML, byHand, saved, withRunning, withScene } from './vm-scene.js';
 import type { Scene } from './vm-scene.js';
 
 describe('vm attach: nothing is changed', () => {
@@ -143,7 +143,7 @@ describe('vm: what can be wrong', () => {
       const file = join(state, 'domains', `${web.uuid}.json`);
       writeFileSync(file, '{');
       assert.deepEqual((await vm('detach', 'web')).err, [`${file} is not what attach wrote`, `rm ${file}`]);
-      libvirt.add('web', web.xml);
+      libvirt.add('web', byHand(web.xml));
       assert.ok(web.xml.includes(runDir));
       assert.match((await vm('detach', 'web')).err[0] ?? '', /^web is on the switch, but was not put there by attach$/);
     }));

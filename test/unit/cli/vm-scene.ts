@@ -52,8 +52,15 @@ function fakeHost(libvirt: FakeLibvirt, state: string): Host {
         ? libvirt.run(command, args, options)
         : Promise.resolve({ exitCode: 0, stdout: 'tmpfs', stderr: '' }),
     env: (name) => (name === 'VHOST_HOST_STATE_DIR' ? state : undefined),
-    list: (path) => (real(path) ? realHost.list(path) : Promise.resolve([])),
-    readOptional: (path) => (real(path) ? realHost.readOptional(path) : Promise.resolve(undefined)),
+    list: (path) => {
+      if (path === '/proc') return Promise.resolve([...libvirt.processes.keys()]);
+      return real(path) ? realHost.list(path) : Promise.resolve([]);
+    },
+    readOptional: (path) => {
+      const words = libvirt.processes.get(/^\/proc\/(\d+)\/cmdline$/.exec(path)?.[1] ?? '');
+      if (words !== undefined) return Promise.resolve(`${words.join('\0')}\0`);
+      return real(path) ? realHost.readOptional(path) : Promise.resolve(undefined);
+    },
     read: (path) => (path === '/proc/self/fd/0' ? Promise.resolve(libvirt.stdin) : realHost.read(path)),
     stat: (path) => {
       if (path === HOOK) return libvirt.hook ? realHost.stat('/bin/sh') : Promise.resolve(undefined);
@@ -69,6 +76,13 @@ function scene(dir: string, desk = new Desk(), runDir = join(dir, 'none')): Scen
   const vm = (...args: string[]): Promise<Outcome> => flags.run(desk, 'vm', ...args, '--run-dir', runDir);
   return { dir, runDir, libvirt, desk, state, vm };
 }
+
+/** The XML of a domain as libvirt gives it, with its number. */
+export const numbered = (xml: string, uuid: string): string =>
+  xml.replace(/ *<uuid>.*<\/uuid>\n/, '').replace('</name>', `</name>\n  <uuid>${uuid}</uuid>`);
+
+/** Without what attach has written into the XML: as somebody has it who made it by hand. */
+export const byHand = (xml: string): string => xml.replace(/ *<metadata>[^]*<\/metadata>\n/, '');
 
 export const withScene = (work: (scene: Scene) => Promise<void>): Promise<void> => withDir((dir) => work(scene(dir)));
 

@@ -119,6 +119,41 @@ export const AROUND_CASES: readonly Row[] = [
     'leftover-sockets warning',
     /1 left.*vhost-host start --run-dir/s,
   ],
+  ['no records', {}, 'leftover-records ok', /none/],
+  [
+    'a record of an undefined domain',
+    {
+      around: {
+        records: { stale: [{ key: 'u-1', title: 'the domain d (u-1)', ports: ['d-0'] }], ports: [], uncertain: 0 },
+      },
+    },
+    'leftover-records warning',
+    /the domain d \(u-1\) is gone.*port d-0.*\nvhost-host vm forget u-1$/s,
+  ],
+  [
+    'a record of a file, of a switch elsewhere',
+    {
+      around: {
+        runDir: '/r',
+        records: { stale: [{ key: 'file-1', title: 'the file /a', ports: [] }], ports: [], uncertain: 0 },
+      },
+    },
+    'leftover-records warning',
+    /the file \/a is gone[^,]*, passwords included\nvhost-host vm forget file-1 --run-dir \/r$/s,
+  ],
+  [
+    'records of who knows what',
+    { around: { records: { stale: [], ports: [], uncertain: 2 } } },
+    'leftover-records info',
+    /2 that cannot be told/,
+  ],
+  ['no ports', {}, 'leftover-ports ok', /none/],
+  [
+    'a port of no domain',
+    { around: { records: { stale: [], ports: ['p'], uncertain: 0 } } },
+    'leftover-ports warning',
+    /p was added by attach.*vhost-host ports rm p$/s,
+  ],
   ['no files', {}, 'leftover-hugepages ok', /none/],
   [
     'files of nobody',

@@ -11,6 +11,7 @@ export const AROUND: Surroundings = {
   runDir: '/run/vhost-host',
   switchRuns: false,
   sockets: [],
+  records: { stale: [], ports: [], uncertain: 0 },
 };
 export const DEFAULTS = ['/dev/null', '/dev/kvm'];
 export const LIBVIRT: LibvirtView = {

@@ -101,7 +101,13 @@ describe('vm check: facts of the host', () => {
       },
     };
     const domain = readDomain(XmlDocument.parse(I686));
-    const facts = await gatherFacts(host, domain, { running: false, ports: [], ours, realEmulator: undefined });
+    const facts = await gatherFacts(host, domain, {
+      running: false,
+      ports: [],
+      ours,
+      sharers: new Map(),
+      realEmulator: undefined,
+    });
     assert.deepEqual(facts.pools.pools, [
       { pageSize: 2 ** 21, free: 4, total: 9, onDemand: 3, nodes: new Map([[1, { free: 5, total: 6 }]]) },
     ]);
@@ -113,7 +119,13 @@ describe('vm check: facts of the host', () => {
       'stat -f -c %T -- /m',
       'stat -f -c %T -- /var/lib',
     ]);
-    const named = await gatherFacts(host, domain, { running: false, ports: [], ours, realEmulator: '/opt/qemu' });
+    const named = await gatherFacts(host, domain, {
+      running: false,
+      ports: [],
+      ours,
+      sharers: new Map(),
+      realEmulator: '/opt/qemu',
+    });
     assert.deepEqual(named.realEmulator, { path: '/opt/qemu', stat: undefined });
   });
 });

@@ -19,6 +19,7 @@ const GOOD: CheckFacts = {
   memoryDir: { path: '/var/lib/libvirt/qemu/ram', filesystem: 'ext2/ext3' },
   ports: [{ name: 'p', socket: '/run/vhost-host/port-p.sock', queues: 1 }],
   ours,
+  sharers: new Map(),
   hook: true,
 };
 
@@ -201,6 +202,12 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
       {},
       { sockets: new Map([['/run/vhost-host/port-p.sock', 'user x may not write to it']]) },
       ['error socket-unusable'],
+    ],
+    [
+      'a port of another domain',
+      {},
+      { sharers: new Map([[0, { what: 'port p', who: 'interface 0 of domain e', mend: 'vhost-host vm attach d' }]]) },
+      ['error port-shared'],
     ],
     ['two that wait for each other', { nic: NIC.replace("'client'", "'server'") }, {}, ['error socket-server']],
     ["another switch's client", { nic: NIC.replace("'client'", "'server'").replace('vhost-host', 'ovs') }, {}, []],

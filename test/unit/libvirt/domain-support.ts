@@ -1,9 +1,11 @@
 import { dirname } from 'node:path';
 import { planAttach } from '../../../src/libvirt/attach.js';
+import type { Attached } from '../../../src/libvirt/attach.js';
 import { explainChanges } from '../../../src/libvirt/attach-change.js';
-import type { Draft } from '../../../src/libvirt/attach-change.js';
+import type { Change, Draft } from '../../../src/libvirt/attach-change.js';
 import { selectNics } from '../../../src/libvirt/attach-nics.js';
 import type { Mode } from '../../../src/libvirt/attach-nics.js';
+import type { Remembered } from '../../../src/libvirt/detach.js';
 import { readDomain } from '../../../src/libvirt/domain.js';
 import type { HugepageChoice } from '../../../src/libvirt/memory-plan.js';
 import type { Pools } from '../../../src/hugepage-pools.js';
@@ -33,14 +35,17 @@ export interface Wish {
   readonly offloads?: boolean;
   readonly hugepages?: HugepageChoice;
   readonly running?: boolean;
+  /** By an attach before this one. */
+  readonly earlier?: readonly Change[];
 }
 
 export const ours = (socket: string | undefined): boolean =>
   socket !== undefined && dirname(socket) === '/run/vhost-host';
 
 /** Attaches a text as `vm attach` would, with `/run/vhost-host/port-DOMAIN-NETDEV.sock` for every port. */
-export function attach(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Draft {
+export function attachAll(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Attached {
   const { mode = 'native', nic = 'all', queues, offloads = false, hugepages = 'auto', running = false } = wish;
+  const { earlier = [] } = wish;
   const doc = XmlDocument.parse(text);
   const domain = readDomain(doc);
   const { nics, notes } = selectNics(domain, nic, mode, ours);
@@ -52,9 +57,20 @@ export function attach(text: string, wish: Wish = {}, pools: Pools = poolsWith(0
     }),
   );
   const wrapper = '/usr/bin/qemu-wrap';
-  const draft = planAttach(doc, domain, { mode, nics, ports, queues, offloads, hugepages, wrapper, pools, running });
-  for (const { text: said, level } of notes) draft.note(said, level);
-  return draft;
+  const options = { mode, nics, ports, queues, offloads, hugepages, wrapper, pools, running, earlier, added: [] };
+  const attached = planAttach(doc, domain, options);
+  for (const { text: said, level } of notes) attached.draft.note(said, level);
+  return attached;
+}
+
+export function attach(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Draft {
+  return attachAll(text, wish, pools).draft;
+}
+
+/** A domain as detach knows it, by its record. */
+export function remembered(original: string | null, left: string | null, changes: readonly Change[]): Remembered {
+  const commands = { attach: 'vm attach r', detach: 'vm detach r', edit: 'virsh edit r' };
+  return { name: 'r', mode: 'native', original, left, changes, commands };
 }
 
 /** What a user reads before the diff. */
