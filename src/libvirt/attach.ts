@@ -123,7 +123,7 @@ export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): 
   for (const nic of wish.nics) {
     if (wish.mode === 'wrap') planWrap(draft, nic, wish);
     else planNative(draft, nic, wish);
-    planConfidential(draft, ownerOf(nic), domain, nic);
+    planConfidential(draft, ownerOf(nic, wish.mode === 'wrap' ? null : socketOf(nic, wish)), domain, nic);
   }
   const earlier = carryOver(doc, domain.nics, wish.earlier, (nic) => socketOf(nic, wish));
   const changes = netChanges([...earlier, ...draft.changes]);
