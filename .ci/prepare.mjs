@@ -2,8 +2,10 @@
 // Makes this clone ready to run: Debian packages, npm packages, build, the tests' guest. Plain Node, because nothing
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
-//   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all;
+//   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all but
+//                                           corpus, which also fetches libvirt's test data;
 //                                           ovs: also the switch that the bench compares with
+import { ensureCorpus } from './lib/corpus.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
@@ -15,6 +17,8 @@ import { ensureTypeScript } from './lib/typescript.mjs';
 
 /** Only where it is asked for: nothing but the bench has a use for it. */
 const peer = 'ovs';
+/** The same for the group that `npm run corpus` needs. */
+const corpus = 'corpus';
 
 await main('prepare', async () => {
   const args = process.argv.slice(2);
@@ -23,12 +27,13 @@ await main('prepare', async () => {
   if (unknown !== undefined) {
     throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = args.length === 0 ? groupNames : named;
+  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus) : named;
   await ensurePackages(groups);
   await ensureNodeModules();
   await ensureTypeScript();
   await buildNative();
   if (groups.includes('guest')) await ensureGuest();
   if (groups.includes('machine')) await ensureQemu();
+  if (groups.includes(corpus)) await ensureCorpus();
   if (args.includes(peer)) await ensureOvs();
 });

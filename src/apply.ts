@@ -4,6 +4,7 @@ import type { Host } from './host.js';
 import { Journal } from './journal.js';
 import { isDone } from './steps.js';
 import type { Step } from './steps.js';
+import { undoOne } from './undo.js';
 
 export interface ApplyOptions {
   /** The command that makes the changes; the journal keeps runs of different commands apart. */
@@ -30,7 +31,13 @@ export async function applySteps(host: Host, steps: readonly Step[], options: Ap
     try {
       await options.around(step, () => applyStep(host, step, journal));
     } catch (error) {
-      throw failure(step, done, journal, options, error);
+      throw failure(
+        step,
+        done,
+        journal,
+        options,
+        step.takesBack === true ? await takenBack(host, step, journal, error) : error,
+      );
     }
     done.push(step.id);
     const line = await step.remark?.(host);
@@ -46,6 +53,19 @@ async function applyStep(host: Host, step: Step, journal: Journal): Promise<void
   }
   const wrong = await step.verify?.(host);
   if (wrong !== undefined) throw new VhostHostError('CHANGE_FAILED', wrong);
+}
+
+/** The error, with what became of the changes that the step had made by then. */
+async function takenBack(host: Host, step: Step, journal: Journal, error: unknown): Promise<unknown> {
+  const changes = journal.changes.filter((change) => change.step === step.id).reverse();
+  if (changes.length === 0) return error;
+  try {
+    for (const change of changes) await undoOne(host, { journal, change, line: step.title, diff: '' }, []);
+    return new VhostHostError('CHANGE_FAILED', `${messageOf(error)}; its changes were taken back`, { cause: error });
+  } catch (second) {
+    const reason = `${messageOf(error)}; its changes could not all be taken back: ${messageOf(second)}`;
+    return new VhostHostError('CHANGE_FAILED', reason, { cause: second });
+  }
 }
 
 function failure(

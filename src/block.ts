@@ -13,6 +13,10 @@ export function setBlock(text: string, name: string, body: string): string {
   return text === '' || text.endsWith('\n') ? text + block : `${text}\n${block}`;
 }
 
+export function hasBlock(text: string, name: string): boolean {
+  return findBlock(text, name) !== undefined;
+}
+
 function findBlock(text: string, name: string): { start: number; end: number } | undefined {
   const lines = text.split(/(?<=\n)/);
   const first = lines.findIndex((line) => line.startsWith(`# BEGIN ${name} (`));

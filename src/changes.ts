@@ -79,6 +79,7 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
   const origin = { step, title };
   switch (action.kind) {
     case 'touch':
+    case 'check':
       return [];
     case 'directory':
       return (await missing(host, action.path)).map((path) => ({ ...origin, kind: 'directory', path }));
@@ -103,12 +104,23 @@ export async function changesOf(host: Host, action: Action, { step, title }: Ori
       const before = (await readSnapshot(host, path)) ?? null;
       const { text, mode, uid, gid } = resultOf(action, before ?? undefined);
       const dirs = await missing(host, dirname(path));
+      await refuseStore(host, path, dirname(dirs[0] ?? path));
       return [
         ...dirs.map((dir): Change => ({ ...origin, kind: 'directory', path: dir })),
         { ...origin, kind: 'file', path, before, after: { hash: hashOf(text), mode, uid, gid } },
       ];
     }
   }
+}
+
+/** What is built from a configuration is the same for everybody who has built it; nobody writes into it. */
+async function refuseStore(host: Host, path: string, nearest: string): Promise<void> {
+  const place = (await host.realpath(nearest)) ?? nearest;
+  if (!/^\/(nix|gnu)\/store(\/|$)/.test(place)) return;
+  throw new VhostHostError('SETUP_REFUSED', `${path} lies in ${place}, which the system's own configuration builds`, {
+    hint: 'put it into that configuration: https://search.nixos.org/options, or guix system',
+    details: { path },
+  });
 }
 
 /** Does it, and reads files and values back; returns the value. */
@@ -118,6 +130,11 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       const stat = await host.stat(action.path);
       // Setting the mode it has changes nothing but the time of the last change.
       if (stat !== undefined) await host.chmod(action.path, stat.mode);
+      return undefined;
+    }
+    case 'check': {
+      const wrong = await action.check(host);
+      if (wrong !== undefined) throw new VhostHostError('CHANGE_FAILED', wrong);
       return undefined;
     }
     case 'directory':

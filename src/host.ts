@@ -37,6 +37,11 @@ export interface DetachedChild {
   release(): void;
 }
 
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /**
  * Every effect on the system goes through here, so that tests can pass a fake keyed by exact argv
  * and exact path. Nothing else in `src/` imports execa or `node:fs`, but for `quick-host.ts`.
@@ -47,6 +52,8 @@ export interface Host {
   read(path: string): Promise<string>;
   /** undefined where there is no such file; any other failure is thrown. */
   readOptional(path: string): Promise<string | undefined>;
+  /** Bytes of a file, all of them or those of `range`, fewer where it ends before; undefined where there is no such file. */
+  readBytes(path: string, range?: ByteRange): Promise<Buffer | undefined>;
   /** Replaces the file as a whole (temporary file, fsync, rename); mode applies to a new file. */
   write(path: string, text: string, mode?: number): Promise<void>;
   /** Writes into a file that is there, by one call of the kernel: for files of sysfs and /proc. */
@@ -58,13 +65,24 @@ export interface Host {
   mkdir(path: string, mode: number): Promise<void>;
   chown(path: string, uid: number, gid: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
+  /** Which file has this name, whatever it is; undefined where none has. Stands as long as the file is open somewhere. */
+  identity(path: string): Promise<string | undefined>;
+  /** What has the new name goes. */
+  rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   /** Whether the directory is gone now; one that is not empty stays. */
   rmdir(path: string): Promise<boolean>;
   realpath(path: string): Promise<string | undefined>;
+  /** What a symbolic link says, as it stands there; undefined where there is no symbolic link. */
+  readLink(path: string): Promise<string | undefined>;
   uid(): number;
   env(name: string): string | undefined;
   now(): number;
+}
+
+async function identity(path: string): Promise<string | undefined> {
+  const stat = await orUndefined(fs.lstat(path, { bigint: true }));
+  return stat === undefined ? undefined : `${stat.dev}:${stat.ino}`;
 }
 
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
@@ -97,6 +115,18 @@ async function run(command: string, args: readonly string[], options: RunOptions
     });
   }
   return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };
+}
+
+async function readBytes(path: string, range?: ByteRange): Promise<Buffer> {
+  if (range === undefined) return fs.readFile(path);
+  const { offset, length } = range;
+  const file = await fs.open(path, 'r');
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, offset);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
 }
 
 /** The first line a stream gives before it ends; the rest is read and thrown away. */
@@ -198,11 +228,21 @@ async function rmdir(path: string): Promise<boolean> {
   }
 }
 
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await orUndefined(fs.readlink(path));
+  } catch (error) {
+    if (errnoOf(error) === 'EINVAL') return undefined;
+    throw error;
+  }
+}
+
 export const realHost: Host = {
   run,
   spawnDetached,
   read: (path) => fs.readFile(path, 'utf8'),
   readOptional: (path) => orUndefined(fs.readFile(path, 'utf8')),
+  readBytes: (path, range) => orUndefined(readBytes(path, range)),
   write,
   writeInPlace,
   list: async (path) => (await orUndefined(fs.readdir(path))) ?? [],
@@ -211,9 +251,12 @@ export const realHost: Host = {
   mkdir,
   chown: (path, uid, gid) => fs.chown(path, uid, gid),
   chmod: (path, mode) => fs.chmod(path, mode),
+  identity,
+  rename: (from, to) => fs.rename(from, to),
   unlink: async (path) => void (await orUndefined(fs.unlink(path))),
   rmdir,
   realpath: (path) => orUndefined(fs.realpath(path)),
+  readLink,
   uid: () => process.getuid?.() ?? 0,
   env: (name) => process.env[name],
   now: () => Date.now(),

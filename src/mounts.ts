@@ -1,3 +1,5 @@
+import { kernelSize } from './sizes.js';
+
 /** Mounted file systems, as /proc tells of them. */
 
 export interface Mount {
@@ -22,9 +24,8 @@ export function mountOf(path: string, mounts: readonly Mount[]): Mount | undefin
   return above.reduce<Mount | undefined>((best, m) => (best && best.path.length > m.path.length ? best : m), undefined);
 }
 
-/** The last `pagesize=` of a hugetlbfs as the kernel reads it: what stands behind the unit counts for nothing. */
+/** The last `pagesize=` of a hugetlbfs, in bytes as the kernel reads it. */
 export function pageSizeOption(options: string): number | undefined {
-  const [, digits, unit] = [...options.matchAll(/(?:^|,)pagesize=(\d+)([kmgtKMGT]?)/g)].at(-1) ?? [];
-  if (digits === undefined) return undefined;
-  return Number(digits) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf((unit ?? '').toLowerCase());
+  const value = options.split(',').findLast((option) => option.startsWith('pagesize='));
+  return value === undefined ? undefined : kernelSize(value.slice('pagesize='.length));
 }

@@ -29,3 +29,16 @@ export function readSize(text: string): number | undefined {
   const bytes = Math.round(Number(number) * KIB ** ('kmgt'.indexOf(unit.toLowerCase()) + 1));
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+const KERNEL_UNITS = ['', 'K', 'M', 'G', 'T', 'P', 'E'];
+
+/**
+ * As the kernel's memparse() reads sizes (lib/cmdline.c): a decimal, hexadecimal or octal number and a unit; what stands
+ * behind means nothing, so `1G`, `1GB`, `1024M`, `1073741824` and `0x40000000` are the same. undefined without a number.
+ */
+export function kernelSize(text: string): number | undefined {
+  const [, digits, unit = ''] = /^(0x[0-9a-f]+|\d+)([kmgtpe]?)/i.exec(text) ?? [];
+  if (digits === undefined) return undefined;
+  const number = /^0[0-7]+$/.test(digits) ? parseInt(digits, 8) : Number(digits);
+  return number * KIB ** KERNEL_UNITS.indexOf(unit.toUpperCase());
+}

@@ -73,7 +73,13 @@ export interface MountAction {
   readonly replaces?: string;
 }
 
-export type Action = WriteFile | RunCommand | TouchFile | MakeDirectory | SetValue | MountAction;
+/** Looks between two others, and changes nothing: what is wrong stops the step. */
+export interface CheckAction {
+  readonly kind: 'check';
+  check(host: Host): Promise<string | undefined>;
+}
+
+export type Action = WriteFile | RunCommand | TouchFile | MakeDirectory | SetValue | MountAction | CheckAction;
 
 export interface Step {
   /** Stable name, for scripts and for `--leave`. */
@@ -87,6 +93,8 @@ export interface Step {
   /** In this order, and undone in the opposite one. None: all is as wanted. */
   readonly actions: readonly Action[];
   readonly needsReboot: boolean;
+  /** Where it fails, what it has changed by then is taken back at once: half of it would do harm. */
+  readonly takesBack?: boolean;
   /** What is wrong afterwards, beyond the files, which are read back in any case. */
   verify?(host: Host): Promise<string | undefined>;
   /** What the user should hear although the step is done, such as that the kernel gave less than was wanted. */

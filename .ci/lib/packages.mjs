@@ -57,6 +57,9 @@ const groups = {
     udev: 'udevadm reads the rule for a network card',
     iproute2: 'ip tells the addresses of a network card',
   },
+  corpus: {
+    'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },

@@ -8,6 +8,7 @@
 #include "reports.h"
 #include "values.h"
 #include "../core/file_lock.h"
+#include "../core/log_file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,7 +39,7 @@ static bool must_own(napi_env env)
 static bool read_options(
 	napi_env env, napi_value object, struct vh_engine_options *o, int cpu[VH_MAX_WORKERS])
 {
-	int64_t memory, channels, level, times, delay, rx, tx;
+	int64_t memory, channels, descriptors, level, times, delay, rx, tx;
 	char poll[16];
 
 	if (!vh_get_ints(env, object, "workers", -1, 1023, cpu, VH_MAX_WORKERS, &o->workers) ||
@@ -46,6 +47,7 @@ static bool read_options(
 		!vh_get_bool(env, object, "physicalAddresses", &o->eal.physical) ||
 		!vh_get_int(env, object, "memoryMb", 16, 1 << 20, &memory) ||
 		!vh_get_int(env, object, "memoryChannels", 0, 32, &channels) ||
+		!vh_get_int(env, object, "frontEndDescriptors", 1, INT32_MAX, &descriptors) ||
 		!vh_get_int(env, object, "logLevel", 1, 8, &level) ||
 		!vh_get_int(env, object, "rxRetryNum", 0, 1000, &times) ||
 		!vh_get_int(env, object, "rxRetryDelayUs", 0, 1000000, &delay) ||
@@ -62,6 +64,7 @@ static bool read_options(
 	o->cpu = cpu;
 	o->eal.memory_mb = (unsigned int)memory;
 	o->eal.channels = (unsigned int)channels;
+	o->descriptors = (int)descriptors;
 	o->eal.log_level = (unsigned int)level;
 	o->adaptive = poll[0] == 'a';
 	o->direct.rx_descriptors = (uint16_t)rx;
@@ -139,9 +142,9 @@ static bool read_vlan(napi_env env, napi_value object, struct vh_vlan *v)
 
 static napi_value add_port(napi_env env, napi_callback_info info)
 {
-	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], error[512];
-	int64_t pairs, mode, gid;
-	bool mergeable, offloads;
+	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], records[VH_MAX_RECORDS_PATH + 1], error[512];
+	int64_t pairs, mode, gid, mac_limit;
+	bool mergeable, offloads, forward_reserved;
 	struct vh_vlan vlan = {0};
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
@@ -153,9 +156,12 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		return vh_throw(env, "EINVAL", "addPort(options)");
 	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
 		!vh_get_string(env, argv[0], "socketPath", path, sizeof(path)) ||
+		!vh_get_string(env, argv[0], "recordsPath", records, sizeof(records)) ||
 		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
 		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
 		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
+		!vh_get_bool(env, argv[0], "forwardReserved", &forward_reserved) ||
+		!vh_get_int(env, argv[0], "macLimit", 1, VH_MAC_BUCKETS * VH_MAC_SLOTS, &mac_limit) ||
 		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
 		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid) ||
 		!read_vlan(env, argv[0], &vlan))
@@ -164,9 +170,12 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		return vh_throw(env, "EEXIST", "another port has this socket");
 	id = vh_engine_add_port(&(struct vh_session_options){.name = name,
 					.path = path,
+					.records = records,
 					.pairs = (uint16_t)pairs,
 					.mergeable = mergeable,
 					.offloads = offloads,
+					.forward_reserved = forward_reserved,
+					.mac_limit = (uint16_t)mac_limit,
 					.vlan = vlan,
 					.socket_mode = (unsigned int)mode,
 					.socket_gid = (int)gid},
@@ -186,6 +195,17 @@ static napi_value remove_port(napi_env env, napi_callback_info info)
 	if (vh_engine_remove_port((uint16_t)id) != 0)
 		return vh_throw(env, "ENOENT", "no port has this number");
 	return NULL;
+}
+
+static napi_value listen_again(napi_env env, napi_callback_info info)
+{
+	int64_t id;
+	int error;
+
+	if (!must_own(env) || !vh_arg_int(env, info, 0, VH_MAX_PORTS - 1, &id))
+		return NULL;
+	error = vh_engine_listen_again((uint16_t)id);
+	return error == 0 ? NULL : vh_throw_errno(env, error, strerror(-error));
 }
 
 static napi_value ports(napi_env env, napi_callback_info info)
@@ -225,6 +245,7 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
 		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, argv[0], "forwardReserved", &o.forward_reserved) ||
 		!vh_get_int(env, argv[0], "pools", 0, VH_POOLS - 1, &pools) ||
 		!vh_get_bool(env, argv[0], "loops", &o.loops))
 		return NULL;
@@ -332,24 +353,40 @@ static napi_value workers(napi_env env, napi_callback_info info)
 	return array;
 }
 
-static napi_value lock(napi_env env, napi_callback_info info)
+/* Calls `work` with the one argument, a path. Return: what it gives, -1 for -EWOULDBLOCK; or throws. */
+static napi_value with_path(napi_env env, napi_callback_info info, int (*work)(const char *path))
 {
 	char path[4096], message[4200];
 	napi_value argv[1], result = NULL;
 	size_t argc = 1, length;
-	int fd;
+	int got;
 
 	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1 ||
 		napi_get_value_string_utf8(env, argv[0], path, sizeof(path), &length) != napi_ok ||
 		length == 0 || length >= sizeof(path) - 1 || strlen(path) != length)
-		return vh_throw(env, "EINVAL", "lock(path): the path must be a non-empty string");
-	fd = vh_file_lock(path);
-	if (fd < 0 && fd != -EWOULDBLOCK) {
-		snprintf(message, sizeof(message), "%s: %s", path, strerror(-fd));
-		return vh_throw_errno(env, fd, message);
+		return vh_throw(env, "EINVAL", "the path must be a non-empty string");
+	got = work(path);
+	if (got < 0 && got != -EWOULDBLOCK) {
+		snprintf(message, sizeof(message), "%s: %s", path, strerror(-got));
+		return vh_throw_errno(env, got, message);
 	}
-	napi_create_int32(env, fd < 0 ? -1 : fd, &result);
+	napi_create_int32(env, got < 0 ? -1 : got, &result);
 	return result;
+}
+
+static napi_value lock(napi_env env, napi_callback_info info)
+{
+	return with_path(env, info, vh_file_lock);
+}
+
+static napi_value lock_directory(napi_env env, napi_callback_info info)
+{
+	return with_path(env, info, vh_dir_lock);
+}
+
+static napi_value log_to(napi_env env, napi_callback_info info)
+{
+	return with_path(env, info, vh_log_to);
 }
 
 static napi_value unlock(napi_env env, napi_callback_info info)
@@ -384,6 +421,9 @@ NAPI_MODULE_INIT()
 		METHOD("spread", spread),
 		METHOD("lock", lock),
 		METHOD("unlock", unlock),
+		METHOD("lockDirectory", lock_directory),
+		METHOD("logTo", log_to),
+		METHOD("listenAgain", listen_again),
 	};
 
 	if (napi_define_properties(env, exports, sizeof(methods) / sizeof(methods[0]), methods) != napi_ok)

@@ -109,6 +109,9 @@ static inline void vh_prefetch_write(const void *p)
 	X(TX_HAIRPIN, "tx_hairpin", "the destination was learned on the sender's own port")                  \
 	X(TX_NO_DESTINATION, "tx_no_destination", "no other port to flood to")                               \
 	X(TX_BAD_VLAN, "tx_bad_vlan", "a VLAN that the sender's port is no member of")                       \
+	X(TX_BAD_SOURCE, "tx_bad_source", "a source that is a group address or all zeroes")                  \
+	X(TX_RESERVED, "tx_reserved",                                                                        \
+		"to 01:80:c2:00:00:00 to 0f, which bridges keep to themselves (802.1Q, 8.6.3)")              \
 	X(TX_STRAY, "tx_stray", "from an uplink, for an address that no guest here has")                     \
 	X(RX_NOT_READY, "rx_not_ready", "the receiver's driver is not up")                                   \
 	X(RX_RING_FULL, "rx_ring_full", "the receiver has no buffer left")                                   \
@@ -137,6 +140,7 @@ struct vh_counters {
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rx_packets, rx_bytes;
 	uint64_t interrupts;
+	uint64_t unlearned; /* how often an address was not learned: the port has as many as it may */
 	uint64_t drops[VH_DROP_COUNT];
 } VH_CACHE_ALIGNED;
 

@@ -47,3 +47,16 @@ int vh_file_lock(const char *path)
 		return -error;
 	}
 }
+
+int vh_dir_lock(const char *path)
+{
+	int error, fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	return -error;
+}

@@ -11,4 +11,10 @@
  */
 int vh_file_lock(const char *path);
 
+/*
+ * The same on the directory `path` itself, which has to be there: what happens to the files in it does not
+ * let anybody else in. Nothing is written.
+ */
+int vh_dir_lock(const char *path);
+
 #endif

@@ -43,7 +43,7 @@ static __attribute__((noinline)) uint32_t flood(
 
 /* Where a frame goes, and where in the table that stands. */
 struct target {
-	uint64_t key;
+	uint64_t key; /* 0: nowhere */
 	struct vh_mac_place at;
 };
 
@@ -57,7 +57,10 @@ static void read_headers(struct vh_switch *sw, const struct vh_lane *lane, const
 	for (uint16_t i = 0; i < b->frames; i++) {
 		struct header h = parse(b, &b->frame[i]);
 
-		learn(sw, lane, port, vq, h.src);
+		if (!learn(sw, lane, port, vq, h.src)) {
+			to[i].key = 0;
+			continue;
+		}
 		to[i].key = h.dst;
 		/* Frames of one round often go to one address: it is looked up once. */
 		if (h.dst != last) {
@@ -76,20 +79,25 @@ static void sort_by_address(struct vh_switch *sw, struct vh_lane *lane, struct v
 	struct vh_counters *own = &port->counters[lane->worker];
 	struct run run = {.r = r, .dst = VH_NO_PORT};
 	struct target to[VH_BATCH];
-	uint64_t last = 0;
+	uint64_t last = UINT64_MAX; /* no frame's */
 	uint16_t dst = VH_NO_PORT;
 
 	read_headers(sw, lane, &r->batch, port, vq, to);
 	for (uint16_t i = 0; i < r->batch.frames; i++) {
 		uint64_t key = to[i].key;
 
-		if (vh_unlikely(key != last))
+		if (vh_unlikely(key != last)) {
+			if (vh_unlikely(key == 0))
+				continue;
 			dst = vh_mac_is_group(key) ? VH_NO_PORT : vh_mac_lookup(&sw->macs, key, to[i].at);
+		}
 		last = key;
 		if (vh_unlikely(dst == port->id)) {
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 		} else if (vh_likely(dst != VH_NO_PORT)) {
 			enlist(&run, dst, i);
+		} else if (vh_unlikely(vh_is_kept(port, key))) {
+			vh_count(&own->drops[VH_DROP_TX_RESERVED], 1);
 		} else {
 			uint32_t n = flood(list, &run, port->id, i);
 

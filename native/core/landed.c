@@ -44,6 +44,9 @@ struct vh_landing vh_landed_judge(struct vh_switch *sw, const struct vh_landed *
 		l.drop = VH_DROP_TX_STRAY;
 		return l;
 	}
+	l.drop = vh_misaddressed(f->from, dst, src);
+	if (l.drop != VH_DROP_COUNT)
+		return l;
 	sender = learn(sw, f, src);
 	has = vh_mac_is_group(dst) ? f->to->id : vh_mac_lookup(&sw->macs, dst, vh_mac_place(&sw->macs, dst));
 	if (sender == f->to->id || has == f->from->id)

@@ -26,10 +26,20 @@ static bool at_limit(const struct vh_mac_table *t, uint16_t port)
 	uint32_t sum = 0;
 
 	if (port < VH_MAX_PORTS)
-		return __atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >= VH_MAC_PER_PORT;
+		return __atomic_load_n(&t->per_port[port], __ATOMIC_RELAXED) >=
+		       __atomic_load_n(&t->limit[port], __ATOMIC_RELAXED);
 	for (int i = VH_MAX_PORTS; i < VH_MAX_IDS; i++)
 		sum += __atomic_load_n(&t->per_port[i], __ATOMIC_RELAXED);
 	return sum >= VH_MAC_UPLINKS;
+}
+
+/* Whether a port at its limit has replaced as many addresses as it may in this second; uplinks replace none.
+ */
+static bool has_replaced(const struct vh_mac_table *t, uint16_t port, uint32_t now)
+{
+	return port >= VH_MAX_PORTS ||
+	       (__atomic_load_n(&t->replaced_at[port], __ATOMIC_RELAXED) == now &&
+		       __atomic_load_n(&t->replaced[port], __ATOMIC_RELAXED) >= VH_MAC_REPLACED);
 }
 
 /* Whether an address (its slot's value) stays where it is though it is now seen on `to`. */
@@ -53,6 +63,13 @@ void vh_mac_init(struct vh_mac_table *t, uint64_t seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->seed = seed;
+	for (uint16_t port = 0; port < VH_MAX_PORTS; port++)
+		t->limit[port] = VH_MAC_PER_PORT;
+}
+
+void vh_mac_limit(struct vh_mac_table *t, uint16_t port, uint16_t limit)
+{
+	__atomic_store_n(&t->limit[port], limit, __ATOMIC_RELAXED);
 }
 
 static void withdraw(struct vh_mac_table *t, struct vh_mac_slot *s)
@@ -92,6 +109,108 @@ static struct vh_mac_slot *free_slot(struct vh_mac_table *t, uint64_t key)
 	return best;
 }
 
+/*
+ * Moves an address of a full bucket to its other one. Only out of its first, which readers look at before the
+ * other: who no longer finds it there finds it where it is now. Return: the slot that is free then, or NULL.
+ */
+static struct vh_mac_slot *displace(struct vh_mac_table *t, uint32_t bucket)
+{
+	for (int i = 0; i < VH_MAC_SLOTS; i++) {
+		struct vh_mac_slot *s = &t->bucket[bucket].slot[i];
+		const struct vh_mac_place at = vh_mac_place(t, s->key);
+
+		if (at.first != bucket || at.second == bucket)
+			continue;
+		for (int k = 0; k < VH_MAC_SLOTS; k++) {
+			struct vh_mac_slot *to = &t->bucket[at.second].slot[k];
+
+			if (to->key != 0)
+				continue;
+			__atomic_store_n(
+				&to->val, __atomic_load_n(&s->val, __ATOMIC_RELAXED), __ATOMIC_RELEASE);
+			__atomic_store_n(&to->key, s->key, __ATOMIC_RELEASE);
+			/* Release: who finds it gone here, and looks there next, finds it there. */
+			__atomic_store_n(&s->key, 0, __ATOMIC_RELEASE);
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* How much of the table a port takes, for comparison with others. */
+static uint32_t share_of(const struct vh_mac_table *t, uint16_t port)
+{
+	return t->per_port[port] / (port < VH_MAX_PORTS ? 1 : VH_MAC_UPLINK_SHARE);
+}
+
+/*
+ * Takes an address from the port that has most of all in two full buckets, if that is more than its share and
+ * `port` has fewer. Return: its slot, which is free then, or NULL.
+ */
+static struct vh_mac_slot *evict(struct vh_mac_table *t, uint64_t key, uint16_t port)
+{
+	const struct vh_mac_place at = vh_mac_place(t, key);
+	const uint32_t c[2] = {at.first, at.second};
+	/* With this one: or two ports would take it from each other for ever. */
+	uint32_t own = share_of(t, port) + 1, most = own > VH_MAC_SHARE ? own : VH_MAC_SHARE;
+	struct vh_mac_slot *found = NULL;
+
+	for (int i = 0; i < 2 * VH_MAC_SLOTS; i++) {
+		struct vh_mac_slot *s = &t->bucket[c[i / VH_MAC_SLOTS]].slot[i % VH_MAC_SLOTS];
+		uint32_t has = share_of(t, vh_mac_port(__atomic_load_n(&s->val, __ATOMIC_RELAXED)));
+
+		if (has > most) {
+			most = has;
+			found = s;
+		}
+	}
+	if (found != NULL)
+		withdraw(t, found);
+	return found;
+}
+
+/* A place for an address of a port below its limit. Return: a free slot, or NULL. */
+static struct vh_mac_slot *make_room(struct vh_mac_table *t, uint64_t key, uint16_t port)
+{
+	const struct vh_mac_place at = vh_mac_place(t, key);
+	struct vh_mac_slot *s = free_slot(t, key);
+
+	if (s == NULL)
+		s = displace(t, at.first);
+	if (s == NULL && at.second != at.first)
+		s = displace(t, at.second);
+	return s != NULL ? s : evict(t, key, port);
+}
+
+/* Forgets the oldest of a few addresses of a port at its limit. Return: whether it may have another one. */
+static bool replace_own(struct vh_mac_table *t, uint16_t port, uint32_t now)
+{
+	struct vh_mac_slot *oldest = NULL;
+	uint32_t age = 0;
+
+	if (has_replaced(t, port, now))
+		return false;
+	if (t->replaced_at[port] != now)
+		__atomic_store_n(&t->replaced[port], 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->replaced_at[port], now, __ATOMIC_RELAXED);
+	__atomic_store_n(&t->replaced[port], t->replaced[port] + 1, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < VH_MAC_SEARCH * VH_MAC_SLOTS; i++) {
+		struct vh_mac_slot *s = &t->bucket[(t->hand[port] + i / VH_MAC_SLOTS) % VH_MAC_BUCKETS]
+						 .slot[i % VH_MAC_SLOTS];
+		uint64_t val = __atomic_load_n(&s->val, __ATOMIC_RELAXED);
+
+		if (s->key != 0 && vh_mac_port(val) == port &&
+			(oldest == NULL || now - (uint32_t)val > age)) {
+			oldest = s;
+			age = now - (uint32_t)val;
+		}
+	}
+	t->hand[port] = (t->hand[port] + VH_MAC_SEARCH) % VH_MAC_BUCKETS;
+	if (oldest != NULL)
+		withdraw(t, oldest);
+	return oldest != NULL;
+}
+
 /* Under the lock: another worker may have been faster, so look again. */
 static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now)
 {
@@ -104,7 +223,9 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 		if (old == port)
 			return VH_MAC_SEEN;
 		/* A port at its limit must not take other ports' addresses either. */
-		if (at_limit(t, port) || held(val, port, now))
+		if (held(val, port, now))
+			return VH_MAC_HELD;
+		if (at_limit(t, port))
 			return VH_MAC_REFUSED;
 		count_port(t, old, -1);
 		count_port(t, port, 1);
@@ -112,9 +233,9 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 		changed(t, 0);
 		return VH_MAC_MOVED;
 	}
-	if (at_limit(t, port))
+	if (at_limit(t, port) && !replace_own(t, port, now))
 		return VH_MAC_REFUSED;
-	s = free_slot(t, key);
+	s = make_room(t, key, port);
 	if (s == NULL)
 		return VH_MAC_REFUSED;
 	count_port(t, port, 1);
@@ -130,8 +251,7 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 	struct vh_mac_slot *s;
 	enum vh_learned result;
 
-	/* All zeroes is no address. */
-	if (vh_mac_is_group(key) || (key & 0xffffffffffffULL) == 0)
+	if (vh_mac_is_group(key) || vh_mac_is_none(key))
 		return VH_MAC_REFUSED;
 	s = vh_mac_find(t, key, vh_mac_place(t, key));
 	if (vh_likely(s != NULL)) {
@@ -146,8 +266,8 @@ enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port
 			return VH_MAC_SEEN;
 		}
 		if (held(val, port, now))
-			return VH_MAC_REFUSED;
-	} else if (at_limit(t, port)) {
+			return VH_MAC_HELD;
+	} else if (at_limit(t, port) && has_replaced(t, port, now)) {
 		return VH_MAC_REFUSED;
 	}
 	vh_lock(&t->lock);

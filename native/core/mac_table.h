@@ -5,6 +5,13 @@
  * of two buckets, so a lookup touches at most two cache lines however full the table is, and deleting needs
  * no tombstones. The hash is seeded at random: a guest cannot aim its addresses at one bucket.
  *
+ *   Where both buckets are full, an address of the first bucket moves over to its other one, if that has
+ * room. If none can, the port that has most addresses of those in the two gives one up, provided that it has
+ * more than the newcomer's port and than its share: ports that flood addresses share what there is among
+ * themselves, and one with a few addresses always has them learned. An uplink stands for a network, and
+ * counts for VH_MAC_UPLINK_SHARE guests. A port at its own limit replaces its own addresses, slowly enough to
+ * be no burden to others.
+ *
  * Threading: any number of workers look up and refresh without a lock; inserting, moving and forgetting take
  * the table's lock. A slot is published key last and withdrawn key first; a reader checks the key again after
  * it has read the value, so it never pairs one address with another's port.
@@ -17,10 +24,17 @@
 
 #define VH_MAC_BUCKETS 4096
 #define VH_MAC_SLOTS 4
-/* Addresses one port may hold: a guest that floods source addresses must not take the whole table. */
+/* Addresses that one port may hold, where it was not told another number. */
 #define VH_MAC_PER_PORT 2048
+/* Addresses of a port that no other takes from it; all ports' and uplinks' together fill three quarters. */
+#define VH_MAC_SHARE 32U
+/* Addresses that a port at its limit may replace in a second. */
+#define VH_MAC_REPLACED 64U
+/* Buckets that are searched for the one to be replaced. */
+#define VH_MAC_SEARCH 64U
 /* The same for all uplinks together, which have whole networks behind them: half the table. */
 #define VH_MAC_UPLINKS 8192
+#define VH_MAC_UPLINK_SHARE 16U
 /*
  * Seconds for which a guest's address stays its own though frames with it come from an uplink: the network
  * may send a guest's broadcast back to us. A guest that has moved to another host is silent here.
@@ -43,6 +57,10 @@ struct vh_mac_table {
 	uint32_t used;	     /* under lock; read relaxed */
 	uint32_t generation; /* grows with every change of where an address is; lets callers cache a learn */
 	uint16_t per_port[VH_MAX_IDS]; /* under lock; read relaxed */
+	uint16_t limit[VH_MAX_PORTS];  /* set before the port has an address */
+	/* Of ports at their limit, under lock: the second in which they replaced so many, and where to look.
+	 */
+	uint32_t replaced_at[VH_MAX_PORTS], replaced[VH_MAX_PORTS], hand[VH_MAX_PORTS];
 	struct vh_mac_bucket bucket[VH_MAC_BUCKETS];
 };
 
@@ -50,7 +68,8 @@ enum vh_learned {
 	VH_MAC_SEEN,	/* known here already; its age starts anew */
 	VH_MAC_NEW,	/* learned */
 	VH_MAC_MOVED,	/* was known on another port */
-	VH_MAC_REFUSED, /* group address, no room (table or port limit), or a guest's that an uplink claims */
+	VH_MAC_HELD,	/* a guest's, which an uplink claims */
+	VH_MAC_REFUSED, /* no address of a station, or no room for it: its port has as many as it may */
 };
 
 struct vh_mac_entry {
@@ -75,6 +94,18 @@ static inline uint64_t vh_mac_key(const uint8_t *mac, uint16_t vlan)
 static inline bool vh_mac_is_group(uint64_t key)
 {
 	return (key & 1) != 0;
+}
+
+/* Whether it is all zeroes, which is no station's. */
+static inline bool vh_mac_is_none(uint64_t key)
+{
+	return key << 16 == 0;
+}
+
+/* Whether it is one of 01:80:c2:00:00:00 to 0f, which no bridge forwards (802.1Q-2022, 8.6.3). */
+static inline bool vh_mac_is_reserved(uint64_t key)
+{
+	return (key & 0xf0ffffffffffULL) == 0x00c28001ULL;
 }
 
 void vh_mac_key_bytes(uint64_t key, uint8_t mac[6], uint16_t *vlan);
@@ -146,6 +177,9 @@ static inline uint16_t vh_mac_lookup(const struct vh_mac_table *t, uint64_t key,
 	/* The slot may have been given to another address in between: then the value is not ours. */
 	return __atomic_load_n(&s->key, __ATOMIC_RELAXED) == key ? vh_mac_port(val) : VH_NO_PORT;
 }
+
+/* How many addresses a guest's port may have from now on, 1 to UINT16_MAX. */
+void vh_mac_limit(struct vh_mac_table *t, uint16_t port, uint16_t limit);
 
 /* Notes that key was seen on port at `now` (seconds). */
 enum vh_learned vh_mac_learn(struct vh_mac_table *t, uint64_t key, uint16_t port, uint32_t now);

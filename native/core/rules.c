@@ -16,7 +16,8 @@ struct verdict {
 	uint16_t vlan, tag;    /* tag: what it carries as VH_TAGGED, all 16 bits of it */
 	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
-	bool is_tagged, refused;
+	bool is_tagged;
+	enum vh_drop drop;    /* VH_DROP_COUNT: it may be sent */
 	bool asked, returned; /* whether it is back at its sender; told once it was asked for */
 	bool looped;	      /* from one of our guests to another, by way of the card */
 	uint8_t front[FRONT]; /* read once */
@@ -375,13 +376,16 @@ static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)
 static void judge(const struct sorting *s, struct verdict *v)
 {
 	v->only = VH_NO_PORT;
-	v->refused = v->asked = v->looped = false;
+	v->drop = VH_DROP_COUNT;
+	v->asked = v->looped = false;
 	if (s->from->uplink != NULL)
 		from_uplink(s->sw, v);
-	else
-		v->refused = !from_guest(s->from, v);
+	else if (!from_guest(s->from, v))
+		v->drop = VH_DROP_TX_BAD_VLAN;
 	v->src = vh_mac_key(v->front + 6, v->vlan);
 	v->dst = vh_mac_key(v->front, v->vlan);
+	if (v->drop == VH_DROP_COUNT)
+		v->drop = vh_misaddressed(s->from, v->dst, v->src);
 	v->at = vh_mac_place(&s->sw->macs, v->dst);
 	vh_prefetch(&s->sw->macs.bucket[v->at.first]);
 }
@@ -402,13 +406,13 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 			first = v;
 		}
 		s->first[i] = (uint8_t)(first - s->of);
-		if (vh_unlikely(first->refused)) {
-			vh_count(&own->drops[VH_DROP_TX_BAD_VLAN], 1);
+		if (vh_unlikely(first->drop != VH_DROP_COUNT)) {
+			vh_count(&own->drops[first->drop], 1);
 			continue;
 		}
 		if (!can_reshape(s->batch, i, own))
 			continue;
-		learn(s->sw, lane, s->from, vq, first->src);
+		(void)learn(s->sw, lane, s->from, vq, first->src);
 		if (vh_unlikely(is_returned(s, first))) {
 			vh_count(&own->drops[VH_DROP_TX_HAIRPIN], 1);
 			continue;

@@ -26,11 +26,19 @@ static __attribute__((noinline)) const uint8_t *gather(
 	return out;
 }
 
-static __attribute__((noinline)) void learn_slowly(struct vh_switch *sw, const struct vh_lane *lane,
+static __attribute__((noinline)) bool learn_slowly(struct vh_switch *sw, const struct vh_lane *lane,
 	struct vh_port *port, struct vh_vq *vq, uint64_t key)
 {
-	enum vh_learned result = vh_mac_learn(&sw->macs, key, port->id, lane->now);
+	enum vh_learned result;
 
+	if (vh_unlikely(vh_source_is_bad(key))) {
+		vh_count(&port->counters[lane->worker].drops[VH_DROP_TX_BAD_SOURCE], 1);
+		return false;
+	}
+	result = vh_mac_learn(&sw->macs, key, port->id, lane->now);
+
+	if (vh_unlikely(result == VH_MAC_REFUSED))
+		vh_count(&port->counters[lane->worker].unlearned, 1);
 	vq->learned_key = key;
 	vq->learned_at = lane->now;
 	vq->learned_gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
@@ -38,16 +46,21 @@ static __attribute__((noinline)) void learn_slowly(struct vh_switch *sw, const s
 	if (vh_unlikely((result == VH_MAC_MOVED || (result == VH_MAC_NEW && port->uplink == NULL)) &&
 			sw->on_learn != NULL))
 		sw->on_learn(sw->hook_context, port->id, key, result == VH_MAC_MOVED);
+	return true;
 }
 
-/* Learns a source; an address seen a moment ago on this queue costs one compare. */
-static inline void learn(struct vh_switch *sw, const struct vh_lane *lane, struct vh_port *port,
+/*
+ * Learns a source; an address seen a moment ago on this queue costs one compare. Return: false where it is no
+ * station's: then the frame has been counted as dropped.
+ */
+static inline bool learn(struct vh_switch *sw, const struct vh_lane *lane, struct vh_port *port,
 	struct vh_vq *vq, uint64_t key)
 {
 	uint32_t gen = __atomic_load_n(&sw->macs.generation, __ATOMIC_RELAXED);
 
 	if (vh_unlikely(key != vq->learned_key || lane->now != vq->learned_at || gen != vq->learned_gen))
-		learn_slowly(sw, lane, port, vq, key);
+		return learn_slowly(sw, lane, port, vq, key);
+	return true;
 }
 
 /*

@@ -76,6 +76,7 @@ struct vh_port {
 	uint16_t outs;	  /* uplinks: queues by which frames leave, each with the flows that hash to it */
 	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
+	bool forward_reserved; /* its frames for reserved addresses (vh_mac_is_reserved()) are forwarded */
 	const struct vh_uplink_ops *uplink; /* NULL: a guest */
 	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
 	uint64_t at_card; /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
@@ -83,6 +84,26 @@ struct vh_port {
 	struct vh_vq tx[VH_MAX_PAIRS];
 	struct vh_counters counters[VH_MAX_WORKERS + 2];
 };
+
+/* Whether no station has this address (a key), so that a frame with it as its source is dropped. */
+static inline bool vh_source_is_bad(uint64_t src)
+{
+	return vh_mac_is_group(src) || vh_mac_is_none(src);
+}
+
+/* Whether frames from `from` for this address (a key) are forwarded by no bridge. */
+static inline bool vh_is_kept(const struct vh_port *from, uint64_t dst)
+{
+	return vh_mac_is_reserved(dst) && !from->forward_reserved;
+}
+
+/* Why a frame goes nowhere whatever the table says, or VH_DROP_COUNT. */
+static inline enum vh_drop vh_misaddressed(const struct vh_port *from, uint64_t dst, uint64_t src)
+{
+	if (vh_source_is_bad(src))
+		return VH_DROP_TX_BAD_SOURCE;
+	return vh_is_kept(from, dst) ? VH_DROP_TX_RESERVED : VH_DROP_COUNT;
+}
 
 /* The ports that exist, in ascending order; immutable once published. */
 struct vh_port_list {

@@ -27,6 +27,8 @@ static const char *check_packed(const struct vh_vq_config *c)
 {
 	if ((c->last_avail & 0x7fff) >= c->size || (c->last_used & 0x7fff) >= c->size)
 		return "a ring position lies outside the ring";
+	if (c->record == NULL)
+		return "there is no memory for the record of its place";
 	if (!vh_guest_mem_holds(c->mem, c->desc, (uint64_t)c->size * sizeof(struct vh_packed_desc)))
 		return "the descriptor ring lies outside the guest's memory";
 	if (!vh_guest_mem_holds(c->mem, c->avail, sizeof(struct vh_packed_event)))
@@ -53,9 +55,20 @@ static const char *check_log(const struct vh_vq_config *c)
 	return NULL;
 }
 
+/* Of a power of two of entries, `size` at least. */
+static uint16_t mask_of(uint32_t size)
+{
+	uint32_t entries = 1;
+
+	while (entries < size)
+		entries *= 2;
+	return (uint16_t)(entries - 1);
+}
+
 const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 {
 	bool packed = (c->features & VH_F_RING_PACKED) != 0;
+	struct vh_vq made;
 	const char *why;
 
 	if (c->size == 0 || c->size > VH_MAX_QUEUE_SIZE)
@@ -67,39 +80,44 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		why = check_log(c);
 	if (why != NULL)
 		return why;
-	memset(vq, 0, sizeof(*vq));
-	vq->size = (uint16_t)c->size;
-	vq->mask = (uint16_t)(c->size - 1);
-	vq->packed = packed;
-	vq->in_order = (c->features & VH_F_IN_ORDER) != 0;
-	vq->mergeable = (c->features & VH_F_MRG_RXBUF) != 0;
-	vq->indirect = (c->features & VH_F_INDIRECT_DESC) != 0;
-	vq->event_idx = (c->features & VH_F_EVENT_IDX) != 0;
-	vq->hdr_len = (c->features & (VH_F_MRG_RXBUF | VH_F_VERSION_1)) != 0 ? 12 : 10;
-	vq->call_fd = c->call_fd;
-	vq->tx_offloads = vh_offloads_of_sender(c->features);
-	vq->rx_offloads = vh_offloads_of_receiver(c->features);
-	vq->desc = c->desc;
-	vq->avail = c->avail;
-	vq->used = c->used;
+	made = (struct vh_vq){.size = (uint16_t)c->size,
+		.mask = mask_of(c->size),
+		.packed = packed,
+		.in_order = (c->features & VH_F_IN_ORDER) != 0,
+		.mergeable = (c->features & VH_F_MRG_RXBUF) != 0,
+		.indirect = (c->features & VH_F_INDIRECT_DESC) != 0,
+		.event_idx = (c->features & VH_F_EVENT_IDX) != 0,
+		.hdr_len = (c->features & (VH_F_MRG_RXBUF | VH_F_VERSION_1)) != 0 ? 12 : 10,
+		.call_fd = c->call_fd,
+		.tx_offloads = vh_offloads_of_sender(c->features),
+		.rx_offloads = vh_offloads_of_receiver(c->features),
+		.mem = c->space != NULL ? c->space : c->mem,
+		.log = c->log};
 	if (packed) {
-		vq->ring = c->desc;
-		vq->driver_event = c->avail;
-		vq->device_event = c->used;
+		made.ring = c->desc;
+		made.driver_event = c->avail;
+		made.device_event = c->used;
+		made.record = c->record;
+	} else {
+		made.desc = c->desc;
+		made.avail = c->avail;
+		made.used = c->used;
 	}
-	vq->mem = c->space != NULL ? c->space : c->mem;
-	vq->log = c->log;
-	vq->last_avail = packed ? c->last_avail & 0x7fff : c->last_avail;
-	vq->last_used = packed ? c->last_used & 0x7fff : c->last_used;
-	vq->avail_wrap = packed && c->last_avail >> 15 != 0;
-	vq->used_wrap = packed && c->last_used >> 15 != 0;
-	return NULL;
+	made.last_avail = packed ? c->last_avail & 0x7fff : c->last_avail;
+	made.last_used = packed ? c->last_used & 0x7fff : c->last_used;
+	made.avail_wrap = packed && c->last_avail >> 15 != 0;
+	made.used_wrap = packed && c->last_used >> 15 != 0;
+	why = packed ? vh_ring_record_settle(&made, c) : NULL;
+	if (why == NULL)
+		*vq = made;
+	return why;
 }
 
 void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *last_used)
 {
-	*last_avail = (uint16_t)(vq->last_avail | (vq->avail_wrap ? 0x8000 : 0));
-	*last_used = (uint16_t)(vq->last_used | (vq->used_wrap ? 0x8000 : 0));
+	/* Split rings have no wrap counter that is set. */
+	*last_avail = vh_place_bits(vh_avail_place(vq));
+	*last_used = vh_place_bits(vh_used_place(vq));
 }
 
 void vh_vq_stop(struct vh_vq *vq)
@@ -128,10 +146,9 @@ static void say_packed(struct vh_vq *vq, bool on)
 	uint16_t flags = VH_EVENT_DISABLE;
 
 	if (on && vq->event_idx) {
-		uint16_t place = (uint16_t)(vq->last_avail | (vq->avail_wrap ? 0x8000 : 0));
-
 		/* The place before the flags that make the driver look at it. */
-		__atomic_store_n(&vq->device_event->off_wrap, place, __ATOMIC_RELAXED);
+		__atomic_store_n(
+			&vq->device_event->off_wrap, vh_place_bits(vh_avail_place(vq)), __ATOMIC_RELAXED);
 		flags = VH_EVENT_DESC;
 	} else if (on) {
 		flags = VH_EVENT_ENABLE;
@@ -151,6 +168,9 @@ static void say(struct vh_vq *vq, bool on)
 
 void vh_vq_start(struct vh_vq *vq)
 {
+	/* Means nothing to the driver while the flags do not point to it; see ring_record.h. */
+	if (vq->packed)
+		__atomic_store_n(&vq->device_event->off_wrap, UINT16_MAX, __ATOMIC_RELAXED);
 	/* A fresh ring asks for kicks, and a kick is a system call or an exit of the guest for every burst
 	 * that it sends and for every few buffers that it offers. */
 	say(vq, false);
@@ -259,7 +279,9 @@ void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, uint16_t li
 	vq->last_used = u->at.at;
 	vq->used_wrap = u->at.wrap;
 	if (vq->packed) {
-		/* Release: as for the index of a split ring. */
+		if (!u->recorded)
+			vh_record_round(vq, old, u->at, 0);
+		/* Release: as for the index of a split ring; and the record is before it. */
 		__atomic_store_n(vh_packed_word(vq, u->first_at), u->first, __ATOMIC_RELEASE);
 		tell(vq, old, vq->last_used, own);
 	} else {

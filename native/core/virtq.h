@@ -98,13 +98,17 @@ struct vh_vq_config {
 	const struct vh_guest_mem *mem;
 	const struct vh_guest_mem *space; /* what addresses in descriptors mean; NULL: mem */
 	const struct vh_vq_log *log;	  /* NULL: what is written need not be logged */
+	struct vh_ring_record *record;	  /* packed rings: never NULL; see ring_record.h */
 	uint16_t last_avail, last_used;
+	bool rejoin; /* packed: the positions are what a front end says that has just come; the record may
+			know better */
 	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
 			stopped */
 };
 
 struct vh_round;
 struct vh_hold;
+struct vh_ring_record;
 
 /* Whether a transmit queue has to pay for chains that cost too much (VH_ROUND_HONEST). */
 enum vh_rest {
@@ -116,8 +120,8 @@ enum vh_rest {
 struct vh_vq {
 	/* Read by workers, written while paused. */
 	uint32_t live;
-	uint16_t size, mask;
-	uint8_t hdr_len; /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
+	uint16_t size, mask; /* mask: size - 1; packed: of the record's entries */
+	uint8_t hdr_len;     /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
 	int call_fd;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
@@ -144,6 +148,7 @@ struct vh_vq {
 	/* Split: free-running indexes. Packed: positions below size, each with its wrap counter. */
 	uint16_t last_avail, last_used;
 	bool avail_wrap, used_wrap;
+	struct vh_ring_record *record; /* packed rings */
 	/* Transmit queues: the source address that was learned last, good for one second and one table
 	 * generation. */
 	uint64_t learned_key;
@@ -185,6 +190,7 @@ struct vh_batch {
 	uint16_t segs;
 	uint16_t offloads;    /* frames that are not complete: each has its entry in offload[] */
 	uint32_t walked;      /* descriptors of chains that were no single buffer */
+	uint32_t further;     /* packed: entries of chains behind their first */
 	uint64_t bad;	      /* chains that became no frame, as bits */
 	struct vh_hold *hold; /* the queue's; NULL: frames must be copied while they are delivered */
 	union {

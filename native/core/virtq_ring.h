@@ -7,6 +7,7 @@
 #ifndef VH_CORE_VIRTQ_RING_H
 #define VH_CORE_VIRTQ_RING_H
 
+#include "ring_record.h"
 #include "virtq.h"
 
 #define VH_INLINE static inline __attribute__((always_inline))
@@ -52,6 +53,12 @@ VH_INLINE struct vh_place vh_avail_place(const struct vh_vq *vq)
 VH_INLINE struct vh_place vh_used_place(const struct vh_vq *vq)
 {
 	return (struct vh_place){.at = vq->last_used, .wrap = vq->used_wrap};
+}
+
+/* A packed ring's, as in struct vh_vq_config. */
+VH_INLINE uint16_t vh_place_bits(struct vh_place p)
+{
+	return (uint16_t)(p.at | (p.wrap ? 0x8000U : 0));
 }
 
 /* Moves on by `n` ring entries, n <= size. */
@@ -136,12 +143,14 @@ VH_INLINE uint16_t vh_split_head(const struct vh_vq *vq, uint16_t at)
 struct vh_used_list {
 	struct vh_place at;
 	uint32_t n;
+	bool recorded;	   /* packed: the round is in the queue's record already */
 	uint16_t first_at; /* packed: the entry that is held back */
 	uint64_t first;
 };
 
-VH_INLINE void vh_used_put(
-	const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t, const bool packed)
+/* was: packed; the second word of the entry that is overwritten. */
+VH_INLINE void vh_used_put_over(
+	const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t, uint64_t was, const bool packed)
 {
 	if (packed) {
 		uint64_t word = vh_packed_used(t, u->at.wrap);
@@ -150,6 +159,10 @@ VH_INLINE void vh_used_put(
 			u->first_at = u->at.at;
 			u->first = word;
 		} else {
+			vq->record->was[(u->n - 1) & vq->mask] = was;
+			/* For who reads both after our death: no store of ours is missing before another one
+			 * that is there, if only the compiler leaves them in this order. */
+			__atomic_signal_fence(__ATOMIC_RELEASE);
 			__atomic_store_n(vh_packed_word(vq, u->at.at), word, __ATOMIC_RELAXED);
 		}
 		vh_advance(vq, &u->at, t.descs, true);
@@ -165,6 +178,24 @@ VH_INLINE void vh_used_put(
 		u->at.at++;
 	}
 	u->n++;
+}
+
+VH_INLINE void vh_used_put(
+	const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t, const bool packed)
+{
+	uint64_t was = packed ? __atomic_load_n(vh_packed_word(vq, u->at.at), __ATOMIC_RELAXED) : 0;
+
+	vh_used_put_over(vq, u, t, was, packed);
+}
+
+/* Packed: what whoever takes the ring over must know of a round; flags: 0 or VH_RECORD_SENT. */
+VH_INLINE void vh_record_round(
+	const struct vh_vq *vq, struct vh_place from, struct vh_place to, const uint64_t flags)
+{
+	__atomic_store_n(&vq->record->last, vh_place_bits(from) | (uint64_t)vh_place_bits(to) << 16 | flags,
+		__ATOMIC_RELAXED);
+	/* As in vh_used_put_over(). */
+	__atomic_signal_fence(__ATOMIC_RELEASE);
 }
 
 /*

@@ -225,9 +225,10 @@ VH_INLINE void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p
 /*
  * The buffer at *place, if it is the common case: one, writable, large enough.
  * Return: where header and frame go, or NULL for everything else (also faults: the general path finds them).
+ * *was: for vh_used_put_over().
  */
-VH_INLINE uint8_t *simple_buffer(
-	const struct vh_vq *vq, struct vh_place place, uint32_t need, struct vh_taken *t, const bool packed)
+VH_INLINE uint8_t *simple_buffer(const struct vh_vq *vq, struct vh_place place, uint32_t need,
+	struct vh_taken *t, uint64_t *was, const bool packed)
 {
 	uint64_t addr;
 	uint32_t len;
@@ -242,10 +243,13 @@ VH_INLINE uint8_t *simple_buffer(
 			    (d.flags & (VH_DESC_NEXT | VH_DESC_WRITE | VH_DESC_INDIRECT)) != VH_DESC_WRITE))
 			return NULL;
 		t->id = d.id;
+		*was = (uint64_t)d.flags << 48 | (uint64_t)d.id << 32 | d.len;
 		addr = d.addr;
 		len = d.len;
 	} else {
 		struct vh_desc d;
+
+		*was = 0;
 
 		t->id = vh_split_head(vq, place.at);
 		if (vh_unlikely(t->id >= vq->size))
@@ -280,15 +284,16 @@ VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_
 	for (ready = 0; ready < n; ready++) {
 		uint32_t need = r->vq->hdr_len + r->batch->frame[which[ready]].total;
 		struct vh_taken t;
+		uint64_t was;
 
-		dst[ready] = simple_buffer(r->vq, place, need, &t, packed);
+		dst[ready] = simple_buffer(r->vq, place, need, &t, &was, packed);
 		if (vh_unlikely(dst[ready] == NULL))
 			break;
 		/* A short frame lies on up to two lines; its header is often at the end of another. */
 		vh_prefetch_write(dst[ready] + r->vq->hdr_len);
 		vh_prefetch_write(dst[ready] + r->vq->hdr_len + VH_CACHE_LINE - 1);
 		vh_prefetch(dst[ready]);
-		vh_used_put(r->vq, &r->used, t, packed);
+		vh_used_put_over(r->vq, &r->used, t, was, packed);
 		vh_advance(r->vq, &place, 1, packed);
 	}
 	r->place = place;

@@ -105,6 +105,7 @@ static __attribute__((noinline)) int take_any(struct vh_vq *vq, struct vh_batch 
 	}
 	b->head[b->chains] = taken.id;
 	b->descs[b->chains] = taken.descs;
+	b->further += taken.descs - 1U;
 	if (fault == VH_CHAIN_OK && frame_of_segments(vq, b, n, own)) {
 		*bytes += b->frame[b->frames].total;
 		b->frames++;
@@ -203,7 +204,7 @@ VH_INLINE void collect(struct vh_vq *vq, struct vh_batch *b, struct vh_counters 
 	int more = 1;
 
 	b->frames = b->chains = b->segs = b->offloads = 0;
-	b->walked = 0;
+	b->walked = b->further = 0;
 	b->bad = 0;
 	if (!packed) {
 		n = split_heads(vq, b, &offered);
@@ -242,6 +243,23 @@ void vh_txq_collect(struct vh_vq *vq, struct vh_batch *b, struct vh_counters *ow
 		collect(vq, b, own, false);
 }
 
+/* Packed: 1 to the ring's size of chains, of one entry each; VH_RECORD_SENT in ring_record.h. */
+VH_INLINE void complete_singles(struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own)
+{
+	struct vh_place from = vh_used_place(vq), p = from;
+	struct vh_used_list used = {.at = from, .n = b->chains, .first_at = from.at, .recorded = true};
+
+	vh_advance(vq, &used.at, b->chains, true);
+	vh_record_round(vq, from, used.at, VH_RECORD_SENT);
+	used.first = vh_packed_used((struct vh_taken){.id = b->head[0]}, from.wrap);
+	for (uint16_t i = 1; i < b->chains; i++) {
+		vh_advance(vq, &p, 1, true);
+		__atomic_store_n(vh_packed_word(vq, p.at),
+			vh_packed_used((struct vh_taken){.id = b->head[i]}, p.wrap), __ATOMIC_RELAXED);
+	}
+	vh_used_publish(vq, &used, 0, own);
+}
+
 VH_INLINE void complete(
 	struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own, const bool packed)
 {
@@ -259,8 +277,10 @@ VH_INLINE void complete(
 
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own)
 {
-	if (vq->packed)
-		complete(vq, b, own, true);
-	else
+	if (!vq->packed)
 		complete(vq, b, own, false);
+	else if (vh_likely(b->further == 0 && b->chains <= vq->size && b->chains > 0))
+		complete_singles(vq, b, own);
+	else
+		complete(vq, b, own, true);
 }

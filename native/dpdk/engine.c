@@ -33,9 +33,9 @@ static void *aligned(size_t size)
 }
 
 /* What stands between front ends and everything else. Return: 0, or a negative errno. */
-static int start_guards(void)
+static int start_guards(int descriptors)
 {
-	int error = vh_relay_start();
+	int error = vh_relay_start(descriptors);
 
 	if (error == 0)
 		error = vh_call_guard_start();
@@ -88,7 +88,7 @@ int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
 	vh_engine.sw->linger_ticks = VH_LINGER_US * vh_workers_ticks_per_us();
 	if (vh_workers_start(vh_engine.sw, &workers, error, n) != 0)
 		return -1;
-	result = start_guards();
+	result = start_guards(o->descriptors);
 	if (result != 0) {
 		snprintf(error, n, "the guards against hostile front ends: %s", strerror(-result));
 		vh_workers_stop();
@@ -360,6 +360,8 @@ int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n
 	}
 	assign_workers(s);
 	s->port->vlan = o->vlan;
+	s->port->forward_reserved = o->forward_reserved;
+	vh_mac_limit(&vh_engine.sw->macs, id, o->mac_limit);
 	set_session(id, s);
 	note_rules();
 	__atomic_store_n(&vh_engine.sw->port[id], s->port, __ATOMIC_RELEASE);
@@ -385,6 +387,13 @@ int vh_engine_remove_port(uint16_t id)
 	vh_session_close(s);
 	withdraw(id);
 	return 0;
+}
+
+int vh_engine_listen_again(uint16_t id)
+{
+	struct vh_session *s = id < VH_MAX_PORTS ? vh_engine.session[id] : NULL;
+
+	return s == NULL ? -ENOENT : vh_session_listen_again(s);
 }
 
 bool vh_engine_port(uint16_t id, struct vh_port_info *out)

@@ -23,6 +23,7 @@ struct vh_engine_options {
 	uint32_t retry_times;	 /* towards a full guest; 0 = drop at once */
 	uint32_t retry_delay_us; /* between tries */
 	bool isolate;		 /* guests reach each other by way of the uplinks only */
+	int descriptors;	 /* front ends get descriptors below this one (relay.h) */
 	struct vh_direct_options direct;
 	const char *instruction_set; /* the newest data path to use, or NULL */
 };
@@ -53,6 +54,9 @@ int vh_engine_add_port(const struct vh_session_options *options, char *error, si
 
 /* Return: 0, or -ENOENT. */
 int vh_engine_remove_port(uint16_t id);
+
+/* Makes the port's socket anew where its name is gone (session.h). Return: 0, or a negative errno. */
+int vh_engine_listen_again(uint16_t id);
 
 /* Return: the uplink's port number, from VH_MAX_PORTS on, or a negative errno with the reason in `error`. */
 int vh_engine_add_uplink(const struct vh_uplink_options *options, char *error, size_t n);

@@ -240,6 +240,11 @@ static const char *unfit(const struct vh_feed *f, const struct vh_port *to)
 		return "it puts long frames into several buffers";
 	if (to->rx[0].in_order)
 		return "its driver wants its buffers back in the order in which it offers them";
+	/* See core/ring_record.h. */
+	if (to->rx[0].packed)
+		return "its rings are packed, which are found again after a restart only while buffers go "
+		       "back "
+		       "in their order";
 	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1)
 		return "it has several queues";
 	return NULL;

@@ -20,6 +20,7 @@ static struct {
 	bool running; /* the thread exists; control side only */
 	bool stop;
 	int epoll_fd, wake_fd;
+	int descriptors;
 	struct relay relay[VH_MAX_PORTS];
 	void (*check)(void);
 	uint32_t check_ms;
@@ -112,12 +113,13 @@ static void *loop(void *arg)
 	return NULL;
 }
 
-int vh_relay_start(void)
+int vh_relay_start(int descriptors)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data.u64 = WAKE};
 	int error = 0;
 
 	hub.stop = false;
+	hub.descriptors = descriptors;
 	hub.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	hub.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (hub.epoll_fd < 0 || hub.wake_fd < 0 ||
@@ -157,7 +159,7 @@ int vh_relay_open(const struct vh_relay_options *o)
 	int error;
 
 	pthread_mutex_lock(&hub.lock);
-	error = vh_relay_port_init(r, o, hub.epoll_fd);
+	error = vh_relay_port_init(r, o, hub.epoll_fd, hub.descriptors);
 	__atomic_store_n(&condemned[o->port].why, NULL, __ATOMIC_RELAXED);
 	if (error == 0) {
 		r->open = true;
@@ -167,6 +169,20 @@ int vh_relay_open(const struct vh_relay_options *o)
 		close(r->library_fd);
 	}
 	pthread_mutex_unlock(&hub.lock);
+	return error;
+}
+
+int vh_relay_listen(uint16_t port, int listen_fd)
+{
+	struct relay *r = &hub.relay[port];
+	int error = -ENOENT;
+
+	pthread_mutex_lock(&hub.lock);
+	if (r->open)
+		error = vh_relay_port_listen(r, listen_fd);
+	pthread_mutex_unlock(&hub.lock);
+	if (error != 0)
+		close(listen_fd);
 	return error;
 }
 

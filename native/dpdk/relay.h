@@ -25,7 +25,7 @@
 #ifndef VH_DPDK_RELAY_H
 #define VH_DPDK_RELAY_H
 
-#include "gate.h"
+#include "records.h"
 #include "../core/iotlb.h"
 
 /* A message that has begun must be complete within this time. */
@@ -49,16 +49,28 @@ struct vh_relay_options {
 	uint32_t rings;
 	uint64_t features, protocol_features; /* offered */
 	struct vh_iotlb *iotlb;		      /* whose misses are to be asked for */
+	struct vh_records *records;	      /* whose places the front end may be told */
 	int listen_fd;			      /* front ends connect here; the relay's from now on */
 	int library_fd;			      /* O_PATH of librte_vhost's socket; the relay's from now on */
 };
 
-/* Starts and ends the thread. Return: 0, or a negative errno. */
-int vh_relay_start(void);
+/*
+ * Starts and ends the thread. What front ends connect with and send gets descriptors below `descriptors`; the
+ * rest of what the process may open is kept for the process itself, and a front end that needs more is turned
+ * away. The kernel always gives the lowest number that is free, so the number alone tells how many are taken.
+ * Return: 0, or a negative errno.
+ */
+int vh_relay_start(int descriptors);
 void vh_relay_stop(void);
 
 /* Lets front ends in. Return: 0, or a negative errno (then the descriptors are closed). */
 int vh_relay_open(const struct vh_relay_options *o);
+
+/*
+ * From now on front ends connect to this socket, the relay's from now on; a connection that there is goes on.
+ * Return: 0, or a negative errno (then the descriptor is closed, and everything is as before).
+ */
+int vh_relay_listen(uint16_t port, int listen_fd);
 
 /* Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given. */
 void vh_relay_close(uint16_t port);

@@ -16,6 +16,9 @@
 #define SAID 2
 #define SAID_BURST 16
 
+static const char no_descriptors[] =
+	"no descriptor is left for it: the limit of open files is too low (ulimit -n, LimitNOFILE=)";
+
 uint64_t vh_relay_now(void)
 {
 	struct timespec t;
@@ -200,6 +203,15 @@ static int64_t price(uint32_t request)
 	return request == VH_VHU_IOTLB_MSG ? 1000 / VH_RELAY_IOTLB_SHARE : 1000;
 }
 
+/* Whether the message brought a descriptor that eats into what the process keeps for itself. */
+static bool uses_reserve(const struct relay *r, const struct vh_mail *mail)
+{
+	for (uint32_t i = 0; i < mail->n_fds; i++)
+		if (mail->fds[i] >= r->descriptors)
+			return true;
+	return false;
+}
+
 /* Reads one message of the front end and asks the gate. Return: whether there is more to do. */
 static bool take_request(struct relay *r)
 {
@@ -220,7 +232,9 @@ static bool take_request(struct relay *r)
 	case VH_MAIL_WHOLE:
 		r->messages.left -= price(r->request.msg.request);
 		r->deadline = 0;
-		why = vh_gate_check(&r->gate, &r->request.msg, r->request.fds, r->request.n_fds);
+		why = uses_reserve(r, &r->request)
+			      ? no_descriptors
+			      : vh_gate_check(&r->gate, &r->request.msg, r->request.fds, r->request.n_fds);
 		break;
 	}
 	if (why != NULL) {
@@ -297,6 +311,9 @@ static bool answer(struct relay *r)
 		end(r);
 		return false;
 	}
+	/* Afterwards, not before: if we are killed in between, the front end knows, or the record does. */
+	if (r->reply.msg.request == VH_VHU_GET_VRING_BASE && r->reply.msg.state.index < r->rings)
+		vh_records_told(r->records, r->reply.msg.state.index);
 	r->deadline = 0;
 	r->answer_due = false;
 	vh_mail_drop(&r->reply);
@@ -336,6 +353,11 @@ static void step(struct relay *r)
 		drain(r);
 }
 
+static bool out_of_files(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
 static void begin(struct relay *r, int front)
 {
 	int back = vh_mail_connect(r->library_fd);
@@ -344,7 +366,8 @@ static void begin(struct relay *r, int front)
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->last = (struct vh_vhu_msg){0};
 	if (back < 0 || watch_new(r, FRONT, front) != 0 || watch_new(r, BACK, back) != 0) {
-		say(r, "a front end: ", "no connection to librte_vhost");
+		say(r, "a front end: ",
+			out_of_files(-back) ? no_descriptors : "no connection to librte_vhost");
 		close(front);
 		if (back >= 0)
 			close(back);
@@ -380,11 +403,20 @@ static void welcome(struct relay *r)
 		return;
 	fd = accept4(r->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno != EAGAIN && errno != ECONNABORTED)
+		int error = errno;
+
+		if (out_of_files(error))
+			say(r, "a front end: ", no_descriptors);
+		if (error != EAGAIN && error != ECONNABORTED)
 			r->shut_until = now + 100;
 		return;
 	}
 	r->connections.left -= 1000;
+	if (fd >= r->descriptors) {
+		say(r, "a front end: ", no_descriptors);
+		close(fd);
+		return;
+	}
 	if (r->state == IDLE) {
 		begin(r, fd);
 		return;
@@ -458,13 +490,30 @@ int vh_relay_port_time(struct relay *r, int timeout)
 	return timeout;
 }
 
-int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int epoll_fd)
+int vh_relay_port_listen(struct relay *r, int listen_fd)
+{
+	uint32_t interest = r->interest[LISTEN];
+	int error = watch_new(r, LISTEN, listen_fd);
+
+	if (error != 0) {
+		r->interest[LISTEN] = interest;
+		return error;
+	}
+	close(r->listen_fd);
+	r->listen_fd = listen_fd;
+	vh_relay_port_rearm(r);
+	return 0;
+}
+
+int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int epoll_fd, int descriptors)
 {
 	*r = (struct relay){.epoll_fd = epoll_fd,
+		.descriptors = descriptors,
 		.port = o->port,
 		.rings = o->rings,
 		.features = o->features,
 		.protocol_features = o->protocol_features,
+		.records = o->records,
 		.listen_fd = o->listen_fd,
 		.library_fd = o->library_fd,
 		.front = -1,

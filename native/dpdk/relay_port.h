@@ -18,9 +18,11 @@ enum end { LISTEN, FRONT, BACK };
 struct relay {
 	bool open; /* known to the relay */
 	int epoll_fd;
+	int descriptors; /* those of front ends are below this one */
 	uint16_t port;
 	uint32_t rings;
 	uint64_t features, protocol_features;
+	struct vh_records *records;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
 	int listen_fd, library_fd, front, back;
@@ -44,7 +46,10 @@ struct relay {
 };
 
 /* Makes the port known; its connections start with vh_relay_port_rearm(). Return: 0, or a negative errno. */
-int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int epoll_fd);
+int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int epoll_fd, int descriptors);
+
+/* Lets front ends in by another socket. Return: 0, or a negative errno with everything as before. */
+int vh_relay_port_listen(struct relay *r, int listen_fd);
 
 /* Tells epoll what the port waits for. A hang-up is always told. */
 void vh_relay_port_rearm(struct relay *r);

@@ -176,6 +176,19 @@ static bool find_ring(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
 	return false;
 }
 
+/* Return: NULL when there is no memory. */
+static struct vh_ring_record *record_of(struct vh_session *s, uint32_t i, uint32_t size)
+{
+	int error;
+	struct vh_ring_record *record = vh_records_of(&s->records, i, size, &error);
+
+	if (error != 0)
+		vh_events_say(VH_EVENT_REFUSED, s->port->id,
+			"ring %u: %s: %s; its guest will not find it again after a restart of the switch", i,
+			s->records.path, strerror(-error));
+	return record;
+}
+
 static bool start_ring(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
@@ -200,6 +213,9 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 		close(c.call_fd);
 		c.call_fd = -1;
 	}
+	c.rejoin = !r->placed_here;
+	if ((s->features & VH_F_RING_PACKED) != 0)
+		c.record = record_of(s, i, v.size);
 	why = vh_vq_setup(vq, &c);
 	if (why != NULL) {
 		refuse(s, i, why);
@@ -210,6 +226,7 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 		return false;
 	}
 	r->refused = NULL;
+	r->placed_here = true;
 	r->size = (uint16_t)v.size;
 	r->call_fd = c.call_fd;
 	r->kick_fd = vh_ring_is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
@@ -250,6 +267,14 @@ void vh_rings_resume(struct vh_session *s)
 		return;
 	s->features |= vh_session_iommu_features(&s->iommu);
 	vh_rings_start(s);
+}
+
+void vh_rings_base(struct vh_session *s, uint32_t ring)
+{
+	/* What it says while we serve the ring is news, whatever it said before. */
+	if (s->ring[ring].placed_here)
+		vh_records_told(&s->records, ring);
+	s->ring[ring].placed_here = false;
 }
 
 void vh_rings_lift(struct vh_session *s, uint32_t ring)

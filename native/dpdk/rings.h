@@ -26,6 +26,9 @@ void vh_rings_pause(struct vh_session *s);
 /* Starts every queue that the library says is ready, from the library's present state. */
 void vh_rings_resume(struct vh_session *s);
 
+/* The front end says a ring's position. */
+void vh_rings_base(struct vh_session *s, uint32_t ring);
+
 /* Starts those of them that do not run, while others may. */
 void vh_rings_start(struct vh_session *s);
 

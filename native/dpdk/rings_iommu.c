@@ -28,8 +28,11 @@ static void go_on(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
 	struct vh_vq *vq = vh_ring_queue(s, i);
-	struct vh_vq_config c = {
-		.mem = &s->mem, .features = s->features, .size = r->size, .call_fd = r->call_fd};
+	struct vh_vq_config c = {.mem = &s->mem,
+		.features = s->features,
+		.size = r->size,
+		.record = vq->record,
+		.call_fd = r->call_fd};
 	const char *why;
 
 	if (vh_session_iommu_ring(&s->iommu, i, &c) != VH_IOTLB_HIT)

@@ -92,6 +92,8 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		vh_rings_pause(s);
+		if (msg->request == VH_VHU_SET_VRING_BASE)
+			vh_rings_base(s, msg->state.index);
 		/* When the library fails it has no memory table left, and does not tell. */
 		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 			vh_sigbus_forget(s->port->id);
@@ -153,7 +155,7 @@ static void on_disconnection(int vid)
 	vh_session_log_forget(&s->log, s->port->id);
 	vh_session_iommu_forget(&s->iommu);
 	for (int i = 0; i < VH_MAX_RINGS; i++)
-		s->ring[i].wanted = false;
+		s->ring[i].wanted = s->ring[i].placed_here = false;
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
 	/* Last: the next front end may come. */
@@ -278,6 +280,25 @@ static int listen_at(const char *path)
 	return -error;
 }
 
+/* Gives this thread a umask of its own that leaves files without any permission. Return: false with
+ * st->error. */
+static bool mask_all(struct start *st)
+{
+	/* The umask belongs to the process; a thread gets its own only this way. */
+	if (unshare(CLONE_FS) != 0) {
+		st->error = -errno;
+		return false;
+	}
+	umask(0777);
+	return true;
+}
+
+static void listen_by_name(struct start *st)
+{
+	st->listen_fd = listen_at(st->path);
+	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+}
+
 /*
  * Lets the library listen, takes the name away from its socket and puts the relay's in its place, all with a
  * umask that leaves sockets without any permission. The library removes the name at its end, whosever it is.
@@ -287,12 +308,8 @@ static void *start_closed(void *arg)
 	struct start *st = arg;
 	char self[40];
 
-	/* The umask belongs to the process; a thread gets its own only this way. */
-	if (unshare(CLONE_FS) != 0) {
-		st->error = -errno;
+	if (!mask_all(st))
 		return NULL;
-	}
-	umask(0777);
 	if (rte_vhost_driver_start(st->path) != 0) {
 		st->error = -EIO;
 		return NULL;
@@ -309,25 +326,48 @@ static void *start_closed(void *arg)
 		st->error = -errno;
 		return NULL;
 	}
-	st->listen_fd = listen_at(st->path);
-	st->error = st->listen_fd < 0 ? st->listen_fd : 0;
+	listen_by_name(st);
 	return NULL;
 }
 
-/* Nobody can connect before the socket has the owner and mode that were asked for. */
+/* As start_closed(), for a port that the library knows. */
+static void *listen_closed(void *arg)
+{
+	struct start *st = arg;
+
+	if (mask_all(st))
+		listen_by_name(st);
+	return NULL;
+}
+
+/*
+ * Runs `work` on a thread of its own, and opens the socket that it made. Nobody can connect before that has
+ * the owner and mode that were asked for.
+ */
+static int make_socket(struct vh_session *s, struct start *st, void *(*work)(void *))
+{
+	struct stat made;
+	pthread_t thread;
+	int error = -pthread_create(&thread, NULL, work, st);
+
+	if (error != 0)
+		return error;
+	pthread_join(thread, NULL);
+	if (st->error != 0)
+		return st->error;
+	if (lstat(s->path, &made) != 0 ||
+		(s->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)s->socket_gid) != 0) ||
+		chmod(s->path, s->socket_mode) != 0)
+		return -errno;
+	s->inode = made.st_ino;
+	return 0;
+}
+
 static int start(struct vh_session *s, const struct vh_session_options *o)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
-	pthread_t thread;
-	int error = -pthread_create(&thread, NULL, start_closed, &st);
+	int error = make_socket(s, &st, start_closed);
 
-	if (error == 0) {
-		pthread_join(thread, NULL);
-		error = st.error;
-	}
-	if (error == 0 && ((o->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)o->socket_gid) != 0) ||
-				  chmod(s->path, o->socket_mode) != 0))
-		error = -errno;
 	if (error != 0) {
 		if (st.library_fd >= 0)
 			close(st.library_fd);
@@ -340,17 +380,60 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 		.features = offered_features(o),
 		.protocol_features = OFFERED_PROTOCOL,
 		.iotlb = s->iommu.iotlb,
+		.records = &s->records,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
 
+/*
+ * Not by rte_vhost_driver_set_features(): after that the library takes a device for ready only when all of
+ * its rings are, and a driver starts with the first pair and may never use another (virtio 1.2, 5.1.6.5.5).
+ * As it is after registration, the first pair is enough; of the other rings it tells one by one.
+ */
+static int offer(const char *path, uint64_t features)
+{
+	int result = rte_vhost_driver_disable_features(path, ~features);
+
+	return result != 0 ? result : rte_vhost_driver_enable_features(path, features);
+}
+
 static int configure(const struct vh_session *s, const struct vh_session_options *o)
 {
-	if (rte_vhost_driver_set_features(s->path, offered_features(o)) != 0 ||
+	if (offer(s->path, offered_features(o)) != 0 ||
 		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
 	return 0;
+}
+
+int vh_session_listen_again(struct vh_session *s)
+{
+	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
+	int error = make_socket(s, &st, listen_closed);
+
+	if (error == 0)
+		return vh_relay_listen(s->port->id, st.listen_fd);
+	if (st.listen_fd >= 0)
+		close(st.listen_fd);
+	return error;
+}
+
+/*
+ * librte_vhost removes the socket's name at its end, whatever has it by now. Somebody else's file gets a
+ * second name for that long.
+ */
+static void forget_at_library(struct vh_session *s)
+{
+	char aside[VH_MAX_SOCKET_PATH + 8];
+	struct stat named;
+	bool foreign;
+
+	snprintf(aside, sizeof(aside), "%s.kept", s->path);
+	foreign = s->inode != 0 && lstat(s->path, &named) == 0 && named.st_ino != s->inode &&
+		  link(s->path, aside) == 0;
+	rte_vhost_driver_unregister(s->path);
+	if (foreign)
+		(void)!rename(aside, s->path);
 }
 
 int vh_session_open(struct vh_session *s, const struct vh_session_options *o, char *error, size_t n)
@@ -363,6 +446,9 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
+	s->socket_mode = o->socket_mode;
+	s->socket_gid = o->socket_gid;
+	snprintf(s->records.path, sizeof(s->records.path), "%s", o->records);
 	if (vh_session_iommu_init(&s->iommu, &s->mem) != 0) {
 		snprintf(error, n, "%s: out of memory", s->path);
 		return -ENOMEM;
@@ -389,10 +475,16 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
+	bool connected;
+
+	pthread_mutex_lock(&s->lock);
+	connected = s->vid >= 0;
+	pthread_mutex_unlock(&s->lock);
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	vh_relay_close(s->port->id);
-	rte_vhost_driver_unregister(s->path);
+	forget_at_library(s);
 	vh_sigbus_forget(s->port->id);
+	vh_records_close(&s->records, connected);
 	pthread_mutex_destroy(&s->lock);
 	vh_session_iommu_free(&s->iommu);
 }

@@ -26,6 +26,8 @@
 #define VH_DPDK_SESSION_H
 
 #include <pthread.h>
+#include <sys/types.h>
+#include "records.h"
 #include "session_iommu.h"
 #include "session_log.h"
 #include "../core/switch.h"
@@ -38,6 +40,7 @@ struct vh_ring {
 	bool wanted;	      /* the library says that the ring is ready and enabled */
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
+	bool placed_here;     /* its position is of this connection, and so the library's own */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
 	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
@@ -48,6 +51,9 @@ struct vh_ring {
 struct vh_session {
 	char name[VH_MAX_NAME];
 	char path[VH_MAX_SOCKET_PATH + 1];
+	unsigned int socket_mode;
+	int socket_gid;
+	ino_t inode; /* of the socket by that name, as long as it is ours */
 	struct vh_switch *sw;
 	struct vh_port *port;
 	pthread_mutex_t lock;
@@ -61,13 +67,17 @@ struct vh_session {
 	struct vh_session_log log;
 	struct vh_session_iommu iommu;
 	struct vh_ring ring[VH_MAX_RINGS];
+	struct vh_records records; /* of packed rings */
 };
 
 struct vh_session_options {
 	const char *name, *path;
+	const char *records; /* the file for positions of packed rings */
 	uint16_t pairs;
-	bool mergeable; /* offer mergeable receive buffers */
-	bool offloads;	/* offer checksum and TSO */
+	bool mergeable;	       /* offer mergeable receive buffers */
+	bool offloads;	       /* offer checksum and TSO */
+	bool forward_reserved; /* vh_port.forward_reserved */
+	uint16_t mac_limit;    /* vh_mac_limit() */
 	struct vh_vlan vlan;
 	unsigned int socket_mode;
 	int socket_gid;
@@ -79,7 +89,14 @@ struct vh_session_options {
  */
 int vh_session_open(struct vh_session *s, const struct vh_session_options *o, char *error, size_t n);
 
-/* Ends the connection, removes the socket. Afterwards no callback uses the session. */
+/*
+ * Makes a socket by the session's name where that is gone, with owner and mode as before; a connected front
+ * end notices nothing. Return: 0, or a negative errno (-EADDRINUSE: somebody else's file has the name).
+ */
+int vh_session_listen_again(struct vh_session *s);
+
+/* Ends the connection, removes the socket, but not what somebody else has put in its place. Afterwards no
+ * callback uses the session. */
 void vh_session_close(struct vh_session *s);
 
 /* Finds the session of a socket path; given by the owner of the port table, callable from any thread. */

@@ -355,6 +355,7 @@ struct vh_uplink *vh_uplink_open(
 	memset(u, 0, size);
 	u->port.id = id;
 	u->port.flood_strays = o->flood_strays;
+	u->port.forward_reserved = o->forward_reserved;
 	u->port.uplink = &vh_uplink_ops;
 	snprintf(u->name, sizeof(u->name), "%s", o->name);
 	snprintf(u->device, sizeof(u->device), "%s", o->device);

@@ -89,10 +89,12 @@ static void odd_setup(struct input *in)
 		.features = (uint64_t)(in_u8(in) & 0xf0) << 25 | (uint64_t)(in_u8(in) & 13) << 32 | offloads |
 			    VH_F_MRG_RXBUF,
 		.mem = &g->mem,
+		.record = q->record,
 		.last_avail = in_u16(in),
 		.last_used = in_u16(in),
 		.call_fd = q->call_fd};
 
+	c.rejoin = (c.last_used & 2) != 0;
 	switch (in_u8(in) % 8) {
 	case 0:
 		c.desc = g->region[0] + GUEST_REGION_SIZE - in_u16(in);

@@ -79,14 +79,26 @@ bool is_option(const char *arg, const char *name)
 }
 
 /*
- * Whether a -netdev may be one of ours. Says yes too often rather than too rarely, since only the planner
- * reads a netdev properly: any tap that mentions vhost, and JSON that hides its words behind escapes.
+ * Whether an option may ask for a tap with vhost. Says yes too often rather than too rarely, since only the
+ * planner reads it properly: any tap that mentions vhost, JSON that hides its words behind escapes, and files
+ * that QEMU reads. A unit test has planner and launcher agree about every spelling.
  */
-static bool may_be_ours(const char *netdev)
+static bool may_be_ours(const char *option, const char *value)
 {
-	if (*netdev == '{' && strchr(netdev, '\\'))
+	static const char *const taps[] = {"netdev", "nic", "net"};
+
+	if (is_option(option, "readconfig"))
 		return true;
-	return strstr(netdev, "tap") && strstr(netdev, "vhost");
+	if (is_option(option, "set"))
+		return strstr(value, "vhost");
+	for (size_t i = 0; i < sizeof(taps) / sizeof(*taps); i++) {
+		if (!is_option(option, taps[i]))
+			continue;
+		if (*value == '{' && strchr(value, '\\'))
+			return true;
+		return strstr(value, "tap") && strstr(value, "vhost");
+	}
+	return false;
 }
 
 static bool needs_plan(const struct call *call)
@@ -94,7 +106,7 @@ static bool needs_plan(const struct call *call)
 	if (call->config.concerns_all)
 		return true;
 	for (size_t i = 0; i + 1 < call->count; i++)
-		if (is_option(call->args[i], "netdev") && may_be_ours(call->args[i + 1]))
+		if (may_be_ours(call->args[i], call->args[i + 1]))
 			return true;
 	return false;
 }

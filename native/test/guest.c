@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static uint32_t aligned(uint32_t bytes)
@@ -24,6 +25,8 @@ static void make_queue(struct guest *g, struct guest_queue *q, uint32_t size, ui
 	q->free_id = calloc(size, sizeof(*q->free_id));
 	q->in_flight = calloc(size, sizeof(*q->in_flight));
 	q->chain = calloc(size, sizeof(*q->chain));
+	q->record = mmap(NULL, sizeof(*q->record), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(q->record != MAP_FAILED);
 	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	REQUIRE(q->call_fd >= 0);
 	guest_reset_queue(g, q);
@@ -75,6 +78,7 @@ static void free_queue(struct guest *g, struct guest_queue *q)
 	free(q->free_id);
 	free(q->in_flight);
 	free(q->chain);
+	munmap(q->record, sizeof(*q->record));
 	close(q->call_fd);
 }
 
@@ -89,18 +93,24 @@ void guest_free(struct guest *g)
 	free(g);
 }
 
-const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq)
+struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, uint64_t at)
 {
-	struct vh_vq_config c = {.desc = q->desc,
+	return (struct vh_vq_config){.desc = q->desc,
 		.avail = q->avail,
 		.used = q->used,
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
 		.space = g->space,
-		.last_avail = guest_place(q, q->used_n),
-		.last_used = guest_place(q, q->used_n),
+		.record = q->record,
+		.last_avail = guest_place(q, at),
+		.last_used = guest_place(q, at),
 		.call_fd = q->call_fd};
+}
+
+const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq)
+{
+	const struct vh_vq_config c = guest_queue_config(g, q, q->used_n);
 
 	return vh_vq_setup(vq, &c);
 }

@@ -15,6 +15,7 @@
 #ifndef VH_TEST_GUEST_H
 #define VH_TEST_GUEST_H
 
+#include "../core/ring_record.h"
 #include "../core/virtq.h"
 #include "check.h"
 
@@ -89,8 +90,9 @@ struct guest_queue {
 	uint32_t n_ids, first_id;
 	uint16_t *free_id; /* descriptors (split) or buffer ids (packed) */
 	struct rng rng;
-	struct guest_chain *chain; /* by head (split) or buffer id (packed) */
-	int call_fd;		   /* eventfd */
+	struct guest_chain *chain;     /* by head (split) or buffer id (packed) */
+	struct vh_ring_record *record; /* the device's; packed */
+	int call_fd;		       /* eventfd */
 };
 
 /* Free buffers of one size. */
@@ -145,6 +147,8 @@ void guest_read(const struct guest *g, uint64_t gpa, void *to, uint32_t len);
 /* guest.c: a guest, its queues, and the chains that its driver makes. */
 struct guest *guest_new(const struct guest_config *config);
 void guest_free(struct guest *g);
+/* A device's queue on top of `q`, from ring entry `at` on: for vh_vq_setup(). */
+struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, uint64_t at);
 /* The device's queue on top of `q`, from the driver's current positions. Return: vh_vq_setup()'s answer. */
 const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq);
 /* The driver starts anew with the guest's features: all chains and positions forgotten, rings as new. */

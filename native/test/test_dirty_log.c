@@ -236,20 +236,13 @@ void test_dirty_log_setup(void)
 	struct guest_queue *q = &g->rx[0];
 	static uint8_t bitmap[LOG_BYTES];
 	struct vh_vq_log log = {.log = {.bitmap = bitmap, .bytes = LOG_BYTES}};
-	struct vh_vq_config c = {.desc = q->desc,
-		.avail = q->avail,
-		.used = q->used,
-		.size = q->size,
-		.features = g->config.features,
-		.mem = &g->mem,
-		.last_avail = guest_place(q, q->used_n),
-		.last_used = guest_place(q, q->used_n),
-		.log = &log,
-		.call_fd = -1};
+	struct vh_vq_config c = guest_queue_config(g, q, q->used_n);
 	/* What a used ring needs that ends with the log's last page. */
 	uint64_t used = on_packed() ? 4 : 4 + 8 * (uint64_t)q->size + 2, end = GUEST_HIGH + GUEST_REGION_SIZE;
 	static struct vh_vq vq;
 
+	c.log = &log;
+	c.call_fd = -1;
 	log.memory = log.used_ring = true;
 	log.used = end - used;
 	REQUIRE(vh_vq_setup(&vq, &c) == NULL);

@@ -134,6 +134,8 @@ void test_hostile_packed_longest(void)
 
 	for (uint32_t i = 0; i < 5; i++) {
 		offer_chain(tx, VH_MAX_CHAIN, false, false);
+		/* Its source, of which the first byte is the eighth buffer. */
+		*guest_at(r->guest[0], 0x300000 + 7 * 64) = 2;
 		REQUIRE_EQ(rig_poll(r, 0, 1), 1);
 		REQUIRE(guest_used(tx, &e));
 		REQUIRE(e.id == 0xcafe && e.len == 0);

@@ -14,6 +14,7 @@ static struct vh_vq_config good(void)
 		.size = 256,
 		.features = VH_F_EVENT_IDX,
 		.mem = &g->mem,
+		.record = g->tx[0].record,
 		.last_avail = 7,
 		.last_used = 8,
 		.call_fd = -1};

@@ -26,6 +26,8 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(iova_hostile, false, ALL)                                                                          \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
+	X(mac_share, false, NONE)                                                                            \
+	X(mac_share_of_uplink, false, NONE)                                                                  \
 	X(mac_random_model, false, NONE)                                                                     \
 	X(mac_readers_and_writers, true, NONE)                                                               \
 	X(copy_exact, false, NONE)                                                                           \
@@ -60,6 +62,9 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(linger_event_index, false, SPLIT)                                                                  \
 	X(linger_stop, false, SPLIT)                                                                         \
 	X(switch_learns_and_floods, false, NONE)                                                             \
+	X(addresses_reserved, false, NONE)                                                                   \
+	X(addresses_sources, false, NONE)                                                                    \
+	X(addresses_mixed, false, ALL)                                                                       \
 	X(switch_moves, false, NONE)                                                                         \
 	X(switch_vlans, false, NONE)                                                                         \
 	X(switch_short_first_segment, false, ALL)                                                            \
@@ -132,6 +137,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_tx_ring, false, SPLIT)                                                                     \
 	X(hostile_rx_descriptors, false, ALL)                                                                \
 	X(hostile_rx_ring, false, SPLIT)                                                                     \
+	X(restart_at_every_store, false, PACKED)                                                             \
+	X(hostile_take_over, false, PACKED)                                                                  \
+	X(records_outlive_the_process, false, NONE)                                                          \
+	X(records_of_another_kind, false, NONE)                                                              \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \
 	X(hostile_packed_forged_flags, false, PACKED)                                                        \

@@ -20,6 +20,8 @@ export interface ChangePlan {
   readonly steps: readonly Step[];
   /** Lines below the steps. */
   readonly notes?: readonly string[];
+  /** What is said where no step has anything to do. */
+  readonly idle?: string;
   /** For `--json`, beside the steps. */
   readonly fields?: Readonly<Record<string, unknown>>;
 }
@@ -47,7 +49,7 @@ function show({ context, flags }: ChangeCommand, lines: readonly string[]): void
 /** `after`: what the user has to know or to do yet, once these steps are done. */
 export async function runChange(
   command: ChangeCommand,
-  { steps, notes = [], fields = {} }: ChangePlan,
+  { steps, notes = [], fields = {}, idle = 'nothing to do' }: ChangePlan,
   after: (done: readonly string[]) => Promise<readonly string[]>,
 ): Promise<void> {
   const { context, host, what, flags } = command;
@@ -61,7 +63,7 @@ export async function runChange(
     const awaits = await after([]);
     give(command, {
       changed: false,
-      lines: ['nothing to do', ...awaits],
+      lines: [idle, ...awaits],
       fields: { ...fields, steps: reports([]), awaits },
     });
     return;

@@ -6,7 +6,8 @@ import { readAbstraction, rulesFile } from '../libvirt/apparmor-step.js';
 import { accessTrouble, qemuIdentity } from '../libvirt/check-access.js';
 import { findDaemon } from '../libvirt/daemon.js';
 import { WRAPPER } from '../libvirt/install-wrapper.js';
-import { DEFAULT_ACL, allowedDevices } from '../libvirt/qemu-conf-edit.js';
+import { builtinAcl } from '../libvirt/builtin-acl.js';
+import { allowedDevices } from '../libvirt/qemu-conf-edit.js';
 import { QEMU_CONF } from '../libvirt/qemu-conf-step.js';
 import { MODULE } from '../libvirt/selinux-policy.js';
 
@@ -65,7 +66,7 @@ export async function viewLibvirt(
     trouble,
     user: identity.name,
     ...readAcl(conf),
-    defaultDevices: DEFAULT_ACL,
+    defaultDevices: await builtinAcl(look),
     guestDevices,
     kvm: await isDevice(look, '/dev/kvm'),
     denied,

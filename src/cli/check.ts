@@ -12,7 +12,7 @@ import { viewLibvirt } from './check-libvirt.js';
 import { surveyRecords } from './check-records.js';
 import { print, runDirOf } from './client-command.js';
 import type { CliContext } from './context.js';
-import { CheckVerdict } from './exit.js';
+import { Verdict } from './exit.js';
 import { hostBelow } from './parse.js';
 import { withVmOptions } from './vm-options.js';
 import type { VmOptions } from './vm-options.js';
@@ -71,7 +71,7 @@ function summary(checks: readonly Checked[]): { readonly errors: number; readonl
 const many = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 /** Grouped, in the order of the checks; what comes from files and guests is made safe to print. */
-export function checkLines(checks: readonly Checked[]): string[] {
+export function checkLines(checks: readonly Checked[], image: boolean): string[] {
   const lines: string[] = [];
   let group = '';
   for (const check of checks) {
@@ -81,8 +81,10 @@ export function checkLines(checks: readonly Checked[]): string[] {
     if (check.mend !== undefined) lines.push(`${' '.repeat(11)}mend: ${printable(check.mend)}`);
   }
   const { errors, warnings } = summary(checks);
-  const verdict =
-    errors + warnings === 0 ? 'everything is in place' : `${many(errors, 'error')}, ${many(warnings, 'warning')}`;
+  const right = image
+    ? 'nothing to mend in its files; what only a system that runs can tell was not looked at'
+    : 'everything is in place';
+  const verdict = errors + warnings === 0 ? right : `${many(errors, 'error')}, ${many(warnings, 'warning')}`;
   return [...lines, '', verdict];
 }
 
@@ -93,9 +95,9 @@ async function check(context: CliContext, options: HostCheckOptions): Promise<vo
   const look = new Look(await hostBelow(context, options.root));
   const around = await survey(context, options, look);
   const checks = checkHost({ host: await readHostFacts(look), around });
-  print(context, options, { checks, ...summary(checks) }, () => checkLines(checks));
+  print(context, options, { checks, ...summary(checks) }, () => checkLines(checks, options.root !== undefined));
   const { errors, warnings } = summary(checks);
-  if (errors + warnings > 0) throw new CheckVerdict(errors > 0 ? 'error' : 'warning');
+  if (errors + warnings > 0) throw new Verdict(errors > 0 ? 'error' : 'warning');
 }
 
 export function addCheck(program: Command, context: CliContext): void {

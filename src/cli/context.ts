@@ -3,6 +3,7 @@ import type { Host } from '../host.js';
 import type { Talk } from '../log.js';
 import type { Clock } from '../switch/clock.js';
 import type { NativeBinding } from '../switch/surface.js';
+import type { Signal } from './signals.js';
 
 /** What the subcommands are composed of; `main.ts` makes the real one. */
 export interface CliContext {
@@ -23,7 +24,9 @@ export interface CliContext {
   ask: Ask;
   /** Deferred: only a daemon needs the addon. */
   loadBinding(): NativeBinding;
-  onSignal(signal: 'SIGINT' | 'SIGTERM' | 'SIGHUP', handler: () => void): void;
+  onSignal(signal: Signal, handler: () => void): void;
+  /** Node opens its debugger on SIGUSR1 as long as nobody listens to that; what has come of it ends here. */
+  closeDebugger(): void;
   /** From here on whatever this process makes is private until it is opened on purpose. */
   makeFilesPrivate(): void;
   /** Writes one line to an inherited descriptor and closes it. */

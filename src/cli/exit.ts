@@ -2,8 +2,11 @@ import { VhostHostError } from '../errors.js';
 import { describeError } from '../log.js';
 import type { ApiError } from '../switch/schema.js';
 
-/** What a check came to; thrown after it was told, because it is no failure of the command. */
-export class CheckVerdict extends Error {
+/**
+ * What a check came to, or that a part of a set-up is left to the user; thrown after it was told, because it is no
+ * failure of the command.
+ */
+export class Verdict extends Error {
   readonly level: 'error' | 'warning';
 
   constructor(level: 'error' | 'warning') {
@@ -12,10 +15,10 @@ export class CheckVerdict extends Error {
   }
 }
 
-/** The one place that decides the exit code: 0 done, 1 failed, 2 asked for wrongly; of checks, 1 warnings, 2 errors. */
+/** The one place that decides the exit code: 0 done, 1 failed or not all done, 2 asked for wrongly; of checks, 1 warnings, 2 errors. */
 export function exitCodeOf(error: unknown): number {
   if (error === undefined) return 0;
-  if (error instanceof CheckVerdict) return error.level === 'error' ? 2 : 1;
+  if (error instanceof Verdict) return error.level === 'error' ? 2 : 1;
   return error instanceof VhostHostError && error.code === 'USAGE' ? 2 : 1;
 }
 

@@ -1,3 +1,4 @@
+import { close as closeDebugger, url as debuggerUrl } from 'node:inspector';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ask, confirm } from '../hostsetup/prompts.js';
@@ -23,6 +24,9 @@ const context: CliContext = {
   ask,
   loadBinding: () => loadBinding(realHost),
   onSignal: (signal, handler) => void process.on(signal, handler),
+  closeDebugger: () => {
+    if (debuggerUrl() !== undefined) closeDebugger();
+  },
   makeFilesPrivate: () => void process.umask(0o077),
   writeLine: (descriptor, line) =>
     new Promise((resolve) => {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
-import { DevIndex, GuestMac, Transports } from '../switch/schema.js';
+import { DevIndex, GuestMac, MacLimit, Transports } from '../switch/schema.js';
 import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
@@ -73,6 +73,12 @@ function parseMac(text: string): string {
   throw new InvalidArgumentError('It must be the address of one network card.');
 }
 
+function parseMacLimit(text: string): number {
+  const result = MacLimit.safeParse(/^\d{1,7}$/.test(text) ? Number(text) : NaN);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be a whole number from 1 to 16384.');
+}
+
 interface AddOptions extends ClientOptions {
   readonly socket?: string;
   readonly queues?: number;
@@ -81,6 +87,8 @@ interface AddOptions extends ClientOptions {
   readonly devIndex?: number;
   readonly mac?: string;
   readonly vlan?: string;
+  readonly macLimit?: number;
+  readonly forwardReserved?: boolean;
 }
 
 export function addPorts(program: Command, context: CliContext): void {
@@ -100,9 +108,11 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--dev-index <n>', 'number of its device, for cuse (default: the first that is free)', parseDevIndex)
     .option('--mac <address>', "of the guest that it is for (default: found by the guest's name)", parseMac)
     .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
+    .option('--mac-limit <n>', 'addresses that are learned of its guest at a time (default: 2048)', parseMacLimit)
+    .option('--forward-reserved', 'forward what bridges keep to themselves: 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP)')
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads, vlan, transports, devIndex, mac } = options;
+      const { socket, queues, offloads, vlan, transports, devIndex, mac, macLimit, forwardReserved } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
@@ -112,6 +122,8 @@ export function addPorts(program: Command, context: CliContext): void {
         ...(devIndex === undefined ? {} : { devIndex }),
         ...(mac === undefined ? {} : { mac }),
         ...(vlan === undefined ? {} : { vlan }),
+        ...(macLimit === undefined ? {} : { macLimit }),
+        ...(forwardReserved === undefined ? {} : { forwardReserved }),
       });
       print(context, options, port, (answer) => [
         `port ${answer.name} (${answer.id}) listens on ${waysCell(answer).replace(' ', ' and ')}`,

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
 import type { CliContext } from './context.js';
 import { addCheck } from './check.js';
-import { CheckVerdict, errorObject, exitCodeOf } from './exit.js';
+import { Verdict, errorObject, exitCodeOf } from './exit.js';
 import { addLibvirt } from './libvirt.js';
 import { addMacs } from './macs.js';
 import { addPorts } from './ports.js';
@@ -62,7 +62,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     failure = fromCommander(error);
   }
   // A verdict is told in the answer already.
-  if (failure !== undefined && !(failure instanceof CheckVerdict)) {
+  if (failure !== undefined && !(failure instanceof Verdict)) {
     // Looked up by hand: with a mistake in the arguments there are no parsed options to ask.
     if (args.includes('--json')) context.talk.answer(JSON.stringify(errorObject(failure)));
     else await context.talk.fail(failure);

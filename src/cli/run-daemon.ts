@@ -2,6 +2,7 @@ import type { Daemon } from '../switch/daemon.js';
 import type { Settings } from '../switch/settings.js';
 import type { CliContext } from './context.js';
 import { errorObject } from './exit.js';
+import { ENDING, IGNORED, REOPENING } from './signals.js';
 import { statsLines } from './stats.js';
 
 /**
@@ -29,21 +30,23 @@ export async function runDaemon(context: CliContext, settings: Settings, readyFd
 /** A signal that comes while the switch starts is heard as soon as it runs: half a start cannot be undone. */
 async function startWithSignals(context: CliContext, settings: Settings, logsToFile: boolean): Promise<Daemon> {
   let stopWanted = false;
-  let daemon: Daemon | undefined = undefined;
+  let daemon = undefined as Daemon | undefined;
   const stop = (): void => {
     stopWanted = true;
     void daemon?.stop();
   };
-  context.onSignal('SIGTERM', stop);
-  context.onSignal('SIGINT', stop);
-  // The terminal it was started from may go.
-  context.onSignal('SIGHUP', () => undefined);
+  for (const signal of ENDING) context.onSignal(signal, stop);
+  for (const signal of IGNORED) context.onSignal(signal, () => daemon?.say(`${signal} means nothing to the switch`));
+  context.onSignal(REOPENING, () => void daemon?.reopenLog());
+  context.closeDebugger();
   context.makeFilesPrivate();
   // Loaded here: the other subcommands need no server, and start faster without.
   const { startDaemon } = await import('../switch/daemon.js');
   const { host, clock, version, talk } = context;
   const write = (line: string): void => talk.say(line);
   daemon = await startDaemon({ host, clock, version, settings, logsToFile, write, binding: context.loadBinding() });
+  // Node opens it on another thread, which may have been slower than the first call.
+  context.closeDebugger();
   if (stopWanted) await daemon.stop();
   return daemon;
 }

@@ -18,6 +18,7 @@ export interface SetupOptions extends ChangeFlags {
   readonly nodes: readonly number[];
   readonly nicDriver: 'vfio-pci' | 'uio_pci_generic';
   readonly forceNic?: boolean;
+  readonly shrink?: boolean;
   readonly cuse?: boolean;
   readonly config?: string;
   readonly packageRoot?: string;
@@ -86,6 +87,7 @@ export function withSetupOptions(command: Command): Command {
       (text: string) => parseNumbers(text, 'node numbers such as 0 or 0-1'),
       [],
     )
+    .option('--shrink', 'reserve no more pages at each start than asked for, also where more are reserved')
     .option('--nic <card>', 'network card for the switch: its PCI address or interface, or none (default: none)')
     .addOption(
       new Option('--nic-driver <name>', 'driver that hands the card over')

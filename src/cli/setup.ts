@@ -19,6 +19,7 @@ import { runChange, runUndo } from './change-command.js';
 import type { ChangeCommand } from './change-command.js';
 import { requireRoot } from './changes.js';
 import type { CliContext } from './context.js';
+import { Verdict } from './exit.js';
 import { hostBelow } from './parse.js';
 import { domainMemory, qemuGroup } from './setup-domains.js';
 import { toldOf, withSetupOptions } from './setup-options.js';
@@ -51,6 +52,7 @@ async function settingsOf(host: Host, options: SetupOptions): Promise<Settings> 
   return {
     now: options.root === undefined,
     nodes: options.nodes,
+    shrink: options.shrink === true,
     cuse: options.cuse === true,
     nicDriver: options.nicDriver,
     forceNic: options.forceNic === true,
@@ -62,8 +64,12 @@ async function settingsOf(host: Host, options: SetupOptions): Promise<Settings> 
 
 function noteLines(notes: readonly string[], { byHand }: SetupPlan): string[] {
   const lines = notes.flatMap((note) => note.split('\n').map((line, i) => (i === 0 ? `note: ${line}` : `  ${line}`)));
-  if (byHand === undefined) return lines;
-  return [...lines, `by hand: ${byHand.reason}`, ...byHand.snippet.split('\n').map((line) => `    ${line}`)];
+  const hands = byHand.flatMap(({ reason, snippet }) => [
+    `by hand: ${printable(reason)}`,
+    // Lines of files, whose blanks at the beginning matter.
+    ...snippet.split('\n').map((line) => `    ${/^ */.exec(line)?.[0] ?? ''}${printable(line)}`),
+  ]);
+  return [...lines, ...hands];
 }
 
 /** What is not as wanted although all was done, and what waits for the next boot. */
@@ -75,7 +81,14 @@ function left(plan: SetupPlan, done: readonly string[]): string[] {
   return [
     ...short.map(({ title, current, wanted }) => `not as wanted: ${title}: ${current} (wanted: ${wanted})`),
     ...(reboot.length === 0 ? [] : [`a reboot brings ${reboot.join(', ')}`]),
+    ...plan.byHand.map(({ reason }) => `not done yet, and to be done by hand as shown: ${printable(reason)}`),
   ];
+}
+
+/** Somebody may count on them: no is the default. */
+function takeAway(context: CliContext, { larger }: SetupPlan): Promise<boolean> {
+  for (const line of larger) context.talk.say(printable(line));
+  return context.confirm('Take the pages away that are more than you want?');
 }
 
 async function setUp(command: ChangeCommand, options: SetupOptions): Promise<void> {
@@ -87,15 +100,21 @@ async function setUp(command: ChangeCommand, options: SetupOptions): Promise<voi
   const proposed = propose(facts, { domains: domains ?? [], systemd });
   const choices = await choose(facts, told, proposed, asks ? context.ask : undefined);
   checkChoices(facts, choices);
-  const settings = await settingsOf(host, options);
-  const plan = await planSetup(host, facts, choices, settings);
+  let settings = await settingsOf(host, options);
+  let plan = await planSetup(host, facts, choices, settings);
+  if (asks && plan.larger.length > 0 && (await takeAway(context, plan))) {
+    settings = { ...settings, shrink: true };
+    plan = await planSetup(host, facts, choices, settings);
+  }
   const all = [...notes, ...plan.notes];
-  const fields = { choices: describe(choices), notes: all, byHand: plan.byHand ?? null };
-  await runChange(command, { steps: plan.steps, notes: noteLines(all, plan), fields }, async (done) => {
+  const fields = { choices: describe(choices), notes: all, byHand: plan.byHand };
+  const idle = plan.byHand.length > 0 ? { idle: 'nothing that could be done from here' } : {};
+  await runChange(command, { steps: plan.steps, notes: noteLines(all, plan), fields, ...idle }, async (done) => {
     if (done.length === 0) return left(plan, done);
     const again = await planSetup(host, await readHostFacts(new Look(host)), choices, settings);
     return left(again, done);
   });
+  if (plan.byHand.length > 0 && options.dryRun !== true) throw new Verdict('warning');
 }
 
 const describe = (choices: Choices): object => ({ ...choices, nic: choices.nic ?? null });

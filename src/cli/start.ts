@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../switch/config.js';
+import { endsWithSession } from '../switch/login-session.js';
 import { resolveSettings } from '../switch/settings.js';
 import type { Flags } from '../switch/settings.js';
 import type { CliContext } from './context.js';
@@ -48,6 +49,8 @@ async function start(context: CliContext, words: readonly string[], options: Sta
   const config = await loadConfig(context.host, given);
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
+  const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;
+  if (warning !== undefined) context.talk.say(warning);
   if (options.foreground === true) {
     await runDaemon(context, settings, options.readyFd);
     return;

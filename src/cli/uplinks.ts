@@ -70,10 +70,11 @@ export function addUplinks(program: Command, context: CliContext): void {
         STRAYS,
       ),
     )
+    .option('--forward-reserved', 'forward what bridges keep to themselves: 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP)')
     .action(async (name: string, device: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { queues, mtu, buffers, strays, pools } = options;
-      const wish = { name, device, queues, mtu, buffers, strays, pools };
+      const { queues, mtu, buffers, strays, pools, forwardReserved } = options;
+      const wish = { name, device, queues, mtu, buffers, strays, pools, forwardReserved };
       const uplink = await clientOf(context, options).addUplink(wish);
       print(context, options, uplink, (answer) => [
         `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,

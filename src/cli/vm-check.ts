@@ -11,7 +11,7 @@ import { XmlDocument } from '../libvirt/xml-document.js';
 import { readConfig } from '../wrap/config.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
-import { CheckVerdict } from './exit.js';
+import { Verdict } from './exit.js';
 import { withFileOption } from './vm-options.js';
 import type { VmOptions } from './vm-options.js';
 import { viewSwitch } from './vm-switch.js';
@@ -86,7 +86,7 @@ async function check(context: CliContext, name: string | undefined, options: Che
   const domains = checked.map(({ domain, findings }) => ({ domain: domain.name, findings }));
   print(context, options, { domains }, () => checked.flatMap(lines));
   const levels = checked.flatMap(({ findings }) => findings.map(({ level }) => level));
-  if (levels.length > 0) throw new CheckVerdict(levels.includes('error') ? 'error' : 'warning');
+  if (levels.length > 0) throw new Verdict(levels.includes('error') ? 'error' : 'warning');
 }
 
 export function addVmCheck(vm: Command, context: CliContext): void {

@@ -11,7 +11,7 @@ import { forgetSaved, newSaved, storeSaved } from '../libvirt/saved.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
-import { CheckVerdict } from './exit.js';
+import { Verdict } from './exit.js';
 import { agree, changeObjects, printedOnly, putInPlace } from './vm-edit.js';
 import { withEditOptions } from './vm-options.js';
 import type { EditOptions } from './vm-options.js';
@@ -103,7 +103,7 @@ async function takeBack(
     changes: changeObjects(draft.changes),
   };
   print(context, options, answer, () => answerLines(target, detached, busy));
-  if (kept.length > 0) throw new CheckVerdict('warning');
+  if (kept.length > 0) throw new Verdict('warning');
 }
 
 async function detach(context: CliContext, name: string | undefined, options: EditOptions): Promise<void> {

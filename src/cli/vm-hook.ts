@@ -19,7 +19,7 @@ import { runDirOf } from './client-command.js';
 import type { CliContext } from './context.js';
 import { findFrontEnd } from './front-end.js';
 import type { FrontEnd } from './front-end.js';
-import { CheckVerdict } from './exit.js';
+import { Verdict } from './exit.js';
 import { NO_RIVALS } from './vm-port-choice.js';
 import { PORT_SOCKET, addPorts, planPorts, viewSwitch } from './vm-switch.js';
 import type { SwitchView } from './vm-switch.js';
@@ -177,7 +177,7 @@ async function hook(context: CliContext, options: ClientOptions): Promise<void> 
     // One line: libvirt puts it behind words of its own, and into logs.
     context.talk.say(`vhost-host: ${printable(domain.name)} is not started: ${line}${mend}`);
     context.talk.answer(REFUSE);
-    throw new CheckVerdict('error');
+    throw new Verdict('error');
   }
 }
 

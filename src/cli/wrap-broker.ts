@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { VhostHostError, hasCode } from '../errors.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { startOf } from '../process-start.js';
 import type { QuickHost } from '../quick-host.js';
 import { post } from '../switch/quick-call.js';
@@ -122,6 +123,15 @@ async function claimAnywhere(parts: Parts, dirs: readonly string[], named: boole
   throw reason;
 }
 
+/** Said before anything is asked or started, so that a preview says it too. */
+function tooManyQueues(netdev: string, queues: number): VhostHostError {
+  const what = `netdev "${netdev}" has ${queues} queue pairs, a port of the switch at most ${MAX_QUEUE_PAIRS}`;
+  return new VhostHostError('PORT_LIMIT', what, {
+    hint: `queues=${MAX_QUEUE_PAIRS} (or so many descriptors); for libvirt: <driver queues='${MAX_QUEUE_PAIRS}'/>`,
+    details: { netdev, queues, most: MAX_QUEUE_PAIRS },
+  });
+}
+
 /** Where a claim would be answered, told from the sockets alone. */
 async function likelyRunDir(host: QuickHost, dirs: readonly string[], fallback: string): Promise<string> {
   for (const runDir of dirs) {
@@ -183,7 +193,8 @@ export function makeBroker(parts: Parts, config: Config): Broker {
   const dirs = runDirs(host, config);
   const own = dirs[0] ?? SYSTEM_RUN_DIR;
   return {
-    async predict({ name, queues }) {
+    async predict({ name, netdev, queues }) {
+      if (queues > MAX_QUEUE_PAIRS) throw tooManyQueues(netdev, queues);
       if (transport === 'cuse') return unopened(device ?? '/dev/usvhost-N', queues);
       const path = portSocketPath(await likelyRunDir(host, dirs, own), name);
       checkSocketPath(path);

@@ -1,4 +1,4 @@
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, printable } from '../errors.js';
 import { makeTalk } from '../log.js';
 import type { Talk } from '../log.js';
 import { quickHost, writeAll } from '../quick-host.js';
@@ -6,6 +6,7 @@ import { configFor, readConfig } from '../wrap/config.js';
 import { explain, explainText } from '../wrap/explain.js';
 import { launch } from '../wrap/launch.js';
 import { printPlan } from '../wrap/plan.js';
+import { readFiles } from '../wrap/readconfig.js';
 import { identify } from '../wrap/rewrite.js';
 import { makeBroker } from './wrap-broker.js';
 import { errand, openDevice } from './wrap-errand.js';
@@ -30,13 +31,15 @@ async function main(): Promise<void> {
       hint: `write it in ${configPath} without backslashes`,
     });
   }
-  const config = configFor(file, identify(args), quickHost.env);
+  const config = configFor(file, identify(args, await readFiles(quickHost, args)), quickHost.env);
   const say = (line: string): void => writeAll(2, `${line}\n`);
   // The launcher lives as long as this process does (PR_SET_PDEATHSIG), and execs QEMU.
   const pid = process.ppid;
   const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice, pid }, config);
-  const rewritten = await launch({ args, emulator, config, dry: mode !== 'plan' }, quickHost, broker);
+  const call = { args, emulator, processor: process.arch, config, dry: mode !== 'plan' };
+  const rewritten = await launch(call, quickHost, broker);
   if (mode === 'plan') {
+    for (const remark of rewritten.remarks) say(`qemu-wrap: ${printable(remark)}`);
     writeAll(1, printPlan(rewritten));
     return;
   }

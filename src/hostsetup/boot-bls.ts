@@ -1,9 +1,9 @@
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-import { planWrites, readSnapshot } from '../steps.js';
+import { planWrites } from '../steps.js';
 import type { RunCommand, WriteFile } from '../steps.js';
 import { cmdlineWrites } from './boot-cmdline.js';
-import { DEFAULT_GRUB, editDefaultGrub } from './boot-grub.js';
+import { checkedWrites, draftDefaultGrub } from './boot-grub.js';
 import { withCommands } from './boot-method.js';
 import type { BootDraft, BootMethod } from './boot-method.js';
 import { applyWish, ownArgs, withoutOwn } from './kernel-wish.js';
@@ -79,13 +79,11 @@ export async function draftBls(host: Host, wish: KernelWish, method: Bls): Promi
   const newest = await host.read(method.entries.at(-1) ?? '');
   const fromEnv = KERNELOPTS.test(optionsIn(newest)) ? method.envs[0] : undefined;
   const current = fromEnv === undefined ? optionsIn(newest) : (envValue(await host.read(fromEnv), 'kernelopts') ?? '');
-  const grub = await readSnapshot(host, DEFAULT_GRUB);
-  const writes = [...(await entryWrites(host, method, wish)), ...(await cmdlineWrites(host, wish))];
-  if (grub !== undefined) {
-    const text = editDefaultGrub({ path: DEFAULT_GRUB, text: grub.text }, wish);
-    writes.push({ kind: 'write', path: DEFAULT_GRUB, text });
-  }
-  const { actions, diff } = await planWrites(host, writes);
+  const grub = await draftDefaultGrub(host, wish);
+  const kernels = await cmdlineWrites(host, wish, 'all lines');
+  const writes = [...(await entryWrites(host, method, wish)), ...kernels, ...(grub?.writes ?? [])];
+  const { actions: planned, diff } = await planWrites(host, writes);
+  const actions = grub === undefined ? planned : checkedWrites(grub.edit, wish, planned);
   const runs = await envRuns(host, method.envs, wish);
   const all = [...actions, ...runs];
   const how = ['the boot entries', ...method.envs, ...writes.slice(method.entries.length).map(({ path }) => path)];

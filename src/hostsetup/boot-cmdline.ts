@@ -1,63 +1,61 @@
+import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
-import { planWrites, readSnapshot } from '../steps.js';
+import { readSnapshot } from '../steps.js';
 import type { WriteFile } from '../steps.js';
-import { withCommands } from './boot-method.js';
-import type { BootDraft } from './boot-method.js';
-import { kernelArgs } from './kernel-args.js';
-import { applyWish, ownArgs } from './kernel-wish.js';
+import { applyWish, fulfils, ownArgs, withoutOwn } from './kernel-wish.js';
 import type { KernelWish } from './kernel-wish.js';
 
 /** The command line of kernels to come, on systems that have no other place or one more for it. */
 export const CMDLINE = '/etc/kernel/cmdline';
 
-/** The line that counts: the one with arguments of ours, else the first that is no comment. */
-function lineOf(lines: readonly string[], wish: KernelWish): number {
-  const real = lines.map((line, i) => (/^\s*(#|$)/.test(line) ? -1 : i)).filter((i) => i >= 0);
-  return real.find((i) => ownArgs(lines[i] ?? '', wish).length > 0) ?? real[0] ?? -1;
+/** Which of its lines the reader takes; what reads all of them takes line ends for blanks. */
+export type CmdlineReader = 'first line' | 'all lines';
+
+const COMMENT = /^[ \t]*#[^\n]*$/gm;
+
+/** The kernel's command line in the file; lines with `#` are left out by some readers, and are harmless with others. */
+export function cmdlineIn(text: string, reader: CmdlineReader): string {
+  return reader === 'first line' ? (text.split('\n', 1)[0] ?? '') : text.replace(COMMENT, '').trim();
 }
 
-export function cmdlineIn(text: string, wish: KernelWish): string {
-  const lines = text.split('\n');
-  return lines[lineOf(lines, wish)] ?? '';
+function editLines(text: string, wish: KernelWish, path: string): string {
+  const comments = [...text.matchAll(COMMENT)].map(([line]) => line);
+  const ours = comments.find((line) => ownArgs(line, wish).length > 0);
+  if (ours !== undefined) throw odd(path, text, ours, 'some programs that read this file take a comment for arguments');
+  // A comment is one word while the rest changes; nothing of ours comes behind the last of them.
+  const mark = '\uFFFC';
+  const masked = text.replace(COMMENT, mark);
+  const end = /(?:\s|\uFFFC)*$/.exec(masked)?.index ?? masked.length;
+  const head = applyWish(masked.slice(0, end), wish);
+  const edited = end === 0 && masked !== '' ? `${head}\n${masked}` : head + masked.slice(end);
+  const now = edited.replaceAll(mark, () => comments.shift() ?? '');
+  const [before, after] = [cmdlineIn(text, 'all lines'), cmdlineIn(now, 'all lines')];
+  const foreign = (line: string): string => withoutOwn(line, wish).trim().split(/\s+/).join(' ');
+  if (foreign(before) !== foreign(after) || !fulfils(after, wish)) {
+    throw odd(path, text, text.split('\n', 1)[0] ?? '', 'comments and arguments stand too close together');
+  }
+  return now.endsWith('\n') ? now : `${now}\n`;
 }
 
-export function editCmdline(text: string, wish: KernelWish): string {
-  const lines = text.split('\n');
-  const at = lineOf(lines, wish);
-  if (at < 0) return `${text}${applyWish('', wish)}\n`;
-  return lines.map((line, i) => (i === at ? applyWish(line, wish) : line)).join('\n');
+function odd(path: string, text: string, line: string, reason: string): VhostHostError {
+  const number = text.slice(0, text.indexOf(line)).split('\n').length;
+  return new VhostHostError('SETUP_REFUSED', `${path}:${number}: ${reason}: ${printable(line.trim())}`, {
+    hint: `take that line out of ${path}`,
+    details: { path, line: number },
+  });
+}
+
+export function editCmdline(text: string, wish: KernelWish, reader: CmdlineReader, path = CMDLINE): string {
+  if (fulfils(cmdlineIn(text, reader), wish)) return text;
+  if (reader === 'all lines') return editLines(text, wish, path);
+  const [first = '', ...rest] = text.split('\n');
+  if (/^\s*(#|$)/.test(first))
+    throw odd(path, text, first, 'the first line is the whole command line here, and says nothing');
+  return [applyWish(first, wish), ...(rest.length === 0 ? [''] : rest)].join('\n');
 }
 
 /** The write that brings the file up to the wish, where there is such a file. */
-export async function cmdlineWrites(host: Host, wish: KernelWish): Promise<WriteFile[]> {
+export async function cmdlineWrites(host: Host, wish: KernelWish, reader: CmdlineReader): Promise<WriteFile[]> {
   const text = (await readSnapshot(host, CMDLINE))?.text;
-  return text === undefined ? [] : [{ kind: 'write', path: CMDLINE, text: editCmdline(text, wish) }];
-}
-
-/** kernel-install without such a file takes the distribution's, else the line of the running kernel. */
-async function startingText(host: Host): Promise<string | undefined> {
-  const own = (await readSnapshot(host, CMDLINE))?.text ?? (await host.readOptional('/usr/lib/kernel/cmdline'));
-  if (own !== undefined) return own;
-  const running = await host.readOptional('/proc/cmdline');
-  const kept = kernelArgs(running ?? '').filter(({ name }) => name !== 'BOOT_IMAGE' && name !== 'initrd');
-  return running === undefined ? undefined : `${kept.map(({ text }) => text).join(' ')}\n`;
-}
-
-/** undefined where nothing says what the line starts from. */
-export async function draftKernelInstall(
-  host: Host,
-  wish: KernelWish,
-  commands: readonly (readonly string[])[],
-): Promise<BootDraft | undefined> {
-  const before = await startingText(host);
-  if (before === undefined) return undefined;
-  const text = editCmdline(before, wish);
-  const planned = text === before ? [] : [{ kind: 'write', path: CMDLINE, text } as const];
-  const { actions, diff } = await planWrites(host, planned);
-  return {
-    how: `${CMDLINE}, then ${commands[0]?.slice(0, 2).join(' ') ?? ''}`,
-    current: cmdlineIn(before, wish),
-    actions: withCommands(actions, commands),
-    diff,
-  };
+  return text === undefined ? [] : [{ kind: 'write', path: CMDLINE, text: editCmdline(text, wish, reader) }];
 }

@@ -1,16 +1,15 @@
-import type { Host } from '../host.js';
 import { DEFAULT_GRUB } from './boot-grub.js';
 import { CMDLINE } from './boot-cmdline.js';
-import type { BootMethod, SnippetStyle } from './boot-method.js';
-import { findProgram } from './find-program.js';
+import { builderOf, kernelInstalls } from './boot-image.js';
+import { findLoader, systemId } from './boot-loader.js';
+import type { FindLoader } from './boot-loader.js';
+import { FIRST } from './boot-loaders-first.js';
+import { BEFORE_KERNEL_INSTALL, LAST } from './boot-loaders-last.js';
+import type { BootHost, BootMethod, SnippetStyle } from './boot-method.js';
+import { hasLoader, ownEntries, readLoader, startedBy } from './boot-systemd.js';
+import { findProgram, programPath } from './find-program.js';
 
 export const ENTRIES = '/boot/loader/entries';
-
-/** Looking at a system takes no more than this. */
-export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'realpath'>;
-
-const LOADERS = ['/boot/loader/loader.conf', '/efi/loader/loader.conf', '/boot/efi/loader/loader.conf'];
-const IMAGES = ['/boot/EFI/Linux', '/efi/EFI/Linux', '/boot/efi/EFI/Linux'];
 
 const DECLARATIVE: Readonly<Record<string, SnippetStyle>> = {
   nixos: 'nix',
@@ -23,7 +22,18 @@ const has = async (host: BootHost, path: string): Promise<boolean> => (await hos
 
 /** Looks at files only, so that an image of a system is judged like a running one. The most particular first. */
 export async function detectBoot(host: BootHost): Promise<BootMethod> {
-  for (const detect of [declarative, ostree, proxmox, sdbootutil, bls, dropIn, grub, kernelInstall]) {
+  const ways = [
+    declarative,
+    ostree,
+    loaders(FIRST),
+    proxmox,
+    sdbootutil,
+    grubAndLoader,
+    loaders(BEFORE_KERNEL_INSTALL),
+    loader,
+    loaders(LAST),
+  ];
+  for (const detect of ways) {
     const method = await detect(host);
     if (method !== undefined) return method;
   }
@@ -31,24 +41,39 @@ export async function detectBoot(host: BootHost): Promise<BootMethod> {
 }
 
 function byHand(reason: string, style: SnippetStyle = 'plain'): BootMethod {
-  return { kind: 'by-hand', reason, style };
+  return { kind: 'by-hand', reason, style, places: [] };
 }
 
+const loaders =
+  (finds: readonly FindLoader[]) =>
+  async (host: BootHost): Promise<BootMethod | undefined> => {
+    const found = await findLoader(host, finds);
+    return found === undefined ? undefined : { kind: 'by-hand', style: 'plain', ...found };
+  };
+
 async function declarative(host: BootHost): Promise<BootMethod | undefined> {
-  const release =
-    (await host.readOptional('/etc/os-release')) ?? (await host.readOptional('/usr/lib/os-release')) ?? '';
-  const id = /^ID=["']?([\w.-]+)/m.exec(release)?.[1] ?? '';
+  const id = (await host.stat('/etc/NIXOS')) === undefined ? await systemId(host) : 'nixos';
   const style = DECLARATIVE[id];
   return style === undefined ? undefined : byHand(`${id} builds its command line from its own configuration`, style);
 }
 
+/** An image's own arguments come with it; those of a system that was installed from it belong to its deployments. */
 async function ostree(host: BootHost): Promise<BootMethod | undefined> {
   const booted = await has(host, '/run/ostree-booted');
-  if (!booted && !(await has(host, '/ostree/repo'))) return undefined;
-  const tool = await findProgram(host, 'rpm-ostree', 'bootc');
-  if (tool === 'bootc') return byHand('the command line belongs to the bootc image', 'bootc');
-  if (booted && tool === 'rpm-ostree') return { kind: 'rpm-ostree' };
-  return byHand('kernel arguments of an ostree deployment can be changed on the booted system only');
+  const bootc = (await findProgram(host, 'bootc')) !== undefined || (await has(host, '/usr/lib/bootc'));
+  const inImage = (await has(host, '/ostree/repo')) || (await has(host, '/sysroot/ostree/repo'));
+  if (!booted && !inImage && !(bootc && (await has(host, '/usr/lib/bootc')))) return undefined;
+  const rpmOstree = (await findProgram(host, 'rpm-ostree')) !== undefined;
+  if (booted && rpmOstree) return { kind: 'rpm-ostree' };
+  if (bootc) return byHand('the command line belongs to the bootc image', 'bootc');
+  const tool = rpmOstree ? 'rpm-ostree kargs' : 'ostree admin instutil set-kargs --merge';
+  const added = (args: string): string => [tool, ...args.split(' ').map((arg) => `--append=${arg}`)].join(' ');
+  return {
+    kind: 'by-hand',
+    reason: 'the command line belongs to the deployment, which is changed on the booted system',
+    style: 'plain',
+    places: [{ added, then: 'a reboot' }],
+  };
 }
 
 async function proxmox(host: BootHost): Promise<BootMethod | undefined> {
@@ -59,7 +84,7 @@ async function proxmox(host: BootHost): Promise<BootMethod | undefined> {
 
 async function sdbootutil(host: BootHost): Promise<BootMethod | undefined> {
   if (!(await has(host, CMDLINE)) || (await findProgram(host, 'sdbootutil')) === undefined) return undefined;
-  return { kind: 'kernel-install', commands: [['sdbootutil', 'update-all-entries']] };
+  return { kind: 'kernel-install', cmdline: CMDLINE, commands: [['sdbootutil', 'update-all-entries']], entries: [] };
 }
 
 export async function filesIn(host: BootHost, dir: string, end: string): Promise<string[]> {
@@ -108,9 +133,18 @@ export async function grubConfigs(host: BootHost, pattern: RegExp): Promise<stri
   return found;
 }
 
+/** GRUB's own tool reads no such directory; Debian's and those made from it do. */
+async function readsDropIns(host: BootHost): Promise<boolean> {
+  for (const name of ['grub-mkconfig', 'update-grub']) {
+    const path = await programPath(host, name);
+    if (path !== undefined && ((await host.readOptional(path)) ?? '').includes('/default/grub.d')) return true;
+  }
+  return false;
+}
+
 async function dropIn(host: BootHost): Promise<BootMethod | undefined> {
   if ((await findProgram(host, 'update-grub')) === undefined || !(await has(host, DEFAULT_GRUB))) return undefined;
-  return { kind: 'drop-in' };
+  return (await readsDropIns(host)) ? { kind: 'drop-in' } : { kind: 'grub', commands: [['update-grub']] };
 }
 
 async function grub(host: BootHost): Promise<BootMethod | undefined> {
@@ -124,20 +158,31 @@ async function grub(host: BootHost): Promise<BootMethod | undefined> {
   return { kind: 'grub', commands: configs.map((path) => [tool, '-o', path]) };
 }
 
-async function kernelInstall(host: BootHost): Promise<BootMethod | undefined> {
-  const loaders = await Promise.all(LOADERS.map((path) => has(host, path)));
-  const images = (await Promise.all(IMAGES.map((dir) => filesIn(host, dir, '.efi')))).flat();
-  if (!loaders.includes(true) && images.length === 0) return undefined;
-  const conf = (await host.readOptional('/etc/kernel/install.conf')) ?? '';
-  const image = images[0];
-  if (image !== undefined && !/^\s*layout=uki\s*$/m.test(conf)) {
-    return byHand(`the command line is sealed in ${image}, a unified kernel image made elsewhere`);
+/** GRUB, where it is set up; and beside systemd-boot both, unless the one that has started this system tells. */
+async function grubAndLoader(host: BootHost): Promise<BootMethod | undefined> {
+  const started = await startedBy(host);
+  if (started === 'systemd-boot') return undefined;
+  const byGrub = (await bls(host)) ?? (await dropIn(host)) ?? (await grub(host));
+  if (byGrub === undefined || started === 'grub' || !(await hasLoader(host))) return byGrub;
+  const byLoader = await loader(host);
+  if (byLoader === undefined || byLoader.kind === 'both' || byLoader.kind === 'by-hand') return byGrub;
+  // What its tools have never made a configuration of is not what starts here.
+  if (byGrub.kind !== 'bls' && (await grubConfigs(host, /^\s*linux/m)).length === 0) return byLoader;
+  return byGrub.kind === 'both' || byGrub.kind === 'by-hand' ? byLoader : { kind: 'both', methods: [byLoader, byGrub] };
+}
+
+async function loader(host: BootHost): Promise<BootMethod | undefined> {
+  const found = await readLoader(host);
+  if (found === undefined) return undefined;
+  const { boots } = found;
+  const entries = (await ownEntries(host, found)).map(({ path }) => path);
+  if (boots?.kind === 'image') {
+    const builder = await builderOf(host, boots.path);
+    if (builder.kind === 'by-hand') return byHand(builder.reason);
+    return { kind: 'kernel-install', cmdline: builder.cmdline, commands: builder.commands, entries };
   }
+  if (entries.length > 0) return { kind: 'loader-entries', entries };
   if ((await findProgram(host, 'kernel-install')) === undefined) return undefined;
-  const commands: string[][] = [];
-  for (const version of [...(await host.list('/usr/lib/modules'))].sort()) {
-    const kernel = `/usr/lib/modules/${version}/vmlinuz`;
-    if (await has(host, kernel)) commands.push(['kernel-install', 'add', version, kernel]);
-  }
-  return commands.length === 0 ? undefined : { kind: 'kernel-install', commands };
+  const commands = await kernelInstalls(host);
+  return commands.length === 0 ? undefined : { kind: 'kernel-install', cmdline: CMDLINE, commands, entries };
 }

@@ -1,6 +1,7 @@
 import { envValue, optionsIn } from './boot-bls.js';
 import { ENTRIES, detectBoot, filesIn, grubConfigs, grubEnvs } from './boot-detect.js';
 import { linuxLines } from './boot-readback.js';
+import { readLoader } from './boot-systemd.js';
 import type { Look } from './facts-look.js';
 import { kernelArgs } from './kernel-args.js';
 import { isHugepageArg } from './kernel-hugepages.js';
@@ -21,7 +22,7 @@ export function relevant(line: string): string[] {
 }
 
 /** Systemd's boot loader keeps its entries on the partition that it starts from. */
-const ENTRY_DIRS = [ENTRIES, '/efi/loader/entries', '/boot/efi/loader/entries'];
+export const ENTRY_DIRS = [ENTRIES, '/efi/loader/entries', '/boot/efi/loader/entries'];
 
 /** undefined where a variable stands for the whole command line, and nobody says what is in it. */
 function expand(options: string, blocks: readonly string[]): string | undefined {
@@ -55,10 +56,18 @@ async function fromGrub(look: Look, kernel: string): Promise<NextBoot | undefine
   return undefined;
 }
 
+/** The entry that systemd-boot is going to start; an image has its command line in itself, and is not looked into. */
+async function fromSystemd(look: Look): Promise<NextBoot | undefined> {
+  const boots = (await readLoader(look))?.boots;
+  if (boots?.kind !== 'file') return undefined;
+  return { source: boots.path, arguments: relevant(optionsIn(boots.text)) };
+}
+
 /** undefined where it cannot be told, or no kernel runs that it could be compared with. */
 export async function readNextBoot(look: Look, kernel: string | undefined): Promise<NextBoot | undefined> {
   if (kernel === undefined) return undefined;
   const { kind } = await detectBoot(look);
+  if (kind === 'loader-entries' || kind === 'both') return fromSystemd(look);
   // Entries that an earlier boot loader has left are nobody's.
   if (kind === 'drop-in' || kind === 'grub') return fromGrub(look, kernel);
   return (await fromEntries(look, kernel)) ?? (await fromGrub(look, kernel));

@@ -1,4 +1,5 @@
 import type { Host } from '../host.js';
+import { kernelArgs } from './kernel-args.js';
 import { fulfils, ownArgs } from './kernel-wish.js';
 import type { KernelWish } from './kernel-wish.js';
 
@@ -22,10 +23,14 @@ function ownLines(config: string): string[] {
   return linuxLines(own).map(({ args }) => args);
 }
 
+const RESCUE = ['single', 'recovery', 'rescue', 'emergency'];
+
 /** What is wrong with it; a configuration without any kernel says nothing. */
 export async function checkGrubConfig(host: Host, wish: KernelWish, path: string): Promise<string | undefined> {
-  const lines = ownLines((await host.readOptional(path)) ?? '');
-  const wrong = lines.find((line) => !fulfils(line, wish));
+  const all = ownLines((await host.readOptional(path)) ?? '');
+  // Those for emergencies take less of it.
+  const usual = all.filter((line) => !kernelArgs(line).some(({ name }) => RESCUE.includes(name)));
+  const wrong = (usual.length === 0 ? all : usual).find((line) => !fulfils(line, wish));
   if (wrong === undefined) return undefined;
   const has = ownArgs(wrong, wish).join(' ') || 'none of the arguments';
   return `${path} was made anew, and a kernel in it has ${has}: something else sets the command line`;

@@ -23,7 +23,9 @@ function mounted({ host, around }: Subject): Outcome[] {
 function kept({ host }: Subject): Outcome[] {
   const { mounted: now, kept: later } = host.mounts;
   return now.map(({ path }) => {
-    const source = later.find((mount) => mount.path === path)?.source;
+    const written = later.find((mount) => mount.path === path);
+    const source = written?.source;
+    if (written?.atStart === false) return info(`${path} is in ${source}, but nothing mounts it at a start`, SETUP);
     if (source === undefined) return info(`${path} is mounted by hand: it is not after a reboot`, SETUP);
     return ok(`${path} by ${source}`);
   });
@@ -31,7 +33,8 @@ function kept({ host }: Subject): Outcome[] {
 
 /** The page size that a line says against what the kernel has, and what is mounted there. */
 function right({ host }: Subject): Outcome[] {
-  const { mounted: now, kept: later } = host.mounts;
+  const { mounted: now, kept } = host.mounts;
+  const later = kept.filter(({ atStart }) => atStart);
   const { pools } = host.pools;
   return later.flatMap(({ path, pageSize, source }) => {
     const line = `${source}: ${path} with pages of ${sizeText(pageSize)}`;

@@ -1,4 +1,5 @@
 import { GUEST_CHECKS } from './check-guests.js';
+import { IMAGE_CHECKS } from './check-image.js';
 import { HUGEPAGE_CHECKS } from './check-hugepages.js';
 import { KERNEL_CHECKS } from './check-kernel.js';
 import { LEFTOVER_CHECKS } from './check-leftovers.js';
@@ -11,8 +12,10 @@ import { SYSTEM_CHECKS } from './check-system.js';
 /** In the order in which they are told. */
 export const CHECKS: readonly Check[] = [
   ...SYSTEM_CHECKS,
+  ...IMAGE_CHECKS.filter(({ group }) => group === 'hugepages'),
   ...HUGEPAGE_CHECKS,
   ...MOUNT_CHECKS,
+  ...IMAGE_CHECKS.filter(({ group }) => group === 'kernel'),
   ...KERNEL_CHECKS,
   ...NIC_CHECKS,
   ...LIBVIRT_CHECKS,

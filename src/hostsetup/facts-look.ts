@@ -1,8 +1,8 @@
 import { errnoOf } from '../errors.js';
-import type { FileStat, Host } from '../host.js';
+import type { ByteRange, FileStat, Host } from '../host.js';
 
 /** What the facts may be read from. Where the host is a rooted one, all of it is meant below its root. */
-export type LookHost = Pick<Host, 'readOptional' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid'>;
+export type LookHost = Pick<Host, 'readOptional' | 'readBytes' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid'>;
 
 /**
  * A host that is only looked at: whatever cannot be read counts as not there, and is remembered, because a
@@ -18,6 +18,10 @@ export class Look implements LookHost {
 
   readOptional(path: string): Promise<string | undefined> {
     return this.#quietly(path, () => this.#host.readOptional(path), undefined);
+  }
+
+  readBytes(path: string, range?: ByteRange): Promise<Buffer | undefined> {
+    return this.#quietly(path, () => this.#host.readBytes(path, range), undefined);
   }
 
   list(path: string): Promise<readonly string[]> {

@@ -8,6 +8,8 @@ import { readBridges } from './facts-bridge.js';
 import type { BridgeFacts } from './facts-bridge.js';
 import { readLeftovers } from './facts-leftovers.js';
 import type { LeftoverFacts } from './facts-leftovers.js';
+import { readImage } from './facts-image.js';
+import type { ImageFacts } from './facts-image.js';
 import type { Look } from './facts-look.js';
 import { readIommu, readModules } from './facts-modules.js';
 import type { IommuFacts, ModuleName, ModuleState } from './facts-modules.js';
@@ -25,6 +27,8 @@ export interface HostFacts {
   readonly mounts: MountFacts;
   /** undefined where it cannot be told. */
   readonly boot: NextBoot | undefined;
+  /** Of an image, which does not run. */
+  readonly image: ImageFacts | undefined;
   readonly modules: ReadonlyMap<ModuleName, ModuleState>;
   readonly iommu: IommuFacts;
   readonly nics: readonly NicFacts[];
@@ -46,6 +50,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     pools,
     mounts,
     boot: await readNextBoot(look, system.kernel),
+    image: system.kernel === undefined ? await readImage(look, pools) : undefined,
     modules: await readModules(look, system.kernel),
     iommu: await readIommu(look),
     nics: await readNics(look),

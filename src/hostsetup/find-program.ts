@@ -4,13 +4,16 @@ import type { LookHost } from './facts-look.js';
 /** NixOS keeps its programs elsewhere. */
 const PROGRAM_DIRS = [...DAEMON_PATH, '/run/current-system/sw/bin'];
 
+type ProgramHost = Pick<LookHost, 'stat'>;
+
 /** The first of these programs that is there. By files only: an image's programs are not run to be found. */
-export async function findProgram(
-  host: Pick<LookHost, 'stat'>,
-  ...names: readonly string[]
-): Promise<string | undefined> {
-  for (const name of names) {
-    for (const dir of PROGRAM_DIRS) if ((await host.stat(`${dir}/${name}`)) !== undefined) return name;
-  }
+export async function findProgram(host: ProgramHost, ...names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) if ((await programPath(host, name)) !== undefined) return name;
+  return undefined;
+}
+
+/** Where it is. */
+export async function programPath(host: ProgramHost, name: string): Promise<string | undefined> {
+  for (const dir of PROGRAM_DIRS) if ((await host.stat(`${dir}/${name}`)) !== undefined) return `${dir}/${name}`;
   return undefined;
 }

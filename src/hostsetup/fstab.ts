@@ -1,7 +1,9 @@
-import { setBlock } from '../block.js';
+import { hasBlock, setBlock } from '../block.js';
 import { VhostHostError } from '../errors.js';
 import { parseMounts } from '../mounts.js';
+import type { Mount } from '../mounts.js';
 import { optionsOf, setOptions } from './mount-options.js';
+import type { Ids } from './mount-options.js';
 import type { MountWish } from './mounts-plan.js';
 
 /** Lines of /etc/fstab, edited in place: nothing but the options of a line that is there, or a marked line more. */
@@ -22,18 +24,26 @@ export function hasLineFor(text: string, path: string): boolean {
   return text.split('\n').some((line) => isFor(line, path));
 }
 
+const blockFor = (path: string): string => `hugetlbfs ${escaped(path)}`;
+
+/** Lines for the path that are somebody else's. */
+export function foreignLinesFor(text: string, path: string): Mount[] {
+  if (hasBlock(text, blockFor(path))) return [];
+  return text.split('\n').flatMap((line) => (isFor(line, path) ? parseMounts(line) : []));
+}
+
 /** `defaultSize`: what a line without `pagesize=` means. SETUP_REFUSED where the path is something else's. */
-export function editFstab(text: string, wish: MountWish, defaultSize: number): string {
+export function editFstab(text: string, wish: MountWish, defaultSize: number, ids: Ids): string {
   if (!hasLineFor(text, wish.path)) {
     // A host has to start also where the kernel has no pages of this size any more.
     const line = `hugetlbfs ${escaped(wish.path)} hugetlbfs ${optionsOf(wish)},nofail 0 0`;
-    return setBlock(text, `hugetlbfs ${escaped(wish.path)}`, line);
+    return setBlock(text, blockFor(wish.path), line);
   }
   const lines = text.split(/(?<=\n)/);
-  return lines.map((line) => (isFor(line, wish.path) ? editLine(line, wish, defaultSize) : line)).join('');
+  return lines.map((line) => (isFor(line, wish.path) ? editLine(line, wish, defaultSize, ids) : line)).join('');
 }
 
-function editLine(line: string, wish: MountWish, defaultSize: number): string {
+function editLine(line: string, wish: MountWish, defaultSize: number, ids: Ids): string {
   const type = parseMounts(line)[0]?.type;
   const [, start, options, rest] = LINE.exec(line) ?? [];
   if (type !== 'hugetlbfs' || start === undefined || options === undefined || rest === undefined) {
@@ -46,5 +56,5 @@ function editLine(line: string, wish: MountWish, defaultSize: number): string {
       },
     );
   }
-  return start + setOptions(options, wish, defaultSize) + rest;
+  return start + setOptions(options, wish, defaultSize, ids) + rest;
 }

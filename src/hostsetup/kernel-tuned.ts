@@ -1,5 +1,5 @@
 import type { Host } from '../host.js';
-import { assignments } from './boot-shell-vars.js';
+import { lastValue } from './boot-shell-vars.js';
 import { ownArgs } from './kernel-wish.js';
 import type { KernelWish } from './kernel-wish.js';
 
@@ -12,7 +12,7 @@ export interface Tuned {
 export async function readTuned(host: Host): Promise<Tuned | undefined> {
   const profile = (await host.readOptional('/etc/tuned/active_profile'))?.trim() ?? '';
   const boot = (await host.readOptional('/etc/tuned/bootcmdline')) ?? '';
-  const args = assignments(boot).findLast(({ name }) => name === 'TUNED_BOOT_CMDLINE')?.value ?? '';
+  const args = lastValue(boot, 'TUNED_BOOT_CMDLINE') ?? '';
   return profile === '' || args === '' ? undefined : { profile, args };
 }
 

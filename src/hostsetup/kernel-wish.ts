@@ -31,20 +31,20 @@ export function fulfils(line: string, wish: KernelWish): boolean {
   return applyWish(line, wish) === line;
 }
 
-function isOwn(wish: KernelWish): (arg: KernelArg) => boolean {
+export function isOwnArg(wish: KernelWish): (arg: KernelArg) => boolean {
   return (arg) => (wish.hugepages !== undefined && isHugepageArg(arg)) || (wish.iommu !== undefined && isIommuArg(arg));
 }
 
 /** The arguments on the line that the wish is about, in their order. */
 export function ownArgs(line: string, wish: KernelWish): string[] {
   return kernelArgs(line)
-    .filter(isOwn(wish))
+    .filter(isOwnArg(wish))
     .map(({ text }) => text);
 }
 
 /** The line without any argument that the wish is about. */
 export function withoutOwn(line: string, wish: KernelWish): string {
-  return ownArgs(line, wish).length === 0 ? line : replaceArgs(line, isOwn(wish), []);
+  return ownArgs(line, wish).length === 0 ? line : replaceArgs(line, isOwnArg(wish), []);
 }
 
 /** The wish as arguments for somebody to add by hand, with what `line` has of other pools. */

@@ -1,13 +1,15 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
+import { pageSizeOption } from '../mounts.js';
 import { shortSize } from '../sizes.js';
 import { fileDiff, followedBy, planWrites, resultOf, sameFile } from '../steps.js';
 import type { Action, Snapshot, WriteFile } from '../steps.js';
 import type { Look } from './facts-look.js';
-import { FSTAB, editFstab, hasLineFor } from './fstab.js';
-import { fitRights, optionsOf, rightsIn, setOptions } from './mount-options.js';
-import { findUnit, unitPageSize } from './mount-units.js';
+import { FSTAB, editFstab, foreignLinesFor, hasLineFor } from './fstab.js';
+import { isMountedAtStart, limitsTooSmall, misfit, optionsOf, setOptions } from './mount-options.js';
+import type { Ids } from './mount-options.js';
+import { findUnit } from './mount-units.js';
 import type { MountUnit } from './mount-units.js';
 import type { MountWish } from './mounts-plan.js';
 import { mountUnitName } from './systemd.js';
@@ -21,6 +23,8 @@ import type { Systemd } from './systemd.js';
 export interface Keeping {
   /** Where it is said, for people. */
   readonly where: string;
+  /** What is amiss with what is written down already. */
+  readonly amiss: string;
   readonly actions: readonly Action[];
   readonly diff: string;
   /** As it is going to be. */
@@ -32,8 +36,10 @@ export interface Place {
   readonly host: Host;
   readonly look: Look;
   readonly systemd: Systemd;
-  /** Pages of a mount that names no size. */
+  /** Pages of a mount that names no size, and of one at the next start. */
   readonly defaultSize: number;
+  readonly nextSize: number;
+  readonly ids: Ids;
   /** As the wishes before leave it. */
   readonly fstab: Snapshot | undefined;
 }
@@ -42,11 +48,13 @@ const UNITS = '/etc/systemd/system';
 const DROP_IN = 'vhost-host.conf';
 const MARK = '# Written by vhost-host; what is changed in here is changed back by the next set-up.\n';
 
+export const isOwnText = (text: string): boolean => text.startsWith(MARK);
+
 export async function keep(place: Place, wish: MountWish): Promise<Keeping> {
   const { look, systemd, fstab } = place;
   const unit = systemd.present ? await findUnit(look, mountUnitName(wish.path)) : undefined;
   // A unit below /etc goes before the line, and the line before the distribution's unit.
-  const inFstab = unit?.file.startsWith('/etc/') !== true && hasLineFor(fstab?.text ?? '', wish.path);
+  const inFstab = unit?.beforeFstab !== true && hasLineFor(fstab?.text ?? '', wish.path);
   if (!systemd.present || inFstab) return byLine(place, wish);
   if (unit?.masked === true) {
     throw new VhostHostError('SETUP_REFUSED', `${unit.file} is masked: systemd shall not mount ${wish.path}`, {
@@ -54,16 +62,23 @@ export async function keep(place: Place, wish: MountWish): Promise<Keeping> {
       details: { path: wish.path, unit: unit.name },
     });
   }
-  const foreign = unit !== undefined && (await look.readOptional(unit.file))?.startsWith(MARK) !== true;
+  const foreign = unit !== undefined && !isOwnText((await look.readOptional(unit.file)) ?? '');
   return foreign ? byDropIn(place, wish, unit) : byUnit(place, wish);
 }
 
+function amissIn(options: string, wish: MountWish, late: boolean): string {
+  const limits = limitsTooSmall(options, wish).map((limit) => `${limit} is too small`);
+  return [...(late ? ['nothing mounts it at a start'] : []), ...limits].join(', ');
+}
+
 /** Several wishes edit the one file: each finds what those before it leave. */
-function byLine({ fstab, systemd, defaultSize }: Place, wish: MountWish): Keeping {
-  const write: WriteFile = { kind: 'write', path: FSTAB, text: editFstab(fstab?.text ?? '', wish, defaultSize) };
+function byLine({ fstab, systemd, nextSize, ids }: Place, wish: MountWish): Keeping {
+  const write: WriteFile = { kind: 'write', path: FSTAB, text: editFstab(fstab?.text ?? '', wish, nextSize, ids) };
   const after = resultOf(write, fstab);
-  if (sameFile(fstab, after)) return { where: FSTAB, actions: [], diff: '', fstab };
-  return { where: FSTAB, actions: noted([write], systemd), diff: fileDiff(FSTAB, fstab, after), fstab: after };
+  if (sameFile(fstab, after)) return { where: FSTAB, amiss: '', actions: [], diff: '', fstab };
+  const lines = foreignLinesFor(fstab?.text ?? '', wish.path);
+  const [amiss = ''] = lines.map(({ options }) => amissIn(options, wish, !isMountedAtStart(options)));
+  return { where: FSTAB, amiss, actions: noted([write], systemd), diff: fileDiff(FSTAB, fstab, after), fstab: after };
 }
 
 async function byUnit({ host, look, systemd, fstab }: Place, wish: MountWish): Promise<Keeping> {
@@ -71,30 +86,37 @@ async function byUnit({ host, look, systemd, fstab }: Place, wish: MountWish): P
   const where = `${UNITS}/${name}`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text: unitText(wish) }]);
   const enabled = (await look.lstat(`${UNITS}/local-fs.target.wants/${name}`)) !== undefined;
-  const enable: Action = { kind: 'run', command: ['systemctl', 'enable', name], undo: ['systemctl', 'disable', name] };
-  return { where, actions: [...noted(actions, systemd), ...(enabled ? [] : [enable])], diff, fstab };
+  return { where, amiss: '', actions: [...noted(actions, systemd), ...(enabled ? [] : [enable(name)])], diff, fstab };
+}
+
+function enable(name: string): Action {
+  return { kind: 'run', command: ['systemctl', 'enable', name], undo: ['systemctl', 'disable', name] };
 }
 
 async function byDropIn(place: Place, wish: MountWish, unit: MountUnit): Promise<Keeping> {
-  const { host, systemd, defaultSize, fstab } = place;
+  const { host, systemd, nextSize, ids, fstab } = place;
   if (unit.type !== 'hugetlbfs') {
     throw new VhostHostError('SETUP_REFUSED', `${unit.file} mounts ${unit.type || 'something'} at ${wish.path}`, {
       hint: `systemctl cat ${unit.name}`,
       details: { path: wish.path, unit: unit.name },
     });
   }
-  const right = unitPageSize(unit, defaultSize) === wish.pageSize && fitRights(wish, rightsIn(unit.options));
-  if (right) return { where: unit.source, actions: [], diff: '', fstab };
-  if (unit.source !== unit.file && basename(unit.source) > DROP_IN) {
-    throw new VhostHostError('SETUP_REFUSED', `${unit.source} sets the options of ${wish.path} after any of ours`, {
-      hint: `systemctl edit --drop-in=${basename(unit.source, '.conf')} ${unit.name}`,
-      details: { path: wish.path, unit: unit.name },
-    });
+  const enabling = unit.linked || unit.systems ? [] : [enable(unit.name)];
+  const pageSize = pageSizeOption(unit.options) ?? nextSize;
+  const amiss = amissIn(unit.options, wish, enabling.length > 0);
+  const right = misfit({ options: unit.options, pageSize }, wish, ids) === undefined;
+  if (right && limitsTooSmall(unit.options, wish).length === 0) {
+    return { where: unit.source, amiss, actions: enabling, diff: '', fstab };
   }
-  const where = `${UNITS}/${unit.name}.d/${DROP_IN}`;
-  const text = `${MARK}[Mount]\nOptions=${setOptions(unit.options, wish, undefined)}\n`;
+  const where = `${UNITS}/${unit.name}.d/${dropInAfter(unit)}`;
+  const text = `${MARK}[Mount]\nOptions=${setOptions(unit.options, wish, undefined, ids)}\n`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text }]);
-  return { where, actions: noted(actions, systemd), diff, fstab };
+  return { where, amiss, actions: [...noted(actions, systemd), ...enabling], diff, fstab };
+}
+
+/** Of all drop-ins the last one that has options counts. */
+function dropInAfter({ source, file }: MountUnit): string {
+  return source !== file && basename(source) > DROP_IN ? `zz-${DROP_IN}` : DROP_IN;
 }
 
 /** systemd knows nothing of a new unit, drop-in or line of fstab before it has read them all again. */

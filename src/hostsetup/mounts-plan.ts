@@ -8,12 +8,16 @@ import { shortSize } from '../sizes.js';
 import { readSnapshot } from '../steps.js';
 import type { Action, Step } from '../steps.js';
 import { Look } from './facts-look.js';
-import { readHugetlbMounts } from './facts-mounts.js';
-import type { MountFacts } from './facts-mounts.js';
+import { isRight, readHugetlbMounts } from './facts-mounts.js';
+import type { KeptMount } from './facts-mounts.js';
 import { FSTAB } from './fstab.js';
-import { fitRights, optionsOf, rightsIn } from './mount-options.js';
+import { implicitPageSize } from './kernel-running.js';
+import { fitRights, limitsTooSmall, optionsOf, readIds } from './mount-options.js';
 import { keep } from './mounts-kept.js';
+import type { Place } from './mounts-kept.js';
 import { checkMount, mountNow } from './mounts-now.js';
+import { placeFor } from './mounts-place.js';
+import { defaultPageSize } from './start-kernel.js';
 import { findSystemd } from './systemd.js';
 import type { PartPlan } from './plan-part.js';
 import { poolFor } from './pools-target.js';
@@ -24,6 +28,8 @@ export interface MountWish {
   readonly path: string;
   /** Bytes. */
   readonly pageSize: number;
+  /** What shall have room in it; where it is not named, no limit is too small. */
+  readonly bytes?: number;
   /** User id; left as it is where it is not named, which for a new mount means root. */
   readonly owner?: number;
   readonly gid?: number;
@@ -37,29 +43,35 @@ export interface MountsWish {
   readonly mounts: readonly MountWish[];
   /** Mount in the running system. */
   readonly now: boolean;
+  /** The kernel's command line at the next start, which may change the default size of pages. */
+  readonly line?: string;
 }
 
 /** Looks, and changes nothing. SETUP_REFUSED where the path is something else's. */
-export async function planMounts(host: Host, { mounts, now }: MountsWish): Promise<PartPlan> {
+export async function planMounts(host: Host, { mounts, now, line }: MountsWish): Promise<PartPlan> {
   const look = new Look(host);
-  const { pools, defaultPageSize } = await readPools(look);
-  const facts = await readHugetlbMounts(look, defaultPageSize);
+  const { pools, defaultPageSize: defaultSize } = await readPools(look);
+  const nextSize = line === undefined ? defaultSize : defaultPageSize(line, await implicitPageSize(host));
+  const { kept } = await readHugetlbMounts(look, defaultSize, nextSize);
   const systemd = await findSystemd(host);
+  const place = { host, look, systemd, defaultSize, nextSize, ids: await readIds(look) };
   let fstab = await readSnapshot(host, FSTAB);
   const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
-  for (const wish of mounts) {
-    const atOnce = now && wish.atStart !== true;
-    refuseStrangePath(wish);
-    if (atOnce) poolFor(wish.pageSize, pools);
-    const elsewhere = await findElsewhere(host, wish, mounts, facts, atOnce);
+  for (const asked of mounts) {
+    const atOnce = now && asked.atStart !== true;
+    refuseStrangePath(asked);
+    if (atOnce) poolFor(asked.pageSize, pools);
+    const elsewhere = await findElsewhere(place, asked, mounts, kept, atOnce);
     if (elsewhere !== undefined) {
-      plan.steps.push(doneStep(wish, elsewhere));
+      plan.steps.push(doneStep(asked, elsewhere));
       continue;
     }
-    const kept = await keep({ host, look, systemd, defaultSize: defaultPageSize, fstab }, wish);
-    fstab = kept.fstab;
-    const mounting = atOnce ? await mountNow(host, wish, defaultPageSize) : undefined;
-    plan.steps.push(mountStep(wish, kept, mounting, defaultPageSize));
+    const { wish, note } = await placeFor({ ...place, fstab }, asked, now);
+    const keeping = await keep({ ...place, fstab }, wish);
+    fstab = keeping.fstab;
+    const mounting = atOnce ? await mountNow(host, wish, defaultSize) : undefined;
+    plan.steps.push(mountStep(wish, keeping, mounting, defaultSize));
+    if (note !== undefined) plan.notes.push(note);
   }
   if (now && plan.steps.some(({ actions }) => actions.some(({ kind }) => kind === 'mount'))) {
     plan.notes.push('libvirt looks for hugetlbfs mounts when its daemon starts: restart it (running guests go on)');
@@ -81,15 +93,15 @@ function refuseStrangePath({ path }: MountWish): void {
 
 /** Another place with the same pages and rights, mounted at each start, that no other wish makes something else of. */
 async function findElsewhere(
-  host: Host,
+  { host, ids }: Pick<Place, 'host' | 'ids'>,
   wish: MountWish,
   all: readonly MountWish[],
-  { kept }: MountFacts,
+  mounts: readonly KeptMount[],
   now: boolean,
 ): Promise<string | undefined> {
-  for (const { path, pageSize, options, source } of kept) {
-    if (pageSize !== wish.pageSize || path === wish.path || all.some((other) => other.path === path)) continue;
-    if (!fitRights(wish, rightsIn(options))) continue;
+  for (const mount of mounts) {
+    const { path, pageSize, source } = mount;
+    if (path === wish.path || all.some((other) => other.path === path) || !isRight(mount, wish, ids)) continue;
     if (!now) return `${path} by ${source}`;
     const there = await mountedAt(host, path);
     const stat = await host.stat(path);
@@ -126,12 +138,21 @@ function mountStep(
   defaultSize: number,
 ): Step {
   const now = mounting?.actions ?? [];
-  const state = kept.actions.length > 0 ? 'not at each start' : `at each start by ${kept.where}`;
+  const amiss = kept.amiss === '' ? 'not at each start' : kept.amiss;
+  const state = kept.actions.length > 0 ? amiss : `at each start by ${kept.where}`;
   return {
     ...base(wish),
     current: mounting === undefined ? state : `${mounting.current}; ${state}`,
     diff: kept.diff + now.map(lineOf).join(''),
     actions: [...kept.actions, ...now],
     verify: async (host) => (mounting === undefined ? undefined : checkMount(host, wish, defaultSize)),
+    remark: async (host) => (mounting === undefined ? undefined : narrowNow(host, wish)),
   };
+}
+
+/** The kernel takes limits of a hugetlbfs only when it is mounted. */
+async function narrowNow(host: Host, wish: MountWish): Promise<string | undefined> {
+  const limits = limitsTooSmall((await mountedAt(host, wish.path))?.options ?? '', wish);
+  if (limits.length === 0) return undefined;
+  return `${wish.path} keeps ${limits.join(',')} until it is mounted anew: at the next start, or after umount ${wish.path}`;
 }

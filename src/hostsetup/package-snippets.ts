@@ -29,7 +29,7 @@ export function packageSnippet(
     case 'guix':
       return needs.map((need) => GUIX[need]).join('\n');
     case 'bootc':
-      return `RUN dnf install -y ${packages.join(' ')}`;
+      return packages.length === 0 ? undefined : `RUN dnf install -y ${packages.join(' ')}`;
     case 'talos':
     case 'bottlerocket':
     case 'plain':

@@ -1,16 +1,17 @@
+import { VhostHostError } from '../errors.js';
 import { poolDirectory } from '../hugepage-pools.js';
-import type { Pools } from '../hugepage-pools.js';
 import type { Host } from '../host.js';
 import { shortSize } from '../sizes.js';
 import { planWrites, readSnapshot } from '../steps.js';
-import type { Step } from '../steps.js';
+import type { Step, WriteFile } from '../steps.js';
 import { Look } from './facts-look.js';
-import { bootPairs } from './facts-pairs.js';
-import { kernelArgs } from './kernel-args.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import type { PoolWish } from './pools-plan.js';
-import { poolText } from './pools-target.js';
-import { findSystemd } from './systemd.js';
+import { largerNote, poolText } from './pools-target.js';
+import { KERNEL } from './start-kernel.js';
+import { readAtStart, unreadSysctl } from './start-read.js';
+import type { NextStart } from './start-read.js';
+import type { PoolFile } from './start-writes.js';
 
 /**
  * Pools at each start: by lines of tmpfiles.d, which systemd-tmpfiles writes into sysfs before any service runs.
@@ -19,6 +20,8 @@ import { findSystemd } from './systemd.js';
  * has the directory gone through, which would take pages away that were added since.
  */
 export const POOLS_CONF = '/etc/tmpfiles.d/vhost-host-hugepages.conf';
+/** Of several lines for one path the first file by name counts: this one goes before most of what others write. */
+const OWN_FILES = [POOLS_CONF, '/etc/tmpfiles.d/00-vhost-host-hugepages.conf'];
 
 const HEAD = `# Hugepages, reserved while the system starts and memory is still in one piece.
 # Written by vhost-host; lines that are changed in here are changed back by the next set-up.
@@ -39,62 +42,134 @@ export function editPoolsConf(text: string, wishes: readonly PoolWish[]): string
   return lines.join('');
 }
 
-const SYSCTL_DIRS = ['/etc/sysctl.d', '/run/sysctl.d', '/usr/lib/sysctl.d'];
-
-async function sysctlPages(look: Look): Promise<number> {
-  const files = ['/etc/sysctl.conf'];
-  for (const dir of SYSCTL_DIRS) files.push(...(await look.list(dir)).map((name) => `${dir}/${name}`));
-  const texts = await Promise.all(files.map((path) => look.text(path)));
-  const counts = texts.flatMap((text) => [...text.matchAll(/^\s*-?\s*vm[./]nr_hugepages\s*=\s*(\d+)/gm)]);
-  return Math.max(0, ...counts.map(([, count]) => Number(count)));
+/** Lines that would only make systemd warn of a second one for the same path. */
+function withoutPools(text: string, wishes: readonly PoolWish[]): string {
+  const paths = wishes.map(fileOf);
+  const lines = text.split(/(?<=\n)/);
+  return lines.filter((line) => !paths.includes(line.split(/\s+/)[1] ?? '')).join('');
 }
 
-/** Pages of each size that somebody else reserves at the start: writing fewer would take them away. */
-async function reservedByOthers(look: Look, pools: Pools): Promise<ReadonlyMap<number, number>> {
-  const words = kernelArgs(await look.text('/proc/cmdline')).map(({ text }) => text);
-  const pairs = bootPairs(words, pools.defaultPageSize);
-  const others = new Map(pairs.map(({ pageSize, pages }) => [pageSize, pages]));
-  const size = pools.defaultPageSize;
-  return others.set(size, Math.max(others.get(size) ?? 0, await sysctlPages(look)));
+export interface Persistence extends PartPlan {
+  /** What is there already, by others. */
+  readonly covered: readonly string[];
+  readonly larger: readonly Larger[];
+  readonly byHand: readonly ByHand[];
 }
 
-export async function planPersistence(host: Host, wishes: readonly PoolWish[], pools: Pools): Promise<PartPlan> {
-  const others = await reservedByOthers(new Look(host), pools);
-  const covered = wishes.filter(({ pageSize, node, count }) => {
-    const total = pools.pools.find((pool) => pool.pageSize === pageSize)?.nodes.get(node ?? -1)?.total ?? 0;
-    const pages = others.get(pageSize) ?? 0;
-    return count <= (node === undefined ? pages : Math.min(pages, total));
-  });
-  const notes = covered.map((wish) => {
-    const by = 'the kernel arguments or sysctl';
-    return `${poolText(wish, wish.count)} at each start: ${by} reserve ${others.get(wish.pageSize) ?? 0} already`;
-  });
-  const own = wishes.filter((wish) => !covered.includes(wish));
-  if (own.length === 0) return { steps: [], notes };
-  if (!(await findSystemd(host)).present) {
-    const lines = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('; ');
-    return {
-      steps: [],
-      notes: [...notes, `systemd does not start this system; at each start somebody has to: ${lines}`],
-    };
+/** A pool that is going to be larger than what is wanted, and stays so. */
+export interface Larger {
+  readonly by: string;
+  readonly note: string;
+}
+
+const poolOf = ({ pageSize, node }: PoolWish): PoolFile => ({ pageSize, node });
+const ownFileIn = (by: string | undefined): string | undefined => OWN_FILES.find((path) => by?.startsWith(`${path}:`));
+const isOwn = (by: string | undefined): boolean => ownFileIn(by) !== undefined;
+
+/** Looks, and changes nothing. `shrink`: pages that are more than wanted go. */
+export async function planPersistence(
+  host: Host,
+  wishes: readonly PoolWish[],
+  start: NextStart,
+  shrink: boolean,
+): Promise<Persistence> {
+  const look = new Look(host);
+  const nodeCount = Math.max(start.nodeCount, ...wishes.map(({ node = 0 }) => node + 1));
+  const at = await readAtStart(look, { ...start, nodeCount });
+  const plan = {
+    steps: [] as Step[],
+    notes: [] as string[],
+    byHand: [] as ByHand[],
+    covered: [] as string[],
+    larger: [] as Larger[],
+  };
+  const own: PoolWish[] = [];
+  for (const wish of wishes) {
+    const { pages, by = 'nobody' } = at(poolOf(wish));
+    if (pages > wish.count && !shrink) plan.larger.push({ by, note: largerNote(by, wish, pages) });
+    if (isOwn(by)) own.push(shrink ? wish : { ...wish, count: Math.max(pages, wish.count) });
+    else if (pages < wish.count || (shrink && pages > wish.count)) own.push(wish);
+    else plan.covered.push(`${poolText(wish, wish.count)} at each start: ${by} reserves ${pages} already`);
   }
-  return { steps: [await persistStep(host, own)], notes };
+  const unread = await unreadSysctl(look, start.systemd);
+  if (unread !== undefined)
+    plan.notes.push(`${unread.by} asks for ${unread.pages} hugepages, and systemd does not read it`);
+  if (own.length === 0) return plan;
+  if (!start.systemd) {
+    const snippet = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('\n');
+    const reason = 'systemd does not start this system, so something else has to reserve pages at each start';
+    plan.byHand.push({ reason, snippet });
+    return plan;
+  }
+  const settledIn = (wish: PoolWish): string | undefined => {
+    const { pages, by } = at(poolOf(wish));
+    return pages === wish.count ? ownFileIn(by) : undefined;
+  };
+  const step = await persistStep(host, own, settledIn, { ...start, nodeCount });
+  const others = own.flatMap((wish) => {
+    const { pages, by } = at(poolOf(wish));
+    return by === undefined || isOwn(by) || by === KERNEL
+      ? []
+      : [`${by} says ${poolText(wish, pages)} at each start; what counts is ${step.title.replace(/^.*: /, '')}`];
+  });
+  return { ...plan, steps: [step], notes: [...plan.notes, ...others] };
 }
 
-async function persistStep(host: Host, wishes: readonly PoolWish[]): Promise<Step> {
-  const before = await readSnapshot(host, POOLS_CONF);
-  const text = editPoolsConf(before?.text ?? '', wishes);
-  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: POOLS_CONF, text }]);
-  const has = (wish: PoolWish): boolean => editPoolsConf(before?.text ?? '', [wish]) === before?.text;
+interface Draft {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** The first of our files whose lines come to something. SETUP_REFUSED where somebody has the last word after them all. */
+async function draftFor(host: Host, wishes: readonly PoolWish[], start: NextStart): Promise<Draft> {
+  const look = new Look(host);
+  let last: { by: string; pages: number; wish: PoolWish } | undefined;
+  for (const path of OWN_FILES) {
+    const before = (await readSnapshot(host, path))?.text ?? '';
+    const text = editPoolsConf(before, wishes);
+    const after = await readAtStart(look, start, new Map([[path, text]]));
+    const counts = (wish: PoolWish): boolean => {
+      const { pages, by } = after(poolOf(wish));
+      return pages === wish.count && ownFileIn(by) === path;
+    };
+    const wrong = wishes.find((wish) => !counts(wish));
+    if (wrong === undefined) return { path, text };
+    const { by = 'somebody', pages } = after(poolOf(wrong));
+    last = { by, pages, wish: wrong };
+  }
+  const { by = '', pages = 0, wish } = last ?? {};
+  const what = wish === undefined ? '' : poolText(wish, wish.count);
+  throw new VhostHostError(
+    'SETUP_REFUSED',
+    `${by} leaves ${pages} of ${what} at each start, whatever a line of ours says`,
+    {
+      hint: `take that line out: sudoedit ${by.replace(/:\d+$/, '')}`,
+      details: { by, pages },
+    },
+  );
+}
+
+async function persistStep(
+  host: Host,
+  wishes: readonly PoolWish[],
+  settledIn: (wish: PoolWish) => string | undefined,
+  start: NextStart,
+): Promise<Step> {
+  const open = wishes.filter((wish) => settledIn(wish) === undefined);
+  const settled = wishes.filter((wish) => !open.includes(wish));
+  const draft = open.length === 0 ? undefined : await draftFor(host, open, start);
+  const path = draft?.path ?? settled.map(settledIn)[0] ?? POOLS_CONF;
+  const writes: WriteFile[] = draft === undefined ? [] : [{ kind: 'write', path, text: draft.text }];
+  for (const other of OWN_FILES.filter((one) => one !== path)) {
+    const there = (await readSnapshot(host, other))?.text;
+    if (there !== undefined) writes.push({ kind: 'write', path: other, text: withoutPools(there, open) });
+  }
+  const { actions, diff } = await planWrites(host, writes);
   return {
     id: 'hugepages-at-start',
-    title: `hugepages at each start: ${POOLS_CONF}`,
+    title: `hugepages at each start: ${path}`,
     why: `what is reserved in the running system (${wishes.map(({ pageSize }) => shortSize(pageSize)).join(', ')}) is gone after a reboot`,
-    current:
-      wishes
-        .filter(has)
-        .map((wish) => poolText(wish, wish.count))
-        .join(', ') || 'none',
+    current: settled.map((wish) => poolText(wish, wish.count)).join(', ') || 'none',
     wanted: wishes.map((wish) => poolText(wish, wish.count)).join(', '),
     diff,
     actions,

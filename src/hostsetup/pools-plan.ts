@@ -5,9 +5,13 @@ import { shortSize } from '../sizes.js';
 import type { SetValue, Step } from '../steps.js';
 import { Look } from './facts-look.js';
 import { readSystem } from './facts-system.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart, refuseBelowFloor } from './pools-floor.js';
+import { implicitPageSize } from './kernel-running.js';
 import { planPersistence } from './pools-persist.js';
+import type { Larger, Persistence } from './pools-persist.js';
+import type { NextStart } from './start-read.js';
+import { findSystemd } from './systemd.js';
 import { growthOf, poolText } from './pools-target.js';
 import type { Growth, Target } from './pools-target.js';
 
@@ -36,15 +40,19 @@ export interface PoolsWish {
    * of the running kernel can be seen here.
    */
   readonly persist: boolean;
+  /** The kernel's command line at the next start; else that of the running one counts. */
+  readonly line?: string;
+  /** Fewer than somebody has reserved for each start, where fewer are wanted; else the larger number stays. */
+  readonly shrink?: boolean;
 }
 
 /** Looks, and changes nothing. SETUP_REFUSED where a size or node is not there, or too little memory would be left. */
-export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan> {
+export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan & Pick<Persistence, 'larger'>> {
   const look = new Look(host);
   const pools = await readPools(look);
   const { memory, nodes } = await readSystem(look);
   const floor = wish.floorBytes ?? defaultFloor(memory.total);
-  const plan: { steps: Step[]; notes: string[] } = { steps: [], notes: [] };
+  const plan = { steps: [] as Step[], notes: [] as string[], byHand: [] as ByHand[], larger: [] as Larger[] };
   if (wish.now) {
     const growths = growthOf(wish.pools, pools, nodes);
     refuseBelowFloor(growths, memory.available, floor);
@@ -53,11 +61,25 @@ export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan> 
   if (wish.persist && wish.pools.length > 0) {
     if (memory.total > 0) refuseAtStart(wish.pools, pools, memory.total, floor);
     else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
-    const { steps, notes } = await planPersistence(host, wish.pools, pools);
-    plan.steps.push(...steps);
-    plan.notes.push(...notes);
+    const start = await nextStart(host, pools, wish.line);
+    const kept = await planPersistence(host, wish.pools, start, wish.shrink === true);
+    plan.steps.push(...kept.steps);
+    plan.notes.push(...kept.covered, ...kept.notes, ...kept.larger.map(({ note }) => note));
+    plan.byHand.push(...kept.byHand);
+    plan.larger.push(...kept.larger);
   }
   return plan;
+}
+
+/** `line`: the command line of the next start. */
+export async function nextStart(host: Host, pools: Pools, line: string | undefined): Promise<NextStart> {
+  return {
+    line: line ?? (await host.readOptional('/proc/cmdline')) ?? '',
+    implicit: await implicitPageSize(host),
+    systemd: (await findSystemd(host)).present,
+    pools,
+    nodeCount: Math.max(1, ...pools.pools.map(({ nodes }) => nodes.size)),
+  };
 }
 
 /** Moves what can be moved, so that free memory comes in larger pieces. */

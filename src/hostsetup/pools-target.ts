@@ -25,6 +25,12 @@ export function poolText({ pageSize, node }: PoolWish, count: number): string {
   return `${count} × ${shortSize(pageSize)}${node === undefined ? '' : ` on node ${node}`}`;
 }
 
+/** A pool that is larger at each start, by somebody's word, than `wish` has it. */
+export function largerNote(by: string, wish: PoolWish, pages: number): string {
+  const has = poolText(wish, pages);
+  return `${by}: ${has} at each start, more than the ${wish.count} that are wanted; they stay (--shrink takes them away)`;
+}
+
 /** Pages that are missing go to the nodes in turn, as the kernel does it, to those first that have room for them. */
 export function spread(missing: number, pageSize: number, nodes: readonly NodeMemory[]): ReadonlyMap<number, number> {
   const room = new Map(nodes.map(({ node, free }) => [node, Math.floor(free / pageSize)]));

@@ -23,8 +23,8 @@ export interface ServiceWish {
 export async function planService(host: Host, wish: ServiceWish): Promise<PartPlan> {
   const { steps, notes } = await groupPart(host, wish);
   if (!(await findSystemd(host)).present) {
-    const note = `there is no systemd here to start the switch at boot: let this system's own way run ${wish.binary} start`;
-    return { steps, notes: wish.start ? [...notes, note] : notes };
+    const reason = "there is no systemd here to start the switch at boot: this system's own way has to";
+    return { steps, notes, ...(wish.start ? { byHand: [{ reason, snippet: `${wish.binary} start` }] } : {}) };
   }
   await refuseBroken(host, wish);
   const service = await serviceStep(host, wish);

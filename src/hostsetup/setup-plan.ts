@@ -4,8 +4,12 @@ import { sizeText } from '../sizes.js';
 import { isDone } from '../steps.js';
 import type { Step } from '../steps.js';
 import type { HostFacts } from './facts.js';
-import { planKernelArguments } from './kernel-plan.js';
-import type { ByHand, KernelPlan } from './kernel-plan.js';
+import { Look } from './facts-look.js';
+import { detectBoot } from './boot-detect.js';
+import { BUILT } from './boot-method.js';
+import { keepDefaultSize } from './kernel-default-size.js';
+import { nextCommandLine, planKernelArguments } from './kernel-plan.js';
+import type { KernelPlan } from './kernel-plan.js';
 import { readRunning } from './kernel-running.js';
 import type { KernelWish } from './kernel-wish.js';
 import { planModules } from './modules-plan.js';
@@ -13,14 +17,18 @@ import { planMounts } from './mounts-plan.js';
 import { planNic } from './nic-plan.js';
 import { planPackages } from './packages-plan.js';
 import type { Need } from './package-names.js';
-import type { PartPlan } from './plan-part.js';
+import type { ByHand, PartPlan } from './plan-part.js';
 import { defaultFloor, refuseAtStart } from './pools-floor.js';
-import { planPools } from './pools-plan.js';
+import { elsewhereNote, findPagesElsewhere } from './pages-elsewhere.js';
+import { planPersistence } from './pools-persist.js';
+import { nextStart, planPools } from './pools-plan.js';
 import { planService } from './service-plan.js';
 import { UNIT_PATH } from './service-unit.js';
 import type { Choices } from './setup-choices.js';
+import { planBuilt } from './setup-built.js';
 import { atBoot, kernelWishOf, mountWishesOf, pagesOf, poolWishesOf } from './setup-wish.js';
 import type { Settings, SizedPages } from './setup-wish.js';
+import { KERNEL } from './start-kernel.js';
 
 /** All parts of `vhost-host setup`, in the order in which they are done. */
 
@@ -28,10 +36,12 @@ export interface SetupPlan {
   readonly steps: readonly Step[];
   /** What the user should know besides. */
   readonly notes: readonly string[];
-  /** Kernel arguments that somebody has to add. */
-  readonly byHand: ByHand | undefined;
+  /** What somebody has to do. */
+  readonly byHand: readonly ByHand[];
   /** Arguments that the boot loader is set up with, and the running kernel lacks. */
   readonly reboot: string | undefined;
+  /** Pools that stay larger at each start than is wanted; part of the notes. */
+  readonly larger: readonly string[];
 }
 
 const NOTHING: PartPlan = { steps: [], notes: [] };
@@ -43,24 +53,66 @@ export async function planSetup(
   choices: Choices,
   settings: Settings,
 ): Promise<SetupPlan> {
-  const wish = kernelWishOf(facts, choices, settings);
+  const { wish, notes: kept } = await keepDefaultSize(host, facts, kernelWishOf(facts, choices, settings));
   const kernel = wish === undefined ? undefined : await planKernelArguments(host, wish);
   const reboot = settings.now && wish !== undefined ? await awaited(host, wish, kernel) : undefined;
+  const line = kernel?.line ?? (await nextCommandLine(host));
+  const pages = await pools(host, facts, choices, settings, { reboot, line });
   const parts: PartPlan[] = [
     await packages(host, choices, settings),
     await modules(host, choices, settings),
-    kernel ?? NOTHING,
-    await pools(host, facts, choices, settings, reboot),
-    await mounts(host, facts, choices, settings),
+    kernelPart(kept, kernel),
+    pages,
+    { steps: [], notes: await elsewhere(host, choices) },
+    await mounts(host, choices, { settings, facts, line }),
     await nic(host, choices, settings, wish),
     await service(host, choices, settings),
   ];
+  const all = await forThisSystem(host, facts, choices, settings, parts, kernel?.byHand);
   return {
-    steps: parts.flatMap(({ steps }) => steps),
-    notes: parts.flatMap(({ notes }) => notes),
-    byHand: kernel?.byHand,
+    steps: all.flatMap(({ steps }) => steps),
+    notes: [...(wish === undefined ? [] : unaskedCpu(facts, wish)), ...all.flatMap(({ notes }) => notes)],
+    byHand: all.flatMap(({ byHand = [] }) => byHand),
     reboot,
+    larger: [...(kernel?.larger ?? []), ...pages.larger],
   };
+}
+
+function kernelPart(kept: readonly string[], kernel: KernelPlan | undefined): PartPlan {
+  if (kernel === undefined) return { steps: [], notes: kept };
+  const { steps, notes, byHand } = kernel;
+  return { steps, notes: [...kept, ...notes], byHand: byHand === undefined ? [] : [byHand] };
+}
+
+/** The parts as they are, or what a system that is built from a configuration makes of them. */
+async function forThisSystem(
+  host: Host,
+  facts: HostFacts,
+  choices: Choices,
+  settings: Settings,
+  parts: readonly PartPlan[],
+  kernel: ByHand | undefined,
+): Promise<readonly PartPlan[]> {
+  const method = await detectBoot(host);
+  if (method.kind !== 'by-hand' || !BUILT.includes(method.style)) return parts;
+  const pages = pagesOf(choices);
+  const { nicDriver: driver, binary, config, qemuGid, nodes } = settings;
+  const wanted = {
+    pools: atBoot(pages) ? [] : poolWishesOf(pages, nodes),
+    mounts: mountWishesOf(pages, qemuGid),
+    modules: moduleNames(choices, settings),
+    nic: choices.nic === undefined ? undefined : { address: choices.nic, driver },
+    service: choices.boot ? { binary, config } : undefined,
+  };
+  const reason = `${facts.system.distribution.id || method.style} is built from its own configuration, and gets this there`;
+  return [await planBuilt(host, facts, { style: method.style, reason }, parts, kernel, wanted)];
+}
+
+function unaskedCpu({ system }: HostFacts, { iommu }: KernelWish): string[] {
+  if (iommu === undefined || system.kernel !== undefined) return [];
+  return [
+    'the card needs the IOMMU, and an image does not tell the processor: intel_iommu=on is for those of Intel, and others take no notice',
+  ];
 }
 
 function needsOf({ nic: card }: Choices, { cuse }: Settings): Need[] {
@@ -80,9 +132,15 @@ async function packages(host: Host, choices: Choices, settings: Settings): Promi
   return { steps: [], notes: missing.map(({ current, wanted }) => `${current}; --install installs ${wanted}`) };
 }
 
-function modules(host: Host, { nic: card, install }: Choices, { nicDriver, cuse, now }: Settings): Promise<PartPlan> {
+function moduleNames({ nic: card }: Choices, { nicDriver, cuse }: Settings): ('vfio-pci' | 'cuse')[] {
   const vfio = card !== undefined && nicDriver === 'vfio-pci';
-  const names = [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])];
+  return [...(vfio ? (['vfio-pci'] as const) : []), ...(cuse ? (['cuse'] as const) : [])];
+}
+
+function modules(host: Host, choices: Choices, settings: Settings): Promise<PartPlan> {
+  const names = moduleNames(choices, settings);
+  const { now, cuse } = settings;
+  const { install } = choices;
   return names.length === 0
     ? Promise.resolve(NOTHING)
     : planModules(host, { modules: names, now, coming: install && cuse ? ['cuse'] : [] });
@@ -94,28 +152,47 @@ async function awaited(host: Host, wish: KernelWish, kernel: KernelPlan | undefi
   return (await readRunning(host, wish))?.awaits;
 }
 
+interface Pages extends PartPlan {
+  readonly larger: readonly string[];
+}
+
 /** Large pages are tried for once, and are there after the reboot in any case. */
 async function pools(
   host: Host,
   facts: HostFacts,
   choices: Choices,
-  settings: Settings,
-  reboot: string | undefined,
-): Promise<PartPlan> {
-  const { now, nodes } = settings;
+  { now, nodes, shrink }: Settings,
+  { reboot, line }: { readonly reboot: string | undefined; readonly line: string },
+): Promise<Pages> {
   const pages = pagesOf(choices);
-  if (!atBoot(pages)) return planPools(host, { pools: poolWishesOf(pages, nodes), now, persist: true });
+  const wishes = poolWishesOf(pages, nodes);
+  if (!atBoot(pages)) {
+    const plan = await planPools(host, { pools: wishes, now, persist: true, line, shrink });
+    return { ...plan, larger: plan.larger.map(({ note }) => note) };
+  }
   const { total } = facts.system.memory;
-  if (total > 0) refuseAtStart(poolWishesOf(pages, nodes), facts.pools, total, defaultFloor(total));
-  if (!now || reboot !== undefined) return NOTHING;
-  const parts: PartPlan[] = [];
+  if (total > 0) refuseAtStart(wishes, facts.pools, total, defaultFloor(total));
+  // The kernel's line reserves them, and somebody else may have a word after it.
+  const kept = await planPersistence(host, wishes, await nextStart(host, facts.pools, line), shrink);
+  const larger = kept.larger.filter(({ by }) => by !== KERNEL).map(({ note }) => note);
+  const parts: PartPlan[] = [{ steps: kept.steps, notes: [...kept.notes, ...larger], byHand: kept.byHand }];
   let floor = defaultFloor(total);
-  for (const wish of pages) {
+  for (const wish of now && reboot === undefined ? pages : []) {
     const part = await tryNow(host, facts, wish, nodes, floor);
     parts.push(part);
     if (!part.steps.every(isDone)) floor += wish.count * wish.pageSize;
   }
-  return { steps: parts.flatMap(({ steps }) => steps), notes: parts.flatMap(({ notes }) => notes) };
+  return {
+    steps: parts.flatMap(({ steps }) => steps),
+    notes: parts.flatMap(({ notes }) => notes),
+    byHand: parts.flatMap(({ byHand = [] }) => byHand),
+    larger,
+  };
+}
+
+async function elsewhere(host: Host, choices: Choices): Promise<string[]> {
+  if (pagesOf(choices).length === 0) return [];
+  return (await findPagesElsewhere(new Look(host))).map(elsewhereNote);
 }
 
 /** What is not to be had now is reserved at the next boot all the same. */
@@ -140,11 +217,16 @@ function hasPool(facts: HostFacts, pageSize: number): boolean {
   return facts.pools.pools.some((pool) => pool.pageSize === pageSize);
 }
 
-function mounts(host: Host, facts: HostFacts, choices: Choices, { now, qemuGid }: Settings): Promise<PartPlan> {
-  const wishes = mountWishesOf(pagesOf(choices), qemuGid);
+function mounts(
+  host: Host,
+  choices: Choices,
+  { settings, facts, line }: { readonly settings: Settings; readonly facts: HostFacts; readonly line: string },
+): Promise<PartPlan> {
+  const wishes = mountWishesOf(pagesOf(choices), settings.qemuGid);
   return planMounts(host, {
     mounts: wishes.map((wish) => ({ ...wish, atStart: !hasPool(facts, wish.pageSize) })),
-    now,
+    now: settings.now,
+    line,
   });
 }
 

@@ -15,6 +15,8 @@ function hugepages({ pools, mounts }: HostFacts): string {
 const BOOT: Readonly<Record<Exclude<BootMethod['kind'], 'by-hand'>, string>> = {
   bls: 'in the boot entries (BLS)',
   'drop-in': 'in /etc/default/grub.d, by update-grub',
+  'loader-entries': 'in the entries of systemd-boot',
+  both: 'in the files of GRUB and of systemd-boot, which are both there',
   grub: 'in /etc/default/grub, by grub-mkconfig',
   proxmox: 'by proxmox-boot-tool',
   'kernel-install': 'in /etc/kernel/cmdline, by kernel-install',

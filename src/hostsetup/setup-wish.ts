@@ -14,6 +14,8 @@ export interface Settings {
   readonly now: boolean;
   /** NUMA nodes to take the pages from, evenly; none: the kernel spreads them. */
   readonly nodes: readonly number[];
+  /** Fewer pages than are reserved for each start, where fewer are wanted. */
+  readonly shrink: boolean;
   /** Also what devices in the manner of vhost-cuse need. */
   readonly cuse: boolean;
   readonly nicDriver: 'vfio-pci' | 'uio_pci_generic';
@@ -55,7 +57,10 @@ export function shareOut(count: number, nodes: readonly number[]): { readonly no
 }
 
 /** One unit on the kernel's command line: with a large default size the small pages must be named as well. */
-function hugepagesOf(pages: readonly SizedPages[], nodes: readonly number[]): KernelWish['hugepages'] {
+function hugepagesOf(
+  pages: readonly SizedPages[],
+  { nodes, shrink }: Pick<Settings, 'nodes' | 'shrink'>,
+): KernelWish['hugepages'] {
   const [first] = pages;
   if (first === undefined || !atBoot(pages)) return undefined;
   const countOf = (count: number): number | string =>
@@ -67,15 +72,18 @@ function hugepagesOf(pages: readonly SizedPages[], nodes: readonly number[]): Ke
   return {
     defaultSize: shortSize(first.pageSize),
     pools: pages.map(({ pageSize, count }) => ({ size: shortSize(pageSize), count: countOf(count) })),
+    ...(shrink ? { shrink } : {}),
   };
 }
 
 /** undefined where the boot loader has nothing to do with it. */
 export function kernelWishOf(facts: HostFacts, choices: Choices, settings: Settings): KernelWish | undefined {
-  const hugepages = hugepagesOf(pagesOf(choices), settings.nodes);
-  const { cpuVendor } = facts.system;
+  const hugepages = hugepagesOf(pagesOf(choices), settings);
+  const { cpuVendor, kernel } = facts.system;
   const needsIommu = choices.nic !== undefined && settings.nicDriver === 'vfio-pci' && facts.iommu.groups === 0;
-  const iommu = needsIommu ? cpuVendor : undefined;
+  // An image may start on either; Intel's argument is the one that is needed, and AMD's driver has no use for it.
+  const vendor = kernel === undefined ? 'intel' : cpuVendor;
+  const iommu = needsIommu ? vendor : undefined;
   if (hugepages === undefined && iommu === undefined) return undefined;
   return { ...(hugepages === undefined ? {} : { hugepages }), ...(iommu === undefined ? {} : { iommu }) };
 }
@@ -96,5 +104,10 @@ const MODE = 0o1770;
 
 export function mountWishesOf(pages: readonly SizedPages[], qemuGid: number | undefined): MountWish[] {
   const rights = qemuGid === undefined ? {} : { gid: qemuGid, mode: MODE };
-  return pages.map(({ pageSize }, i) => ({ path: i === 0 ? GUESTS : SWITCH, pageSize, ...rights }));
+  return pages.map(({ pageSize, count }, i) => ({
+    path: i === 0 ? GUESTS : SWITCH,
+    pageSize,
+    bytes: count * pageSize,
+    ...rights,
+  }));
 }

@@ -103,6 +103,16 @@ function planWrap(draft: Draft, nic: Nic, wish: AttachWish): void {
   }
 }
 
+/** Those that libvirt's QEMU driver runs: Xen, bhyve, LXC and others know neither vhost-user nor an emulator of ours. */
+const QEMU_TYPES = ['kvm', 'qemu', 'hvf'];
+
+function checkHypervisor({ name, type }: Domain): void {
+  if (QEMU_TYPES.includes(type)) return;
+  throw new VhostHostError('DOMAIN_UNFIT', `${name} has type='${type}': only guests of QEMU can be on the switch`, {
+    hint: 'vhost-host vm list',
+  });
+}
+
 function checkWrap(domain: Domain): void {
   if (domain.type === 'kvm') return;
   throw new VhostHostError(
@@ -114,6 +124,7 @@ function checkWrap(domain: Domain): void {
 
 /** Everything that has to change; no changes where the domain is attached as asked already. */
 export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): Attached {
+  checkHypervisor(domain);
   const draft = new Draft(doc);
   if (wish.mode === 'wrap') {
     checkWrap(domain);

@@ -6,17 +6,6 @@ import type { Setting, Value } from './qemu-conf-parse.js';
 
 const ACL = 'cgroup_device_acl';
 
-/** libvirt's own list, for a file without the commented example. */
-export const DEFAULT_ACL = [
-  '/dev/null',
-  '/dev/full',
-  '/dev/zero',
-  '/dev/random',
-  '/dev/urandom',
-  '/dev/ptmx',
-  '/dev/kvm',
-];
-
 type List = Extract<Value, { kind: 'list' }>;
 
 function splice(text: string, at: number, to: number, inserted: string): string {
@@ -25,11 +14,16 @@ function splice(text: string, at: number, to: number, inserted: string): string 
 
 /**
  * The file with these devices allowed to guests. A list that is set keeps what it has and gets what it
- * lacks; where none is set, libvirt's defaults are spelt out first, since setting the list replaces them.
+ * lacks; where none is set, what this libvirt has built in is spelt out first, since setting the list replaces it.
  */
-export function allowDevices(text: string, path: string, devices: readonly string[]): string {
+export function allowDevices(
+  text: string,
+  path: string,
+  devices: readonly string[],
+  builtin: readonly string[],
+): string {
   const setting = findSetting(text, path, ACL);
-  if (setting === undefined) return devices.length === 0 ? text : insertAcl(text, devices);
+  if (setting === undefined) return devices.length === 0 ? text : insertAcl(text, devices, builtin);
   const list = asList(setting, path);
   const missing = devices.filter((device) => !list.items.some(({ value }) => value === device));
   return missing.length === 0 ? text : extendList(text, list, missing);
@@ -74,17 +68,18 @@ function extendList(text: string, list: List, added: readonly string[]): string 
   return splice(text, last.end, last.end, added.map((device) => `,${separator}${quote(device)}`).join(''));
 }
 
-/** The shipped file has the defaults as a commented example: the list is set below it, in its own words. */
-function insertAcl(text: string, devices: readonly string[]): string {
+/**
+ * The shipped file has the defaults as a commented example: the list is set below it, in its own words, with what a
+ * file that was kept since an older version lacks.
+ */
+function insertAcl(text: string, devices: readonly string[], builtin: readonly string[]): string {
   const example = /^#cgroup_device_acl = \[\n(?:#.*\n)*?#\]\n/m.exec(text);
-  const added = devices.map((device) => `    ${quote(device)}`).join(',\n');
-  if (example === null) {
-    const defaults = DEFAULT_ACL.map((device) => `    ${quote(device)},\n`).join('');
-    return append(text, `${ACL} = [\n${defaults}${added}\n]\n`);
-  }
-  const body = example[0].replace(/^#/gm, '').replace(/,?\s*\n\]\n$/, '');
+  const body = example === null ? '' : example[0].replace(/^#/gm, '').replace(/,?\s*\n\]\n$/, '');
+  const missing = [...builtin, ...devices].filter((device) => !body.includes(quote(device)));
+  const added = missing.map((device) => `    ${quote(device)}`);
+  if (example === null) return append(text, `${ACL} = [\n${added.join(',\n')}\n]\n`);
   const end = example.index + example[0].length;
-  return splice(text, end, end, `${body},\n${added}\n]\n`);
+  return splice(text, end, end, `${[body, ...added].join(',\n')}\n]\n`);
 }
 
 /** Sets a setting: in its place where it stands, else below the line that has it commented out, else at the end. */

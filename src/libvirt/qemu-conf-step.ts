@@ -1,5 +1,6 @@
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
+import { builtinAcl } from './builtin-acl.js';
 import { planWrites, readSnapshot } from '../steps.js';
 import type { Step } from '../steps.js';
 import { allowDevices, allowedDevices, extendSetting, setSetting } from './qemu-conf-edit.js';
@@ -29,7 +30,7 @@ export async function qemuConfStep(host: Host, { devices, legacy }: QemuConfWish
       hint: 'apt-get install libvirt-daemon-system',
     });
   }
-  const withDevices = allowDevices(before, QEMU_CONF, devices);
+  const withDevices = allowDevices(before, QEMU_CONF, devices, await builtinAcl(host));
   const text = legacy ? legacySettings(withDevices, QEMU_CONF) : withDevices;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: QEMU_CONF, text }]);
   const allowed = allowedDevices(before, QEMU_CONF);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-import type { Change } from './attach-change.js';
+import type { Change, NicOwner, Owner } from './attach-change.js';
 import type { Mode } from './attach-nics.js';
 
 /** 2: an interface is told by the socket that attach gave it. */
@@ -50,6 +50,31 @@ export function savedPath(host: Host, key: string): string {
   return join(savedDirectory(host), `${key}.json`);
 }
 
+/** What version 1 kept: an interface by its address and place alone, and not whose number the record's name is. */
+interface FirstSaved extends Omit<Saved, 'version' | 'uuid' | 'changes'> {
+  readonly version: 1;
+  readonly changes: readonly (Omit<Change, 'owner'> & {
+    readonly owner: Exclude<Owner, NicOwner> | Omit<NicOwner, 'socket'>;
+  })[];
+}
+
+/** Records outlive the program that wrote them. The socket that attach gave an interface is among its changes. */
+function fromFirst({ changes, ...saved }: FirstSaved, key: string): Saved {
+  const nicKey = ({ mac, index }: Omit<NicOwner, 'socket'>): string => JSON.stringify([mac, index]);
+  const sockets = new Map<string, string | null>();
+  for (const { owner, property, after } of changes) {
+    if (owner.kind === 'interface' && property === 'source-path') sockets.set(nicKey(owner), after);
+  }
+  const known = (owner: FirstSaved['changes'][number]['owner']): Owner =>
+    owner.kind === 'interface' ? { ...owner, socket: sockets.get(nicKey(owner)) ?? null } : owner;
+  return {
+    ...saved,
+    version: VERSION,
+    uuid: isFileKey(key) ? null : key,
+    changes: changes.map((change) => ({ ...change, owner: known(change.owner) })),
+  };
+}
+
 /** A new record. */
 export function newSaved(saved: Omit<Saved, 'version'>): Saved {
   return { version: VERSION, ...saved };
@@ -60,12 +85,18 @@ export async function loadSaved(host: Host, key: string): Promise<Saved | undefi
   const text = await host.readOptional(path);
   if (text === undefined) return undefined;
   try {
-    const saved = JSON.parse(text) as Saved;
-    if (saved.version === VERSION && Array.isArray(saved.changes)) return saved;
+    const saved = JSON.parse(text) as Saved | FirstSaved;
+    if (Array.isArray(saved.changes)) {
+      if (saved.version === VERSION) return saved;
+      if (saved.version === 1) return fromFirst(saved, key);
+    }
   } catch {
     // Said below.
   }
-  throw new VhostHostError('CONFIG_INVALID', `${path} is not what attach wrote`, { hint: `rm ${path}` });
+  throw new VhostHostError('CONFIG_INVALID', `${path} is not what attach wrote`, {
+    // Not `rm`: it may hold the only text that there is to go back to.
+    hint: `mv ${path} ${path}.unreadable`,
+  });
 }
 
 export async function storeSaved(host: Host, key: string, saved: Saved): Promise<void> {

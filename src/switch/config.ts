@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
-import { DevIndex, GuestMac, PortName, Transports, UplinkAdd } from './schema.js';
+import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
 
@@ -39,6 +39,10 @@ const ConfigPort = z.strictObject({
   mac: GuestMac.optional(),
   /** What the guest on this port has to do with VLANs; default: `vlan` of the switch. */
   vlan: VlanText.optional(),
+  /** Addresses that are learned of the guest at a time; default: 2048. */
+  macLimit: MacLimit.optional(),
+  /** Forward what the guest sends to 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP), which a bridge keeps to itself. */
+  forwardReserved: z.boolean().optional(),
 });
 
 function namesOnce(list: readonly { readonly name: string }[], context: z.RefinementCtx): void {
@@ -97,6 +101,9 @@ export const Config = z.strictObject({
   offloads: z.boolean().optional(),
   /** Seconds between tables of what was counted, in the log. */
   stats: z.number().int().min(0).max(1_000_000).optional(),
+  /** KiB that the log may have before it makes way for a new one, and how many old ones stay (switch.log.1, …). */
+  logMaxKb: z.number().int().min(4).max(1_048_576).optional(),
+  logFiles: z.number().int().min(0).max(9).optional(),
   logLevel: z.enum(Object.keys(LOG_LEVELS) as (keyof typeof LOG_LEVELS)[]).optional(),
 });
 export type Config = z.infer<typeof Config>;

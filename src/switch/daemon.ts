@@ -1,18 +1,22 @@
-import { VhostHostError, messageOf, printable } from '../errors.js';
+import { messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { portActions } from './actions.js';
 import { buildApi, buildClaimApi } from './api.js';
+import { ApiSocket } from './api-sockets.js';
 import { makeBridge } from './bridge.js';
 import type { Clock } from './clock.js';
+import { Descriptors } from './descriptors.js';
 import { EventSink } from './events.js';
-import type { LogLine } from './events.js';
 import { chooseAddresses } from './dma.js';
 import { startEngine } from './engine.js';
 import type { RunningEngine } from './engine.js';
 import { GuestRecord } from './guests.js';
 import { takeRunDir } from './lock.js';
+import { LogFile } from './log-file.js';
 import { bridgeProgram } from './package.js';
 import { PortTable } from './ports.js';
+import { Repeats, shapeOf } from './repeats.js';
+import type { LogLine } from './repeats.js';
 import { request } from './rest.js';
 import { apiSocketPath, claimSocketPath, logPath } from './rundir.js';
 import type { StatsList } from './schema.js';
@@ -21,6 +25,8 @@ import { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
+import { runDirTender } from './run-dir-tender.js';
+import { UnlearnedWatch } from './unlearned.js';
 import { UplinkTable } from './uplinks.js';
 
 /**
@@ -46,6 +52,10 @@ export interface Daemon {
   readonly stopped: Promise<void>;
   /** Any number of times, at any time. */
   stop(): Promise<void>;
+  /** A signal asks for it; without a log file nothing happens. */
+  reopenLog(): Promise<void>;
+  /** One line for the log. */
+  say(line: string): void;
   /** What was counted so far. */
   stats(): StatsList;
 }
@@ -56,16 +66,24 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { host, settings } = parts;
   const log = (line: LogLine): void =>
     parts.write(line.verbatim ? line.text : `${new Date(host.now()).toISOString()} ${line.text}`);
-  const say = (text: string): void => log({ text, verbatim: false });
+  const repeats = new Repeats(parts.clock, log);
+  // What users and guests do makes lines too.
+  const say = (text: string): void => repeats.add({ kind: shapeOf(text), line: { text, verbatim: false } });
   const unwind = new Unwind(say);
+  unwind.push('the log', () => repeats.flush());
   try {
-    await takeRunDir(parts, unwind);
+    const lock = await takeRunDir(parts, unwind);
+    const logFile = parts.logsToFile ? await LogFile.of({ ...parts, say }) : undefined;
     const record = new SocketRecord(host, settings.runDir);
     await record.clearLeftovers(say);
-    unwind.push('the port sockets', () => record.close());
+    // Records and sockets of whoever has the directory by now stay.
+    const whileOurs = async (work: () => Promise<void>): Promise<void> => ((await lock.isOurs()) ? work() : undefined);
+    unwind.push('the port sockets', () => whileOurs(() => record.close()));
+    const descriptors = await Descriptors.measure(host, say);
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
-    const ports: PortTable = new PortTable({ ...parts, record, bridge, say, isUplink: (name) => uplinks.has(name) });
+    const isUplink = (name: string): boolean => uplinks.has(name);
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, descriptors, say, isUplink });
     const dma = await chooseAddresses(host, settings.uplinks);
     if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
     const uplinks: UplinkTable = new UplinkTable({
@@ -79,36 +97,50 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       byCard: settings.vm2vm === 'hardware',
       connectedFrom: (least) => ports.all().find(({ id, connected }) => connected && id >= least),
     });
-    const sink = new EventSink({ ports, uplinks, clock: parts.clock, write: log });
-    const engine = await startEngine({ ...parts, dma }, (events) => sink.take(events));
+    const sink = new EventSink({ ports, uplinks, repeats });
+    const engine = await startEngine({ ...parts, dma, descriptors }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
     });
-    for (const wish of settings.uplinks) {
-      const { id, name, device } = await uplinks.add(wish, 'config');
-      say(`uplink ${name} (${id}) on ${device}`);
-    }
-    for (const action of portActions([], settings.ports)) {
-      if (action.kind === 'add') await ports.add(action.port, 'config');
-      else await ports.remove(action.name);
-    }
+    await addConfigured(settings, { ports, uplinks, say });
     const guests = new GuestRecord(host, settings.runDir, ports);
     await guests.restore(say);
-    unwind.push('the record of guests', () => guests.save());
+    unwind.push('the record of guests', () => whileOurs(() => guests.save()));
     const stopper = makeStopper(unwind, say);
     const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
-    startTicking(parts, { ports, uplinks, sink, say, guests }, unwind);
-    await openApi(parts, control, unwind);
+    const apis = makeApis(parts, control, descriptors, unwind);
+    // Another switch's log is its own to put aside.
+    const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
+    const tendRunDir = runDirTender({ lock, apis, ports, record, guests, tendLog, say });
+    startTicking(parts, { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }, unwind);
+    for (const api of apis) await api.open();
+    await rehearse(claimSocketPath(settings.runDir));
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
-    return { ...stopper, stats: () => control.stats() };
+    const reopenLog = async (): Promise<void> => logFile?.reopen('a signal asked for it');
+    return { ...stopper, say, reopenLog, stats: () => control.stats() };
   } catch (error) {
     await unwind.run();
     throw error;
   }
 }
 
-function makeStopper(unwind: Unwind, say: (line: string) => void): Omit<Daemon, 'stats'> {
+/** Uplinks first: guests find the network there. */
+async function addConfigured(
+  settings: Settings,
+  { ports, uplinks, say }: Pick<Running, 'ports' | 'uplinks' | 'say'>,
+): Promise<void> {
+  for (const wish of settings.uplinks) {
+    const { id, name, device } = await uplinks.add(wish, 'config');
+    say(`uplink ${name} (${id}) on ${device}`);
+  }
+  for (const action of portActions([], settings.ports)) {
+    if (action.kind === 'add') await ports.add(action.port, 'config');
+    else await ports.remove(action.name);
+  }
+}
+
+function makeStopper(unwind: Unwind, say: (line: string) => void): Pick<Daemon, 'stop' | 'stopped'> {
   let resolveStopped = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
   let stopping: Promise<void> | undefined;
@@ -148,24 +180,22 @@ function makeControl(
   return new SwitchControl({ binding, clock, facts, ports, uplinks, eventsLost: () => sink.lost, say, stopSoon });
 }
 
-async function openApi({ host, settings }: DaemonParts, control: SwitchControl, unwind: Unwind): Promise<void> {
+/** Not open yet. */
+function makeApis(
+  { host, settings }: DaemonParts,
+  control: SwitchControl,
+  { clients }: Descriptors,
+  unwind: Unwind,
+): readonly ApiSocket[] {
   const { runDir, claimGid } = settings;
-  const owner = { path: apiSocketPath(runDir), api: buildApi(control), gid: -1 };
-  const claims = { path: claimSocketPath(runDir), api: buildClaimApi(control), gid: claimGid };
+  const owner = { path: apiSocketPath(runDir), build: () => buildApi(control), gid: -1, clients };
+  const claims = { path: claimSocketPath(runDir), build: () => buildClaimApi(control), gid: claimGid, clients };
   // The owner's last: it can ask for the end, which must find everything on the list.
-  for (const { path, api, gid } of [claims, owner]) {
-    unwind.push(`the API on ${path}`, () => api.close());
-    try {
-      await api.listen({ path });
-    } catch (error) {
-      throw new VhostHostError('RUN_DIR_UNUSABLE', `cannot listen on ${path}: ${printable(messageOf(error))}`, {
-        cause: error,
-      });
-    }
-    if (gid !== -1) await host.chown(path, host.uid(), gid);
-    await host.chmod(path, gid === -1 ? 0o600 : 0o660);
-  }
-  await rehearse(claims.path);
+  return [claims, owner].map((wish) => {
+    const api = new ApiSocket(host, wish);
+    unwind.push(`the API on ${wish.path}`, () => api.close());
+    return api;
+  });
 }
 
 /** V8 compiles what it runs for the first time, which is for this request that is refused, not for a guest's. */
@@ -174,27 +204,45 @@ async function rehearse(socket: string): Promise<void> {
   await request(socket, 'POST', '/v1/ports/claim', {}).catch(() => undefined);
 }
 
+interface Tended {
+  readonly guests: GuestRecord;
+  readonly repeats: Repeats;
+  readonly tendLog: () => Promise<void>;
+  readonly tendRunDir: () => Promise<void>;
+}
+
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, uplinks, sink, say, guests }: Running & { guests: GuestRecord },
+  { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }: Omit<Running, 'sink'> & Tended,
   unwind: Unwind,
 ): void {
+  const unlearned = new UnlearnedWatch();
   const tick = async (): Promise<void> => {
+    repeats.tick();
+    await tendLog();
+    await tendRunDir();
     ports.reconcile();
     await ports.tendDevices();
     await ports.expire();
     await uplinks.watch();
     await guests.save();
     binding.ageMacs(settings.macAgeing);
-    sink.tick();
+    for (const { id, times } of unlearned.look(binding.ports(), clock.now())) {
+      const port = ports.byId(id);
+      if (port === undefined) continue;
+      const why = `it has its ${port.macLimit} (macLimit), or the table is full`;
+      say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
+    }
   };
-  let busy = false;
+  let running: Promise<void> | undefined;
   const cancel = clock.every(TICK_MS, () => {
-    if (busy) return;
-    busy = true;
-    tick()
+    running ??= tick()
       .catch((error: unknown) => say(`housekeeping failed: ${printable(messageOf(error))}`))
-      .finally(() => (busy = false));
+      .finally(() => (running = undefined));
   });
-  unwind.push('the timer', cancel);
+  // What is being made anew would outlive the end.
+  unwind.push('the timer', async () => {
+    cancel();
+    await running;
+  });
 }

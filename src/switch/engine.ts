@@ -2,6 +2,7 @@ import { VhostHostError, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { allowedCpus } from './cpulist.js';
 import { chooseHugepages } from './hugepages.js';
+import type { Descriptors } from './descriptors.js';
 import type { DmaChoice } from './dma.js';
 import type { Settings } from './settings.js';
 import type { EngineEvent, EngineInfo, NativeBinding } from './surface.js';
@@ -44,7 +45,13 @@ function hugepagesMode({ hugepages }: Settings, { reason }: DmaChoice): Settings
 
 /** Checks what the engine cannot say clearly itself, then starts it. */
 export async function startEngine(
-  parts: { readonly host: Host; readonly binding: NativeBinding; readonly settings: Settings; readonly dma: DmaChoice },
+  parts: {
+    readonly host: Host;
+    readonly binding: NativeBinding;
+    readonly settings: Settings;
+    readonly dma: DmaChoice;
+    readonly descriptors: Descriptors;
+  },
   onEvents: (events: EngineEvent[]) => void,
 ): Promise<RunningEngine> {
   const { host, binding, settings, dma } = parts;
@@ -58,6 +65,7 @@ export async function startEngine(
         ...{ workers, hugepages: use, memoryMb, memoryChannels: settings.memoryChannels ?? 0, logLevel, poll },
         ...{ rxRetryNum, rxRetryDelayUs, isolate: settings.vm2vm === 'off' },
         ...{ zeroCopy, rxDescriptors, txDescriptors },
+        frontEndDescriptors: parts.descriptors.forFrontEnds,
         physicalAddresses: dma.addresses === 'physical',
       },
       onEvents,

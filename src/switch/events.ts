@@ -1,55 +1,14 @@
 import { printable } from '../errors.js';
-import type { Clock } from './clock.js';
 import type { PortTable } from './ports.js';
+import { shapeOf } from './repeats.js';
+import type { LogLine, Repeatable, Repeats } from './repeats.js';
 import type { EngineEvent } from './surface.js';
 import type { UplinkTable } from './uplinks.js';
 
-/**
- * The engine's events as lines of the log. A guest decides how many there are (each new source
- * address is one), so their rate is bounded and what is left out is counted.
- */
+/** The engine's events as lines of the log. A guest or front end decides how many there are: they are summed up. */
 
-const BURST_LINES = 2000;
-const LINES_PER_SECOND = 20;
-
-/** A bucket of lines that refills with time. */
-export class LineBudget {
-  readonly #clock: Clock;
-  #left = BURST_LINES;
-  #since: number;
-  #leftOut = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#since = clock.now();
-  }
-
-  /** Whether one more line may be written. */
-  take(): boolean {
-    const now = this.#clock.now();
-    this.#left = Math.min(BURST_LINES, this.#left + ((now - this.#since) / 1000) * LINES_PER_SECOND);
-    this.#since = now;
-    if (this.#left < 1) {
-      this.#leftOut++;
-      return false;
-    }
-    this.#left--;
-    return true;
-  }
-
-  /** How many lines were left out since this was last asked. */
-  takeLeftOut(): number {
-    const count = this.#leftOut;
-    this.#leftOut = 0;
-    return count;
-  }
-}
-
-export interface LogLine {
-  readonly text: string;
-  /** The original's own line: nothing may stand before it. */
-  readonly verbatim: boolean;
-}
+/** A guest's addresses, each of which has a line of the original's. */
+const LEARNED_ROOM = 1000;
 
 function note(text: string): LogLine {
   return { text, verbatim: false };
@@ -80,22 +39,41 @@ export function eventLine(event: EngineEvent, portName: (id: number) => string):
   }
 }
 
+/** Kinds are told apart by port, and where the text is somebody else's, by what it says. */
+export function repeatable(event: EngineEvent, portName: (id: number) => string): Repeatable {
+  const line = eventLine(event, portName);
+  switch (event.type) {
+    case 'learned': {
+      const subject = `${portName(event.port)}: ${event.mac} (VLAN tag ${event.vlan}) registered`;
+      return { kind: `learned ${event.port}`, line, subject, room: LEARNED_ROOM };
+    }
+    case 'log':
+    case 'lost':
+      return { kind: `${event.type} ${shapeOf(line.text)}`, line };
+    case 'refused':
+      return { kind: `refused ${event.port} ${shapeOf(event.text)}`, line };
+    case 'connected':
+    case 'disconnected':
+    case 'ready':
+    case 'stopped':
+    case 'moved':
+      return { kind: `${event.type} ${event.port}`, line };
+  }
+}
+
 export interface EventSinkParts {
   readonly ports: Pick<PortTable, 'byId' | 'setConnected'>;
   readonly uplinks: Pick<UplinkTable, 'byId'>;
-  readonly clock: Clock;
-  readonly write: (line: LogLine) => void;
+  readonly repeats: Pick<Repeats, 'add'>;
 }
 
 /** Takes the engine's events: keeps the port table up to date and writes the log. */
 export class EventSink {
   readonly #parts: EventSinkParts;
-  readonly #budget: LineBudget;
   #lost = 0;
 
   constructor(parts: EventSinkParts) {
     this.#parts = parts;
-    this.#budget = new LineBudget(parts.clock);
   }
 
   /** Events that the engine could not hand over since the start. */
@@ -104,20 +82,14 @@ export class EventSink {
   }
 
   take(events: readonly EngineEvent[]): void {
-    const { ports, write } = this.#parts;
+    const { ports, repeats } = this.#parts;
     for (const event of events) {
       if (event.type === 'connected' || event.type === 'disconnected') {
         ports.setConnected(event.port, event.type === 'connected');
       }
       if (event.type === 'lost') this.#lost += event.count;
-      if (this.#budget.take()) write(eventLine(event, (id) => this.#name(id)));
+      repeats.add(repeatable(event, (id) => this.#name(id)));
     }
-  }
-
-  /** Once a second: says how many lines were left out. */
-  tick(): void {
-    const count = this.#budget.takeLeftOut();
-    if (count > 0) this.#parts.write(note(`${count} lines about events left out: too many at once`));
   }
 
   #name(id: number): string {

@@ -31,6 +31,11 @@ export class GuestRecord {
     this.#written = text;
   }
 
+  /** What was written has gone: the next save() writes it again. */
+  lost(): void {
+    this.#written = '';
+  }
+
   /** Makes the ports again; one that cannot be made costs its guest the network, and nobody else anything. */
   async restore(say: (line: string) => void): Promise<void> {
     this.#written = (await this.#host.readOptional(this.#file)) ?? '';

@@ -6,12 +6,15 @@ import { orphaned, watchable } from './claimants.js';
 import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
 import type { ClaimState } from './claims.js';
 import type { Clock } from './clock.js';
+import type { Descriptors } from './descriptors.js';
 import { DeviceTable } from './devices.js';
+import { PortSockets } from './port-sockets.js';
 import { checkPort } from './port-check.js';
-import { portSocketPath } from './rundir.js';
+import { portSocketPath, ringRecordsPath } from './rundir.js';
+import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
 import type { PortWish, Settings } from './settings.js';
-import { clearDeadSocket, socketState } from './sockets.js';
+import { BLOCKED, clearDeadSocket, socketState } from './sockets.js';
 import type { SocketRecord } from './sockets.js';
 import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
@@ -35,6 +38,8 @@ export interface PortRecord extends ClaimState {
   /** For whom it was handed out last; undefined where that cannot be watched. */
   readonly claimant: Claimant | undefined;
   readonly vlan: string;
+  readonly macLimit: number;
+  readonly forwardReserved: boolean;
 }
 
 export interface PortTableParts {
@@ -47,18 +52,13 @@ export interface PortTableParts {
   readonly bridge: Bridge;
   readonly clock: Clock;
   readonly record: SocketRecord;
+  readonly descriptors: Descriptors;
   readonly say: (line: string) => void;
   /** Whether an uplink has this name. */
   readonly isUplink: (name: string) => boolean;
 }
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
-
-const BLOCKED = {
-  alive: 'somebody listens on it',
-  dead: 'a socket that nobody listens on is there, and it is not known to be ours',
-  foreign: 'it exists and is not a socket',
-} as const;
 
 /**
  * The ports of the switch. Changes run one after the other, however many requests come at once;
@@ -68,11 +68,13 @@ export class PortTable {
   readonly #parts: PortTableParts;
   readonly #devices: DeviceTable;
   readonly #ports = new Map<string, Mutable<PortRecord>>();
+  readonly #sockets: PortSockets;
   readonly #turns = new Turns();
 
   constructor(parts: PortTableParts) {
     this.#parts = parts;
     this.#devices = new DeviceTable(parts);
+    this.#sockets = new PortSockets(parts);
   }
 
   all(): readonly PortRecord[] {
@@ -129,6 +131,11 @@ export class PortTable {
     });
   }
 
+  /** Makes sockets anew whose names have gone. */
+  tendSockets(): Promise<void> {
+    return this.#turns.take(() => this.#sockets.tend(this.all()));
+  }
+
   /** Brings back devices of ports that have gone. */
   tendDevices(): Promise<void> {
     return this.#turns.take(() => this.#devices.tend(this.all()));
@@ -164,11 +171,13 @@ export class PortTable {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
+    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false } = wish;
     if (this.#parts.isUplink(wish.name)) {
       throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
     }
     checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
+    await this.#parts.descriptors.check(wish.name, queues, this.all());
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -176,11 +185,15 @@ export class PortTable {
       // Without vhost-user only the bridge has any business at the socket.
       const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
       const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
-      const native = { name: wish.name, socketPath: socket, queuePairs: queues, offloads, vlanMode, vlans };
-      const id = binding.addPort({ ...native, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
+      const recordsPath = ringRecordsPath(settings.runDir, wish.name);
+      const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
+      const native = { ...place, offloads, vlanMode, vlans };
+      const rules = { macLimit, forwardReserved };
+      const id = binding.addPort({ ...native, ...rules, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
+      await this.#sockets.made(id, socket);
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
       const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
-      const port = { ...shape, origin, connected: false };
+      const port = { ...shape, ...rules, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant: undefined };
       this.#ports.set(wish.name, known);
       return known;
@@ -194,12 +207,10 @@ export class PortTable {
 
   /** With a port that cannot have its device goes the port. */
   async #makeDevice(id: number, socket: string, devIndex: number | undefined): Promise<string> {
-    const { binding, host } = this.#parts;
     try {
       return await this.#devices.make(socket, devIndex);
     } catch (error) {
-      binding.removePort(id);
-      await clearDeadSocket(host, socket);
+      this.#parts.binding.removePort(id);
       throw error;
     }
   }
@@ -229,7 +240,6 @@ export class PortTable {
   async #remove(port: PortRecord): Promise<void> {
     this.#ports.delete(port.name);
     this.#parts.binding.removePort(port.id);
-    await clearDeadSocket(this.#parts.host, port.socket);
     await this.#parts.record.remove(port.socket);
     if (port.device !== undefined) await this.#devices.remove(port.device);
   }

@@ -36,6 +36,11 @@ export function portSocketPath(runDir: string, name: string): string {
   return join(runDir, `port-${name}.sock`);
 }
 
+/** Where a port's packed rings are, for a switch that takes them over. */
+export function ringRecordsPath(runDir: string, name: string): string {
+  return join(runDir, `port-${name}.rings`);
+}
+
 /** Whether a file of that name in a run directory can only be a port's socket. */
 export function isPortSocketName(name: string): boolean {
   return /^port-.+\.sock$/.test(name);

@@ -26,6 +26,10 @@ export const GuestMac = z
   .toLowerCase()
   .regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/, 'must be the address of one network card, such as 52:54:00:12:34:56');
 
+/** Of the 16384 addresses that the table holds. */
+export const MacLimit = z.number().int().min(1).max(16_384);
+export const DEFAULT_MAC_LIMIT = 2048;
+
 const Count = z.number().int().nonnegative();
 
 export const Counters = z.strictObject({
@@ -34,6 +38,8 @@ export const Counters = z.strictObject({
   rxPackets: Count,
   rxBytes: Count,
   interrupts: Count,
+  /** How often an address was not learned, because the port has as many as it may (`macLimit`). */
+  unlearned: Count,
   drops: z.record(z.string(), Count),
 });
 export type Counters = z.infer<typeof Counters>;
@@ -60,6 +66,10 @@ export const Port = z.strictObject({
   vlanTag: Count,
   /** VLAN mode, as in the configuration. */
   vlan: VlanText,
+  /** Addresses that are learned of the guest at a time. */
+  macLimit: Count,
+  /** What it sends to 01:80:c2:00:00:00 to 0f is forwarded, which a bridge keeps to itself. */
+  forwardReserved: z.boolean(),
   /** Negotiated virtio features by name, e.g. `mrg_rxbuf`. */
   features: z.array(z.string()),
   memoryBytes: Count,
@@ -79,6 +89,8 @@ export const PortAdd = z.strictObject({
   devIndex: DevIndex.optional(),
   mac: GuestMac.optional(),
   vlan: VlanText.optional(),
+  macLimit: MacLimit.optional(),
+  forwardReserved: z.boolean().optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
@@ -132,6 +144,8 @@ export const Uplink = z.strictObject({
   /** The worker of each queue. */
   workers: z.array(Count),
   strays: z.enum(STRAYS),
+  /** As of a port, for frames from the network. */
+  forwardReserved: z.boolean(),
   buffers: Count,
   buffersFree: Count,
   /**
@@ -169,6 +183,8 @@ export const UplinkAdd = z.strictObject({
   buffers: z.number().int().min(1).max(1_000_000).optional(),
   /** What to do with frames for addresses that no guest is known to have. */
   strays: z.enum(STRAYS).optional(),
+  /** Forward frames for 01:80:c2:00:00:00 to 0f from the network to guests. */
+  forwardReserved: z.boolean().optional(),
   /** For how many guests to use VMDq pools of the card; without it as many as it has, 0: none. */
   pools: z.number().int().min(0).optional(),
 });

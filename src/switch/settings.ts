@@ -18,6 +18,8 @@ export interface PortWish {
   readonly devIndex?: number | undefined;
   readonly mac?: string | undefined;
   readonly vlan?: string | undefined;
+  readonly macLimit?: number | undefined;
+  readonly forwardReserved?: boolean | undefined;
 }
 
 export type UplinkWish = UplinkAdd;
@@ -56,6 +58,9 @@ export interface Settings extends ZeroCopy {
   /** Of this machine's memory, for DPDK to spread packet buffers over; undefined: as DPDK guesses. */
   readonly memoryChannels: number | undefined;
   readonly logLevel: number;
+  /** Bytes of the log before it makes way for a new one, and old ones that stay. */
+  readonly logMaxBytes: number;
+  readonly logFiles: number;
 }
 
 /** What the command line sets; wins over the file. */
@@ -136,6 +141,8 @@ export async function resolveSettings(host: Host, { file, config }: LoadedConfig
     ...resolveZeroCopy(config, flags, vm2vm),
     offloads: flags.offloads ?? config.offloads ?? false,
     stats: flags.stats ?? config.stats ?? 0,
+    logMaxBytes: (config.logMaxKb ?? 4096) * 1024,
+    logFiles: config.logFiles ?? 1,
     logLevel: LOG_LEVELS[config.logLevel ?? 'notice'],
   };
   checkVm2vm(settings);

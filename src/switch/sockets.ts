@@ -5,6 +5,13 @@ import { probeSocket } from './probe.js';
 import type { SocketState } from './probe.js';
 import { apiSocketPath, claimSocketPath, isPortSocketName, socketRecordPath } from './rundir.js';
 
+/** What keeps a socket from being made where it shall be. */
+export const BLOCKED = {
+  alive: 'somebody listens on it',
+  dead: 'a socket that nobody listens on is there, and it is not known to be ours',
+  foreign: 'it exists and is not a socket',
+} as const;
+
 /**
  * Socket files that a switch leaves behind when it is killed, and the rule for taking them away:
  * only what is a socket, is known to be ours, and refuses connections.
@@ -79,9 +86,13 @@ export class SocketRecord {
     await this.#host.unlink(this.#file);
   }
 
-  /** At the end: no socket of ours stays, nor the record itself. */
+  /** Writes the list again where it has gone. */
+  async tend(): Promise<void> {
+    if ((await this.#host.lstat(this.#file)) === undefined) await this.#save();
+  }
+
+  /** At the end, when the engine has taken its sockets away: no record stays. */
   async close(): Promise<void> {
-    for (const path of this.#paths) await clearDeadSocket(this.#host, path);
     this.#paths.clear();
     await this.#host.unlink(this.#file);
   }

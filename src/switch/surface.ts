@@ -32,6 +32,8 @@ export interface EngineOptions {
   readonly memoryMb: number;
   /** Of this machine, for DPDK's spreading of packet buffers; 0: as DPDK guesses. */
   readonly memoryChannels: number;
+  /** Front ends get descriptors below this number; the rest is for the switch itself. */
+  readonly frontEndDescriptors: number;
   /** DPDK log level, 1 (emergency) to 8 (debug). */
   readonly logLevel: number;
   /** Idle workers sleep on the guests' kicks (`adaptive`) or never (`busy`). */
@@ -59,6 +61,8 @@ export interface EngineInfo {
 export interface NativePortOptions {
   readonly name: string;
   readonly socketPath: string;
+  /** The file for positions of packed rings, in the run directory. */
+  readonly recordsPath: string;
   readonly queuePairs: number;
   /** Offer mergeable receive buffers. */
   readonly mergeable: boolean;
@@ -73,6 +77,10 @@ export interface NativePortOptions {
   readonly vlans: readonly number[];
   /** `auto`: frames from uplinks keep their tag (`--vlan-strip 0`). */
   readonly keepTag: boolean;
+  /** Forward what the guest sends to 01:80:c2:00:00:00 to 0f, which bridges keep to themselves (802.1Q, 8.6.3). */
+  readonly forwardReserved: boolean;
+  /** Addresses that are learned of it at a time. */
+  readonly macLimit: number;
 }
 
 export interface NativeUplinkOptions {
@@ -87,6 +95,8 @@ export interface NativeUplinkOptions {
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
   readonly floodStrays: boolean;
+  /** As of a guest's port, for what comes from the network. */
+  readonly forwardReserved: boolean;
   /** Use VMDq where the device has it, for so many guests at most; 0: not at all. */
   readonly pools: number;
   /** The device switches between guests (`--vm2vm 2`), or is refused. */
@@ -101,6 +111,8 @@ export interface NativeCounters {
   readonly rxBytes: bigint;
   /** Kicks the switch sent to the guest (writes to a call eventfd). */
   readonly interrupts: bigint;
+  /** How often an address was not learned, because the port has as many as it may. */
+  readonly unlearned: bigint;
   /** By drop reason, every reason of `dropReasons` present. */
   readonly drops: Readonly<Record<string, bigint>>;
 }
@@ -205,7 +217,11 @@ export interface NativeBinding {
    * when the process ends, however it ends. Returns a descriptor, or -1 when somebody else holds it.
    */
   lock(path: string): number;
+  /** The same on a directory itself, which has to be there. */
+  lockDirectory(path: string): number;
   unlock(fd: number): void;
+  /** From here on stdout and stderr append to this file, made where missing. */
+  logTo(path: string): void;
 
   /** Starts EAL and the workers; once per process, a second call throws. */
   start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo;
@@ -215,6 +231,8 @@ export interface NativeBinding {
   /** Returns the device number. Throws with `code` EEXIST, ENOSPC, EADDRINUSE or another errno name. */
   addPort(options: NativePortOptions): number;
   removePort(id: number): void;
+  /** Makes the port's socket anew where its name is gone; who is connected stays. Throws with `code`, as addPort(). */
+  listenAgain(id: number): void;
   ports(): NativePort[];
   /** Attaches and starts a device; returns its port number. Throws with `code` EEXIST, ENOSPC, ENODEV, … */
   addUplink(options: NativeUplinkOptions): number;

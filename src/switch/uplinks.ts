@@ -18,6 +18,7 @@ export interface UplinkRecord {
   readonly device: string;
   readonly origin: 'config' | 'api';
   readonly strays: (typeof STRAYS)[number];
+  readonly forwardReserved: boolean;
 }
 
 interface Entry {
@@ -183,6 +184,7 @@ export class UplinkTable {
     const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
+    const { forwardReserved = false } = wish;
     const device = deviceName(wish.device);
     if (queues > binding.limits.maxQueuePairs) {
       const most = binding.limits.maxQueuePairs;
@@ -198,10 +200,11 @@ export class UplinkTable {
         mtu,
         buffers,
         floodStrays: strays === 'flood',
+        forwardReserved,
         pools: poolsFit() ? Math.min(pools, maxPools) : 0,
         loops: byCard,
       });
-      return { id, name, device, origin, strays };
+      return { id, name, device, origin, strays, forwardReserved };
     } catch (error) {
       const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
       const hint = software ? IN_SOFTWARE : hintFor(error, device);

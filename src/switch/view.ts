@@ -49,6 +49,8 @@ export function portView(
     state: stateOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,
     vlan: port.vlan,
+    macLimit: port.macLimit,
+    forwardReserved: port.forwardReserved,
     features: featureNames(native.features),
     memoryBytes: toNumber(native.memoryBytes),
     rings: native.queues.map(({ index, size, live, worker }) => ({ index, size, live, worker })),
@@ -65,6 +67,7 @@ export function countersView(counters: NativeCounters): Counters {
     rxPackets: toNumber(counters.rxPackets),
     rxBytes: toNumber(counters.rxBytes),
     interrupts: toNumber(counters.interrupts),
+    unlearned: toNumber(counters.unlearned),
     drops: Object.fromEntries(drops),
   };
 }
@@ -90,7 +93,8 @@ export function uplinkView(
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
     ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
-    ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays, buffers, buffersFree },
+    ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays },
+    ...{ forwardReserved: uplink.forwardReserved, buffers, buffersFree },
     pools: poolsView(native, guests),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,
     zeroCopiedIn: native.zeroCopy ? toNumber(native.zeroCopiedIn) : null,

@@ -1,5 +1,5 @@
 import { VhostHostError } from '../errors.js';
-import { ALIASES, FLAGS, IMPLIED_KEYS } from './options.js';
+import { ALIASES, IMPLIED_KEYS, TAKE_JSON, takesValue } from './options.js';
 import { parseGroup } from './group.js';
 import type { Group } from './group.js';
 
@@ -17,6 +17,8 @@ export interface Item {
   readonly name?: string;
   /** One argument, or two: the option as it was spelled and its value. */
   readonly args: readonly Arg[];
+  /** The `-readconfig` whose file it is written in; such an item is no argument of its own. */
+  readonly within?: Item;
 }
 
 /** QEMU takes one dash or two, and calls an option by the name after them. */
@@ -34,7 +36,7 @@ export function parseArgv(args: readonly string[]): Item[] {
     const name = optionName(arg.text);
     const value = args[i + 1];
     if (name === undefined) items.push({ args: [arg] });
-    else if (FLAGS.has(name) || value === undefined) items.push({ name, args: [arg] });
+    else if (value === undefined || !takesValue(name, value)) items.push({ name, args: [arg] });
     else items.push({ name, args: [arg, { text: value, origin: ++i }] });
   }
   return items;
@@ -61,7 +63,8 @@ export function groupOf(item: Item): Group {
   const known = groups.get(item);
   if (known !== undefined) return known;
   try {
-    const group = parseGroup(valueOf(item), IMPLIED_KEYS[item.name ?? '']);
+    const name = item.name ?? '';
+    const group = parseGroup(valueOf(item), IMPLIED_KEYS[name], TAKE_JSON.has(name));
     groups.set(item, group);
     return group;
   } catch (error) {

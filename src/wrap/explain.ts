@@ -7,10 +7,13 @@ export interface Explanation {
   readonly emulator: string;
   readonly argv: readonly string[];
   readonly changes: readonly Change[];
+  /** What asks for vhost and is left to QEMU, a line each. */
+  readonly remarks: readonly string[];
 }
 
 export function explain(emulator: string, rewritten: Rewritten): Explanation {
-  return { emulator, argv: rewritten.args.map((arg) => arg.text), changes: rewritten.changes };
+  const { args, changes, remarks } = rewritten;
+  return { emulator, argv: args.map((arg) => arg.text), changes, remarks };
 }
 
 /** An argument as a shell reads it back. */
@@ -30,7 +33,8 @@ function changeLine({ rule, why, before, after }: Change): string {
   return printable(`# ${rule}: ${why}: ${edit.join(' ')}`);
 }
 
-/** The command, ready for a shell, and below it one comment line per change. */
-export function explainText({ emulator, argv, changes }: Explanation): string {
-  return [quoteAll([emulator, ...argv]), ...changes.map(changeLine)].join('\n');
+/** The command, ready for a shell, and below it one comment line per change and remark. */
+export function explainText({ emulator, argv, changes, remarks }: Explanation): string {
+  const said = remarks.map((remark) => printable(`# ${remark}`));
+  return [quoteAll([emulator, ...argv]), ...changes.map(changeLine), ...said].join('\n');
 }

@@ -19,9 +19,9 @@ export interface Group {
   toString(): string;
 }
 
-/** A leading brace makes it JSON, as in QEMU. `implied` names the key of a first word without one. */
-export function parseGroup(text: string, implied: string | undefined): Group {
-  return text.startsWith('{') ? JsonGroup.parse(text) : KeyGroup.parse(text, implied);
+/** A leading brace makes it JSON where QEMU takes that. `implied` names the key of a first word without one. */
+export function parseGroup(text: string, implied: string | undefined, takesJson = true): Group {
+  return takesJson && text.startsWith('{') ? JsonGroup.parse(text) : KeyGroup.parse(text, implied);
 }
 
 /** A boolean in any spelling that QEMU takes; undefined for anything else. */

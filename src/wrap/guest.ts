@@ -1,4 +1,4 @@
-import { groupOf } from './argv.js';
+import { groupOf, valueOf } from './argv.js';
 import type { Item } from './argv.js';
 import type { Command } from './command.js';
 import { asBoolean } from './group.js';
@@ -45,6 +45,15 @@ export function vhostDescriptors(netdev: Group): number[] {
 export function descriptorsIn(texts: readonly string[]): Set<number> {
   const named = texts.flatMap((text) => [...text.matchAll(/fds?"?\s*[=:]\s*"?([\d:]+)|\/dev\/fd\/(\d+)/g)]);
   return new Set(named.flatMap(([, list, path]) => numbersOf(list ?? path)));
+}
+
+/** Whether any tap may want vhost, in whichever way that is written. The launcher asks the same (main.c). */
+export function asksForVhost(command: Command): boolean {
+  const taps = ['netdev', 'nic', 'net'].flatMap((name) => command.options(name));
+  return (
+    taps.some((item) => isVhostTap(groupOf(item))) ||
+    command.options('set').some((item) => valueOf(item).includes('vhost'))
+  );
 }
 
 export function vhostNetdevs(command: Command): Item[] {

@@ -1,16 +1,13 @@
 import type { Broker, Way } from './broker.js';
-import type { Config } from './config-keys.js';
+import type { Host } from '../host.js';
 import { readFacts } from './facts.js';
 import type { FactsHost } from './facts.js';
+import { readFiles } from './readconfig.js';
 import { rewrite, survey } from './rewrite.js';
-import type { Claim, Rewritten } from './rewrite.js';
+import type { Claim, Rewritten, Source } from './rewrite.js';
 
 /** One call of the wrapper. */
-export interface Call {
-  readonly args: readonly string[];
-  /** The QEMU that will run it. */
-  readonly emulator: string;
-  readonly config: Config;
+export interface Call extends Omit<Source, 'files'> {
   /** Only asked what would be done. */
   readonly dry: boolean;
 }
@@ -31,16 +28,17 @@ function sameSocket(a: Way | undefined, b: Way | undefined): boolean {
  * would get: whatever is wrong with the call must not leave a claimed port behind.
  */
 export async function launch(
-  { args, emulator, config, dry }: Call,
-  host: FactsHost,
+  { dry, ...call }: Call,
+  host: FactsHost & Pick<Host, 'read'>,
   broker: Broker,
 ): Promise<Rewritten> {
-  const { claims, memoryPaths, belowLibvirt } = survey(args, config);
+  const source: Source = { ...call, files: await readFiles(host, [...call.args, ...call.config.options]) };
+  const { claims, memoryPaths, belowLibvirt } = survey(source);
   const facts = await readFacts(host, memoryPaths);
   const predicted = await waysFor(claims, (claim) => broker.predict(claim));
-  const planned = rewrite(args, { emulator, facts, config, ways: predicted });
+  const planned = rewrite(source, { facts, ways: predicted });
   if (dry || claims.length === 0) return planned;
   const ways = await waysFor(claims, (claim) => broker.claim(claim, belowLibvirt));
   if (claims.every(({ netdev }) => sameSocket(ways.get(netdev), predicted.get(netdev)))) return planned;
-  return rewrite(args, { emulator, facts, config, ways });
+  return rewrite(source, { facts, ways });
 }

@@ -48,7 +48,8 @@ export function addBackend(command: Command, reason: Reason, memory: MemoryPlan,
     'object',
     printKeys(type, { id, size: printSize(memory.size), share: 'on', ...properties, ...asked }),
   );
-  const machine = command.options('machine').at(-1);
+  // An option of the call rather than one of a file, which then can stay; QEMU puts all of them together.
+  const machine = command.options('machine').findLast((item) => item.within === undefined);
   if (machine === undefined) {
     command.prepend(reason, [object, newItem('machine', `memory-backend=${id}`)]);
   } else {
@@ -69,7 +70,7 @@ export function giveRamADescriptor(command: Command, reason: Reason, { shared, p
   for (const item of memoryObjects(command)) {
     let group = groupOf(item);
     if (group.get('qom-type') !== 'memory-backend-ram') continue;
-    const taken = isMovable(group) ? place : undefined;
+    const taken = isMovable(command, group) ? place : undefined;
     if (!shared && taken === undefined) continue;
     group = group.set('qom-type', typeFor(taken)).set('share', true);
     for (const [key, value] of Object.entries(propertiesOf(taken))) {

@@ -1,12 +1,16 @@
+import { VhostHostError } from '../errors.js';
 import { groupOf } from './argv.js';
 import type { Item } from './argv.js';
 import type { Command } from './command.js';
 import type { Config } from './config-keys.js';
+import { isSparse, isStorage } from './drivers.js';
 import type { Facts } from './facts.js';
 import { asBoolean } from './group.js';
 import type { Group } from './group.js';
 import { boundNodes, choosePlace, demand } from './hugepages.js';
 import type { Memory, Need, Place } from './hugepages.js';
+import { defaultMemory } from './machine.js';
+import type { Machine } from './machine.js';
 import { MIB } from '../sizes.js';
 import { parseSize } from './size.js';
 
@@ -22,24 +26,32 @@ export interface MemoryPlan {
   readonly place: Place | undefined;
 }
 
-/** Memory of a machine that nobody told how much it has. */
-const DEFAULT_SIZE = 128 * MIB;
-/** Objects behind these devices are disks that look like memory: making them shared would write through to a file. */
-const STORAGE = /^(nvdimm|virtio-pmem(-pci)?)$/;
+/** Properties of a device that name an object for its memory. */
+const MEMDEVS = ['memdev', 'persistent-memdev', 'lsa'];
+
+/** Ids of the objects behind devices of one kind. */
+function objectsOf(command: Command, isKind: (driver: string) => boolean): ReadonlySet<string | undefined> {
+  const devices = command.options('device').map(groupOf);
+  const ours = devices.filter((device) => isKind(device.get('driver') ?? ''));
+  return new Set(ours.flatMap((device) => MEMDEVS.map((key) => device.get(key)).filter((id) => id !== undefined)));
+}
 
 /** The objects that guest memory comes from. */
 export function memoryObjects(command: Command): Item[] {
-  const devices = command.options('device').map(groupOf);
-  const storage = new Set(devices.filter((d) => STORAGE.test(d.get('driver') ?? '')).map((d) => d.get('memdev')));
+  const storage = objectsOf(command, isStorage);
   return command.options('object').filter((item) => {
     const group = groupOf(item);
     return /^memory-backend-(ram|file|memfd)$/.test(group.get('qom-type') ?? '') && !storage.has(group.get('id'));
   });
 }
 
-/** Memory that QEMU takes from nowhere in particular, so that we may choose; `reserve=off` forbids hugepages. */
-export function isMovable(group: Group): boolean {
-  return group.get('qom-type') === 'memory-backend-ram' && asBoolean(group.get('reserve')) !== false;
+/**
+ * Memory that QEMU takes from nowhere in particular, so that we may choose. `reserve=off` forbids hugepages, and
+ * virtio-mem has an object for all that the guest may ever get: hugepages would be there for all of it from the start.
+ */
+export function isMovable(command: Command, group: Group): boolean {
+  if (group.get('qom-type') !== 'memory-backend-ram' || asBoolean(group.get('reserve')) === false) return false;
+  return !objectsOf(command, isSparse).has(group.get('id'));
 }
 
 function lastValue(command: Command, option: string, key: string): string | undefined {
@@ -50,10 +62,24 @@ function lastValue(command: Command, option: string, key: string): string | unde
 /** QEMU rounds what `-m` says, and then insists that an object for it has the very same size. */
 const GRANULE = 8192;
 
-/** A plain number is MiB here, unlike in an object. */
-function guestSize(command: Command): number {
-  const text = lastValue(command, 'm', 'size');
-  return text === undefined ? DEFAULT_SIZE : Math.ceil(parseSize(text, MIB) / GRANULE) * GRANULE;
+const rounded = (bytes: number): number => Math.ceil(bytes / GRANULE) * GRANULE;
+
+/**
+ * Bytes of the machine's memory, from where QEMU takes them: `-m`, the machine's own property (where a plain number is
+ * bytes and not MiB), what that machine type has by itself. Undefined where that is not known.
+ */
+function guestSize(command: Command, machine: Machine): number | undefined {
+  const said = lastValue(command, 'm', 'size');
+  if (said !== undefined) return rounded(parseSize(said, MIB));
+  const property = lastValue(command, 'machine', 'memory.size');
+  return property === undefined ? defaultMemory(machine) : rounded(parseSize(property, 1));
+}
+
+function unknownSize({ type }: Machine): VhostHostError {
+  const what = `how much memory a machine of type ${type ?? 'unknown'} has by itself is not known to qemu-wrap`;
+  return new VhostHostError('ARGV_INVALID', `the call does not say the guest's memory, and ${what}`, {
+    hint: 'say it: -m 1G',
+  });
 }
 
 function memoryOf(group: Group): Memory {
@@ -70,8 +96,9 @@ export function memoryPaths(command: Command): string[] {
   return [...new Set(paths.filter((path) => path !== undefined))];
 }
 
-/** The hugepages that one object takes, if any. */
+/** The hugepages that one object takes at the start, if any. */
 function needOf(group: Group, facts: Facts): Need | undefined {
+  if (asBoolean(group.get('reserve')) === false) return undefined;
   if (asBoolean(group.get('hugetlb')) === true) {
     const text = group.get('hugetlbsize');
     return { ...memoryOf(group), pageSize: text === undefined ? facts.defaultPageSize : parseSize(text, 1) };
@@ -89,13 +116,24 @@ export function checkHugepages(command: Command, facts: Facts): void {
   demand(needsOf(command, facts), facts);
 }
 
-export function planMemory(command: Command, facts: Facts, config: Config, shared: boolean): MemoryPlan {
+/** What the rewrite wants with the memory. */
+interface Purpose {
+  readonly shared: boolean;
+  readonly machine: Machine;
+}
+
+/** Throws where the guest's memory needs an object and its size is not known. */
+export function planMemory(command: Command, facts: Facts, config: Config, purpose: Purpose): MemoryPlan {
+  const { shared, machine } = purpose;
   const backed = lastValue(command, 'machine', 'memory-backend') ?? lastValue(command, 'numa', 'memdev');
   const memPath = backed === undefined ? memPathOf(command) : undefined;
-  const size = guestSize(command);
-  const movable = memoryObjects(command).map(groupOf).filter(isMovable).map(memoryOf);
-  if (backed === undefined && memPath === undefined) movable.push({ bytes: size, nodes: undefined });
+  const size = backed === undefined ? guestSize(command, machine) : 0;
+  if (size === undefined && shared) throw unknownSize(machine);
+  const groups = memoryObjects(command).map(groupOf);
+  const movable = groups.filter((group) => isMovable(command, group)).map(memoryOf);
+  const isOpen = backed === undefined && memPath === undefined && size !== undefined;
+  if (isOpen) movable.push({ bytes: size, nodes: undefined });
   const place = choosePlace(movable, needsOf(command, facts), facts, config);
-  const legacy = backed === undefined && (shared || (memPath === undefined && place !== undefined));
-  return { shared, legacy, memPath, size, place };
+  const legacy = backed === undefined && (shared || (isOpen && place !== undefined));
+  return { shared, legacy, memPath, size: size ?? 0, place };
 }

@@ -3,8 +3,10 @@ import { groupOf, newItem, withValue } from './argv.js';
 import type { Item } from './argv.js';
 import type { Way } from './broker.js';
 import type { Command, Reason } from './command.js';
+import { virtioNetBus } from './drivers.js';
 import { printKeys } from './group.js';
 import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
+import type { Machine } from './machine.js';
 
 /** A netdev that goes to the switch. */
 export interface Netdev {
@@ -16,7 +18,6 @@ export interface Netdev {
   readonly descriptors: readonly number[];
 }
 
-const VIRTIO_NET = /^virtio-net(-pci(-(non-)?transitional)?|-device|-ccw)?$/;
 const OFFLOADS = ['csum', 'gso', 'guest_tso4', 'guest_tso6', 'guest_ecn'];
 
 export function devicesOf(command: Command, netdev: string): Item[] {
@@ -29,27 +30,22 @@ function macOf(command: Command, netdev: string): string | undefined {
   return mac !== undefined && /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(mac) ? mac : undefined;
 }
 
-function checkDeviceOf(command: Command, id: string): void {
-  const devices = devicesOf(command, id);
-  if (devices.length === 0) {
-    throw new VhostHostError('NETDEV_UNKNOWN', `netdev "${id}" asks for vhost, but no -device uses it`, {
-      hint: `add: -device virtio-net-pci,netdev=${id}`,
-      details: { netdev: id },
-    });
-  }
-  for (const device of devices) {
-    const driver = groupOf(device).get('driver') ?? '';
-    if (VIRTIO_NET.test(driver)) continue;
-    throw new VhostHostError('ARGV_INVALID', `netdev "${id}" asks for vhost, which its device ${driver} cannot do`, {
-      hint: `use -device virtio-net-pci,netdev=${id}, or drop vhost=on`,
-      details: { netdev: id, driver },
-    });
-  }
+function checkHasDevice(command: Command, id: string): void {
+  if (devicesOf(command, id).length > 0) return;
+  throw new VhostHostError('NETDEV_UNKNOWN', `netdev "${id}" asks for vhost, but no -device uses it`, {
+    hint: `add: -device virtio-net-pci,netdev=${id}`,
+    details: { netdev: id },
+  });
 }
 
-/** Every netdev that a device names must exist. A file of -readconfig may define some that we cannot see. */
+/** The first device of a netdev that is none of virtio's: it never works with vhost, and QEMU runs it without. */
+function foreignDriver(command: Command, id: string, { architecture }: Machine): string | undefined {
+  const drivers = devicesOf(command, id).map((device) => groupOf(device).get('driver') ?? '');
+  return drivers.find((driver) => virtioNetBus(driver, architecture) === undefined);
+}
+
+/** Every netdev that a device names must exist. */
 function checkNames(command: Command, ids: ReadonlySet<string>): void {
-  if (command.has('readconfig')) return;
   for (const device of command.options('device')) {
     const group = groupOf(device);
     const name = group.get('netdev');
@@ -62,10 +58,26 @@ function checkNames(command: Command, ids: ReadonlySet<string>): void {
   }
 }
 
-/** The netdevs to take over, checked: each has an id of its own and a device that can work with the switch. */
-export function surveyNetdevs(command: Command): Netdev[] {
-  const ours = vhostNetdevs(command);
-  if (ours.length === 0) return [];
+/** The machine's own card uses it, and is none that could be written out (`nics.ts` has said so). */
+function isBoardNetdev(command: Command, id: string): boolean {
+  return command.options('net').some((item) => groupOf(item).get('netdev') === id);
+}
+
+/** What is in a file that we cannot read may be a netdev, its device, or the memory. */
+function checkFiles(command: Command): void {
+  const [path] = command.unread();
+  if (path === undefined) return;
+  throw new VhostHostError('ARGV_INVALID', `-readconfig ${path} cannot be read before QEMU reads it`, {
+    hint: 'write it to a file that the user who runs QEMU may read, or as options',
+    details: { path },
+  });
+}
+
+/** The netdevs to take over, checked, and a line for each that asks for vhost in vain. */
+export function surveyNetdevs(command: Command, machine: Machine): { netdevs: Netdev[]; remarks: string[] } {
+  const asking = vhostNetdevs(command);
+  if (asking.length === 0) return { netdevs: [], remarks: [] };
+  checkFiles(command);
   const ids = new Set<string>();
   for (const item of command.options('netdev')) {
     const id = groupOf(item).get('id');
@@ -74,12 +86,23 @@ export function surveyNetdevs(command: Command): Netdev[] {
     ids.add(id);
   }
   checkNames(command, ids);
-  return ours.map((item) => {
+  const netdevs: Netdev[] = [];
+  const remarks: string[] = [];
+  for (const item of asking) {
     const group = groupOf(item);
     const id = group.get('id') ?? '';
-    checkDeviceOf(command, id);
-    return { id, queues: queuesOf(group), mac: macOf(command, id), descriptors: vhostDescriptors(group) };
-  });
+    if (isBoardNetdev(command, id)) continue;
+    checkHasDevice(command, id);
+    const driver = foreignDriver(command, id, machine);
+    if (driver === undefined) {
+      netdevs.push({ id, queues: queuesOf(group), mac: macOf(command, id), descriptors: vhostDescriptors(group) });
+    } else {
+      remarks.push(
+        `netdev "${id}" is left to QEMU: vhost=on means nothing to its device ${driver}; use virtio-net-pci for the switch`,
+      );
+    }
+  }
+  return { netdevs, remarks };
 }
 
 /** `wanted`, or the first of `wanted-2`, `wanted-3`, … that no option of that name has as its id. */
@@ -97,8 +120,7 @@ export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<
     let group = groupOf(item);
     const id = group.get('id') ?? '';
     const way = ways.get(id);
-    if (way === undefined) throw new TypeError(`netdev ${id} has no way to the switch`);
-    if (!('socket' in way)) continue;
+    if (way === undefined || !('socket' in way)) continue;
     const queues = queuesOf(group);
     const chardev = freeId(command, 'chardev', `vhost-host-${id}`);
     for (const key of group.keys()) if (key !== 'type' && key !== 'id') group = group.remove(key);
@@ -137,11 +159,12 @@ export function toDevice(command: Command, reason: Reason, ways: ReadonlyMap<str
 }
 
 /** Without vectors the device has no MSI-X, and interrupts as any old PCI card. Other buses have neither. */
-export function msixOff(command: Command, reason: Reason, netdevs: readonly Netdev[]): void {
+export function msixOff(command: Command, reason: Reason, netdevs: readonly Netdev[], machine: Machine): void {
   for (const { id } of netdevs) {
     for (const device of devicesOf(command, id)) {
       const group = groupOf(device);
-      if (!/^virtio-net-pci/.test(group.get('driver') ?? '') || group.get('vectors') === '0') continue;
+      const bus = virtioNetBus(group.get('driver') ?? '', machine.architecture);
+      if (bus !== 'pci' || group.get('vectors') === '0') continue;
       command.replace(reason, device, [withValue(device, group.set('vectors', 0))]);
     }
   }

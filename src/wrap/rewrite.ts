@@ -1,4 +1,4 @@
-import { groupOf } from './argv.js';
+import { groupOf, textsOf } from './argv.js';
 import type { Arg } from './argv.js';
 import type { Way } from './broker.js';
 import { Command } from './command.js';
@@ -6,12 +6,17 @@ import type { Change } from './command.js';
 import type { GuestId } from './config.js';
 import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
-import { belowLibvirt, descriptorsIn, guestName, guestUuid, isEmulated, portName } from './guest.js';
+import { asksForVhost, belowLibvirt, descriptorsIn, guestName, guestUuid, isEmulated, portName } from './guest.js';
 import { directoriesOf } from './hugepages.js';
+import { machineOf } from './machine.js';
+import type { Machine } from './machine.js';
 import { checkHugepages, memoryPaths, planMemory } from './memory.js';
 import { surveyNetdevs } from './netdev.js';
 import type { Netdev } from './netdev.js';
+import { writeOutNics } from './nics.js';
+import type { Files } from './readconfig.js';
 import { OPTIONS_RULE, RULES } from './rules.js';
+import { applySettings } from './settings.js';
 
 /** A port that the guest needs from the switch. */
 export interface Claim {
@@ -31,11 +36,20 @@ export interface Survey {
   readonly belowLibvirt: boolean;
 }
 
-export interface Inputs {
+/** A call with all that it refers to. */
+export interface Source {
+  readonly args: readonly string[];
+  /** The files of `-readconfig`, also of those in the configuration. */
+  readonly files: Files;
   /** The real QEMU. */
   readonly emulator: string;
-  readonly facts: Facts;
+  /** Of this host, as Node calls it (`process.arch`). */
+  readonly processor: string;
   readonly config: Config;
+}
+
+export interface Inputs {
+  readonly facts: Facts;
   /** By netdev id. */
   readonly ways: ReadonlyMap<string, Way>;
 }
@@ -43,6 +57,8 @@ export interface Inputs {
 export interface Rewritten {
   readonly args: readonly Arg[];
   readonly changes: readonly Change[];
+  /** Lines for the user about what asks for vhost and is left to QEMU. */
+  readonly remarks: readonly string[];
   /** Inherited descriptors that nothing in the new command line names. */
   readonly close: readonly number[];
 }
@@ -53,27 +69,50 @@ function isProbe(command: Command): boolean {
 }
 
 /** Whose section of the configuration counts. */
-export function identify(args: readonly string[]): GuestId {
-  const command = new Command(args);
+export function identify(args: readonly string[], files: Files): GuestId {
+  const command = new Command(args, files);
   return { name: guestName(command), uuid: guestUuid(command) };
 }
 
-/** The call with what the configuration adds to it, and its netdevs for the switch. */
-function read(args: readonly string[], config: Config): { command: Command; netdevs: Netdev[] } {
-  const command = new Command(args);
-  if (isProbe(command)) return { command, netdevs: [] };
-  command.append(OPTIONS_RULE, config.options);
-  return { command, netdevs: surveyNetdevs(command) };
+interface Call {
+  readonly command: Command;
+  readonly machine: Machine;
+  /** For the switch; each is a `-netdev` with its `-device` now, however it was written. */
+  readonly netdevs: readonly Netdev[];
+  readonly remarks: readonly string[];
+}
+
+function commandOf({ args, files, config }: Source): Command {
+  const command = new Command(args, files);
+  if (!isProbe(command)) command.append(OPTIONS_RULE, config.options);
+  return command;
+}
+
+/** The call with what the configuration adds to it; no other word of it is changed where it asks for no port. */
+function read(source: Source): Call {
+  const command = commandOf(source);
+  const machine = machineOf(command, source.emulator, source.processor);
+  const untouched = (remarks: readonly string[]): Call => {
+    const unread = command.unread().map((path) => `-readconfig ${path} is left to QEMU: it cannot be read before`);
+    return { command: commandOf(source), machine, netdevs: [], remarks: [...remarks, ...unread] };
+  };
+  if (isProbe(command) || !asksForVhost(command)) return untouched([]);
+  applySettings(command);
+  const cards = writeOutNics(command, machine);
+  const { netdevs, remarks } = surveyNetdevs(command, machine);
+  if (netdevs.length === 0) return untouched([...cards, ...remarks]);
+  return { command, machine, netdevs, remarks: [...cards, ...remarks] };
 }
 
 /** Whether anything of the guest's memory is our business. */
-function concernsMemory(command: Command, netdevs: readonly Netdev[], config: Config): boolean {
+function concernsMemory({ command, netdevs }: Call, config: Config): boolean {
   return netdevs.length > 0 || (config.hugepagesForAll && !isProbe(command));
 }
 
 /** What the call asks for; throws where it cannot be given. */
-export function survey(args: readonly string[], config: Config): Survey {
-  const { command, netdevs } = read(args, config);
+export function survey(source: Source): Survey {
+  const call = read(source);
+  const { command, netdevs } = call;
   const guest = guestName(command);
   const claims = netdevs.map(({ id, queues, mac }) => ({
     netdev: id,
@@ -82,21 +121,24 @@ export function survey(args: readonly string[], config: Config): Survey {
     exact: guest !== undefined,
     ...(mac === undefined ? {} : { mac }),
   }));
-  const paths = concernsMemory(command, netdevs, config) ? [...memoryPaths(command), ...directoriesOf(config)] : [];
+  const { config } = source;
+  const paths = concernsMemory(call, config) ? [...memoryPaths(command), ...directoriesOf(config)] : [];
   return { claims, memoryPaths: paths, belowLibvirt: belowLibvirt(command) };
 }
 
 /** The new command line. Pure: the same call, facts, configuration and ways give the same answer. */
-export function rewrite(args: readonly string[], inputs: Inputs): Rewritten {
-  const { facts, config, emulator } = inputs;
-  const { command, netdevs } = read(args, config);
-  if (concernsMemory(command, netdevs, config)) {
-    const memory = planMemory(command, facts, config, netdevs.length > 0);
+export function rewrite(source: Source, inputs: Inputs): Rewritten {
+  const { config, emulator } = source;
+  const { facts } = inputs;
+  const call = read(source);
+  const { command, machine, netdevs, remarks } = call;
+  if (concernsMemory(call, config)) {
+    const memory = planMemory(command, facts, config, { shared: netdevs.length > 0, machine });
     const emulated = isEmulated(command, emulator, facts.kvm);
-    for (const rule of RULES) rule.apply(command, { ...inputs, netdevs, memory, emulated });
+    for (const rule of RULES) rule.apply(command, { ...inputs, config, netdevs, machine, memory, emulated });
     checkHugepages(command, facts);
   }
-  const named = descriptorsIn(command.args().map((arg) => arg.text));
+  const named = descriptorsIn(textsOf(command.all()));
   const unused = netdevs.flatMap((netdev) => netdev.descriptors).filter((fd) => !named.has(fd));
-  return { args: command.args(), changes: command.changes(), close: unused };
+  return { args: command.args(), changes: command.changes(), remarks, close: unused };
 }

@@ -3,6 +3,7 @@ import type { Command, Reason } from './command.js';
 import { accessPlatformOn } from './confidential.js';
 import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
+import type { Machine } from './machine.js';
 import type { MemoryPlan } from './memory.js';
 import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory-edit.js';
 import { msixOff, offloadsOff, toDevice, toVhostUser } from './netdev.js';
@@ -14,6 +15,7 @@ export interface Context {
   readonly config: Config;
   readonly netdevs: readonly Netdev[];
   readonly memory: MemoryPlan;
+  readonly machine: Machine;
   /** QEMU emulates the processor of this guest. */
   readonly emulated: boolean;
   /** How each netdev reaches its port. */
@@ -58,7 +60,7 @@ export const RULES: readonly Rule[] = [
     id: 'msix-off',
     why: 'QEMU 7.2 crashes with vhost-user and MSI-X where it emulates the processor',
     apply(command, context) {
-      if (context.emulated) msixOff(command, this, context.netdevs);
+      if (context.emulated) msixOff(command, this, context.netdevs, context.machine);
     },
   },
   {

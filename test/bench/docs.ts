@@ -64,8 +64,8 @@ once loses that order; so the switch lets the last 32 of a round linger (ARCHITE
 `;
 
 const nicText = `
-DPDK's \`net_null\` is the card: it gives frames as fast as they are taken and takes all that it is given, so that what is
-left is the switch and the guest's ring. **receive**: from the card to a guest that takes frames and frees them
+DPDK's \`net_pcap\`, repeating a file, and \`net_null\` are the card: frames come as fast as they are taken, and all are
+taken that are sent, so that what is left is the switch and the guest's ring. **receive**: from the card to a guest that takes frames and frees them
 (\`rxonly\`); **transmit**: from a guest that makes frames (\`txonly\`) to the card. Both switches have the same device and
 guest, in turn, in one run.
 
@@ -73,10 +73,9 @@ guest, in turn, in one run.
   divided by theirs. The switch's clock and the counter at the far end are read together: frames that were taken and
   could not be delivered cost cycles and count for nothing. They are the share under **dropped**. On receive a switch
   that is faster than the guest must drop, since the card never has less to give.
-- **The same work for both**: frames of \`net_null\` are zeroes, addresses included, which a bridge that learns would learn
-  on the card. Open vSwitch is told in its table where that address is, and where the address beyond the card is that
-  the guest sends to. Ours is told nothing: it looks both up in vain and floods to the one port there is.
-- The driver writes nothing into the frames that it gives, so the payload stays in the cache of the switch's core; what is
+- **The same work for both**: Open vSwitch is told in its table where the guest's address is, and where the address
+  beyond the card is that the guest sends to. Ours is told nothing: it looks both up in vain and floods to the one port there is.
+- The frames that come are few and always the same, so their payload stays in the cache of the switch's core; what is
   copied into the guest's ring, and out of it, comes and goes as in the rows above.
 `;
 

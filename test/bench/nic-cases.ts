@@ -1,9 +1,10 @@
+import { frame, writePcap } from '../helpers/frames.js';
 import { rings } from './cases.js';
 import type { Rings } from './cases.js';
 
 /**
- * The rows of the network side: DPDK's `net_null` for the card. It gives frames as fast as anybody takes them, and
- * takes as many as it is given, so that all that is left to measure is the switch and the guest's ring.
+ * The rows of the network side: DPDK's `net_pcap` and `net_null` for the card. One gives frames as fast as anybody takes
+ * them, the other takes as many as it is given, so that what is left to measure is the switch and the guest's ring.
  */
 
 /** `receive`: from the card to the guest; `transmit`: from the guest to the card. */
@@ -25,12 +26,22 @@ export const nicCases: readonly NicCase[] = (['receive', 'transmit'] as const).f
   ),
 );
 
-/** Frames of `net_null` are all zeroes, addresses included. */
-export const nullMac = '00:00:00:00:00:00';
+/** What the card's frames are for, and who sends them. */
+export const guestMac = '02:00:00:00:00:0d';
 /** Of a machine beyond the card, to which the guest sends. */
 export const beyondMac = '02:00:00:00:00:0c';
 
-/** DPDK's name of the device and its arguments. */
-export function nullDevice({ direction, length }: NicCase, index = 0): string {
-  return `net_null${index},size=${length}${direction === 'transmit' ? ',no-rx=1' : ''}`;
+/** As many as a round takes. */
+const FRAMES = 64;
+
+/**
+ * DPDK's name of the device and its arguments. What comes from the card has to have addresses, since a bridge forwards
+ * nothing from 00:00:00:00:00:00, which is who sends the frames of `net_null`; so `net_pcap` repeats a file in `dir`.
+ */
+export async function cardDevice({ direction, length }: NicCase, dir: string, index = 0): Promise<string> {
+  if (direction === 'transmit') return `net_null${index},size=${length},no-rx=1`;
+  const file = `${dir}/card${index}-${length}`;
+  const frames = Array.from({ length: FRAMES }, () => frame({ to: guestMac, from: beyondMac, length }));
+  await writePcap(file, frames);
+  return `net_pcap${index},rx_pcap=${file},infinite_rx=1`;
 }

@@ -2,11 +2,11 @@ import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import type { Place } from './contender.js';
 import type { NicContender } from './nic.js';
-import { nullDevice } from './nic-cases.js';
+import { cardDevice } from './nic-cases.js';
 import type { NicCase } from './nic-cases.js';
 import { drops, startArgs, workerReading } from './ours.js';
 
-/** A fresh switch of this project with one port, and `net_null` as its uplink. */
+/** A fresh switch of this project with one port, and a card of DPDK's own as its uplink. */
 export async function startOursWithNic(scope: Scope, c: NicCase, place: Place): Promise<NicContender> {
   const vswitch = await Switch.start(scope, { args: startArgs(place) });
   const { socket } = await vswitch.addPort('guest');
@@ -16,7 +16,7 @@ export async function startOursWithNic(scope: Scope, c: NicCase, place: Place): 
     ready: async () => {
       const { features } = await vswitch.portReady('guest');
       // Not before: what there is to receive is then the guest's from the first frame on.
-      await vswitch.addUplink({ name: 'nic', device: nullDevice(c), strays: 'flood' });
+      await vswitch.addUplink({ name: 'nic', device: await cardDevice(c, vswitch.runDir), strays: 'flood' });
       return features;
     },
     thread: () => workerReading(vswitch),

@@ -1,6 +1,6 @@
 import type { Scope } from '../helpers/scope.js';
 import type { NicContender } from './nic.js';
-import { beyondMac, nullDevice, nullMac } from './nic-cases.js';
+import { beyondMac, cardDevice, guestMac } from './nic-cases.js';
 import type { NicCase } from './nic-cases.js';
 import { bridge, featuresOf, pmdReading, pmdThread } from './ovs.js';
 import type { Ovs } from './ovs.js';
@@ -10,8 +10,8 @@ import { parsePortStats } from './ovs-stats.js';
 let serial = 0;
 
 /**
- * A fresh port and `net_null` on a running Open vSwitch, gone with the scope. Its bridge would learn the address of
- * all frames from the card on the card, so it is told where the address is.
+ * A fresh port and a card of DPDK's own on a running Open vSwitch, gone with the scope. Its guest says nothing before
+ * frames come for it, so the bridge is told where its address is.
  */
 export async function addOvsNic(scope: Scope, { process }: Ovs, c: NicCase): Promise<NicContender> {
   const [guest, nic] = [`guest${++serial}`, `nic${serial}`];
@@ -25,9 +25,9 @@ export async function addOvsNic(scope: Scope, { process }: Ovs, c: NicCase): Pro
     socket: `${process.dir}/${guest}`,
     ready: async () => {
       const features = await featuresOf(process, guest);
-      const device = nullDevice(c, serial);
+      const device = await cardDevice(c, process.dir, serial);
       const set = ['set', 'Interface', nic, 'type=dpdk', `options:dpdk-devargs="${device}"`];
-      if (receives) await process.appctl('fdb/add', bridge, guest, '0', nullMac);
+      if (receives) await process.appctl('fdb/add', bridge, guest, '0', guestMac);
       await process.vsctl('add-port', bridge, nic, '--', ...set);
       if (!receives) await process.appctl('fdb/add', bridge, nic, '0', beyondMac);
       return features;

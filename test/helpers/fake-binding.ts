@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
 import type {
@@ -18,7 +18,6 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Held by any switch in this process, as flock(2) would have it. */
 const locked = new Map<number, string>();
-let nextFd = 1000;
 
 function withCode(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
@@ -49,14 +48,43 @@ export class FakeBinding implements NativeBinding {
   #onEvents: (events: EngineEvent[]) => void = () => undefined;
 
   lock(path: string): number {
-    if ([...locked.values()].includes(path)) return -1;
-    writeFileSync(path, '');
-    locked.set(++nextFd, path);
-    return nextFd;
+    return this.#lock(openSync(path, 'a'));
+  }
+
+  lockDirectory(path: string): number {
+    return this.#lock(openSync(path, 'r'));
   }
 
   unlock(fd: number): void {
     if (!locked.delete(fd)) throw withCode('EBADF', `descriptor ${fd} holds no lock`);
+    closeSync(fd);
+  }
+
+  /** Open, so that no other file gets its number meanwhile. */
+  #lock(fd: number): number {
+    const { dev, ino } = fstatSync(fd);
+    const file = `${dev}:${ino}`;
+    if ([...locked.values()].includes(file)) {
+      closeSync(fd);
+      return -1;
+    }
+    locked.set(fd, file);
+    return fd;
+  }
+
+  readonly logs: string[] = [];
+  logTo(path: string): void {
+    this.logs.push(path);
+    closeSync(openSync(path, 'a'));
+  }
+
+  listenAgain(id: number): void {
+    const found = this.#ports.find(({ port }) => port.id === id);
+    if (found === undefined) throw withCode('ENOENT', `no port ${id}`);
+    if (existsSync(found.port.socketPath)) throw withCode('EADDRINUSE', 'in use');
+    found.server.close();
+    found.server = createServer((socket) => socket.destroy()).listen(found.port.socketPath);
+    found.server.unref();
   }
 
   start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo {
@@ -81,7 +109,7 @@ export class FakeBinding implements NativeBinding {
     const server = createServer((socket) => socket.destroy()).listen(socketPath);
     server.unref();
     const drops = Object.fromEntries(this.dropReasons.map((reason) => [reason, 0n]));
-    const counters = { txPackets: 0n, txBytes: 0n, rxPackets: 0n, rxBytes: 0n, interrupts: 0n, drops };
+    const counters = { txPackets: 0n, txBytes: 0n, rxPackets: 0n, rxBytes: 0n, interrupts: 0n, unlearned: 0n, drops };
     const guest = { connected: false, ready: false, features: 0n, memoryBytes: 0n, queues: [], counters };
     this.#ports.push({ port: { id, name, socketPath, queuePairs, ...guest }, server });
     return id;
@@ -109,7 +137,7 @@ export class FakeBinding implements NativeBinding {
       ...{ speedMbps: 0, mtu: 1500, workers: Array<number>(options.queues).fill(0), buffers: 100, buffersFree: 90 },
       ...{ pools: 0, poolsTaken: [], offloads: [], remark: '', zeroCopy: false, zeroCopied: 0n, zeroCopiedIn: 0n },
       deviceCounters: { rxMissed: 3n, rxErrors: 0n, rxNoBuffer: 0n, txErrors: 0n },
-      counters: { txPackets: 5n, txBytes: 300n, rxPackets: 7n, rxBytes: 420n, interrupts: 0n, drops },
+      counters: { txPackets: 5n, txBytes: 300n, rxPackets: 7n, rxBytes: 420n, interrupts: 0n, unlearned: 0n, drops },
     });
     return id;
   }

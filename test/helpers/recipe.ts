@@ -7,19 +7,22 @@ export interface RecipeOptions {
   readonly runDir: string;
   /** Further properties of the device, e.g. `disable-modern=on`. */
   readonly device?: string;
+  /** Queue pairs of the card; guests use as many of them as they have processors, and firmware uses one. */
+  readonly queues?: number;
 }
 
 /**
  * A guest started by the old recipe's command line, through qemu-wrap. QEMU gives every guest the same MAC, so
  * each is told its own.
  */
-export function recipeGuest({ name, mac, runDir, device }: RecipeOptions): GuestOptions {
-  const properties = ['netdev=hostnet1', 'id=net1', `mac=${mac}`, ...(device === undefined ? [] : [device])];
+export function recipeGuest({ name, mac, runDir, device, queues }: RecipeOptions): GuestOptions {
+  const [pairs, mq] = queues === undefined ? ['', []] : [`,queues=${queues}`, ['mq=on']];
+  const properties = ['netdev=hostnet1', 'id=net1', `mac=${mac}`, ...mq, ...(device === undefined ? [] : [device])];
   return {
     name,
     command: bin.qemuWrap,
     args: [
-      ...['-netdev', 'tap,id=hostnet1,vhost=on'],
+      ...['-netdev', `tap,id=hostnet1,vhost=on${pairs}`],
       ...['-device', `virtio-net-pci,${properties.join(',')}`],
       ...['-m', '256'],
     ],

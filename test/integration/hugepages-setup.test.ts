@@ -151,12 +151,15 @@ describe("hugepages: this kernel's pools and mounts", function () {
     assert.deepEqual(out.slice(4), ['3', mounted, '# the first line']);
   });
 
-  it('hugetlbfs of a wrong size is replaced, and there again after undo', async () => {
-    const wanted = { path: '/mnt/guests', pageSize: existsSync(pool(1048576)) ? GIB : 2 * MIB };
-    const other = wanted.pageSize === GIB ? '2M' : '1G';
+  it('hugetlbfs of a wrong size is replaced, and there again after undo', async function () {
+    if (!existsSync(pool(1048576))) {
+      process.stderr.write('skipped: this kernel has pages of one size only\n');
+      this.skip();
+    }
+    const wanted = { path: '/mnt/guests', pageSize: GIB };
     const out = await run(`
       mkdir /mnt/guests
-      mount -t hugetlbfs -o pagesize=${other} none /mnt/guests
+      mount -t hugetlbfs -o pagesize=2M none /mnt/guests
       setup mounts '${mounts(wanted)}' > /dev/null
       mounts
       setup undo > /dev/null

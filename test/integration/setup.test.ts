@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { DEBIAN } from '../helpers/debian-system.js';
 import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
@@ -8,6 +9,7 @@ import { KEY, TERMINAL, Typist, plain } from '../helpers/terminal.js';
 import { within } from '../helpers/until.js';
 
 const POOLS = '/sys/kernel/mm/hugepages';
+const BIG = `${POOLS}/hugepages-1048576kB`;
 const SMALL = `${POOLS}/hugepages-2048kB/nr_hugepages`;
 
 /**
@@ -36,6 +38,13 @@ large="--guest-memory 1G --page-size 1G --switch-pages $more --nic none --no-boo
 small="--guest-memory 0 --switch-pages $more --nic none --no-boot"
 `;
 
+/** Pages of 1 GiB are asked for in the running system only where its processor has them. */
+function needsBigPages(this: Mocha.Context): void {
+  if (existsSync(BIG)) return;
+  process.stderr.write('skipped: this kernel has no pages of 1 GiB\n');
+  this.skip();
+}
+
 interface Json {
   readonly changed: boolean;
   readonly steps: readonly { id: string; state: string }[];
@@ -50,18 +59,19 @@ const states = (line: string | undefined): string[] =>
     .map(({ id, state }) => `${id}: ${state}`);
 
 describe('vhost-host setup on a system of its own', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<{ out: string[]; err: string }> {
     const settled = await guardPools(scope());
-    const { code, stdout, stderr } = await runInPrivateNamespace(scope(), `${LIVE}\n${script}`, 100_000);
+    const { code, stdout, stderr } = await runInPrivateNamespace(scope(), `${LIVE}\n${script}`, 240_000);
     await settled();
     assert.equal(code, 0, stdout + stderr);
     return { out: stdout.trimEnd().split('\n'), err: stderr };
   }
 
-  it('does it, tells what awaits a reboot, does nothing the second time, and undo leaves no trace', async () => {
+  it('does it, tells what awaits a reboot, does nothing the second time, and undo leaves no trace', async function () {
+    needsBigPages.call(this);
     const { out } = await run(`
       menu
       begin
@@ -114,7 +124,8 @@ describe('vhost-host setup on a system of its own', function () {
     const [first, line, options, second, ...rest] = out;
     assert.deepEqual(states(first), [
       'kernel-arguments: done',
-      'hugetlbfs:/dev/hugepages: done',
+      // systemd's own unit has pages of the default size, which is going to be 1G.
+      'hugetlbfs:/dev/hugepages: as wanted',
       'hugetlbfs:/mnt/huge: done',
     ]);
     assert.match(line ?? '', /hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=256 quiet$/);
@@ -123,7 +134,8 @@ describe('vhost-host setup on a system of its own', function () {
     assert.deepEqual(rest, ['all taken back', 'the kernel keeps its arguments until a reboot', 'as before']);
   });
 
-  it('killed on the way, it is resumed by doing it again, or undone', async () => {
+  it('killed on the way, it is resumed by doing it again, or undone', async function () {
+    needsBigPages.call(this);
     const { out } = await run(`
       menu
       begin
@@ -166,7 +178,7 @@ describe('vhost-host setup on a system of its own', function () {
       vh setup $small --yes || echo "exit $?"
       cat etc/fstab
       rm etc/fill
-      vh setup $small --yes --json
+      vh setup $small --yes --json || echo "exit $?"
       vh setup --undo --yes 2>/dev/null
       same
     `);
@@ -174,10 +186,11 @@ describe('vhost-host setup on a system of its own', function () {
     assert.match(err, /^vhost-host: hugetlbfs:\/dev\/hugepages failed \(done before it: hugepages-2M\): ENOSPC/m);
     assert.match(err, /^ {2}vhost-host setup --undo$/m);
     assert.deepEqual(states(out[2]), ['hugepages-2M: as wanted', 'hugetlbfs:/dev/hugepages: done']);
-    assert.deepEqual(out.slice(3), ['all taken back', 'as before']);
+    // Without systemd the pages at each start are left to the user.
+    assert.deepEqual(out.slice(3), ['exit 1', 'all taken back', 'as before']);
   });
 
-  it('a read-only file system, and a command that fails: what was done before is taken back', async () => {
+  it('a read-only file system: what was done before is taken back', async () => {
     const { out, err } = await run(`
       menu
       begin
@@ -190,6 +203,17 @@ describe('vhost-host setup on a system of its own', function () {
       vh setup --undo --yes 2>/dev/null
       umount etc
       same
+    `);
+    assert.deepEqual(out, ['exit 1', 'as before', 'exit 1', 'all taken back', 'as before']);
+    assert.match(err, /^vhost-host: nothing was changed, for hugepages-2M failed: EROFS/m);
+    assert.match(err, /^vhost-host: hugetlbfs:\/dev\/hugepages failed \(done before it: hugepages-2M\): EROFS/m);
+  });
+
+  it('a command that fails: what was written for it is taken back', async function () {
+    needsBigPages.call(this);
+    const { out, err } = await run(`
+      menu
+      begin
       printf 'exit 3\\n' > etc/grub.d/09_broken
       chmod 755 etc/grub.d/09_broken
       vh setup $large --yes || echo "exit $?"
@@ -197,22 +221,19 @@ describe('vhost-host setup on a system of its own', function () {
       vh setup --undo --yes 2>/dev/null
       same
     `);
-    const undone = ['all taken back', 'as before'];
-    const withKernel = ['all taken back', 'the kernel keeps its arguments until a reboot', 'as before'];
-    assert.deepEqual(out, ['exit 1', 'as before', 'exit 1', ...undone, 'exit 1', ...withKernel]);
-    assert.match(err, /^vhost-host: nothing was changed, for hugepages-2M failed: EROFS/m);
-    assert.match(err, /^vhost-host: hugetlbfs:\/dev\/hugepages failed \(done before it: hugepages-2M\): EROFS/m);
+    assert.deepEqual(out, ['exit 1', 'all taken back', 'the kernel keeps its arguments until a reboot', 'as before']);
     assert.match(err, /^vhost-host: kernel-arguments failed: update-grub failed \(exit code \d+\)/m);
   });
 
-  it('the wizard on a narrow terminal: questions are answered, the plan is agreed to, and done', async () => {
+  it('the wizard on a narrow terminal: questions are answered, the plan is agreed to, and done', async function () {
+    needsBigPages.call(this);
     const pages = Number(await readFile(SMALL, 'utf8')) + 8;
     const settled = await guardPools(scope());
     const child = await startInPrivateNamespace(
       scope(),
       `${LIVE}
       begin
-      terminal 40 24 chroot $program setup
+      terminal 40 24 chroot $program setup || echo "exit $?"
       vh setup --undo --yes 2>/dev/null
       same`,
     );
@@ -238,8 +259,7 @@ describe('vhost-host setup on a system of its own', function () {
       `${LIVE}
       begin
       terminal 80 24 chroot $program setup || echo "exit $?"
-      terminal 80 24 chroot $program setup $small || echo "exit $?"
-      terminal 80 24 chroot $program setup $small || echo "exit $?"
+      for turn in 1 2; do terminal 80 24 chroot $program setup $small || echo "exit $?"; done
       same`,
     );
     const typist = new Typist(child);

@@ -85,11 +85,22 @@ export class MemoryHost {
       run: (command, args, options = {}) => this.effect(() => this.run([command, ...args].join(' '), options)),
       read: (path) => this.look(() => at(path).text),
       readOptional: (path) => this.look(() => this.entries.get(this.follow(path))?.text),
+      readBytes: (path, range = { offset: 0, length: Infinity }) =>
+        this.look(() => {
+          const text = this.entries.get(this.follow(path))?.text;
+          const bytes = text === undefined ? undefined : Buffer.from(text, 'latin1');
+          return bytes?.subarray(range.offset, range.offset + range.length);
+        }),
       list: (path) =>
         this.look(() => this.childrenOf(this.follow(path)).map((child) => child.slice(child.lastIndexOf('/') + 1))),
       stat: (path) => this.look(() => this.statOf(this.follow(path))),
       lstat: (path) => this.look(() => this.statOf(path)),
       realpath: (path) => this.look(() => (this.entries.has(this.follow(path)) ? this.follow(path) : undefined)),
+      readLink: (path) =>
+        this.look(() => {
+          const entry = this.entries.get(path);
+          return entry?.kind === 'symlink' ? entry.text : undefined;
+        }),
       write: (path, text, mode) => this.effect(() => this.write(this.follow(path), text, mode)),
       writeInPlace: (path, text) => this.effect(() => this.writeInPlace(this.follow(path), text)),
       mkdir: (path, mode) =>

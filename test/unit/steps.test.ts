@@ -1,13 +1,17 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
+import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { applySteps } from '../../src/apply.js';
 import { setBlock } from '../../src/block.js';
 import { VhostHostError } from '../../src/errors.js';
+import { realHost } from '../../src/host.js';
 import { CHANGES_DIR, Journal } from '../../src/journal.js';
 import { planWrites } from '../../src/steps.js';
+import { rootedHost } from '../../src/rooted-host.js';
 import { planUndo } from '../../src/undo.js';
 import { MemoryHost } from './memory-host.js';
 import { OPTIONS, WHAT, apply, machine, plan, step, undoAll } from './steps-support.js';
-import { failure } from './switch/support.js';
+import { failure, withDir } from './switch/support.js';
 
 describe('steps: apply and undo', () => {
   it('does what is planned, keeps mode and owner, and is done the second time', async () => {
@@ -75,6 +79,23 @@ describe('steps: apply and undo', () => {
     deepEqual(await undoAll(memory), ['put back /boot/real.cfg']);
     equal(memory.entries.get('/boot/real.cfg')?.text, 'a');
   });
+
+  it('a link into a store that a configuration builds is not written through, nor below', () =>
+    withDir(async (dir) => {
+      await mkdir(join(dir, 'nix/store/a/system'), { recursive: true });
+      await mkdir(join(dir, 'etc'));
+      await writeFile(join(dir, 'nix/store/a/conf'), 'built');
+      await symlink('/nix/store/a/conf', join(dir, 'etc/conf'));
+      await symlink('/nix/store/a/system', join(dir, 'etc/system'));
+      const host = rootedHost(realHost, dir);
+      for (const path of ['/etc/conf', '/etc/system/new', '/etc/system/new.d/deep/file', '/nix/store/b']) {
+        const write = step('files', [{ kind: 'write', path, text: 'ours' }]);
+        const { message } = await failure('CHANGE_FAILED', applySteps(host, [write], OPTIONS));
+        match(message, /^nothing was changed, .* lies in \/nix\/store.*, which the system's own configuration builds$/);
+      }
+      deepEqual([await readdir(join(dir, 'nix/store')), await readdir(join(dir, 'nix/store/a/system'))], [['a'], []]);
+      equal(await readFile(join(dir, 'nix/store/a/conf'), 'utf8'), 'built');
+    }));
 
   it('with SELinux every written file gets its label', async () => {
     const memory = new MemoryHost({ '/sys/fs/selinux/enforce': '1', '/f': 'a' });

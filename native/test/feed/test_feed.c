@@ -380,28 +380,36 @@ static void test_in_order(uint64_t features)
 	guest_leaves();
 }
 
+/* Whose buffers must come back in their order, or a switch that takes them over would not know which did. */
+static void test_packed(void)
+{
+	guest_enters(VH_F_RING_PACKED, OFFERED, BUFFER, LAYOUT_SINGLE, false);
+	vh_feed_start(feed, rig->sw, rig->port[0]);
+	REQUIRE(!feed->live);
+	REQUIRE(strstr(said, "rings are packed") != NULL);
+	guest_stops();
+	guest_leaves();
+}
+
 static void test_all(void)
 {
 	card_make();
-	for (int packed = 0; packed <= 1; packed++) {
-		uint64_t features = packed == 1 ? VH_F_RING_PACKED : 0;
-
-		test_content(features);
-		test_order(features);
-		test_tags(features, false);
-		test_tags(features, true);
-		test_refused(features);
-		test_rewritten(features);
-		test_unfit(features, 1000, LAYOUT_SINGLE);
-		test_unfit(features, BUFFER, LAYOUT_HEADER_APART);
-		test_hostile(features);
-		test_changing(features);
-		test_no_answer(features);
-		test_asked_again(features);
-		test_again(features);
-		test_logged(features);
-		test_in_order(features);
-	}
+	test_content(0);
+	test_order(0);
+	test_tags(0, false);
+	test_tags(0, true);
+	test_refused(0);
+	test_rewritten(0);
+	test_unfit(0, 1000, LAYOUT_SINGLE);
+	test_unfit(0, BUFFER, LAYOUT_HEADER_APART);
+	test_hostile(0);
+	test_changing(0);
+	test_no_answer(0);
+	test_asked_again(0);
+	test_again(0);
+	test_logged(0);
+	test_in_order(0);
+	test_packed();
 	card_close();
 }
 

@@ -87,13 +87,18 @@ static void print_rss(void)
 
 static int add(const char *path)
 {
-	char error[512];
-	int id = vh_engine_add_port(&(struct vh_session_options){.name = path,
-					    .path = path,
-					    .pairs = 1,
-					    .mergeable = true,
-					    .socket_mode = 0600,
-					    .socket_gid = -1},
+	char error[512], records[VH_MAX_SOCKET_PATH + 8];
+	int id;
+
+	snprintf(records, sizeof(records), "%s.rings", path);
+	id = vh_engine_add_port(&(struct vh_session_options){.name = path,
+					.path = path,
+					.records = records,
+					.pairs = 1,
+					.mac_limit = VH_MAC_PER_PORT,
+					.mergeable = true,
+					.socket_mode = 0600,
+					.socket_gid = -1},
 		error, sizeof(error));
 
 	if (id < 0)
@@ -153,7 +158,8 @@ int main(int argc, char **argv)
 		.retry_times = 4,
 		.retry_delay_us = 15,
 		.cpu = anywhere,
-		.adaptive = true};
+		.adaptive = true,
+		.descriptors = (int)sysconf(_SC_OPEN_MAX)};
 	char error[512];
 
 	if (argc < 3) {

@@ -24,10 +24,18 @@ describe('the command line, with a switch running', () => {
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
         const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
+        wish.push('--mac-limit', '3', '--forward-reserved');
         const second = await run(desk, 'ports', 'add', ...wish, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
           [false, true],
+        );
+        assert.deepEqual(
+          desk.binding.added.map(({ macLimit, forwardReserved }) => [macLimit, forwardReserved]),
+          [
+            [2048, false],
+            [3, true],
+          ],
         );
         assert.deepEqual(second, { code: 0, out: [`port b (1) listens on ${socket}`], err: [] });
         desk.binding.connect('a');
@@ -139,6 +147,7 @@ describe('the command line: start in the foreground', () => {
           hugepages: false,
           memoryMb: 64,
           memoryChannels: 0,
+          frontEndDescriptors: desk.binding.started?.frontEndDescriptors,
           logLevel: 6,
           poll: 'busy',
           rxRetryNum: 7,
@@ -153,9 +162,12 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const { floodStrays, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        const { floodStrays, forwardReserved, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
         assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
-        assert.deepEqual([desk.binding.addedUplinks.length, floodStrays, pools, loops], [1, false, 7, false]);
+        assert.deepEqual(
+          [desk.binding.addedUplinks.length, floodStrays, forwardReserved, pools, loops],
+          [1, false, false, 7, false],
+        );
         assert.deepEqual(
           desk.binding.ports().map(({ name }) => name),
           ['a'],
@@ -210,51 +222,6 @@ async function ready(desk: Desk): Promise<undefined> {
   await until(() => desk.lines.length > 0, { deadline: 10_000, what: 'the switch to be ready' });
   return undefined;
 }
-
-describe('the command line: mistakes', () => {
-  const cases: [string, string[], RegExp][] = [
-    ['no subcommand', [], /^which subcommand\?$/],
-    ['a misspelt subcommand', ['stauts'], /^unknown command 'stauts' \(Did you mean one of .*status/],
-    ['a misspelt flag', ['status', '--jsn'], /^unknown option '--jsn' \(Did you mean --json\?\)$/],
-    ['a missing name', ['ports', 'add'], /^missing required argument 'name'$/],
-    ['a word too many', ['status', 'x'], /^too many arguments/],
-    ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
-    ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
-    [
-      'a transport that is none',
-      ['ports', 'add', 'a', '--transports', 'usb'],
-      /It must be user, cuse, or user,cuse\.$/,
-    ],
-    ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
-    ['an address that is none', ['ports', 'add', 'a', '--mac', 'x'], /It must be the address of one network card\.$/],
-    ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
-    ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
-    ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],
-    ['a VLAN twice', ['start', '--vlan', 'access:1,2'], /It must be none, auto, access:N/],
-    ['a way between guests that is none', ['start', '--vm2vm', '3'], /0, 1 or 2\.$/],
-    ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
-    ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
-  ];
-  for (const [what, args, message] of cases) {
-    it(`${what}: one line, a hint, exit code 2`, async () => {
-      const { code, out, err } = await new Desk().run(...args);
-      assert.deepEqual([code, out, err.length], [2, [], 2]);
-      assert.match(err[0] ?? '', message);
-      assert.equal(err[1], 'vhost-host --help');
-    });
-  }
-
-  it('with --json they are one object too', async () => {
-    const { code, out, err } = await new Desk().run('status', 'x', '--json');
-    assert.deepEqual([code, out.length, err], [2, 1, []]);
-    assert.equal((parse(out[0])['error'] as { code: string }).code, 'USAGE');
-  });
-
-  it('no switch running', async () => {
-    const { code, err } = await new Desk().run('status', '--run-dir', '/no/such');
-    assert.deepEqual([code, err], [1, ['no switch is running in /no/such', 'vhost-host start']]);
-  });
-});
 
 /** EAL's options are tested in original.test.ts, `--flags` in launch.test.ts. */
 const ORIGINAL = /^start --(coremask|corelist|memory-channels|socket-mem|huge-dir|allow|vdev|flags)$/;

@@ -31,7 +31,15 @@ describe('tables', () => {
 });
 
 describe('answers for people', () => {
-  const counters = { txPackets: 12_345, txBytes: 740_700, rxPackets: 1, rxBytes: 60, interrupts: 9, drops: {} };
+  const counters = {
+    txPackets: 12_345,
+    txBytes: 740_700,
+    rxPackets: 1,
+    rxBytes: 60,
+    interrupts: 9,
+    unlearned: 0,
+    drops: {},
+  };
   const quiet: PortStats = { name: 'a', id: 0, counters };
   const lossy: PortStats = {
     name: 'b',
@@ -63,6 +71,7 @@ describe('answers for people', () => {
     const uplink: Uplink = {
       ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
       ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
+      forwardReserved: false,
       ...{
         zeroCopied: 5678,
         zeroCopiedIn: 90,
@@ -106,6 +115,8 @@ describe('answers for people', () => {
       transports: ['user' as const],
       device: null,
       mac: null,
+      macLimit: 2048,
+      forwardReserved: false,
     };
     const plain = { ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'], pools: [] };
     assert.match(portLines([plain])[1] ?? '', / m1 m2 \+2 +\/s$/);

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { GIB, MIB } from '../../../src/sizes.js';
+import { runShell } from '../hostsetup/grub-sourced.js';
 import { livePool, withMounts } from '../hostsetup/kernel-fake.js';
 import { GIB_KB, withPool } from '../hostsetup/systems.js';
 import type { MemoryHost } from '../memory-host.js';
@@ -22,7 +23,9 @@ export function prepared(memory: MemoryHost): MemoryHost {
   withPool(memory, { sizeKb: GIB_KB, total: 0, nodes: [0] });
   for (const program of ['node', 'qemu-system-x86_64', 'libvirtd', 'virsh'])
     memory.file(`/usr/bin/${program}`, '', 0o755);
-  memory.file('/usr/sbin/update-grub', '', 0o755).file('/etc/default/grub', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n');
+  memory
+    .file('/usr/sbin/update-grub', '. /etc/default/grub.d/*.cfg\n', 0o755)
+    .file('/etc/default/grub', 'GRUB_CMDLINE_LINUX_DEFAULT="quiet"\n');
   memory.file('/usr/lib/systemd/systemd', '', 0o755).dir('/dev').dir('/mnt');
   memory.file(BINARY, '', 0o755).file('/etc/group', 'kvm:x:107:\n').dir('/run/systemd/system').dir('/var/lib');
   const nodes = [...memory.entries.keys()].flatMap((path) => /node(\d+)\/meminfo$/.exec(path)?.[1] ?? []).map(Number);
@@ -36,6 +39,9 @@ export function desk(memory: MemoryHost, libvirt = new FakeLibvirt()): Desk {
   const live = withMounts(memory);
   const wants = `/etc/systemd/system/multi-user.target.wants/${SERVICE}`;
   const run: FakeLibvirt['run'] = async (command, args, options) => {
+    const [program, ...words] = command === 'chroot' ? args.slice(1) : [command, ...args];
+    const below = command === 'chroot' ? args[0] : '';
+    if (program === 'sh') return runShell(['sh'], words, (path) => memory.entries.get(`${below}${path}`)?.text);
     if (command === 'virsh') return libvirt.run(command, args, options);
     if (command !== 'systemctl' || !args.includes(SERVICE)) return live.run(command, args, options);
     if (args[0] === 'enable') memory.link(wants, `/etc/systemd/system/${SERVICE}`);

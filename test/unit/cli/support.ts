@@ -76,6 +76,7 @@ export class Desk {
         return this.binding;
       },
       onSignal: (signal, handler) => void this.signals.set(signal, handler),
+      closeDebugger: () => undefined,
       makeFilesPrivate: () => void (this.privateFiles = true),
       writeLine: (descriptor, line) => {
         this.lines.push(`${descriptor}: ${line}`);

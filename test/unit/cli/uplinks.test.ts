@@ -15,13 +15,14 @@ describe('the command line: uplinks', () => {
         const there = ['--run-dir', runDir];
         assert.deepEqual((await run(desk, 'uplinks', ...there)).out, ['no uplinks']);
         const more = ['--queues', '2', '--mtu', '9000', '--buffers', '5000', '--strays', 'flood', '--pools', '3'];
+        more.push('--forward-reserved');
         const added = await run(desk, 'uplinks', 'add', 'net', 'net_null0', ...more, ...there);
         assert.deepEqual(added, { code: 0, out: ['uplink net (256) on net_null0, link up'], err: [] });
         assert.deepEqual(desk.binding.addedUplinks, [
           {
             ...{ name: 'net', device: 'net_null0', queues: 2, mtu: 9000, buffers: 5000 },
             // Not for ports of VLAN mode none.
-            ...{ floodStrays: true, pools: 0, loops: false },
+            ...{ floodStrays: true, forwardReserved: true, pools: 0, loops: false },
           },
         ]);
         assert.equal((await run(desk, 'uplinks', 'list', ...there)).out.length, 2);

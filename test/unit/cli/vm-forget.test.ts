@@ -4,20 +4,8 @@ import { join } from 'node:path';
 import { surveyRecords } from '../../../src/cli/check-records.js';
 import { viewSwitch } from '../../../src/cli/vm-switch.js';
 import type { Records } from '../../../src/hostsetup/check-record.js';
-import { XML, numbered, withRunning, withScene } from './vm-scene.js';
+import { A, B, ONE_NIC, attached, numbered, withRunning, withScene } from './vm-scene.js';
 import type { Scene } from './vm-scene.js';
-
-const A = '5b2c1b0e-0000-4000-8000-00000000000a';
-const B = '5b2c1b0e-0000-4000-8000-00000000000b';
-const ONE_NIC = XML.replace(/ *<interface type='network'>[^]*?<\/interface>\n/, '');
-
-/** A stock domain with its number, put on the switch. */
-async function attached({ vm, libvirt }: Scene, ...options: string[]): Promise<{ xml: string }> {
-  const web = libvirt.add('web', numbered(ONE_NIC, A), { uuid: A });
-  const { code, err } = await vm('attach', 'web', '--yes', ...options);
-  assert.equal(code, 0, err.join('\n'));
-  return web;
-}
 
 /** What `vhost-host check` finds left over. */
 async function records({ desk, runDir }: Scene): Promise<Records> {

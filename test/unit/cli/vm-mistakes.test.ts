@@ -142,7 +142,10 @@ describe('vm: what can be wrong', () => {
       await vm('attach', 'web', '--yes');
       const file = join(state, 'domains', `${web.uuid}.json`);
       writeFileSync(file, '{');
-      assert.deepEqual((await vm('detach', 'web')).err, [`${file} is not what attach wrote`, `rm ${file}`]);
+      assert.deepEqual((await vm('detach', 'web')).err, [
+        `${file} is not what attach wrote`,
+        `mv ${file} ${file}.unreadable`,
+      ]);
       libvirt.add('web', byHand(web.xml));
       assert.ok(web.xml.includes(runDir));
       assert.match((await vm('detach', 'web')).err[0] ?? '', /^web is on the switch, but was not put there by attach$/);

@@ -1,3 +1,4 @@
+import { strict as assert } from 'node:assert';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host.js';
@@ -92,4 +93,17 @@ export const withRunning = (work: (scene: Scene) => Promise<void>): Promise<void
 
 export function saved(state: string): string[] {
   return existsSync(join(state, 'domains')) ? readdirSync(join(state, 'domains')) : [];
+}
+
+/** Numbers of two domains. */
+export const A = '5b2c1b0e-0000-4000-8000-00000000000a';
+export const B = '5b2c1b0e-0000-4000-8000-00000000000b';
+export const ONE_NIC = XML.replace(/ *<interface type='network'>[^]*?<\/interface>\n/, '');
+
+/** A stock domain with its number, put on the switch. */
+export async function attached({ vm, libvirt }: Scene, ...options: string[]): Promise<{ xml: string }> {
+  const web = libvirt.add('web', numbered(ONE_NIC, A), { uuid: A });
+  const { code, err } = await vm('attach', 'web', '--yes', ...options);
+  assert.equal(code, 0, err.join('\n'));
+  return web;
 }

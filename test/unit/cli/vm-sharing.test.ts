@@ -3,20 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../../helpers/until.js';
 import { portSocketPath } from '../../../src/switch/rundir.js';
-import { XML, byHand, numbered, withRunning } from './vm-scene.js';
+import { A, B, ONE_NIC, attached, byHand, numbered, withRunning } from './vm-scene.js';
 import type { Scene } from './vm-scene.js';
-
-const A = '5b2c1b0e-0000-4000-8000-00000000000a';
-const B = '5b2c1b0e-0000-4000-8000-00000000000b';
-const ONE_NIC = XML.replace(/ *<interface type='network'>[^]*?<\/interface>\n/, '');
-
-/** A stock domain with its number, put on the switch. */
-async function attached({ vm, libvirt }: Scene, ...options: string[]): Promise<{ xml: string }> {
-  const web = libvirt.add('web', numbered(ONE_NIC, A), { uuid: A });
-  const { code, err } = await vm('attach', 'web', '--yes', ...options);
-  assert.equal(code, 0, err.join('\n'));
-  return web;
-}
 
 /** As `virt-clone` makes it: another name, number and address. */
 const cloned = (xml: string): string =>

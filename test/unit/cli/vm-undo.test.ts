@@ -63,6 +63,27 @@ describe('vm detach: an interface is known by what attach gave it', () => {
     );
   }
 
+  it('from a record of version 1, which knew no sockets', () =>
+    withRunning(async (scene) => {
+      const { vm, desk, state } = scene;
+      const web = await attached(scene);
+      const bare = (xml: string): string => xml.replace(/ *<metadata>[^]*?<\/metadata>\n?/, '');
+      const file = join(state, 'domains', `${web.uuid}.json`);
+      const record = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+      const changes = (record['changes'] as { owner: { socket?: string }; property: string }[]).filter(
+        ({ property }) => !property.includes('way-back'),
+      );
+      for (const { owner } of changes) delete owner.socket;
+      const first: Record<string, unknown> = { ...record, version: 1, changes, left: bare(String(record['left'])) };
+      delete first['uuid'];
+      writeFileSync(file, JSON.stringify(first));
+      web.xml = newMac('01')(bare(web.xml));
+      const { code, err } = await vm('detach', 'web', '--yes');
+      assert.equal(code, 0, err.join('\n'));
+      sameAs(web.xml, newMac('01')(XML));
+      assert.deepEqual([saved(state), desk.binding.ports()], [[], []]);
+    }));
+
   it('two that share a socket: which is meant cannot be told, and nothing is changed or forgotten', () =>
     withRunning(async (scene) => {
       const { vm, state, desk, runDir } = scene;

@@ -1,6 +1,8 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import type { Host, RunResult } from '../../../src/host.js';
 import { MemoryHost } from '../memory-host.js';
+import { runShell, sourcedBy } from './grub-sourced.js';
+import { peImage } from './pe-image.js';
 
 /** Systems as trees of files, `test/golden/boot/NAME/root`; what only has to be there is a line of `programs`. */
 export const ROOT = 'test/golden/boot';
@@ -32,15 +34,58 @@ export function system(name: string): System {
   const memory = new MemoryHost().dir('/var/lib');
   load(memory, `${ROOT}/${name}/root`, '');
   for (const path of (optional(`${ROOT}/${name}/programs`) ?? '').split('\n').filter(Boolean)) memory.file(path, '');
+  const images = (optional(`${ROOT}/${name}/images`) ?? '').split('\n').filter(Boolean);
+  const build = (): void => {
+    for (const line of images) {
+      const [path = '', cmdline = ''] = line.split(' ');
+      const text = (memory.entries.get(cmdline)?.text ?? 'ro').replace(/^#.*$/gm, '');
+      memory.file(
+        path,
+        peImage({ '.osrel': 'ID=x', '.cmdline': text.trim().replace(/\s+/g, ' '), '.linux': 'kernel' }),
+      );
+    }
+  };
+  build();
   let kargs = (optional(`${ROOT}/${name}/kargs`) ?? '').trim();
   const run: Host['run'] = async (command, args, options) => {
+    if (command === 'sh') return runShell(['sh'], args, (path) => readable(memory, path));
     const done = await memory.host.run(command, args, options);
+    if (command === 'mkinitcpio' || command === 'kernel-install') build();
+    if (command === 'update-grub') remakeMenu(memory);
+    if (command === 'sdbootutil') updateEntries(memory);
     if (command === 'grub2-editenv') await setEnv(memory, args);
     if (command !== 'rpm-ostree') return done;
     kargs = changeKargs(kargs, args.slice(1));
     return answer(args.length === 1 ? kargs : '');
   };
   return { memory, host: { ...memory.host, run }, state: () => ({ kargs: sorted(kargs), ...memory.tree() }) };
+}
+
+/** The file as this machine's shell can read it: a name that its system has in it is one of every system. */
+function readable(memory: MemoryHost, path: string): string | undefined {
+  return memory.entries.get(path)?.text.replaceAll('/etc/system-release', '/etc/os-release');
+}
+
+/** What 10_linux does: the arguments behind `ro` come from the files that its configuration is read from. */
+function remakeMenu(memory: MemoryHost): void {
+  const paths = [...memory.entries.keys()].filter((path) => /^\/etc\/default\/grub(\.d\/.*\.cfg)?$/.test(path)).sort();
+  const reads = memory.entries.get('/usr/sbin/grub-mkconfig')?.text.includes('grub.d') ? paths : paths.slice(0, 1);
+  const files = reads.map((path) => ({ path, text: readable(memory, path) ?? '' }));
+  const [main = '', more = ''] = sourcedBy(['sh'], files) ?? [];
+  const menu = memory.entries.get('/boot/grub/grub.cfg');
+  if (menu === undefined) return;
+  menu.text = menu.text.replace(/^(\s+linux.* ro) ((?:single)?).*$/gm, (_, start: string, single: string) =>
+    single === '' ? `${start} ${main} ${more}` : `${start} single ${main}`,
+  );
+  menu.text = menu.text.replace(/ +$/gm, '');
+}
+
+/** `sdbootutil update-all-entries`. */
+function updateEntries(memory: MemoryHost): void {
+  const line = (memory.entries.get('/etc/kernel/cmdline')?.text ?? '').trim();
+  for (const [path, entry] of memory.entries) {
+    if (path.includes('/loader/entries/')) entry.text = entry.text.replace(/^(options\s+).*$/m, `$1${line}`);
+  }
 }
 
 const answer = (stdout: string): RunResult => ({ exitCode: 0, stdout, stderr: '' });

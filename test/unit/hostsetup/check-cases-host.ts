@@ -1,4 +1,5 @@
 import { MIB } from '../../../src/sizes.js';
+import { ruleText } from '../../../src/hostsetup/nic-bind.js';
 import type { MemoryHost } from '../memory-host.js';
 import { WEB, pages } from './check-support.js';
 import type { Row } from './check-support.js';
@@ -20,6 +21,9 @@ const withBridge = (capabilities: string, numbers: string): MemoryHost =>
   debian12()
     .file('/proc/77/comm', 'vh-cuse-bridge\n')
     .file('/proc/77/status', `Name:\tvh-cuse-bridge\nNSpid:\t${numbers}\nCapEff:\t${capabilities}\n`);
+const PAGES_FILE = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
+const vfioImage = (): MemoryHost =>
+  image().file('/etc/udev/rules.d/60-vhost-host-0000:03:00.0.rules', ruleText('0000:03:00.0', 'vfio-pci', undefined));
 const RESERVE = '| sudo tee /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
 
 export const HOST_CASES: readonly Row[] = [
@@ -43,6 +47,71 @@ export const HOST_CASES: readonly Row[] = [
     { on: withBridge('ffffffffffffffff', '77 5') },
     'bridge error',
     /77, .* PID namespace of its own/,
+  ],
+  [
+    'an image that nothing is set up in',
+    { on: image() },
+    'image-hugepages warning',
+    /nothing reserves any: no file tells .*vhost-host setup --root/s,
+  ],
+  [
+    'an image with a command line that asks for none',
+    { on: image().file('/boot/loader/entries/a.conf', 'options root=/dev/sda1 ro\n') },
+    'image-hugepages warning',
+    /no kernel arguments for them \(\/boot\/loader\/entries\/a\.conf\)/,
+  ],
+  [
+    'an image whose boot loader asks for pages',
+    { on: image().file('/boot/loader/entries/a.conf', 'options ro hugepagesz=1G hugepages=0:2,1:2\n') },
+    'image-hugepages ok',
+    /4 of 1 GiB by \/boot\/loader\/entries\/a\.conf/,
+  ],
+  [
+    'an image of a system whose file is edited by hand',
+    { on: image().file('/boot/cmdline.txt', 'hugepages=64\n').file('/boot/config.txt', '') },
+    'image-hugepages ok',
+    /64 of 2 MiB by \/boot\/cmdline\.txt/,
+  ],
+  [
+    'an image with pages by tmpfiles.d',
+    {
+      on: image().file('/usr/lib/systemd/systemd', '').file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE} - - - - 32\n`),
+    },
+    'image-hugepages ok',
+    /32 of 2 MiB by \/etc\/tmpfiles\.d\/a\.conf/,
+  ],
+  [
+    'an image with pages by sysctl',
+    { on: image().file('/etc/sysctl.d/a.conf', 'vm.nr_hugepages = 16\n') },
+    'image-mounts ok',
+    /2M at .* by \/etc\/fstab|2M at .* by .*\.mount/,
+  ],
+  [
+    'an image with pages and no mount for them',
+    {
+      on: image()
+        .file('/usr/lib/systemd/systemd', '')
+        .file('/etc/tmpfiles.d/a.conf', `w! ${PAGES_FILE.replace('2048', '32768')} - - - - 32\n`),
+    },
+    'image-mounts warning',
+    /nothing mounts a hugetlbfs of 32M/,
+  ],
+  ['an image with a card for vfio-pci', { on: vfioImage() }, 'image-iommu info', /0000:03:00\.0 .* no file tells/],
+  [
+    'an image with a card and a command line without the IOMMU',
+    { on: vfioImage().file('/boot/loader/entries/a.conf', 'options ro intel_iommu=off\n') },
+    'image-iommu warning',
+    /no kernel arguments switch the IOMMU on.*--nic 0000:03:00\.0/s,
+  ],
+  [
+    'an image with a card by driverctl and the IOMMU on',
+    {
+      on: image()
+        .file('/etc/driverctl.d/pci-0000:04:00.0', 'vfio-pci\n')
+        .file('/boot/loader/entries/a.conf', 'options ro intel_iommu=on,sm_on\n'),
+    },
+    'image-iommu ok',
+    /on for 0000:04:00\.0 by/,
   ],
   ['memory', {}, 'memory-free ok', /12 GiB of 16 GiB/],
   [

@@ -72,7 +72,7 @@ describe('check: each thing it looks at', () => {
 
   it('of an image nothing is said that only a running system has', async () => {
     const groups = new Set((await check({ on: image() })).map(({ id }) => id));
-    assert.deepEqual([...groups], ['system', 'hugetlbfs-size', 'libvirt']);
+    assert.deepEqual([...groups], ['system', 'image-hugepages', 'hugetlbfs-size', 'libvirt']);
   });
 
   it('arm64 is not asked for flags of another processor', async () => {

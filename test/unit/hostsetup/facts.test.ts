@@ -119,14 +119,16 @@ describe('facts about a host', () => {
     assert.ok(!(await facts(masked)).mounts.kept.some(({ path }) => path === '/dev/hugepages'));
   });
 
-  it('below a root they are those of that system, and a link out of it is not followed', async () => {
+  it('below a root they are those of that system, and a link in it does not lead out', async () => {
     const outer = debian12();
     for (const [path, entry] of fedora20().entries) outer.entries.set(path === '/' ? '/mnt' : `/mnt${path}`, entry);
-    outer.file('/etc/secret', 'x').link('/mnt/etc/fstab', '/etc/secret');
+    outer.link('/mnt/etc/fstab', '/srv/fstab');
+    outer.file('/srv/fstab', 'none /out hugetlbfs pagesize=2M 0 0\n');
+    outer.file('/mnt/srv/fstab', 'none /in hugetlbfs pagesize=2M 0 0\n');
     const { system, pools, mounts, denied } = await readHostFacts(new Look(rootedHost(outer.host, '/mnt')));
     assert.equal(system.distribution.id, 'fedora');
     assert.equal(pools.pools.length, 2);
-    assert.deepEqual([mounts.kept, denied], [[], ['/etc/fstab']]);
+    assert.deepEqual([mounts.kept.map(({ path }) => path), denied], [['/in'], []]);
   });
 
   it('files that may not be read are named, and stop nothing', async () => {
@@ -158,7 +160,7 @@ describe('facts about a host', () => {
       `/boot/loader/entries/${name}.conf`,
       `linux /x/vmlinuz-${release}\noptions ro hugepages=${pages}\n`,
     ];
-    const memory = debian12();
+    const memory = debian12().file('/etc/default/grub', 'GRUB_ENABLE_BLSCFG=true\n');
     for (const one of [entry('ostree-1', 1), entry('ostree-2', 2)]) memory.file(...one);
     assert.deepEqual((await facts(memory)).boot?.arguments, ['hugepages=2']);
     for (const one of [entry(`m-${release}`, 3), entry(`m-${release}+debug`, 4)]) memory.file(...one);
@@ -217,7 +219,10 @@ describe('what facts are read out of', () => {
       [GIB, 5],
       [2 * MIB, 9],
     ]);
-    assert.deepEqual(pairs('hugepagesz=2M hugepages=1 hugepages=4'), [[2 * MIB, 4]]);
+    // What the kernel ignores with a warning: a second number, and a second turn of the same size.
+    assert.deepEqual(pairs('hugepagesz=2M hugepages=1 hugepages=4'), [[2 * MIB, 1]]);
+    assert.deepEqual(pairs('hugepagesz=1GB hugepages=8 hugepagesz=2M hugepagesz=1024M hugepages=16'), [[GIB, 8]]);
+    assert.deepEqual(pairs('default_hugepagesz=0x40000000 hugepages=3 default_hugepagesz=2M hugepages=9'), [[GIB, 3]]);
   });
 
   it('VMDQ by driver, and of igb by card', () => {

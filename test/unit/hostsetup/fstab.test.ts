@@ -8,13 +8,14 @@ import { pageSizeOption, parseMounts } from '../../../src/mounts.js';
 import { GIB, KIB, MIB } from '../../../src/sizes.js';
 
 const DEFAULT = 2 * MIB;
+const IDS = { users: new Map([['qemu', 107]]), groups: new Map([['qemu', 107]]) };
 const blank = fc.constantFrom(' ', '\t', '   ', ' \t');
 const foreign = fc.constantFrom(
   'rw',
   'nodev',
   'size=4G',
   'min_size=1G',
-  'x-systemd.automount',
+  'x-systemd.device-timeout=5',
   'nr_inodes=100',
   'defaults',
 );
@@ -61,13 +62,13 @@ describe('fstab', () => {
   it('edited: the wish is there, once, and nothing else has changed', () => {
     fc.assert(
       fc.property(fstab, wishOf, (text, wish: MountWish) => {
-        const edited = editFstab(text, wish, DEFAULT);
-        equal(editFstab(edited, wish, DEFAULT), edited, 'twice');
+        const edited = editFstab(text, wish, DEFAULT, IDS);
+        equal(editFstab(edited, wish, DEFAULT, IDS), edited, 'twice');
         const lines = parseMounts(edited).filter(({ path }) => path === wish.path);
         equal(lines.length > 0, true);
         for (const { options } of lines) {
           equal(pageSizeOption(options) ?? DEFAULT, wish.pageSize);
-          equal(fitRights(wish, rightsIn(options)), true);
+          equal(fitRights(wish, rightsIn(options, IDS)), true);
         }
         const others = (whole: string): string[] => whole.split('\n').filter((line) => !hasLineFor(line, wish.path));
         if (hasLineFor(text, wish.path)) deepEqual(others(edited), others(text));
@@ -80,7 +81,7 @@ describe('fstab', () => {
     fc.assert(
       fc.property(hugeLine, wishOf, (line, any: MountWish) => {
         const wish = { ...any, path: '/mnt/huge' };
-        const edited = editFstab(line, wish, DEFAULT);
+        const edited = editFstab(line, wish, DEFAULT, IDS);
         const split = (text: string): string[] =>
           text.split(/(?<=hugetlbfs[ \t]+)(?=\S)|(?<=hugetlbfs[ \t]+\S+)(?!\S)/);
         const [before, after] = [split(line), split(edited)];
@@ -90,9 +91,25 @@ describe('fstab', () => {
     );
   });
 
+  it('what is mounted late, or has too little room, is mended, and only that', () => {
+    const wish = { path: '/mnt/huge', pageSize: GIB, bytes: 8 * GIB, gid: 107, mode: 0o1770 };
+    const edited = (options: string): string =>
+      editFstab(`none /mnt/huge hugetlbfs ${options} 0 0`, wish, DEFAULT, IDS).split(' ')[3] ?? '';
+    const right = 'pagesize=1073741824,gid=qemu,mode=01770';
+    equal(edited(right), right);
+    for (const late of ['noauto', 'noauto,x-systemd.automount', 'auto,noauto', 'comment=systemd.automount'])
+      equal(edited(`nodev,${late},${right}`), `nodev,${late.startsWith('auto') ? 'auto,' : ''}${right}`);
+    for (const fine of ['noauto,auto', 'noauto,x-systemd.wanted-by=multi-user.target', 'nofail,x-systemd.requires=a'])
+      equal(edited(`${fine},${right}`), `${fine},${right}`);
+    equal(edited(`${right},size=4G,nr_inodes=8`), `${right},size=8G,nr_inodes=64`);
+    equal(edited(`${right},size=50%,min_size=1G`), `${right},size=100%,min_size=1G`);
+    for (const roomy of ['size=8192m', 'size=100%', 'size=16GB', 'size=8589934592', 'size=1G,size=8G', 'nr_inodes=1k'])
+      equal(edited(`${right},${roomy}`), `${right},${roomy}`);
+  });
+
   it('a path with blanks is found and written as fstab has them', () => {
     const wish = { path: '/mnt/huge pages', pageSize: GIB };
-    const text = editFstab('', wish, DEFAULT);
+    const text = editFstab('', wish, DEFAULT, IDS);
     equal(text.split('\n')[1], 'hugetlbfs /mnt/huge\\040pages hugetlbfs pagesize=1G,nofail 0 0');
     equal(hasLineFor('none /mnt/huge/ hugetlbfs pagesize=1G 0 0', '/mnt/huge'), true);
   });
@@ -105,9 +122,9 @@ describe('options of hugetlbfs', () => {
       'pagesize=2M,uid=1,gid=2,mode=0750',
     );
     const wish = { path: '/x', pageSize: GIB, gid: 0, mode: 0o755 };
-    equal(setOptions('pagesize=1024M,mode=755', wish, DEFAULT), 'pagesize=1024M,mode=755');
-    equal(setOptions('', { path: '/x', pageSize: DEFAULT }, DEFAULT), '');
-    equal(setOptions('mode=700,rw,mode=711', { ...wish, mode: 0o770 }, GIB), 'rw,mode=0770');
+    equal(setOptions('pagesize=1024M,mode=755', wish, DEFAULT, IDS), 'pagesize=1024M,mode=755');
+    equal(setOptions('', { path: '/x', pageSize: DEFAULT }, DEFAULT, IDS), '');
+    equal(setOptions('mode=700,rw,mode=711', { ...wish, mode: 0o770 }, GIB, IDS), 'rw,mode=0770');
   });
 });
 

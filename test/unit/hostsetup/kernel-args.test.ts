@@ -1,11 +1,14 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import fc from 'fast-check';
-import { assignments, setValue, setsAfresh } from '../../../src/hostsetup/boot-shell-vars.js';
 import { editEntry, envValue } from '../../../src/hostsetup/boot-bls.js';
 import { kernelArgs, parseKernelLine, printKernelLine } from '../../../src/hostsetup/kernel-args.js';
 import { readRunning } from '../../../src/hostsetup/kernel-running.js';
 import { applyWish, fulfils, ownArgs, withoutOwn } from '../../../src/hostsetup/kernel-wish.js';
 import type { KernelWish } from '../../../src/hostsetup/kernel-wish.js';
+import { largerPools } from '../../../src/hostsetup/kernel-hugepages.js';
+import type { HugepageWish } from '../../../src/hostsetup/kernel-hugepages.js';
+import { atLeast, countKey, pagesByNode, pagesIn } from '../../../src/hostsetup/kernel-page-counts.js';
+import { GIB, MIB } from '../../../src/sizes.js';
 import { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 
@@ -155,31 +158,56 @@ describe('kernel arguments: the editor', () => {
   });
 });
 
-describe('kernel arguments: files around them', () => {
-  it('assignments keep their quotes, and a bare word gets some', () => {
-    const text = 'A=\'x y\' # why\nexport B="p \\"q\\""\nC=bare\n#D="no"\nE="$(f)" && g\nA+=" z"\n';
-    deepEqual(
-      assignments(text).map(({ name, appends, quote, value }) => [name, appends, quote, value]),
-      [
-        ['A', false, "'", 'x y'],
-        ['B', false, '"', 'p \\"q\\"'],
-        ['C', false, '', 'bare'],
-        ['A', true, '"', ' z'],
-      ],
+describe('kernel arguments: pages that are there', () => {
+  const numbers = fc.oneof(
+    fc.nat(99).map(String),
+    fc
+      .uniqueArray(fc.tuple(fc.nat(3), fc.nat(40)), { selector: ([node]) => node, minLength: 1 })
+      .map((list) => list.map((pair) => pair.join(':')).join(',')),
+  );
+
+  it('no pool loses any, on the host or on a node that is named, and each has what is wanted', () => {
+    fc.assert(
+      fc.property(numbers, numbers, (there, wanted) => {
+        const count = atLeast(there, wanted);
+        equal(pagesIn(count) >= Math.max(pagesIn(there), pagesIn(wanted)), true);
+        const of = (text: string, node: number): number => pagesByNode(text)?.get(node) ?? 0;
+        for (const node of [0, 1, 2, 3]) equal(of(count, node) >= of(there, node) || !pagesByNode(there), true);
+        if (pagesByNode(wanted)) for (const node of [0, 1, 2, 3]) equal(of(count, node) >= of(wanted, node), true);
+        equal(countKey(atLeast(count, wanted)), countKey(count), 'twice');
+      }),
     );
-    const set = (name: string): string => {
-      const found = assignments(text).find((one) => one.name === name);
-      return found === undefined ? '' : setValue(text, found, `${found.value} new`);
-    };
-    equal(set('A'), text.replace("'x y'", "'x y new'"));
-    equal(set('C'), text.replace('C=bare', 'C="bare new"'));
   });
 
-  it('an assignment that builds on the old value loses nothing', () => {
-    const afresh = assignments('A="$A x"\nA="${A} x"\nA+=x\nA="$AB"\nA=\'$A\'\n').map(setsAfresh);
-    deepEqual(afresh, [false, false, false, true, true]);
+  it('larger pools stay unless they are to go', () => {
+    const line = 'default_hugepagesz=1G hugepagesz=1G hugepages=64 hugepagesz=2M hugepages=0:4096,1:4096';
+    equal(applyWish(line, BOTH), line);
+    equal(
+      applyWish(line, { hugepages: { ...(BOTH.hugepages as object), shrink: true } as HugepageWish }),
+      `${UNIT} hugepagesz=2M hugepages=256`,
+    );
+    deepEqual(largerPools(line, BOTH.hugepages as HugepageWish, '2M'), [
+      { pageSize: GIB, pages: 64, wanted: 8 },
+      { pageSize: 2 * MIB, pages: 8192, wanted: 256 },
+    ]);
   });
 
+  it('words that contradict each other become one, by what the kernel makes of them; the same twice may stay', () => {
+    const after = (line: string): string => applyWish(line, ONE);
+    equal(after('default_hugepagesz=2M hugepagesz=1G hugepages=8 default_hugepagesz=1G'), UNIT);
+    equal(
+      after('hugepagesz=1G hugepages=16 x hugepagesz=1G hugepages=32 default_hugepagesz=1G'),
+      'default_hugepagesz=1G hugepagesz=1G hugepages=16 x',
+    );
+    equal(after(`${UNIT} ${UNIT}`), `${UNIT} ${UNIT}`);
+    equal(
+      after('default_hugepagesz=1GB hugepagesz=1073741824 hugepages=8'),
+      'default_hugepagesz=1GB hugepagesz=1073741824 hugepages=8',
+    );
+  });
+});
+
+describe('kernel arguments: files around them', () => {
   it('an entry with several lines of options, or none, is edited as one', () => {
     const wish: KernelWish = { hugepages: { pools: [{ size: '1G', count: 1 }] } };
     equal(

@@ -1,54 +1,15 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import type { Host } from '../../../src/host.js';
-import { planMounts } from '../../../src/hostsetup/mounts-plan.js';
 import type { MountWish } from '../../../src/hostsetup/mounts-plan.js';
-import type { PartPlan } from '../../../src/hostsetup/plan-part.js';
 import { rootedHost } from '../../../src/rooted-host.js';
-import { GIB, MIB } from '../../../src/sizes.js';
+import { MIB } from '../../../src/sizes.js';
 import type { MemoryHost } from '../memory-host.js';
 import { failure } from '../switch/support.js';
 import { withMounts } from './kernel-fake.js';
 import { carryOut, open, stateOf } from './plan-support.js';
 import { undoSteps } from '../../helpers/steps.js';
-import { GIB_KB, debian12, image, withPool } from './systems.js';
-
-const HUGE: MountWish = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };
-const GUESTS: MountWish = { path: '/dev/hugepages', pageSize: GIB };
-const UNIT = '/etc/systemd/system/mnt-huge.mount';
-const DEBIAN =
-  '[Unit]\nDescription=Huge Pages File System\n[Mount]\nWhat=hugetlbfs\nWhere=/dev/hugepages\nType=hugetlbfs\n';
-
-/** Without systemd, `/mnt` and `/dev` there, pages of both sizes. */
-function plain(): MemoryHost {
-  return withPool(debian12(), { sizeKb: GIB_KB, total: 0 }).dir('/mnt').dir('/dev').dir('/etc');
-}
-
-/** As Debian starts it: its own unit has mounted /dev/hugepages with pages of the default size. */
-function systemd(): MemoryHost {
-  const memory = plain()
-    .dir('/run/systemd/system')
-    .dir('/etc/systemd/system/local-fs.target.wants')
-    .dir('/dev/hugepages');
-  memory.file('/usr/lib/systemd/system/dev-hugepages.mount', DEBIAN);
-  return memory.file('/proc/mounts', 'hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n');
-}
-
-const plan = (host: Host, mounts: readonly MountWish[], now = true): Promise<PartPlan> =>
-  planMounts(host, { mounts, now });
-
-async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<PartPlan> {
-  const host = withMounts(memory);
-  const before = stateOf(memory);
-  const planned = await plan(host, mounts);
-  await carryOut(host, () => Promise.resolve(planned));
-  deepEqual(open(await plan(host, mounts)), [], 'planned again');
-  const after = stateOf(memory);
-  await undoSteps(host);
-  deepEqual(stateOf(memory), before);
-  await carryOut(host, () => plan(host, mounts));
-  deepEqual(stateOf(memory), after);
-  return planned;
-}
+import { DEBIAN, GUESTS, HUGE, UNIT, plain, plan, roundTrip, systemd } from './mounts-scene.js';
+import { image } from './systems.js';
 
 describe('mounts: with systemd', () => {
   it('a path that has none gets a unit, is mounted, and all of it is taken back', async () => {
@@ -117,18 +78,17 @@ describe('mounts: with systemd', () => {
   });
 
   it('a line in fstab goes before the unit, and is the one that is edited', async () => {
-    const memory = systemd().file('/etc/fstab', 'none\t/mnt/huge  hugetlbfs pagesize=1G,size=4G 0 0 # of 2014\n');
-    await roundTrip(memory, [HUGE]);
-    equal(
-      await memory.host.read('/etc/fstab'),
-      'none\t/mnt/huge  hugetlbfs pagesize=2M,size=4G,gid=64055,mode=0770 0 0 # of 2014\n',
-    );
+    const fstab = (options: string): string => `none\t/mnt/huge  hugetlbfs ${options} 0 0 # of 2014\n`;
+    const memory = systemd().file('/etc/fstab', fstab('noauto,pagesize=2M,size=4M,gid=64055,mode=770'));
+    await roundTrip(memory, [{ ...HUGE, bytes: 512 * MIB }]);
+    equal(await memory.host.read('/etc/fstab'), fstab('pagesize=2M,size=512M,gid=64055,mode=770'));
     equal(memory.entries.has(UNIT), false);
     equal(memory.ran[0], 'systemctl daemon-reload');
   });
 
   it('an image is prepared without mounting: what is installed there counts', async () => {
     const memory = image().file('/usr/lib/systemd/systemd', '');
+    memory.link('/etc/systemd/system/local-fs.target.wants/dev-big.mount', '/etc/systemd/system/dev-big.mount');
     const host = withMounts(memory);
     const before = stateOf(memory);
     const wishes = [{ ...HUGE, path: '/srv/huge' }, GUESTS];
@@ -137,8 +97,6 @@ describe('mounts: with systemd', () => {
     deepEqual(memory.ran, ['systemctl enable srv-huge.mount']);
     deepEqual(open(await plan(host, wishes, false)), []);
     await undoSteps(host);
-    // Directories of units were not there before, and of what systemctl makes nothing is left.
-    memory.entries.delete('/etc/systemd/system/local-fs.target.wants');
     deepEqual(stateOf(memory), before);
     equal((await plan(rootedHost(memory.host, '/'), wishes, false)).steps.length, 2);
   });
@@ -180,11 +138,13 @@ describe('mounts: what is refused', () => {
     equal(await refused(unit, HUGE), `${UNIT} mounts ext4 at /mnt/huge`);
   });
 
-  it('a unit that is masked, and options that somebody sets after ours', async () => {
+  it('a unit that is masked; options that somebody else sets stay', async () => {
     equal(await refused(systemd().file(UNIT, ''), HUGE), `${UNIT} is masked: systemd shall not mount /mnt/huge`);
     const late = '/etc/systemd/system/dev-hugepages.mount.d/zz.conf';
     const memory = systemd().file(late, '[Mount]\nOptions=pagesize=2M\n');
-    equal(await refused(memory, GUESTS), `${late} sets the options of /dev/hugepages after any of ours`);
+    const { steps, notes } = await plan(withMounts(memory), [GUESTS]);
+    equal(steps[0]?.id, 'hugetlbfs:/dev/hugepages-1G');
+    match(notes[0] ?? '', /zz\.conf has pages of 2 MiB; pages of 1G get \/dev\/hugepages-1G$/);
   });
 
   it('sizes that the kernel has not, and paths that are none', async () => {

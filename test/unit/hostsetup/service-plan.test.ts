@@ -86,16 +86,16 @@ describe('setup: the switch as a service', () => {
     match((await refusalOf(applySteps(memory.host, steps, OPTIONS))).message, /is not started at boot$/);
   });
 
-  it('without systemd there is a note, and no unit', async () => {
+  it('without systemd it is left to the user, and there is no unit', async () => {
     const memory = machine({ running: false });
     memory.entries.delete('/usr/lib/systemd/systemd');
-    const { steps, notes } = await plan(memory);
+    const { steps, byHand } = await plan(memory);
     deepEqual(
       steps.map(({ id }) => id),
       ['memlock'],
     );
-    match(notes.join('\n'), /let this system's own way run \/opt\/vhost-host\/bin\/vhost-host start$/);
-    deepEqual((await plan(memory, { start: false })).notes, []);
+    deepEqual(byHand?.[0]?.snippet, '/opt/vhost-host/bin/vhost-host start');
+    deepEqual((await plan(memory, { start: false })).byHand, undefined);
   });
 
   it('a group that is missing is made; one of another name is to be named to the switch', async () => {

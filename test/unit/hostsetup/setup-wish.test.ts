@@ -25,6 +25,7 @@ const CHOICES: Choices = {
 const SETTINGS: Settings = {
   now: true,
   nodes: [],
+  shrink: false,
   cuse: false,
   nicDriver: 'vfio-pci',
   forceNic: false,
@@ -142,11 +143,11 @@ describe('setup: what the choices mean', () => {
 
   it('guests’ pages at /dev/hugepages, the switch’s beside, for the group of QEMU', () => {
     assert.deepEqual(mountWishesOf(pagesOf(CHOICES), 64055), [
-      { path: '/dev/hugepages', pageSize: GIB, gid: 64055, mode: 0o1770 },
-      { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o1770 },
+      { path: '/dev/hugepages', pageSize: GIB, bytes: 4 * GIB, gid: 64055, mode: 0o1770 },
+      { path: '/mnt/huge', pageSize: 2 * MIB, bytes: 512 * MIB, gid: 64055, mode: 0o1770 },
     ]);
     assert.deepEqual(mountWishesOf(pagesOf({ ...CHOICES, pageSize: 2 * MIB }), undefined), [
-      { path: '/dev/hugepages', pageSize: 2 * MIB },
+      { path: '/dev/hugepages', pageSize: 2 * MIB, bytes: 4 * GIB + 512 * MIB },
     ]);
   });
 

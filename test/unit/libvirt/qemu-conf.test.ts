@@ -35,17 +35,18 @@ describe('qemu.conf: golden edits', () => {
   for (const name of names) {
     const before = readFileSync(`${ROOT}/${name}`, 'utf8');
     const base = name.slice(0, -'.conf'.length);
-    it(`${base}, devices`, () => compare(`${base}.devices.out`, before, () => allowDevices(before, PATH, DEVICES)));
+    it(`${base}, devices`, () =>
+      compare(`${base}.devices.out`, before, () => allowDevices(before, PATH, DEVICES, DEFAULTS)));
     if (base.startsWith('error')) continue;
     it(`${base}, legacy`, () => {
-      const allowed = allowDevices(before, PATH, DEVICES);
+      const allowed = allowDevices(before, PATH, DEVICES, DEFAULTS);
       compare(`${base}.legacy.out`, allowed, () => legacySettings(allowed, PATH));
     });
     it(`${base}, twice is once`, () => {
-      const once = legacySettings(allowDevices(before, PATH, DEVICES), PATH);
-      equal(legacySettings(allowDevices(once, PATH, DEVICES), PATH), once);
+      const once = legacySettings(allowDevices(before, PATH, DEVICES, DEFAULTS), PATH);
+      equal(legacySettings(allowDevices(once, PATH, DEVICES, DEFAULTS), PATH), once);
     });
-    it(`${base}, nothing asked is nothing changed`, () => equal(allowDevices(before, PATH, []), before));
+    it(`${base}, nothing asked is nothing changed`, () => equal(allowDevices(before, PATH, [], DEFAULTS), before));
   }
 });
 
@@ -55,11 +56,11 @@ describe("qemu.conf: Debian 12's own file", () => {
   it('has its settings commented out, and a list made of its example has the defaults and ours', () => {
     equal(parseQemuConf(text, PATH).length, 1);
     equal(allowedDevices(text, PATH), undefined);
-    deepEqual(allowedDevices(allowDevices(text, PATH, DEVICES), PATH), [...DEFAULTS, ...DEVICES]);
+    deepEqual(allowedDevices(allowDevices(text, PATH, DEVICES, DEFAULTS), PATH), [...DEFAULTS, ...DEVICES]);
   });
 
   it('keeps every line it had', () => {
-    const after = legacySettings(allowDevices(text, PATH, DEVICES), PATH).split('\n');
+    const after = legacySettings(allowDevices(text, PATH, DEVICES, DEFAULTS), PATH).split('\n');
     let at = 0;
     for (const line of text.split('\n')) {
       at = after.indexOf(line, at) + 1;
@@ -122,9 +123,9 @@ describe('qemu.conf: properties', () => {
     fc.assert(
       fc.property(withAcl, fc.uniqueArray(device, { minLength: 1 }), (text, devices) => {
         const before = allowedDevices(text, PATH) ?? DEFAULTS;
-        const after = allowDevices(text, PATH, devices);
+        const after = allowDevices(text, PATH, devices, DEFAULTS);
         deepEqual(allowedDevices(after, PATH), [...before, ...devices.filter((name) => !before.includes(name))]);
-        equal(allowDevices(after, PATH, devices), after);
+        equal(allowDevices(after, PATH, devices, DEFAULTS), after);
         const others = (conf: string): string[] =>
           parseQemuConf(conf, PATH).flatMap((piece) =>
             piece.kind === 'setting' && piece.setting.name !== 'cgroup_device_acl' ? [piece.text] : [],

@@ -81,6 +81,8 @@ describe('the API: each endpoint', () => {
         state: 'connected',
         vlanTag: 1001,
         vlan: 'none',
+        macLimit: 2048,
+        forwardReserved: false,
         features: ['mrg_rxbuf', 'version_1', 'bit_52'],
         memoryBytes: 268_435_456,
         rings: [{ index: 1, size: 256, live: true, worker: 0 }],
@@ -110,7 +112,15 @@ describe('the API: each endpoint', () => {
     withDaemon(
       async ({ runDir, binding }) => {
         const drops = { rx_ring_full: 5n, tx_runt: 0n };
-        const counters = { txPackets: 1n, txBytes: 60n, rxPackets: 2n, rxBytes: 1n << 60n, interrupts: 3n, drops };
+        const counters = {
+          txPackets: 1n,
+          txBytes: 60n,
+          rxPackets: 2n,
+          rxBytes: 1n << 60n,
+          interrupts: 3n,
+          unlearned: 4n,
+          drops,
+        };
         binding.change('a', { counters });
         assert.deepEqual(await new SwitchClient(runDir).stats(), {
           ports: [
@@ -123,6 +133,7 @@ describe('the API: each endpoint', () => {
                 rxPackets: 2,
                 rxBytes: Number.MAX_SAFE_INTEGER,
                 interrupts: 3,
+                unlearned: 4,
                 drops: { rx_ring_full: 5, tx_runt: 0 },
               },
             },

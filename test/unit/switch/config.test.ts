@@ -157,6 +157,8 @@ describe('configuration: what comes out', () => {
       stats: 0,
       memoryChannels: undefined,
       logLevel: 6,
+      logMaxBytes: 4096 * 1024,
+      logFiles: 1,
     });
   });
 
@@ -222,6 +224,8 @@ describe('configuration: what comes out', () => {
       stats: 2,
       memoryChannels: 4,
       logLevel: 8,
+      logMaxBytes: 4096 * 1024,
+      logFiles: 1,
     });
     const flags = { runDir: '/srv/b', workers: [1], poll: 'adaptive', hugepages: 'on', devBaseName: 'w' } as const;
     assert.deepEqual(await resolveSettings(host, loaded, flags), { ...fromFile, ...flags });

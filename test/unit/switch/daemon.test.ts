@@ -30,6 +30,7 @@ describe('the daemon: coming up', () => {
           hugepages: false,
           memoryMb: 32,
           memoryChannels: 0,
+          frontEndDescriptors: binding.started?.frontEndDescriptors,
           logLevel: 7,
           poll: 'busy',
           rxRetryNum: 4,

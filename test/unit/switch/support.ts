@@ -113,6 +113,8 @@ export function settingsFor(runDir: string, change: Partial<Settings> = {}): Set
     stats: 0,
     memoryChannels: undefined,
     logLevel: 6,
+    logMaxBytes: 4096 * 1024,
+    logFiles: 1,
     ...change,
   };
 }

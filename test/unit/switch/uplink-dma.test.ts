@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import type { Host } from '../../../src/host.js';
 import { checkAddresses, chooseAddresses } from '../../../src/switch/dma.js';
+import { Descriptors } from '../../../src/switch/descriptors.js';
 import { startEngine } from '../../../src/switch/engine.js';
 import { engineDevice } from '../../../src/switch/uplink-arguments.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
@@ -73,7 +74,8 @@ describe('an engine that tells physical addresses', () => {
     const settings = settingsFor('/run/x', { uplinks, hugepages });
     const host = hostWith({ driver: 'igb_uio', ...facts });
     const dma = await chooseAddresses(host, settings.uplinks);
-    await startEngine({ host, binding, settings, dma }, () => undefined);
+    const descriptors = await Descriptors.measure(host, () => undefined);
+    await startEngine({ host, binding, settings, dma, descriptors }, () => undefined);
     return binding;
   };
 

@@ -213,6 +213,7 @@ describe('uplinks of a switch', () => {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
             ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
             ...{
+              forwardReserved: false,
               buffers: 100,
               buffersFree: 90,
               offloads: [],

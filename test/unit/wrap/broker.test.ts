@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { makeBroker } from '../../../src/cli/wrap-broker.js';
+import { MAX_QUEUE_PAIRS } from '../../../src/queue-pairs.js';
 import { realHost } from '../../../src/host.js';
 import type { Host, RunResult } from '../../../src/host.js';
 import type { Exchange } from '../../../src/switch/quick-call.js';
@@ -193,6 +194,18 @@ describe('the way to the switch', () => {
   it("explains with the user's own directory where no switch runs", async () => {
     deepEqual(await brokerOf().predict(CLAIM), { socket: join(own(), 'port-vm1-h1.sock') });
     await rejects(brokerOf({ runDir: `/${'x'.repeat(100)}` }).predict(CLAIM), { code: 'SOCKET_PATH_TOO_LONG' });
+  });
+
+  it('does not foretell more queue pairs than a port may have, by either transport', async () => {
+    const most = MAX_QUEUE_PAIRS;
+    for (const transport of ['user', 'cuse'] as const) {
+      await brokerOf({ transport }).predict({ ...CLAIM, queues: most });
+      await rejects(brokerOf({ transport }).predict({ ...CLAIM, queues: most + 1 }), {
+        code: 'PORT_LIMIT',
+        message: `netdev "${CLAIM.netdev}" has ${most + 1} queue pairs, a port of the switch at most ${most}`,
+        hint: `queues=${most} (or so many descriptors); for libvirt: <driver queues='${most}'/>`,
+      });
+    }
   });
 
   const withDevice = (transports: string[]) => (_: unknown, response: ServerResponse) => {

@@ -1,7 +1,10 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { VhostHostError } from '../../../src/errors.js';
+import { EXPANSION } from '../../../src/wrap/command.js';
+import { WRITTEN_OUT } from '../../../src/wrap/nics.js';
 import { OPTIONS_RULE, RULES } from '../../../src/wrap/rules.js';
+import { SET_APPLIED } from '../../../src/wrap/settings.js';
 import { wrap } from './support.js';
 
 /**
@@ -14,12 +17,20 @@ const ROOT = 'test/golden/wrap';
 const HOSTS = { plain: 0, huge: 2048 };
 const fired = new Set<string>();
 
+/** The files that calls of ours name with -readconfig. */
+const files = Object.fromEntries(
+  readdirSync(`${ROOT}/written`)
+    .filter((name) => name.endsWith('.cfg'))
+    .map((name) => [name, readFileSync(`${ROOT}/written/${name}`, 'utf8')]),
+);
+
 function render(args: readonly string[], free2M: number): string {
   try {
-    const { args: after, changes, close } = wrap(args, free2M);
+    const { args: after, changes, remarks, close } = wrap(args, free2M, 0, {}, files);
     for (const change of changes) fired.add(change.rule);
     const log = changes.map(({ rule, before, after: now }) => `${rule}\n  - ${before.join(' ')}\n  + ${now.join(' ')}`);
-    return [...after.map((arg) => arg.text), '---', ...log, `close ${close.join(' ')}`].join('\n') + '\n';
+    const said = remarks.map((remark) => `# ${remark}`);
+    return [...after.map((arg) => arg.text), '---', ...log, ...said, `close ${close.join(' ')}`].join('\n') + '\n';
   } catch (error) {
     if (!(error instanceof VhostHostError)) throw error;
     return `error ${error.code}: ${error.message}\n${error.hint ?? ''}\n`;
@@ -95,6 +106,9 @@ describe('golden calls', () => {
   });
 
   it('every rule was at work in one of these', () => {
-    deepEqual([...fired].sort(), [...RULES, OPTIONS_RULE].map((rule) => rule.id).sort());
+    deepEqual(
+      [...fired].sort(),
+      [...RULES, OPTIONS_RULE, EXPANSION, SET_APPLIED, WRITTEN_OUT].map((rule) => rule.id).sort(),
+    );
   });
 });

@@ -6,6 +6,7 @@ import { parseReturn, printPlan } from '../../../src/wrap/plan.js';
 import type { Claim } from '../../../src/wrap/rewrite.js';
 
 const bareHost = {
+  read: () => Promise.reject(new Error('there is no file')),
   readOptional: () => Promise.resolve(undefined),
   list: () => Promise.resolve([]),
   stat: () => Promise.resolve(undefined),
@@ -25,7 +26,7 @@ function broker(claims: Claim[]) {
 }
 
 const run = (args: readonly string[], claims: Claim[], dry = false) =>
-  launch({ args, emulator: '/usr/bin/qemu', config: DEFAULTS, dry }, bareHost, broker(claims));
+  launch({ args, emulator: '/usr/bin/qemu', processor: 'x64', config: DEFAULTS, dry }, bareHost, broker(claims));
 
 describe('launch', () => {
   it('claims a port per netdev and uses the socket it was given', async () => {
@@ -102,7 +103,7 @@ describe('launch', () => {
       notes.every((note) => note.startsWith('# ')),
       true,
     );
-    deepEqual(Object.keys(explanation), ['emulator', 'argv', 'changes']);
+    deepEqual(Object.keys(explanation), ['emulator', 'argv', 'changes', 'remarks']);
     deepEqual(Object.keys(explanation.changes[0] ?? {}), ['rule', 'why', 'before', 'after']);
     deepEqual(['', 'a b', 'a=b,c', '~x'].map(quote), ["''", "'a b'", 'a=b,c', "'~x'"]);
   });

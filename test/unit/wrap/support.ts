@@ -5,7 +5,7 @@ import type { HugepagePool } from '../../../src/hugepage-pools.js';
 import type { Facts } from '../../../src/wrap/facts.js';
 import type { Filesystem } from '../../../src/wrap/mounts.js';
 import { rewrite, survey } from '../../../src/wrap/rewrite.js';
-import type { Claim, Rewritten } from '../../../src/wrap/rewrite.js';
+import type { Claim, Rewritten, Source } from '../../../src/wrap/rewrite.js';
 
 const MIB = 2 ** 20;
 
@@ -34,6 +34,8 @@ export interface Situation {
   readonly kvm?: boolean;
   readonly emulator?: string;
   readonly config?: Partial<Config>;
+  /** Files of -readconfig: text by path. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 /** Descriptors 50, 51, … are those of the device, where the configuration asks for it. */
@@ -43,17 +45,33 @@ function wayOf({ name, queues }: Claim, { transport }: Config): Way {
 }
 
 /** Rewrites a call as qemu-wrap would, with `/run/vhost-host/port-NAME.sock` for every port. */
-export function wrapIn(args: readonly string[], { pools = [], kvm, emulator, config }: Situation): Rewritten {
+export function wrapIn(
+  args: readonly string[],
+  { pools = [], kvm, emulator, config, files = {} }: Situation,
+): Rewritten {
   const settings = { ...DEFAULTS, ...config };
-  const { claims, memoryPaths } = survey(args, settings);
+  const source: Source = {
+    args,
+    files: new Map(Object.entries(files)),
+    emulator: emulator ?? '/usr/bin/qemu-system-x86_64',
+    processor: 'x64',
+    config: settings,
+  };
+  const { claims, memoryPaths } = survey(source);
   const ways = new Map(claims.map((claim) => [claim.netdev, wayOf(claim, settings)]));
   const facts = hostWith(pools, memoryPaths, kvm);
-  return rewrite(args, { emulator: emulator ?? '/usr/bin/qemu-system-x86_64', facts, config: settings, ways });
+  return rewrite(source, { facts, ways });
 }
 
 /** On a host with that many free hugepages, of 2 MiB and of 1 GiB. */
-export function wrap(args: readonly string[], free2M = 0, free1G = 0, config: Partial<Config> = {}): Rewritten {
-  return wrapIn(args, { pools: [poolOf(1024 * MIB, free1G), poolOf(2 * MIB, free2M)], config });
+export function wrap(
+  args: readonly string[],
+  free2M = 0,
+  free1G = 0,
+  config: Partial<Config> = {},
+  files: Readonly<Record<string, string>> = {},
+): Rewritten {
+  return wrapIn(args, { pools: [poolOf(1024 * MIB, free1G), poolOf(2 * MIB, free2M)], config, files });
 }
 
 /** The same, from one line of words to one line of words. */

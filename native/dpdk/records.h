@@ -1,0 +1,37 @@
+/*
+ * The file in which a port's packed rings keep their records (core/ring_record.h), so that they outlive the
+ * process. It belongs in the run directory, which nobody else can write to. It is made when the first packed
+ * ring starts, and goes with the port unless a front end is left that does not know its rings' places itself.
+ *
+ * Threads: the session's lock guards everything but vh_records_told(), which is the relay's.
+ */
+#ifndef VH_DPDK_RECORDS_H
+#define VH_DPDK_RECORDS_H
+
+#include "gate.h"
+#include "../core/ring_record.h"
+
+#define VH_MAX_RECORDS_PATH 255
+
+struct vh_records {
+	char path[VH_MAX_RECORDS_PATH + 1];
+	struct vh_ring_record *ring[VH_MAX_RINGS]; /* atomic; NULL until it is asked for */
+	uint32_t size[VH_MAX_RINGS];		   /* entries that it has room for */
+};
+
+/*
+ * Return: the record of ring number `ring` (< VH_MAX_RINGS) with room for `size` entries, or NULL when there
+ * is no memory. *error: 0, or the negative errno for which it will not outlive the process.
+ */
+struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32_t size, int *error);
+
+/* The front end has its answer to GET_VRING_BASE. */
+void vh_records_told(struct vh_records *r, uint32_t ring);
+
+/*
+ * Ends with the port; nobody uses the records any more. connected: a front end was until now, and will ask
+ * the next switch. One that went by itself, or was killed, needs none.
+ */
+void vh_records_close(struct vh_records *r, bool connected);
+
+#endif

@@ -1,0 +1,138 @@
+/* The file of records: what the next switch finds in it, and what it makes of anything else. */
+#include "../dpdk/records.h"
+#include "check.h"
+#include "tests.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define SIZE 256U
+
+static char dir[64];
+
+static struct vh_records *records(void)
+{
+	struct vh_records *r = calloc(1, sizeof(*r));
+
+	snprintf(r->path, sizeof(r->path), "%s/rings", dir);
+	return r;
+}
+
+static void begin(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/vh-records-XXXXXX");
+	REQUIRE(mkdtemp(dir) != NULL);
+}
+
+static void end(void)
+{
+	REQUIRE_EQ(rmdir(dir), 0);
+}
+
+/* Every byte of the record that a ring of this size uses is there. */
+static struct vh_ring_record *get(struct vh_records *r, uint32_t ring, uint32_t size, int expected)
+{
+	int error;
+	struct vh_ring_record *record = vh_records_of(r, ring, size, &error);
+
+	REQUIRE(record != NULL);
+	REQUIRE_EQ(error, expected);
+	for (uint64_t i = 0; i < vh_ring_record_bytes(size); i++)
+		((volatile char *)record)[i] = ((volatile char *)record)[i];
+	return record;
+}
+
+static bool is_there(const struct vh_records *r)
+{
+	struct stat st;
+
+	return lstat(r->path, &st) == 0;
+}
+
+void test_records_outlive_the_process(void)
+{
+	struct vh_records *r, *next;
+
+	begin();
+	r = records();
+	next = records();
+	REQUIRE(!is_there(r));
+	get(r, 3, SIZE, 0)->last = 77;
+	get(r, 3, SIZE, 0)->in_force = 1;
+	/* A switch that is killed closes nothing. */
+	REQUIRE_EQ(get(next, 3, SIZE, 0)->last, 77);
+	/* Another ring's, and a longer one's, are their own. */
+	REQUIRE_EQ(get(next, 2, VH_MAX_QUEUE_SIZE, 0)->last, 0);
+	REQUIRE_EQ(get(next, 3, 2 * SIZE, 0)->last, 77);
+	/* Its guest is there and knows nothing. */
+	vh_records_close(r, true);
+	REQUIRE(is_there(r));
+	/* Told. */
+	vh_records_told(next, 3);
+	vh_records_told(next, 5);
+	vh_records_close(next, true);
+	REQUIRE(!is_there(r));
+	/* A guest that was killed told nobody, and needs nothing. */
+	get(r, 0, SIZE, 0)->in_force = 1;
+	vh_records_close(r, false);
+	REQUIRE(!is_there(r));
+	/* A port that had no packed ring leaves alone what is there. */
+	REQUIRE_EQ(mkdir(r->path, 0700), 0);
+	vh_records_close(r, false);
+	REQUIRE_EQ(rmdir(r->path), 0);
+	free(r);
+	free(next);
+	end();
+}
+
+void test_records_of_another_kind(void)
+{
+	struct vh_records *r;
+	struct vh_ring_record *record;
+	int fd;
+
+	begin();
+	r = records();
+	/* Another layout, and none. */
+	fd = open(r->path, O_RDWR | O_CREAT, 0600);
+	REQUIRE(fd >= 0);
+	for (int i = 0; i < 4000; i++)
+		REQUIRE_EQ(write(fd, "something else, and of another version", 38), 38);
+	REQUIRE_EQ(get(r, 0, SIZE, 0)->in_force, 0);
+	vh_records_close(r, false);
+	REQUIRE(!is_there(r));
+	close(fd);
+	/* Cut off within the record that is asked for. */
+	record = get(r, 1, VH_MAX_QUEUE_SIZE, 0);
+	record->was[VH_MAX_QUEUE_SIZE - 1] = 5;
+	record->in_force = 1;
+	vh_records_close(r, true);
+	REQUIRE_EQ(truncate(r->path, 4096 + 100), 0);
+	REQUIRE_EQ(get(r, 1, VH_MAX_QUEUE_SIZE, 0)->was[VH_MAX_QUEUE_SIZE - 1], 0);
+	vh_records_close(r, false);
+	/* No file of ours: there is a record, for as long as the process lives, and nobody's file is touched.
+	 */
+	REQUIRE_EQ(symlink("/dev/null", r->path), 0);
+	get(r, 0, SIZE, -ELOOP);
+	REQUIRE(is_there(r));
+	vh_records_close(r, true);
+	REQUIRE_EQ(unlink(r->path) == 0 || errno == ENOENT, 1);
+	REQUIRE_EQ(mkfifo(r->path, 0600), 0);
+	get(r, 0, SIZE, -EPERM);
+	vh_records_close(r, true);
+	REQUIRE_EQ(unlink(r->path) == 0 || errno == ENOENT, 1);
+	REQUIRE_EQ(mkdir(r->path, 0700), 0);
+	get(r, 0, SIZE, -EISDIR);
+	vh_records_close(r, true);
+	REQUIRE_EQ(rmdir(r->path), 0);
+	snprintf(r->path, sizeof(r->path), "%s/none/rings", dir);
+	get(r, 0, SIZE, -ENOENT);
+	vh_records_close(r, true);
+	free(r);
+	end();
+}

@@ -1,0 +1,47 @@
+import { strict as assert } from 'node:assert';
+import { Desk, parse } from './support.js';
+
+describe('the command line: mistakes', () => {
+  const cases: [string, string[], RegExp][] = [
+    ['no subcommand', [], /^which subcommand\?$/],
+    ['a misspelt subcommand', ['stauts'], /^unknown command 'stauts' \(Did you mean one of .*status/],
+    ['a misspelt flag', ['status', '--jsn'], /^unknown option '--jsn' \(Did you mean --json\?\)$/],
+    ['a missing name', ['ports', 'add'], /^missing required argument 'name'$/],
+    ['a word too many', ['status', 'x'], /^too many arguments/],
+    ['a CPU list that is none', ['start', '--workers', 'x'], /"x" is not a CPU list such as 0,2-3\.$/],
+    ['queues that are no number', ['ports', 'add', 'a', '--queues', '0'], /It must be a whole number from 1\.$/],
+    [
+      'a transport that is none',
+      ['ports', 'add', 'a', '--transports', 'usb'],
+      /It must be user, cuse, or user,cuse\.$/,
+    ],
+    ['an index that is none', ['ports', 'add', 'a', '--dev-index', '-1'], /It must be a whole number up to 999999\.$/],
+    ['an address that is none', ['ports', 'add', 'a', '--mac', 'x'], /It must be the address of one network card\.$/],
+    ['a base name that is none', ['start', '--dev-basename', '../x'], /It has 1 to 32 letters/],
+    ['an uplink without a device', ['start', '--uplink', 'net'], /NAME=DEVICE, such as net0=0000:03:00\.0\.$/],
+    ['a VLAN mode that is none', ['start', '--vlan', 'access'], /It must be none, auto, access:N/],
+    ['a VLAN twice', ['start', '--vlan', 'access:1,2'], /It must be none, auto, access:N/],
+    ['a way between guests that is none', ['start', '--vm2vm', '3'], /0, 1 or 2\.$/],
+    ['an unknown mode', ['start', '--poll', 'often'], /Allowed choices are adaptive, busy\.$/],
+    ['start, which has no --json', ['start', '--jso'], /^unknown option '--jso'/],
+  ];
+  for (const [what, args, message] of cases) {
+    it(`${what}: one line, a hint, exit code 2`, async () => {
+      const { code, out, err } = await new Desk().run(...args);
+      assert.deepEqual([code, out, err.length], [2, [], 2]);
+      assert.match(err[0] ?? '', message);
+      assert.equal(err[1], 'vhost-host --help');
+    });
+  }
+
+  it('with --json they are one object too', async () => {
+    const { code, out, err } = await new Desk().run('status', 'x', '--json');
+    assert.deepEqual([code, out.length, err], [2, 1, []]);
+    assert.equal((parse(out[0])['error'] as { code: string }).code, 'USAGE');
+  });
+
+  it('no switch running', async () => {
+    const { code, err } = await new Desk().run('status', '--run-dir', '/no/such');
+    assert.deepEqual([code, err], [1, ['no switch is running in /no/such', 'vhost-host start']]);
+  });
+});

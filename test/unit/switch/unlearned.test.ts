@@ -1,0 +1,27 @@
+import assert from 'node:assert/strict';
+import type { NativePort } from '../../../src/switch/surface.js';
+import { UnlearnedWatch } from '../../../src/switch/unlearned.js';
+
+function ports(...unlearned: readonly bigint[]): NativePort[] {
+  return unlearned.map((count, id) => ({ id, counters: { unlearned: count } }) as unknown as NativePort);
+}
+
+describe('addresses that were not learned', () => {
+  it('are told once a minute for each port, with how often since', () => {
+    const watch = new UnlearnedWatch();
+    assert.deepEqual(watch.look(ports(0n, 0n), 0), []);
+    assert.deepEqual(watch.look(ports(5n, 0n), 1000), [{ id: 0, times: 5n }]);
+    assert.deepEqual(watch.look(ports(9n, 0n), 60_999), []);
+    assert.deepEqual(watch.look(ports(9n, 3n), 60_999), [{ id: 1, times: 3n }]);
+    assert.deepEqual(watch.look(ports(9n, 3n), 61_000), [{ id: 0, times: 4n }]);
+    assert.deepEqual(watch.look(ports(9n, 3n), 1_000_000), []);
+  });
+
+  it('of a port that was made anew count from the start', () => {
+    const watch = new UnlearnedWatch();
+    assert.deepEqual(watch.look(ports(7n), 0), [{ id: 0, times: 7n }]);
+    assert.deepEqual(watch.look([], 1000), []);
+    assert.deepEqual(watch.look(ports(2n), 2000), [{ id: 0, times: 2n }]);
+    assert.deepEqual(watch.look(ports(1n), 90_000), [{ id: 0, times: 1n }]);
+  });
+});
