@@ -138,6 +138,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_rx_descriptors, false, ALL)                                                                \
 	X(hostile_rx_ring, false, SPLIT)                                                                     \
 	X(restart_at_every_store, false, PACKED)                                                             \
+	X(restart_behind_iommu, false, PACKED)                                                               \
 	X(hostile_take_over, false, PACKED)                                                                  \
 	X(records_outlive_the_process, false, NONE)                                                          \
 	X(records_of_another_kind, false, NONE)                                                              \
