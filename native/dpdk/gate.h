@@ -36,6 +36,7 @@
 #define VH_VHU_VRING_LOG 1U
 
 /* Messages that other files need to know by number. */
+#define VH_VHU_GET_FEATURES 1
 #define VH_VHU_SET_FEATURES 2
 #define VH_VHU_SET_OWNER 3
 #define VH_VHU_RESET_OWNER 4

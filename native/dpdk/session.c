@@ -83,6 +83,12 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		msg->size = sizeof(msg->u64);
 		return RTE_VHOST_MSG_RESULT_REPLY;
 	}
+	if (msg->request == VH_VHU_GET_FEATURES) {
+		/* The library's own, and ACCESS_PLATFORM, of which it must know nothing. */
+		msg->u64 = s->offered;
+		msg->size = sizeof(msg->u64);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
 	if (msg->request == VH_VHU_IOTLB_MSG) {
 		pthread_mutex_lock(&s->lock);
 		vh_rings_translated(s, &msg->iotlb);
@@ -363,7 +369,7 @@ static int make_socket(struct vh_session *s, struct start *st, void *(*work)(voi
 	return 0;
 }
 
-static int start(struct vh_session *s, const struct vh_session_options *o)
+static int start(struct vh_session *s)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
 	int error = make_socket(s, &st, start_closed);
@@ -377,7 +383,7 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 	}
 	return vh_relay_open(&(struct vh_relay_options){.port = s->port->id,
 		.rings = 2U * s->port->pairs,
-		.features = offered_features(o),
+		.features = s->offered,
 		.protocol_features = OFFERED_PROTOCOL,
 		.iotlb = s->iommu.iotlb,
 		.records = &s->records,
@@ -397,9 +403,9 @@ static int offer(const char *path, uint64_t features)
 	return result != 0 ? result : rte_vhost_driver_enable_features(path, features);
 }
 
-static int configure(const struct vh_session *s, const struct vh_session_options *o)
+static int configure(const struct vh_session *s)
 {
-	if (offer(s->path, offered_features(o)) != 0 ||
+	if (offer(s->path, s->offered & ~VH_F_ACCESS_PLATFORM) != 0 ||
 		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
@@ -446,6 +452,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
+	s->offered = offered_features(o);
 	s->socket_mode = o->socket_mode;
 	s->socket_gid = o->socket_gid;
 	snprintf(s->records.path, sizeof(s->records.path), "%s", o->records);
@@ -463,9 +470,9 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 		snprintf(error, n, "%s: librte_vhost refuses the socket", s->path);
 		return -EIO;
 	}
-	result = configure(s, o);
+	result = configure(s);
 	if (result == 0)
-		result = start(s, o);
+		result = start(s);
 	if (result != 0) {
 		snprintf(error, n, "%s: the socket cannot be set up: %s", s->path, strerror(-result));
 		vh_session_close(s);

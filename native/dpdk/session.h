@@ -51,6 +51,7 @@ struct vh_ring {
 struct vh_session {
 	char name[VH_MAX_NAME];
 	char path[VH_MAX_SOCKET_PATH + 1];
+	uint64_t offered; /* features */
 	unsigned int socket_mode;
 	int socket_gid;
 	ino_t inode; /* of the socket by that name, as long as it is ours */

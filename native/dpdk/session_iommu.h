@@ -8,10 +8,11 @@
  * (SET_BACKEND_REQ_FD); one that takes the feature without has no IOMMU to speak of, and its addresses mean
  * what they always do. QEMU does not even take the feature then.
  *
- *   librte_vhost knows nothing of it: the feature is taken out of SET_FEATURES, and rings are given addresses
- * within the guest's memory that nobody uses, so that the library finds them ready when everything has been
- * said. Where rings are, and at what position, is known here. A ring runs while all of its three parts have a
- * translation; what is missing is asked for by the relay (relay.h), and the ring is started when it comes.
+ *   librte_vhost knows nothing of it: the feature is named without it, taken out of SET_FEATURES, and rings
+ * are given addresses within the guest's memory that nobody uses, so that the library finds them ready when
+ * everything has been said. Where rings are, and at what position, is known here. A ring runs while all of
+ * its three parts have a translation; what is missing is asked for by the relay (relay.h), and the ring is
+ * started when it comes.
  *
  *   An invalidation is answered when nobody uses what it takes away: workers were quiescent, parked rounds
  * whose frames it concerns are over, and rings that lie in it stand still. They start again at the position
