@@ -40,6 +40,9 @@ function entryOf(kind: string, rest: string, by: string | undefined): Open {
   return { title: words[0] ?? '', id, by, entries: kind === 'submenu' ? [] : undefined, args: undefined };
 }
 
+/** A kernel with its arguments, also one that Xen starts. */
+const KERNEL = /^\s*(?:linux(?:16|efi|\$\S+)?\s+\S+|module2?\s+\S+\s+placeholder)(?:\s+(.*?))?\s*$/;
+
 /** All entries of the menu; `bls`: those that stand where the configuration has `blscfg`. */
 export function grubMenu(config: string, bls: readonly GrubEntry[]): readonly GrubEntry[] {
   const top: GrubEntry[] = [];
@@ -50,7 +53,7 @@ export function grubMenu(config: string, bls: readonly GrubEntry[]): readonly Gr
     by = /^### BEGIN (\S+) ###/.exec(line)?.[1] ?? (/^### END /.test(line) ? undefined : by);
     const menu = open.findLast((one) => one?.entries !== undefined)?.entries ?? top;
     const [, kind, rest = ''] = /^\s*(menuentry|submenu)\s+(.*)\{\s*$/.exec(line) ?? [];
-    const args = /^\s*linux(?:16|efi)?\s+\S+\s*(.*?)\s*$/.exec(line)?.[1];
+    const args = KERNEL.exec(line)?.[1];
     const last = open.at(-1);
     if (kind !== undefined) {
       const entry = entryOf(kind, rest, by);
@@ -59,7 +62,7 @@ export function grubMenu(config: string, bls: readonly GrubEntry[]): readonly Gr
     } else if (/^\s*function\s.*\{\s*$/.test(line)) open.push(undefined);
     else if (/^\s*\}/.test(line)) open.pop();
     else if (/^\s*blscfg\b/.test(line)) menu.push(...bls);
-    else if (args !== undefined && last !== undefined) last.args ??= args;
+    else if (KERNEL.test(line) && last !== undefined) last.args ??= args ?? '';
   }
   return top;
 }
@@ -78,7 +81,12 @@ function pick(menu: readonly GrubEntry[], path: string): GrubEntry | undefined {
 
 /** What names the entry to start, and the name; a variable other than those of the environment block is not followed. */
 function defaultOf(config: string, env: { path: string; valueOf: (name: string) => string }): [string, string] {
-  const all = [...config.matchAll(/^\s*set\s+default=(.*?)\s*$/gm)].map(([, value = '']) => wordsOf(value)[0] ?? '');
+  const header = /^### BEGIN \S*\/00_header ###$([^]*?)^### END /m.exec(config)?.[1] ?? config;
+  // Elsewhere a condition stands before an indented one, such as that the starts before have failed.
+  const lines = [...config.matchAll(/^([ \t]*)set[ \t]+default=(.*?)[ \t]*$/gm)].filter(
+    ([line, indent]) => indent === '' || header.includes(line),
+  );
+  const all = lines.map(([, , value = '']) => wordsOf(value)[0] ?? '');
   const once = env.valueOf('next_entry');
   if (once !== '' && all.some((value) => /\$\{?next_entry\b/.test(value)))
     return [once, `next_entry in ${env.path}, once`];

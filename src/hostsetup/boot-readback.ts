@@ -43,7 +43,7 @@ async function checkGrubStart(host: Host, wish: KernelWish, path: string): Promi
   const { entry, says } = start;
   if (entry.args !== undefined && fulfils(entry.args, wish)) return undefined;
   const what = `"${printable(entry.title)}"${entry.by === undefined ? '' : ` of ${entry.by}`}`;
-  const lacks = entry.args === undefined ? 'is no Linux of this system' : `has ${has(entry.args, wish)}`;
+  const lacks = entry.args === undefined ? 'starts no Linux that could be read back' : `has ${has(entry.args, wish)}`;
   const tool = (name: string): string => (path.includes('/grub2/') ? `grub2-${name}` : `grub-${name}`);
   const mend = says.startsWith('next_entry')
     ? `${tool('editenv')} - unset next_entry`

@@ -101,6 +101,16 @@ describe('GRUB: the entry that starts next', () => {
     });
   });
 
+  it('a kernel below Xen has its arguments in a module; what stands behind a condition is not the default', async () => {
+    const xen =
+      "menuentry 'X' {\n\tmultiboot2 /xen.gz placeholder\n\tmodule2 /vmlinuz placeholder root=A ro hugepages=2\n}\n";
+    const counting = 'if [ "${boot_counter}" = 0 ]; then\n  set default=1\nfi\n';
+    const memory = new MemoryHost({ '/boot/grub/grub.cfg': HEADER('0') + counting + xen + MENU });
+    equal((await grubStart(memory.host, '/boot/grub/grub.cfg'))?.entry.args, 'root=A ro hugepages=2');
+    memory.file('/boot/grub/grub.cfg', `${HEADER('0')}${counting}set default=byhand\n${xen}${MENU}`);
+    equal((await grubStart(memory.host, '/boot/grub/grub.cfg'))?.entry.title, 'By hand');
+  });
+
   it('entries of the Boot Loader Specification stand where blscfg does, the newest first', async () => {
     const memory = new MemoryHost({ '/boot/grub2/grub.cfg': `${HEADER(SAVED)}blscfg\n${MENU}` });
     for (const [name, pages] of [
@@ -147,7 +157,7 @@ describe('GRUB: done is said of the entry that starts next', () => {
     [
       SAVED,
       'saved_entry=osprober-c0\n',
-      /"Windows" .* next \(saved_entry in \/boot\/grub\/grubenv\), which is no Linux/,
+      /"Windows" .* next \(saved_entry in \/boot\/grub\/grubenv\), which starts no Linux th/,
     ],
     ['0', 'next_entry=byhand\n', /once\), which has none of the arguments; .*: grub-editenv - unset next_entry; its/],
   ];
