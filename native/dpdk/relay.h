@@ -68,8 +68,12 @@ int vh_relay_open(const struct vh_relay_options *o);
  */
 int vh_relay_listen(uint16_t port, int listen_fd);
 
-/* Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given. */
-void vh_relay_close(uint16_t port);
+/*
+ * Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given.
+ * Return: whether the last front end, connected or not, is still there, as far as anybody can tell: one whose
+ * connection has ended tries again every now and then.
+ */
+bool vh_relay_close(uint16_t port);
 
 /* librte_vhost has taken a connection. Return: whether it is one that the relay made. */
 bool vh_relay_attached(uint16_t port);

@@ -1,4 +1,5 @@
 #include "relay_port.h"
+#include "peer.h"
 #include "events.h"
 
 #include <errno.h>
@@ -327,6 +328,7 @@ static void begin(struct relay *r, int front)
 	vh_gate_open(&r->gate, r->rings, r->features, r->protocol_features);
 	r->front = front;
 	r->back = back;
+	r->peer = vh_peer_of(front);
 	r->state = OPEN;
 	r->deadline = 0;
 	set_deadline(r, VH_RELAY_SILENCE_MS, "a front end that says nothing");
