@@ -53,7 +53,7 @@ struct vh_relay_options {
 /*
  * Starts and ends the thread. What front ends connect with and send gets descriptors below `descriptors`; the
  * rest of what the process may open is kept for the process itself, and a front end that needs more is turned
- * away. The kernel always gives the lowest number that is free, so the number alone tells how many are taken.
+ * away. The kernel always gives the lowest number that is free, so numbers tell how many are taken.
  * Return: 0, or a negative errno.
  */
 int vh_relay_start(int descriptors);
