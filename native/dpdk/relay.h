@@ -57,7 +57,7 @@ struct vh_relay_options {
 /*
  * Starts and ends the thread. What front ends connect with and send gets descriptors below `descriptors`; the
  * rest of what the process may open is kept for the process itself, and a front end that needs more is turned
- * away. The kernel always gives the lowest number that is free, so the number alone tells how many are taken.
+ * away. The kernel always gives the lowest number that is free, so numbers tell how many are taken.
  * Return: 0, or a negative errno.
  */
 int vh_relay_start(int descriptors);
@@ -72,8 +72,12 @@ int vh_relay_open(const struct vh_relay_options *o);
  */
 int vh_relay_listen(uint16_t port, int listen_fd);
 
-/* Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given. */
-void vh_relay_close(uint16_t port);
+/*
+ * Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given.
+ * Return: whether the last front end, connected or not, is still there, as far as anybody can tell: one whose
+ * connection has ended tries again every now and then.
+ */
+bool vh_relay_close(uint16_t port);
 
 /* librte_vhost has taken a connection. Return: whether it is one that the relay made. */
 bool vh_relay_attached(uint16_t port);

@@ -1,7 +1,9 @@
 #include "relay_port.h"
+#include "peer.h"
 #include "events.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,8 @@
 
 /* Messages of one port in a row, before the others get their turn. */
 #define TURN 16
+/* Descriptors that one message may lead to: librte_vhost's copies, and duplicates of two eventfds. */
+#define ROOM (VH_VHU_MAX_FDS + 2)
 /* Refusals said per second and at once; the rest is counted. */
 #define SAID 2
 #define SAID_BURST 16
@@ -203,13 +207,21 @@ static int64_t price(uint32_t request)
 	return request == VH_VHU_IOTLB_MSG ? 1000 / VH_RELAY_IOTLB_SHARE : 1000;
 }
 
-/* Whether the message brought a descriptor that eats into what the process keeps for itself. */
-static bool uses_reserve(const struct relay *r, const struct vh_mail *mail)
+/*
+ * Whether what a message leads to, or a connection, would eat into what the process keeps for itself. The
+ * number of a descriptor that has just come does not tell: it is free again once the message is handed on,
+ * while librte_vhost's copy has a higher one. The kernel gives a higher one only where the lower ones are
+ * taken; so it is asked whether the one is free that leaves room for a message's.
+ */
+static bool is_short(const struct relay *r)
 {
-	for (uint32_t i = 0; i < mail->n_fds; i++)
-		if (mail->fds[i] >= r->descriptors)
-			return true;
-	return false;
+	int least = r->descriptors > ROOM ? r->descriptors - ROOM : 0;
+	int fd = fcntl(r->library_fd, F_DUPFD_CLOEXEC, least);
+
+	if (fd < 0)
+		return errno == EMFILE;
+	close(fd);
+	return fd > least;
 }
 
 /* Reads one message of the front end and asks the gate. Return: whether there is more to do. */
@@ -232,7 +244,7 @@ static bool take_request(struct relay *r)
 	case VH_MAIL_WHOLE:
 		r->messages.left -= price(r->request.msg.request);
 		r->deadline = 0;
-		why = uses_reserve(r, &r->request)
+		why = r->request.n_fds > 0 && is_short(r)
 			      ? no_descriptors
 			      : vh_gate_check(&r->gate, &r->request.msg, r->request.fds, r->request.n_fds);
 		break;
@@ -378,6 +390,7 @@ static void begin(struct relay *r, int front)
 	vh_gate_open(&r->gate, r->rings, r->features, r->protocol_features);
 	r->front = front;
 	r->back = back;
+	r->peer = vh_peer_of(front);
 	r->state = OPEN;
 	r->deadline = 0;
 	set_deadline(r, VH_RELAY_SILENCE_MS, "a front end that says nothing");
@@ -412,7 +425,7 @@ static void welcome(struct relay *r)
 		return;
 	}
 	r->connections.left -= 1000;
-	if (fd >= r->descriptors) {
+	if (is_short(r)) {
 		say(r, "a front end: ", no_descriptors);
 		close(fd);
 		return;

@@ -5,6 +5,8 @@
 #include "relay.h"
 #include "relay_io.h"
 
+#include <sys/types.h>
+
 /* Tokens that refill with time. */
 struct bucket {
 	uint32_t per_second, room;
@@ -25,6 +27,7 @@ struct relay {
 	struct vh_records *records;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
+	pid_t peer;    /* the process that connected last; 0: unknown */
 	int listen_fd, library_fd, front, back;
 	uint32_t interest[3]; /* what epoll watches, per enum end */
 	struct vh_gate gate;

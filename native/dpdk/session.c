@@ -365,6 +365,7 @@ static int make_socket(struct vh_session *s, struct start *st, void *(*work)(voi
 		(s->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)s->socket_gid) != 0) ||
 		chmod(s->path, s->socket_mode) != 0)
 		return -errno;
+	s->device = made.st_dev;
 	s->inode = made.st_ino;
 	return 0;
 }
@@ -435,8 +436,8 @@ static void forget_at_library(struct vh_session *s)
 	bool foreign;
 
 	snprintf(aside, sizeof(aside), "%s.kept", s->path);
-	foreign = s->inode != 0 && lstat(s->path, &named) == 0 && named.st_ino != s->inode &&
-		  link(s->path, aside) == 0;
+	foreign = s->inode != 0 && lstat(s->path, &named) == 0 &&
+		  (named.st_ino != s->inode || named.st_dev != s->device) && link(s->path, aside) == 0;
 	rte_vhost_driver_unregister(s->path);
 	if (foreign)
 		(void)!rename(aside, s->path);
@@ -482,16 +483,12 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
-	bool connected;
-
-	pthread_mutex_lock(&s->lock);
-	connected = s->vid >= 0;
-	pthread_mutex_unlock(&s->lock);
 	/* First, so that no new connection is made; the library's one is closed by the library. */
-	vh_relay_close(s->port->id);
+	bool awaited = vh_relay_close(s->port->id);
+
 	forget_at_library(s);
 	vh_sigbus_forget(s->port->id);
-	vh_records_close(&s->records, connected);
+	vh_records_close(&s->records, awaited);
 	pthread_mutex_destroy(&s->lock);
 	vh_session_iommu_free(&s->iommu);
 }

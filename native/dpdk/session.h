@@ -54,7 +54,9 @@ struct vh_session {
 	uint64_t offered; /* features */
 	unsigned int socket_mode;
 	int socket_gid;
-	ino_t inode; /* of the socket by that name, as long as it is ours */
+	/* Of the socket by that name, as long as it is ours; inode 0: not made yet. */
+	dev_t device;
+	ino_t inode;
 	struct vh_switch *sw;
 	struct vh_port *port;
 	pthread_mutex_t lock;

@@ -32,6 +32,7 @@ static const struct {
 } parts[] = {
 	{"protocol", "SOCKET", 1, hostile_protocol},
 	{"fds", "SOCKET MESSAGES", 2, hostile_fds},
+	{"table", "DIRECTORY PORTS", 2, hostile_table},
 	{"silent", "SOCKET OTHER_SOCKET", 2, hostile_silent},
 	{"log", "SOCKET PARTNER_SOCKET", 2, hostile_log},
 	{"memory", "SOCKET split|packed ROUNDS", 3, hostile_memory},
