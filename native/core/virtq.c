@@ -91,7 +91,7 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		.call_fd = c->call_fd,
 		.tx_offloads = vh_offloads_of_sender(c->features),
 		.rx_offloads = vh_offloads_of_receiver(c->features),
-		.mem = c->mem,
+		.mem = c->space != NULL ? c->space : c->mem,
 		.log = c->log};
 	if (packed) {
 		made.ring = c->desc;
@@ -202,8 +202,9 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	 * of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* Of a broken queue nothing will be taken: its worker may sleep. */
-	if (vq->broken)
+	/* Of a broken queue nothing will be taken: its worker may sleep. So it may until a translation comes,
+	 * which wakes it. */
+	if (vq->broken || vq->missed)
 		return false;
 	if (vq->packed)
 		return vh_packed_is_avail(vh_packed_load(&vq->ring[vq->last_avail]).flags, vq->avail_wrap);

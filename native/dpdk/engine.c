@@ -413,7 +413,8 @@ bool vh_engine_port(uint16_t id, struct vh_port_info *out)
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
 		const struct vh_vq *vq = i % 2 == 0 ? &s->port->rx[i / 2] : &s->port->tx[i / 2];
 
-		out->ring[i].live = vh_vq_is_live(vq);
+		/* One that waits for a translation is up all the same. */
+		out->ring[i].live = vh_vq_is_live(vq) || s->iommu.ring[i].suspended;
 		out->ring[i].size = out->ring[i].live ? s->ring[i].size : 0;
 		out->ring[i].worker = i % 2 == 1 ? s->ring[i].worker : -1;
 	}

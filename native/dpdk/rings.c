@@ -14,17 +14,6 @@
 #include <unistd.h>
 #include <rte_vhost.h>
 
-/* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
-static struct vh_vq *queue_of(const struct vh_session *s, uint32_t ring)
-{
-	return ring % 2 == 0 ? &s->port->rx[ring / 2] : &s->port->tx[ring / 2];
-}
-
-static bool is_tx(uint32_t ring)
-{
-	return ring % 2 == 1;
-}
-
 /* Tells the ring's worker that kicks for it come, or do not come any more. */
 static void watch(struct vh_ring *r)
 {
@@ -75,7 +64,7 @@ static uint16_t steer(struct vh_session *s, uint32_t first, uint32_t n)
 static bool serves(const struct vh_session *s, uint32_t first, uint32_t n, bool receive_only)
 {
 	for (uint32_t i = first; i < first + n; i++)
-		if (s->ring[i].use == VH_RING_SERVED && !(receive_only && is_tx(i)))
+		if (s->ring[i].use == VH_RING_SERVED && !(receive_only && vh_ring_is_tx(i)))
 			return true;
 	return false;
 }
@@ -86,10 +75,10 @@ static void take_back(struct vh_session *s, uint32_t first, uint32_t n)
 	uint64_t deadline = vh_direct_deadline();
 
 	for (uint32_t i = first; i < first + n; i++) {
-		if (s->ring[i].use != VH_RING_SERVED || !is_tx(i))
+		if (s->ring[i].use != VH_RING_SERVED || !vh_ring_is_tx(i))
 			continue;
 		vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
-		vh_direct_end(queue_of(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
+		vh_direct_end(vh_ring_queue(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
 	}
 	/* Last: it sends by the queue in which the others' frames are. */
 	vh_feed_end(s->port->id, true);
@@ -103,9 +92,11 @@ static void let_go(struct vh_session *s, uint32_t i)
 
 	if (r->use == VH_RING_IDLE)
 		return;
-	vh_vq_positions(queue_of(s, i), &avail, &used);
+	vh_vq_positions(vh_ring_queue(s, i), &avail, &used);
 	rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
-	if (r->use == VH_RING_SERVED && is_tx(i))
+	vh_session_iommu_stood(&s->iommu, i, avail, used);
+	s->iommu.ring[i].suspended = false;
+	if (r->use == VH_RING_SERVED && vh_ring_is_tx(i))
 		unwatch(r);
 	forget_fds(r);
 	r->use = VH_RING_IDLE;
@@ -124,7 +115,7 @@ void vh_rings_pause(struct vh_session *s, uint32_t ring)
 	}
 	if (serves(s, first, n, false)) {
 		for (uint32_t i = first; i < first + n; i++)
-			vh_vq_stop(queue_of(s, i));
+			vh_vq_stop(vh_ring_queue(s, i));
 		vh_feed_stop(s->port->id);
 		vh_workers_sync();
 		take_back(s, first, n);
@@ -181,10 +172,40 @@ static bool refresh_memory(struct vh_session *s)
 				"memory region %u of %u cannot be used: empty, overlapping or too many", i,
 				table->nregions);
 	}
-	if (vh_direct_is_on())
+	/* What a guest behind an IOMMU takes back must not wait for a card: its frames are copied. */
+	if (vh_direct_is_on() && !vh_session_iommu_on(&s->iommu))
 		vh_loan_open(s->port->id, table);
 	free(table);
 	return s->mem.n > 0;
+}
+
+/* Why a ring does not run. Once: it is tried again at every message. */
+static void refuse(struct vh_session *s, uint32_t i, const char *why)
+{
+	if (s->ring[i].refused != why)
+		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+	s->ring[i].refused = why;
+}
+
+/* Finds the ring of a guest behind an IOMMU. Return: whether it can run now. */
+static bool find_ring(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
+{
+	switch (vh_session_iommu_ring(&s->iommu, i, c)) {
+	case VH_IOTLB_HIT:
+		return true;
+	case VH_IOTLB_FAULT:
+		refuse(s, i, "the guest's IOMMU does not let the card reach it");
+		return false;
+	case VH_IOTLB_SCATTERED:
+		refuse(s, i,
+			"its pages do not lie together in the guest's memory: "
+			"rx_queue_size=256,tx_queue_size=256, "
+			"or iommu=pt in the guest, helps");
+		return false;
+	case VH_IOTLB_MISS:
+		break;
+	}
+	return false;
 }
 
 /* Return: NULL when there is no memory. */
@@ -215,7 +236,9 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	c.avail = v.avail;
 	c.used = v.used;
 	c.size = v.size;
-	c.log = vh_session_log_of(&s->log, i);
+	if (vh_session_iommu_on(&s->iommu) && !find_ring(s, i, &c))
+		return false;
+	c.log = vh_session_log_of(&s->log, i, c.space != NULL);
 	c.call_fd = duplicate_eventfd(v.callfd);
 	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
 		close(c.call_fd);
@@ -226,30 +249,31 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	c.rejoin = !r->placed_here;
 	if ((s->features & VH_F_RING_PACKED) != 0)
 		c.record = record_of(s, i, v.size);
-	why = vh_vq_setup(queue_of(s, i), &c);
+	why = vh_vq_setup(vh_ring_queue(s, i), &c);
 	if (why != NULL) {
-		/* Once: it is tried again at every message. */
-		if (r->refused != why)
-			vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+		refuse(s, i, why);
 		forget_fds(r);
-	} else if (is_tx(i)) {
-		r->kick_fd = duplicate_eventfd(v.kickfd);
+		return false;
 	}
-	r->refused = why;
-	r->placed_here |= why == NULL;
-	return why == NULL;
+	if (vh_ring_is_tx(i))
+		r->kick_fd = duplicate_eventfd(v.kickfd);
+	r->refused = NULL;
+	r->placed_here = true;
+	return true;
 }
 
 static void serve(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
-	struct vh_vq *vq = queue_of(s, i);
+	struct vh_vq *vq = vh_ring_queue(s, i);
 	static const uint64_t one = 1;
 
 	r->use = VH_RING_SERVED;
-	if (is_tx(i)) {
+	if (vh_ring_is_tx(i)) {
 		watch(r);
 		vh_direct_begin(s->port->id, vq);
+	} else if (vh_session_iommu_on(&s->iommu)) {
+		vh_rxq_ask_ahead(vq);
 	}
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
@@ -258,7 +282,7 @@ static void serve(struct vh_session *s, uint32_t i)
 
 		(void)ignored;
 	}
-	if (is_tx(i))
+	if (vh_ring_is_tx(i))
 		vh_workers_wake(r->worker);
 }
 
@@ -274,7 +298,7 @@ static void start_ring(struct vh_session *s, uint32_t i)
 		return;
 	if (r->enable == VH_RING_ENABLED && set_up(s, i))
 		serve(s, i);
-	else if (r->enable == VH_RING_DISABLED && is_tx(i) && set_up(s, i))
+	else if (r->enable == VH_RING_DISABLED && vh_ring_is_tx(i) && set_up(s, i))
 		r->use = VH_RING_DRAINED;
 }
 
@@ -284,8 +308,8 @@ static void note_ready(struct vh_session *s)
 	bool receives = false, sends = false;
 
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		receives |= !is_tx(i) && s->ring[i].use == VH_RING_SERVED;
-		sends |= is_tx(i) && s->ring[i].use == VH_RING_SERVED;
+		receives |= !vh_ring_is_tx(i) && s->ring[i].use == VH_RING_SERVED;
+		sends |= vh_ring_is_tx(i) && s->ring[i].use == VH_RING_SERVED;
 	}
 	if (s->ready == (receives && sends))
 		return;
@@ -321,7 +345,7 @@ void vh_rings_drain(struct vh_session *s)
 			scratch = malloc(sizeof(*scratch));
 		if (scratch == NULL)
 			return;
-		vh_txq_discard(queue_of(s, i), scratch, &s->port->counters[VH_CONTROL_COUNTERS]);
+		vh_txq_discard(vh_ring_queue(s, i), scratch, &s->port->counters[VH_CONTROL_COUNTERS]);
 	}
 	free(scratch);
 }
@@ -342,7 +366,7 @@ void vh_rings_note(struct vh_session *s, const struct vh_vhu_msg *msg)
 	switch (msg->request) {
 	case VH_VHU_SET_FEATURES:
 		s->negotiated = true;
-		s->features = msg->u64;
+		s->features = msg->u64 | vh_session_iommu_features(&s->iommu);
 		if ((msg->u64 & VH_F_PROTOCOL_FEATURES) == 0)
 			enable_all(s);
 		break;
@@ -350,7 +374,9 @@ void vh_rings_note(struct vh_session *s, const struct vh_vhu_msg *msg)
 		r->sized = true;
 		break;
 	case VH_VHU_SET_VRING_KICK:
-		if (!r->started)
+		if (!r->started && vh_session_iommu_on(&s->iommu))
+			r->began = s->iommu.ring[i].last_avail;
+		else if (!r->started)
 			rte_vhost_get_vring_base(s->vid, (uint16_t)i, &r->began, &used);
 		r->started = true;
 		break;
@@ -393,9 +419,9 @@ void vh_rings_base(struct vh_session *s, uint32_t ring)
 
 void vh_rings_lift(struct vh_session *s, uint32_t ring)
 {
-	struct vh_vq *vq = queue_of(s, ring);
+	struct vh_vq *vq = vh_ring_queue(s, ring);
 
-	s->ring[ring].lifted = vh_vq_is_live(vq);
+	s->ring[ring].lifted = vh_vq_is_live(vq) || s->iommu.ring[ring].suspended;
 	if (!s->ring[ring].lifted)
 		return;
 	vh_vq_stop(vq);
@@ -410,6 +436,8 @@ void vh_rings_land(struct vh_session *s, uint32_t ring)
 		return;
 	s->ring[ring].lifted = false;
 	watch(&s->ring[ring]);
-	vh_vq_start(queue_of(s, ring));
+	if (s->iommu.ring[ring].suspended)
+		return;
+	vh_vq_start(vh_ring_queue(s, ring));
 	vh_workers_wake(s->ring[ring].worker);
 }

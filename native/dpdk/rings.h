@@ -5,6 +5,17 @@
 
 #include "session.h"
 
+/* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
+static inline bool vh_ring_is_tx(uint32_t ring)
+{
+	return ring % 2 == 1;
+}
+
+static inline struct vh_vq *vh_ring_queue(const struct vh_session *s, uint32_t ring)
+{
+	return vh_ring_is_tx(ring) ? &s->port->tx[ring / 2] : &s->port->rx[ring / 2];
+}
+
 /* All under the session's lock. */
 
 /*
@@ -28,6 +39,12 @@ void vh_rings_drain(struct vh_session *s);
 
 /* The front end says a ring's position. */
 void vh_rings_base(struct vh_session *s, uint32_t ring);
+
+/*
+ * Of a guest behind an IOMMU (session_iommu.h): acts on what its front end says of translations. After an
+ * invalidation nothing that it takes away is in use.
+ */
+void vh_rings_translated(struct vh_session *s, const struct vh_vhu_iotlb *m);
 
 /*
  * Moves a transmit ring to another worker while frames flow. Between the two calls no worker has it and the

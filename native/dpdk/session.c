@@ -21,7 +21,8 @@
 #include <rte_vhost.h>
 
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
-#define OFFERED_PROTOCOL (VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK)
+#define OFFERED_PROTOCOL                                                                                     \
+	(VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK | VH_VHU_F_BACKEND_REQ)
 /* Front ends that wait while the relay serves one: what librte_vhost uses too. */
 #define BACKLOG 128
 
@@ -35,6 +36,7 @@ static uint64_t offered_features(const struct vh_session_options *o)
 	uint64_t f = VH_F_INDIRECT_DESC | VH_F_EVENT_IDX | VH_F_VERSION_1;
 
 	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
+	f |= VH_F_ACCESS_PLATFORM;
 	f |= VH_F_PROTOCOL_FEATURES;
 	f |= VH_F_LOG_ALL;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
@@ -79,6 +81,7 @@ static bool prepare(struct vh_session *s, struct vh_vhu_msg *msg)
 		s->mapped = false;
 	}
 	noted = vh_session_log_note(&s->log, s->port->id, msg);
+	vh_session_iommu_note(&s->iommu, s->vid, msg);
 	if (msg->request == VH_VHU_SEND_RARP)
 		vh_announce(s->sw, s->port, msg->u64);
 	return noted;
@@ -100,6 +103,19 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		msg->size = sizeof(msg->u64);
 		return RTE_VHOST_MSG_RESULT_REPLY;
 	}
+	if (msg->request == VH_VHU_GET_FEATURES) {
+		/* The library's own, and ACCESS_PLATFORM, of which it must know nothing. */
+		msg->u64 = s->offered;
+		msg->size = sizeof(msg->u64);
+		return RTE_VHOST_MSG_RESULT_REPLY;
+	}
+	if (msg->request == VH_VHU_IOTLB_MSG) {
+		pthread_mutex_lock(&s->lock);
+		if (!s->closing)
+			vh_rings_translated(s, &msg->iotlb);
+		pthread_mutex_unlock(&s->lock);
+		return RTE_VHOST_MSG_RESULT_OK;
+	}
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
 		closing = s->closing;
@@ -109,7 +125,7 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 		if (closing)
 			return end_connection(msg);
 	}
-	if (msg->request == VH_VHU_SEND_RARP)
+	if (msg->request == VH_VHU_SEND_RARP || msg->request == VH_VHU_SET_BACKEND_REQ_FD)
 		return RTE_VHOST_MSG_RESULT_OK;
 	if (msg->request != VH_VHU_SET_LOG_BASE)
 		return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -130,7 +146,10 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 		pthread_mutex_lock(&s->lock);
 		/* A message may be under way while the port is removed. */
 		if (!s->closing) {
-			s->mapped |= msg->request == VH_VHU_SET_MEM_TABLE;
+			if (msg->request == VH_VHU_SET_MEM_TABLE) {
+				s->mapped = true;
+				vh_session_iommu_memory(&s->iommu, s->vid);
+			}
 			vh_rings_note(s, msg);
 			vh_rings_resume(s);
 		}
@@ -152,6 +171,7 @@ static void part(struct vh_session *s)
 	s->vid = -1;
 	s->mapped = false;
 	vh_session_log_forget(&s->log, s->port->id);
+	vh_session_iommu_forget(&s->iommu);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		s->ring[i].placed_here = false;
 }
@@ -323,11 +343,12 @@ static int make_socket(struct vh_session *s, struct start *st, void *(*work)(voi
 		(s->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)s->socket_gid) != 0) ||
 		chmod(s->path, s->socket_mode) != 0)
 		return -errno;
+	s->device = made.st_dev;
 	s->inode = made.st_ino;
 	return 0;
 }
 
-static int start(struct vh_session *s, const struct vh_session_options *o)
+static int start(struct vh_session *s)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
 	int error = make_socket(s, &st, start_closed);
@@ -341,16 +362,17 @@ static int start(struct vh_session *s, const struct vh_session_options *o)
 	}
 	return vh_relay_open(&(struct vh_relay_options){.port = s->port->id,
 		.rings = 2U * s->port->pairs,
-		.features = offered_features(o),
+		.features = s->offered,
 		.protocol_features = OFFERED_PROTOCOL,
+		.iotlb = s->iommu.iotlb,
 		.records = &s->records,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
 
-static int configure(const struct vh_session *s, const struct vh_session_options *o)
+static int configure(const struct vh_session *s)
 {
-	if (rte_vhost_driver_set_features(s->path, offered_features(o)) != 0 ||
+	if (rte_vhost_driver_set_features(s->path, s->offered & ~VH_F_ACCESS_PLATFORM) != 0 ||
 		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
@@ -380,8 +402,8 @@ static void forget_at_library(struct vh_session *s)
 	bool foreign;
 
 	snprintf(aside, sizeof(aside), "%s.kept", s->path);
-	foreign = s->inode != 0 && lstat(s->path, &named) == 0 && named.st_ino != s->inode &&
-		  link(s->path, aside) == 0;
+	foreign = s->inode != 0 && lstat(s->path, &named) == 0 &&
+		  (named.st_ino != s->inode || named.st_dev != s->device) && link(s->path, aside) == 0;
 	rte_vhost_driver_unregister(s->path);
 	if (foreign)
 		(void)!rename(aside, s->path);
@@ -397,21 +419,27 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	snprintf(s->name, sizeof(s->name), "%s", o->name);
 	snprintf(s->path, sizeof(s->path), "%s", o->path);
+	s->offered = offered_features(o);
 	s->socket_mode = o->socket_mode;
 	s->socket_gid = o->socket_gid;
 	snprintf(s->records.path, sizeof(s->records.path), "%s", o->records);
+	if (vh_session_iommu_init(&s->iommu, &s->mem) != 0) {
+		snprintf(error, n, "%s: out of memory", s->path);
+		return -ENOMEM;
+	}
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		s->ring[i].call_fd = s->ring[i].kick_fd = -1;
 	if (rte_vhost_driver_register(s->path, 0) != 0) {
 		pthread_mutex_destroy(&s->lock);
+		vh_session_iommu_free(&s->iommu);
 		snprintf(error, n, "%s: librte_vhost refuses the socket", s->path);
 		return -EIO;
 	}
-	result = configure(s, o);
+	result = configure(s);
 	if (result == 0)
-		result = start(s, o);
+		result = start(s);
 	if (result != 0) {
 		snprintf(error, n, "%s: the socket cannot be set up: %s", s->path, strerror(-result));
 		vh_session_close(s);
@@ -421,13 +449,9 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 
 void vh_session_close(struct vh_session *s)
 {
-	bool connected;
-
-	pthread_mutex_lock(&s->lock);
-	connected = s->vid >= 0;
-	pthread_mutex_unlock(&s->lock);
 	/* First, so that no new connection is made; the library's one is closed by the library. */
-	vh_relay_close(s->port->id);
+	bool awaited = vh_relay_close(s->port->id);
+
 	/* The library unmaps the memory without a word: rte_vhost_driver_unregister() calls destroy_device
 	 * only for a device that it takes for ready, and never destroy_connection. */
 	pthread_mutex_lock(&s->lock);
@@ -435,6 +459,7 @@ void vh_session_close(struct vh_session *s)
 	part(s);
 	pthread_mutex_unlock(&s->lock);
 	forget_at_library(s);
-	vh_records_close(&s->records, connected);
+	vh_records_close(&s->records, awaited);
 	pthread_mutex_destroy(&s->lock);
+	vh_session_iommu_free(&s->iommu);
 }

@@ -32,6 +32,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 #include "records.h"
+#include "session_iommu.h"
 #include "session_log.h"
 #include "../core/switch.h"
 
@@ -68,9 +69,12 @@ struct vh_ring {
 struct vh_session {
 	char name[VH_MAX_NAME];
 	char path[VH_MAX_SOCKET_PATH + 1];
+	uint64_t offered; /* features */
 	unsigned int socket_mode;
 	int socket_gid;
-	ino_t inode; /* of the socket by that name, as long as it is ours */
+	/* Of the socket by that name, as long as it is ours; inode 0: not made yet. */
+	dev_t device;
+	ino_t inode;
 	struct vh_switch *sw;
 	struct vh_port *port;
 	pthread_mutex_t lock;
@@ -84,6 +88,7 @@ struct vh_session {
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
 	struct vh_session_log log;
+	struct vh_session_iommu iommu;
 	struct vh_ring *ring;	   /* two for each pair */
 	struct vh_records records; /* of packed rings */
 };

@@ -67,11 +67,13 @@ void vh_session_log_forget(struct vh_session_log *l, uint16_t port)
 	memset(l->ring, 0, l->rings * sizeof(*l->ring));
 }
 
-const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring)
+const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring, bool iova)
 {
 	struct vh_ring_log *r = &l->ring[ring];
 
-	r->queue = (struct vh_vq_log){
-		.log = l->log, .memory = l->memory, .used_ring = r->wanted, .used = r->used};
+	r->queue = (struct vh_vq_log){.log = l->log,
+		.memory = l->memory || (iova && r->wanted),
+		.used_ring = !iova && r->wanted,
+		.used = r->used};
 	return l->memory || r->wanted ? &r->queue : NULL;
 }

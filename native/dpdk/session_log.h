@@ -45,7 +45,10 @@ bool vh_session_log_note(struct vh_session_log *l, uint16_t port, struct vh_vhu_
 /* Ends all logging. */
 void vh_session_log_forget(struct vh_session_log *l, uint16_t port);
 
-/* What a ring that starts now has to log, or NULL. */
-const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring);
+/*
+ * What a ring that starts now has to log, or NULL. iova: the address in the log that was given for the used
+ * ring is an I/O virtual one, which no log has: it is logged where it lies, as all else.
+ */
+const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring, bool iova);
 
 #endif

@@ -15,6 +15,15 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 #define VH_TESTS(X)                                                                                          \
 	X(guest_mem_add, false, NONE)                                                                        \
 	X(guest_mem_translate, false, NONE)                                                                  \
+	X(iotlb_model, false, NONE)                                                                          \
+	X(iotlb_misses, false, NONE)                                                                         \
+	X(iotlb_full, false, NONE)                                                                           \
+	X(iotlb_whole, false, NONE)                                                                          \
+	X(iova_tx_waits, false, ALL)                                                                         \
+	X(iova_rx_waits, false, ALL)                                                                         \
+	X(iova_permissions, false, ALL)                                                                      \
+	X(iova_gives_up, false, ALL)                                                                         \
+	X(iova_hostile, false, ALL)                                                                          \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
 	X(mac_share, false, NONE)                                                                            \
@@ -131,9 +140,11 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_rx_descriptors, false, ALL)                                                                \
 	X(hostile_rx_ring, false, SPLIT)                                                                     \
 	X(restart_at_every_store, false, PACKED)                                                             \
+	X(restart_behind_iommu, false, PACKED)                                                               \
 	X(hostile_take_over, false, PACKED)                                                                  \
 	X(records_outlive_the_process, false, NONE)                                                          \
 	X(records_of_another_kind, false, NONE)                                                              \
+	X(peer_is_there_or_not, false, NONE)                                                                 \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \
 	X(hostile_packed_forged_flags, false, PACKED)                                                        \

@@ -3,6 +3,7 @@ import type { Lost } from './attach-lost.js';
 import type { Check, Finding } from './check.js';
 import { modeOf } from './check-facts.js';
 import type { CheckFacts } from './check-facts.js';
+import { closedTo, unsaid } from './confidential.js';
 import type { Domain } from './domain.js';
 import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
@@ -101,6 +102,15 @@ const mtuFails: NicRule = (nic, domain) => {
   return { level: 'error', element: '<interface><mtu>', reason, mend };
 };
 
+/** Interfaces whose frames pass the switch's own eyes. */
+function reached(rule: typeof closedTo, level: Finding['level']): Check['run'] {
+  return eachNic((nic, domain, facts) => {
+    if (nic.type !== 'vhostuser' && modeOf(domain, nic, facts.ours) !== 'wrap') return undefined;
+    const found = rule(domain, nic);
+    return found === undefined ? undefined : { level, ...found };
+  });
+}
+
 function hookMissing(domain: Domain, facts: CheckFacts): Finding[] {
   if (facts.hook || !domain.nics.some((nic) => modeOf(domain, nic, facts.ours) === 'native')) return [];
   return [{ level: 'warning', element: '<interface type=>', reason: NO_HOOK, mend: 'sudo vhost-host libvirt setup' }];
@@ -123,6 +133,17 @@ export const NIC_CHECKS: readonly Check[] = [
   { id: 'no-reconnect', title: 'guests come back when the switch does', run: eachNic(noReconnect) },
   { id: 'queues-too-few', title: 'ports have as many queues as their guests want', run: eachNic(queuesTooFew) },
   { id: 'queues-too-many', title: 'guests want no more queues than a port may have', run: eachNic(queuesTooMany) },
+  {
+    id: 'confidential-closed',
+    title: 'confidential guests share what the switch has to reach',
+    stopsStart: true,
+    run: reached(closedTo, 'error'),
+  },
+  {
+    id: 'iommu-without-ats',
+    title: "a guest's IOMMU tells the switch what the guest takes back",
+    run: reached(unsaid, 'warning'),
+  },
   { id: 'hook-missing', title: 'a missing switch or port is said when a guest starts', run: hookMissing },
   { id: 'vhost-emulated', title: 'the vhost driver is not asked of an emulated guest', run: eachNic(emulatedVhost) },
 ];

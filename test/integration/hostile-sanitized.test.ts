@@ -42,6 +42,7 @@ describe('hostile guests and front ends, with sanitizers', function () {
     for (const ring of ['split', 'packed']) {
       await hostile('memory', [evil, ring, '9']);
       await hostile('rings', [evil, ring, other]);
+      await hostile('iommu', [evil, ring, other]);
     }
     await hostile('random', [evil, String(SECONDS), SEED], 60_000 + SECONDS * 1000);
     await hostile('eventfd', [evil, other]);

@@ -17,6 +17,9 @@
 #include <unistd.h>
 #include <poll.h>
 
+/* Descriptors that front ends do not get. */
+#define KEPT 32
+
 static int woken = -1;
 
 static void wake(void *context)
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
 		.retry_delay_us = 15,
 		.cpu = anywhere,
 		.adaptive = true,
-		.descriptors = (int)sysconf(_SC_OPEN_MAX)};
+		.descriptors = (int)sysconf(_SC_OPEN_MAX) - KEPT};
 	char error[512];
 
 	if (argc < 3) {
