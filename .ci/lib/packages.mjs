@@ -11,6 +11,7 @@ const groups = {
   },
   run: {
     'qemu-system-x86': 'runs the guests',
+    'qemu-utils': 'makes the disk that the README starts a guest with',
     seabios: "the guests' BIOS",
     'ipxe-qemu': 'boot ROM of the virtio NIC',
   },

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ask, confirm } from '../hostsetup/prompts.js';
 import { realHost } from '../host.js';
-import { makeTalk } from '../log.js';
+import { lookOf, makeTalk } from '../log.js';
 import { loadBinding } from '../switch/binding.js';
 import { monotonicClock } from '../switch/clock.js';
 import { packageVersion } from '../switch/package.js';
@@ -14,6 +14,7 @@ import { PROGRAM, runCli } from './program.js';
 const context: CliContext = {
   host: realHost,
   talk: makeTalk(PROGRAM, process.stdout, process.stderr),
+  look: await lookOf(process.stdout, process.env),
   clock: monotonicClock,
   version: packageVersion(),
   node: process.execPath,

@@ -7,7 +7,7 @@ import type { PortPlace } from '../libvirt/attach.js';
 import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
 import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { PortName } from '../switch/schema.js';
-import type { Port } from '../switch/schema.js';
+import type { Contested, Port } from '../switch/schema.js';
 import { clientOf, runDirOf } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
@@ -22,6 +22,8 @@ export interface SwitchView {
   readonly ports: readonly Port[] | undefined;
   /** The switch's configuration file, where ports that outlive a restart stand. */
   readonly config: string | null;
+  /** Addresses that several guests have. */
+  readonly contested: readonly Contested[];
   ours(socket: string | undefined): boolean;
 }
 
@@ -40,9 +42,10 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
   const client = clientOf(context, options);
   let ports: readonly Port[] | undefined;
   let config: string | null = null;
+  let contested: readonly Contested[] = [];
   try {
     ports = (await client.ports()).ports;
-    config = (await client.status()).config;
+    ({ config, contested } = await client.status());
   } catch (error) {
     const none = hasCode(error, 'SWITCH_NOT_RUNNING') || (tolerant && hasCode(error, 'SWITCH_UNREACHABLE'));
     if (!none) throw error;
@@ -51,7 +54,7 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
     socket !== undefined &&
     ((dirname(socket) === runDir && PORT_SOCKET.test(basename(socket))) ||
       ports?.some((port) => port.socket === socket) === true);
-  return { runDir, ports, config, ours };
+  return { runDir, ports, config, contested, ours };
 }
 
 export interface PortWish {

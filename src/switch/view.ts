@@ -3,6 +3,7 @@ import { missingOf } from './missing.js';
 import type { PortRecord } from './ports.js';
 import type { Counters, Mac, Port, PortStats, Uplink, UplinkStats, Worker } from './schema.js';
 import type { NativeCounters, NativeMac, NativePort, NativeUplink, NativeWorker } from './surface.js';
+import { remarkOn } from './uplink-device.js';
 import type { UplinkRecord } from './uplinks.js';
 
 /** From the engine's records to the API's shapes. Pure. */
@@ -100,7 +101,10 @@ export function uplinkView(
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
-    ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
+    ...{
+      offloads: [...native.offloads],
+      remark: native.remark === '' ? (remarkOn(uplink.device) ?? null) : native.remark,
+    },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays },
     ...{ forwardReserved: uplink.forwardReserved, buffers, buffersFree },
     pools: poolsView(native, guests),

@@ -43,6 +43,7 @@ describe('the API: each endpoint', () => {
           portsReady: 1,
           macs: 0,
           eventsLost: 3,
+          contested: [],
         });
       },
       { configFile: '/x.json', ports: [{ name: 'a' }, { name: 'b' }] },
