@@ -50,7 +50,7 @@ describe('start in the background', () => {
       );
       const outcome = await desk.run('start', ...flags);
       assert.deepEqual(outcome, { code: 0, out: [`switch running in ${run} (process 77)`], err: [] });
-      const node = nodeFlags('command', desk.nodeVersion) ?? [];
+      const node = nodeFlags('command', 'v20.19.0') ?? [];
       assert.ok(node.includes('--jitless'));
       const args = [...node, '/x/main.js', 'start', '--foreground', '--ready-fd', '3', '--config', config, '--flags'];
       const [daemon] = started;
