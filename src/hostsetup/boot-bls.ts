@@ -45,6 +45,16 @@ export function envValue(block: string, name: string): string | undefined {
   return found?.replace(/\\([^])/g, '$1');
 }
 
+/** undefined where a variable stands for the whole command line, and nobody says what is in it. */
+export function expandOptions(options: string, blocks: readonly string[]): string | undefined {
+  const variable = /\$(?:\{(\w+)\}|(\w+))/g;
+  const valueOf = (name: string): string | undefined =>
+    blocks.map((block) => envValue(block, name)).find((value) => value !== undefined);
+  const names = [...options.matchAll(variable)].map(([, braced, bare]) => braced ?? bare ?? '');
+  if (names.includes('kernelopts') && valueOf('kernelopts') === undefined) return undefined;
+  return options.replace(variable, (_, braced?: string, bare?: string) => valueOf(braced ?? bare ?? '') ?? '');
+}
+
 /** By GRUB's own tool and not as a file: the boot loader itself writes into the same block at each start. */
 async function envRuns(host: Host, envs: readonly string[], wish: KernelWish): Promise<RunCommand[]> {
   const runs: RunCommand[] = [];

@@ -117,7 +117,7 @@ async function bls(host: BootHost): Promise<BootMethod | undefined> {
 /** GRUB's environment blocks, by where they really are: on UEFI the one is a link to the other. */
 export async function grubEnvs(host: BootHost): Promise<string[]> {
   const found = new Set<string>();
-  for (const path of ['/boot/grub2/grubenv', ...(await vendorFiles(host, 'grubenv'))]) {
+  for (const path of ['/boot/grub2/grubenv', '/boot/grub/grubenv', ...(await vendorFiles(host, 'grubenv'))]) {
     const real = await host.realpath(path);
     if (real !== undefined) found.add(real);
   }
@@ -178,7 +178,7 @@ async function loader(host: BootHost): Promise<BootMethod | undefined> {
   const entries = (await ownEntries(host, found)).map(({ path }) => path);
   if (boots?.kind === 'image') {
     const builder = await builderOf(host, boots.path);
-    if (builder.kind === 'by-hand') return byHand(builder.reason);
+    if (builder.kind === 'by-hand') return { ...builder, style: 'plain' };
     return { kind: 'kernel-install', cmdline: builder.cmdline, commands: builder.commands, entries };
   }
   if (entries.length > 0) return { kind: 'loader-entries', entries };

@@ -1,5 +1,6 @@
 import type { Host } from '../host.js';
 import { findProgram } from './find-program.js';
+import type { HandPlace } from './boot-hand.js';
 import type { BootHost } from './boot-method.js';
 import { CMDLINE } from './boot-cmdline.js';
 import { statements, lineAt } from './boot-shell-vars.js';
@@ -9,7 +10,7 @@ import { HIDDEN, evaluate, textOf } from './shell-values.js';
 
 export type ImageBuilder =
   | { readonly kind: 'builder'; readonly cmdline: string; readonly commands: readonly (readonly string[])[] }
-  | { readonly kind: 'by-hand'; readonly reason: string };
+  | { readonly kind: 'by-hand'; readonly reason: string; readonly places: readonly HandPlace[] };
 
 /** The ways of each kernel that is there: Debian keeps the image in /boot, others with the modules. */
 export async function kernelInstalls(host: BootHost): Promise<string[][]> {
@@ -41,12 +42,19 @@ export async function builderOf(host: BootHost, image: string): Promise<ImageBui
   return (
     (await byMkinitcpio(host, image)) ??
     (await byKernelInstall(host, image)) ??
-    (await byDracut(host, image)) ?? {
-      kind: 'by-hand',
-      reason: `the command line is sealed in ${image}, a unified kernel image made elsewhere`,
-    }
+    (await byDracut(host, image)) ??
+    (await byUkify(host, image)) ??
+    byHand(image, `the command line is sealed in ${image}, a unified kernel image made elsewhere`)
   );
 }
+
+/** What the image has in it tells whether somebody has done it. */
+function byHand(image: string, reason: string, more: Partial<HandPlace> = {}): ImageBuilder {
+  const place: HandPlace = { path: image, image: true, line: /^()([^]*)()$/, byCommand: true, added: asIs, ...more };
+  return { kind: 'by-hand', reason, places: [place] };
+}
+
+const asIs = (args: string): string => args;
 
 /** The same file on an EFI partition, whose file system knows no capitals. */
 async function isSame(host: BootHost, a: string, b: string): Promise<boolean> {
@@ -83,7 +91,7 @@ async function mkinitcpioFrom(host: BootHost, image: string, given: string | und
   const last = parts.at(-1);
   if (given === undefined && last !== undefined) {
     const reason = `mkinitcpio builds ${image} with what /etc/cmdline.d says: they belong into /etc/cmdline.d/${last}:1`;
-    return { kind: 'by-hand', reason: `${reason}, then mkinitcpio -P` };
+    return byHand(image, `${reason}, then mkinitcpio -P`);
   }
   return { kind: 'builder', cmdline: given ?? CMDLINE, commands: [['mkinitcpio', '-P']] };
 }
@@ -96,7 +104,10 @@ async function byKernelInstall(host: BootHost, image: string): Promise<ImageBuil
   return named ? { kind: 'builder', cmdline: CMDLINE, commands } : undefined;
 }
 
-/** Its configuration is a program of bash's; which of its parts sets what is for somebody to see. */
+/**
+ * Its configuration is a program of bash's; which of its parts sets what is for somebody to see. What `kernel_cmdline`
+ * says is the whole command line: without it dracut finds out where the root is, with it no more.
+ */
 async function byDracut(host: BootHost, image: string): Promise<ImageBuilder | undefined> {
   if ((await findProgram(host, 'dracut')) === undefined) return undefined;
   const names = [...(await host.list('/etc/dracut.conf.d'))].filter((name) => name.endsWith('.conf')).sort();
@@ -111,8 +122,44 @@ async function byDracut(host: BootHost, image: string): Promise<ImageBuilder | u
     }
   }
   if (!makes) return undefined;
-  const reason = `dracut builds ${image} with kernel_cmdline: they belong into ${place}`;
-  return { kind: 'by-hand', reason: `${reason}, then dracut --regenerate-all --force` };
+  const then = 'dracut --regenerate-all --force';
+  const reason = `dracut builds ${image} with kernel_cmdline: they belong into ${place}, then ${then}`;
+  return byHand(image, reason, { added: (_args, _before, line) => `kernel_cmdline="${line}"` });
+}
+
+const UKIFY = ['/etc/systemd/ukify.conf', '/etc/kernel/uki.conf', '/usr/lib/systemd/ukify.conf'];
+
+/** Called by somebody, and not by kernel-install, which gives it a command line whatever its configuration says. */
+async function byUkify(host: BootHost, image: string): Promise<ImageBuilder | undefined> {
+  if ((await findProgram(host, 'ukify')) === undefined) return undefined;
+  for (const path of UKIFY) {
+    const lines = ((await host.readOptional(path)) ?? '').split('\n');
+    const at = lines.findLastIndex((line) => /^\s*Cmdline\s*=/.test(line));
+    const value = lines[at]?.replace(/^[^=]*=\s*/, '').trim();
+    if (value === undefined) continue;
+    const [place, added] = value.startsWith('@')
+      ? [value.slice(1), (line: string): string => line]
+      : [`${path}:${at + 1}`, (line: string): string => `Cmdline=${line}`];
+    const reason = `ukify builds ${image} with Cmdline=: they belong into ${place}, then ukify build as before`;
+    return byHand(image, reason, { added: (_args, _before, line) => added(line) });
+  }
+  return undefined;
+}
+
+/**
+ * The command line that systemd-stub gives the kernel: that of the image, and those of the addons beside it, in the
+ * order of their names (systemd-stub(7)). undefined where the image has none.
+ */
+export async function commandLineOf(host: BootHost, image: string): Promise<string | undefined> {
+  const line = await sectionOf(host, image, '.cmdline');
+  if (line === undefined) return undefined;
+  const lines = [line];
+  for (const dir of [`${image}.extra.d`, image.replace(/\/EFI\/Linux\/[^/]*$/i, '/loader/addons')]) {
+    if (dir === image) continue;
+    for (const name of [...(await host.list(dir))].sort())
+      if (name.endsWith('.addon.efi')) lines.push((await sectionOf(host, `${dir}/${name}`, '.cmdline')) ?? '');
+  }
+  return lines.filter((one) => one !== '').join(' ');
 }
 
 const HEADER = 4096;

@@ -110,7 +110,7 @@ export const FIRST: readonly FindLoader[] = [
     'update-extlinux writes extlinux.conf from',
     ['/etc/update-extlinux.conf'],
     quotedValueOf('default_kernel_opts'),
-    { added: (args) => `default_kernel_opts="${args}"`, then: 'update-extlinux' },
+    { added: (args) => `default_kernel_opts="${args}"`, then: 'update-extlinux', made: '/boot/extlinux.conf' },
     'update-extlinux',
   ),
 ];

@@ -1,6 +1,7 @@
 import type { HandPlace } from './boot-hand.js';
 import { byFile, bySign, firstFile, quotedValueOf } from './boot-loader.js';
 import type { FindLoader } from './boot-loader.js';
+import { zipl } from './boot-zipl.js';
 import { findProgram } from './find-program.js';
 
 /** Boot loaders that are asked for once no tool was found that makes the configuration of another. */
@@ -59,7 +60,11 @@ export const LAST: readonly FindLoader[] = [
     'u-boot-update writes extlinux.conf from',
     ['/etc/default/u-boot'],
     quotedValueOf('U_BOOT_PARAMETERS'),
-    { added: (args) => `U_BOOT_PARAMETERS="ro quiet ${args}"`, then: 'u-boot-update' },
+    {
+      added: (args) => `U_BOOT_PARAMETERS="ro quiet ${args}"`,
+      then: 'u-boot-update',
+      made: '/boot/extlinux/extlinux.conf',
+    },
     'u-boot-update',
   ),
   byFile(
@@ -93,11 +98,9 @@ export const LAST: readonly FindLoader[] = [
   byFile('lilo takes the command line from', ['/etc/lilo.conf'], quotedValueOf('append'), {
     added: (args) => `append="${args}"`,
     then: 'lilo',
+    made: '/boot/map',
   }),
-  byFile('zipl takes the command line from', ['/etc/zipl.conf'], quotedValueOf('parameters'), {
-    added: (args) => `parameters="root=… ${args}"`,
-    then: 'zipl',
-  }),
+  zipl,
   byFile(
     'GRUB of old takes the command line from',
     ['/boot/grub/menu.lst', '/boot/grub/grub.conf'],

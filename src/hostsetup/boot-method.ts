@@ -3,7 +3,7 @@ import type { Action } from '../steps.js';
 import type { HandPlace } from './boot-hand.js';
 
 /** Looking at a system takes no more than this. */
-export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'realpath'>;
+export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'readBytes' | 'realpath'>;
 
 /** How a system keeps its kernel's command line, with what differs from system to system. */
 export type BootMethod =

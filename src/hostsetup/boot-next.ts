@@ -1,6 +1,9 @@
-import { envValue, optionsIn } from './boot-bls.js';
+import { expandOptions, optionsIn } from './boot-bls.js';
 import { ENTRIES, detectBoot, filesIn, grubConfigs, grubEnvs } from './boot-detect.js';
-import { linuxLines } from './boot-readback.js';
+import { commandLineOf } from './boot-image.js';
+import { grubStart } from './boot-grub-menu.js';
+import type { BootMethod } from './boot-method.js';
+import { MENU } from './boot-readback.js';
 import { readLoader } from './boot-systemd.js';
 import type { Look } from './facts-look.js';
 import { kernelArgs } from './kernel-args.js';
@@ -24,16 +27,6 @@ export function relevant(line: string): string[] {
 /** Systemd's boot loader keeps its entries on the partition that it starts from. */
 export const ENTRY_DIRS = [ENTRIES, '/efi/loader/entries', '/boot/efi/loader/entries'];
 
-/** undefined where a variable stands for the whole command line, and nobody says what is in it. */
-function expand(options: string, blocks: readonly string[]): string | undefined {
-  const variable = /\$(?:\{(\w+)\}|(\w+))/g;
-  const valueOf = (name: string): string | undefined =>
-    blocks.map((block) => envValue(block, name)).find((value) => value !== undefined);
-  const names = [...options.matchAll(variable)].map(([, braced, bare]) => braced ?? bare ?? '');
-  if (names.includes('kernelopts') && valueOf('kernelopts') === undefined) return undefined;
-  return options.replace(variable, (_, braced?: string, bare?: string) => valueOf(braced ?? bare ?? '') ?? '');
-}
-
 /** The entry of the running kernel; of several (deployments) the newest. */
 async function fromEntries(look: Look, kernel: string): Promise<NextBoot | undefined> {
   const entries = (await Promise.all(ENTRY_DIRS.map((dir) => filesIn(look, dir, '.conf')))).flat();
@@ -43,32 +36,38 @@ async function fromEntries(look: Look, kernel: string): Promise<NextBoot | undef
   const [source, text] = [entries[at], texts[at]];
   if (source === undefined || text === undefined) return undefined;
   const blocks = await Promise.all((await grubEnvs(look)).map((path) => look.text(path)));
-  const line = expand(optionsIn(text), blocks);
+  const line = expandOptions(optionsIn(text), blocks);
   return line === undefined ? undefined : { source, arguments: relevant(line) };
 }
 
-/** The first menu entry of a generated grub.cfg for the running kernel, which is the one that is not for rescue. */
-async function fromGrub(look: Look, kernel: string): Promise<NextBoot | undefined> {
-  for (const source of await grubConfigs(look, /^\s*linux/m)) {
-    const line = linuxLines(await look.text(source)).find(({ image }) => image.includes(kernel));
-    if (line !== undefined) return { source, arguments: relevant(line.args) };
+/** The entry that GRUB starts. */
+async function fromGrub(look: Look): Promise<NextBoot | undefined> {
+  for (const path of await grubConfigs(look, MENU)) {
+    const start = await grubStart(look, path);
+    if (start?.entry.args === undefined) continue;
+    const { by, args } = start.entry;
+    return { source: by?.endsWith('.conf') === true ? by : path, arguments: relevant(args) };
   }
   return undefined;
 }
 
-/** The entry that systemd-boot is going to start; an image has its command line in itself, and is not looked into. */
+/** The entry that systemd-boot is going to start. */
 async function fromSystemd(look: Look): Promise<NextBoot | undefined> {
   const boots = (await readLoader(look))?.boots;
-  if (boots?.kind !== 'file') return undefined;
-  return { source: boots.path, arguments: relevant(optionsIn(boots.text)) };
+  if (boots === undefined) return undefined;
+  const line = boots.kind === 'file' ? optionsIn(boots.text) : await commandLineOf(look, boots.path);
+  return line === undefined ? undefined : { source: boots.path, arguments: relevant(line) };
 }
+
+const startsImage = (method: BootMethod): boolean =>
+  method.kind === 'kernel-install' || (method.kind === 'by-hand' && method.places.some(({ image }) => image === true));
 
 /** undefined where it cannot be told, or no kernel runs that it could be compared with. */
 export async function readNextBoot(look: Look, kernel: string | undefined): Promise<NextBoot | undefined> {
   if (kernel === undefined) return undefined;
-  const { kind } = await detectBoot(look);
-  if (kind === 'loader-entries' || kind === 'both') return fromSystemd(look);
+  const method = await detectBoot(look);
+  if (method.kind === 'loader-entries' || method.kind === 'both' || startsImage(method)) return fromSystemd(look);
   // Entries that an earlier boot loader has left are nobody's.
-  if (kind === 'drop-in' || kind === 'grub') return fromGrub(look, kernel);
-  return (await fromEntries(look, kernel)) ?? (await fromGrub(look, kernel));
+  if (method.kind === 'drop-in' || method.kind === 'grub') return fromGrub(look);
+  return (await fromGrub(look)) ?? (await fromEntries(look, kernel));
 }

@@ -3,7 +3,7 @@ import { planWrites, readSnapshot } from '../steps.js';
 import type { WriteFile } from '../steps.js';
 import { editEntry, optionsIn } from './boot-bls.js';
 import { cmdlineIn, cmdlineWrites, editCmdline } from './boot-cmdline.js';
-import { sectionOf } from './boot-image.js';
+import { commandLineOf } from './boot-image.js';
 import { readLoader } from './boot-systemd.js';
 import { withCommands } from './boot-method.js';
 import type { BootDraft, BootMethod } from './boot-method.js';
@@ -56,8 +56,12 @@ export async function draftLoaderEntries(host: Host, wish: KernelWish, entries: 
 }
 
 /** What is wrong with the entry that is going to be started. */
-export async function checkLoader(host: Host, wish: KernelWish): Promise<string | undefined> {
-  const loader = await readLoader(host);
+export async function checkLoader(
+  host: Host,
+  wish: KernelWish,
+  roots?: readonly string[],
+): Promise<string | undefined> {
+  const loader = await readLoader(host, roots);
   const look = 'bootctl list shows what is there';
   if (loader === undefined) return `no entry of a boot loader is there that could be read back; ${look}`;
   const { boots, says, entries } = loader;
@@ -65,7 +69,7 @@ export async function checkLoader(host: Host, wish: KernelWish): Promise<string 
     const why = entries.length === 0 ? 'there is no entry of it in a file' : `${says} starts something else`;
     return `what systemd-boot is going to start cannot be read back: ${why}; ${look}`;
   }
-  const line = boots.kind === 'file' ? optionsIn(boots.text) : await sectionOf(host, boots.path, '.cmdline');
+  const line = boots.kind === 'file' ? optionsIn(boots.text) : await commandLineOf(host, boots.path);
   if (line === undefined) return `${boots.path}, which is started next (${says}), has no command line to read back`;
   if (fulfils(line, wish)) return undefined;
   const has = ownArgs(line, wish).join(' ') || 'none of the arguments';

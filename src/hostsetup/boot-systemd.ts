@@ -27,7 +27,7 @@ export interface Loader {
   readonly says: string;
 }
 
-const ROOTS = ['/boot', '/efi', '/boot/efi'];
+const ROOTS: readonly string[] = ['/boot', '/efi', '/boot/efi'];
 const EFI_VARIABLES = '/sys/firmware/efi/efivars';
 const LOADER_GUID = '4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 
@@ -45,8 +45,11 @@ export async function startedBy(host: BootHost): Promise<'systemd-boot' | 'grub'
 }
 
 /** The loader's own configuration; empty where nobody has written one. */
-async function loaderConf(host: BootHost): Promise<{ path: string; text: string } | undefined> {
-  for (const root of ROOTS) {
+async function loaderConf(
+  host: BootHost,
+  roots: readonly string[],
+): Promise<{ path: string; text: string } | undefined> {
+  for (const root of roots) {
     const path = `${root}/loader/loader.conf`;
     const text = await host.readOptional(path);
     if (text !== undefined) return { path, text };
@@ -54,8 +57,8 @@ async function loaderConf(host: BootHost): Promise<{ path: string; text: string 
   return undefined;
 }
 
-export async function hasLoader(host: BootHost): Promise<boolean> {
-  return (await loaderConf(host)) !== undefined;
+export async function hasLoader(host: BootHost, roots = ROOTS): Promise<boolean> {
+  return (await loaderConf(host, roots)) !== undefined;
 }
 
 const field = (text: string, name: string): string | undefined =>
@@ -123,7 +126,7 @@ interface Saying {
 }
 
 /** Who names the entry, the strongest first. */
-async function sayings(host: BootHost): Promise<Saying[]> {
+async function sayings(host: BootHost, roots: readonly string[]): Promise<Saying[]> {
   const found: Saying[] = [];
   const ask = async (name: string): Promise<void> => {
     const pattern = await efiVariable(host, name);
@@ -131,7 +134,7 @@ async function sayings(host: BootHost): Promise<Saying[]> {
   };
   await ask('LoaderEntryOneShot');
   await ask('LoaderEntryDefault');
-  const conf = await loaderConf(host);
+  const conf = await loaderConf(host, roots);
   const lines = conf?.text.split('\n') ?? [];
   const at = lines.findLastIndex((line) => /^[ \t]*default[ \t]+\S/.test(line));
   const pattern = /^[ \t]*default[ \t]+(.*?)[ \t]*$/.exec(lines[at] ?? '')?.[1];
@@ -140,20 +143,20 @@ async function sayings(host: BootHost): Promise<Saying[]> {
   return found;
 }
 
-/** undefined where there is neither an entry nor a configuration of it. */
-export async function readLoader(host: BootHost): Promise<Loader | undefined> {
+/** `roots`: where its partitions are mounted. undefined where there is neither an entry nor a configuration of it. */
+export async function readLoader(host: BootHost, roots = ROOTS): Promise<Loader | undefined> {
   const release =
     (await host.readOptional('/etc/os-release')) ?? (await host.readOptional('/usr/lib/os-release')) ?? '';
   const systemId = /^ID=["']?([\w.-]+)/m.exec(release)?.[1] ?? '';
   const found = new Map<string, LoaderEntry>();
-  for (const root of ROOTS) {
+  for (const root of roots) {
     for (const entry of await entriesIn(host, root, systemId)) {
       found.set((await host.realpath(entry.path)) ?? entry.path, entry);
     }
   }
   const entries = [...found.values()].sort(byRank);
-  if (entries.length === 0 && !(await hasLoader(host))) return undefined;
-  for (const { pattern, says } of await sayings(host)) {
+  if (entries.length === 0 && !(await hasLoader(host, roots))) return undefined;
+  for (const { pattern, says } of await sayings(host, roots)) {
     const boots = entries.find(({ id }) => glob(pattern).test(id));
     // Entries that it finds by itself: other systems, a shell, the firmware.
     if (boots !== undefined || /^auto-/i.test(pattern)) return { entries, boots, says: `${says} (${pattern})` };

@@ -47,7 +47,7 @@ async function linesOf(look: Look): Promise<ImageLine[]> {
     if (lines.length > 0) return lines;
   }
   for (const source of await grubConfigs(look, /^\s*linux/m))
-    for (const { args } of linuxLines(await look.text(source))) lines.push({ source, line: args });
+    for (const line of linuxLines(await look.text(source))) lines.push({ source, line });
   for (const dir of ENTRY_DIRS)
     for (const source of await filesIn(look, dir, '.conf'))
       lines.push({ source, line: optionsIn(await look.text(source)) });

@@ -8,7 +8,8 @@ import { draftDropIn, draftGrub } from './boot-grub.js';
 import { handWork } from './boot-hand.js';
 import { checkLoader, draftKernelInstall, draftLoaderEntries } from './boot-systemd-draft.js';
 import type { BootDraft, BootMethod, SnippetStyle } from './boot-method.js';
-import { checkGrubConfig } from './boot-readback.js';
+import { checkProxmox, unreadOfProxmox } from './boot-proxmox.js';
+import { checkGrubConfig, checkGrubStarts } from './boot-readback.js';
 import { draftRpmOstree, readKargs } from './boot-rpm-ostree.js';
 import { declaredLine } from './declared-line.js';
 import { ownedByTuned, readTuned } from './kernel-tuned.js';
@@ -180,6 +181,7 @@ function stepOf(wish: KernelWish, method: Editable, { how, current, actions, dif
     // The file for later kernels is right, whatever became of the ones that are there.
     takesBack: method.kind !== 'kernel-install',
     verify: (host) => readBack(host, wish, method),
+    ...(method.kind === 'proxmox' ? { remark: unreadOfProxmox } : {}),
   };
 }
 
@@ -187,7 +189,7 @@ function stepOf(wish: KernelWish, method: Editable, { how, current, actions, dif
 async function readBack(host: Host, wish: KernelWish, method: Editable): Promise<string | undefined> {
   switch (method.kind) {
     case 'bls':
-      return checkEnvs(host, wish, method.envs);
+      return (await checkEnvs(host, wish, method.envs)) ?? checkGrubStarts(host, wish);
     case 'drop-in':
       return checkGrubConfig(host, wish, '/boot/grub/grub.cfg');
     case 'grub': {
@@ -212,7 +214,6 @@ async function readBack(host: Host, wish: KernelWish, method: Editable): Promise
       }
       return undefined;
     case 'proxmox':
-      // It writes to partitions that are not mounted; its exit code is all.
-      return undefined;
+      return checkProxmox(host, wish);
   }
 }

@@ -13,10 +13,15 @@ type Name = (typeof names)[number];
 const megabytes = 4;
 /** An Ethernet frame of an MTU of 1500, with a VLAN tag. */
 const largestFrame = 1518;
-/** Of the segments sent, beyond those that found the receiver's ring full, which is TCP's everyday life. */
-const fewRetransmissions = 0.02;
-/** A segment that is lost is sent again, and perhaps once more where its acknowledgement comes late. */
-const againPerLoss = 2;
+/** The most segments of a full Ethernet frame (of 1448 bytes, with timestamps) that are in one frame of 64 KiB. */
+const mostSegments = 46;
+/** Frames of others that come to a guest meanwhile: of ARP, of neighbour discovery, of group membership. */
+const fewOthers = 40;
+/**
+ * Of the segments sent, beyond those that were lost where the receiver's ring was full: TCP sends again what it thinks
+ * lost when a machine is slow. Of a frame whose later segments are all wrong, it would have to send nearly all again.
+ */
+const someAgain = 0.25;
 
 const number = (name: Name): number => names.indexOf(name) + 1;
 const ipv4 = (name: Name, net = 0): string => `10.9.${net}.${number(name)}`;
@@ -116,14 +121,15 @@ describe('offloads between Linux guests, on and off', function () {
     const segments = b.segments - a.segments;
     const again = b.again - a.again;
     const lost = (b.rx.drops['rx_ring_full'] ?? NaN) - (a.rx.drops['rx_ring_full'] ?? NaN);
-    assert.ok(
-      again <= segments * fewRetransmissions + lost * againPerLoss,
-      `${again} of ${segments} segments were sent again, ${lost} were lost at a full ring`,
-    );
-    return {
-      sent: (b.tx.txBytes - a.tx.txBytes) / (b.tx.txPackets - a.tx.txPackets),
-      got: (b.rx.rxBytes - a.rx.rxBytes) / (b.rx.rxPackets - a.rx.rxPackets),
-    };
+    const sent = b.tx.txPackets - a.tx.txPackets;
+    const got = b.rx.rxPackets - a.rx.rxPackets;
+    const all = `${segments} segments in ${sent} frames, ${got} received, ${lost} lost at a full ring, ${again} sent again`;
+    // A frame with no room is counted once, however many segments of it have come before.
+    const cut = from.startsWith('on') && to.startsWith('off');
+    const missing = (cut ? segments : sent) - got;
+    assert.ok(missing >= -fewOthers && missing <= lost * (cut ? mostSegments : 1) + fewOthers, all);
+    assert.ok(again <= segments * someAgain + lost * 2 * mostSegments, all);
+    return { sent: (b.tx.txBytes - a.tx.txBytes) / sent, got: (b.rx.rxBytes - a.rx.rxBytes) / got };
   }
 
   const ways = [
@@ -135,13 +141,13 @@ describe('offloads between Linux guests, on and off', function () {
   for (const { title, address } of ways) {
     it(`${title}: on to on, frames of many segments pass as they are`, async () => {
       const { sent, got } = await bulk('on1', 'on2', address('on2'));
-      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
-      assert.ok(got > 2 * largestFrame, `${got} bytes per frame received`);
+      assert.ok(sent > largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(got > largestFrame, `${got} bytes per frame received`);
     });
 
     it(`${title}: on to off, they are cut`, async () => {
       const { sent, got } = await bulk('on1', 'off1', address('off1'));
-      assert.ok(sent > 2 * largestFrame, `${sent} bytes per frame sent`);
+      assert.ok(sent > largestFrame, `${sent} bytes per frame sent`);
       assert.ok(got > largestFrame / 2 && got <= largestFrame, `${got} bytes per frame received`);
     });
 
@@ -161,6 +167,8 @@ describe('offloads between Linux guests, on and off', function () {
     // From a file, which the kernel sends in large pieces; nc writes a kilobyte at a time.
     await guest(from).sh(`mkdir -p /tmp/www && head -c ${megabytes * 2 ** 20} /dev/urandom >/tmp/www/data`);
     await guest(from).sh('httpd -p 8080 -h /tmp/www');
+    // By itself Linux puts less into a frame the longer an answer takes: a slow machine would have short ones.
+    await guest(from).sh('sysctl -w net.ipv4.tcp_min_tso_segs=40');
     const before = await vswitch.counters(to);
     const got = await guest(to).sh(`wget -q -O - http://${ipv4(from)}:8080/data | md5sum`, { deadline: 60_000 });
     const { rxBytes, rxPackets } = await vswitch.counters(to);

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { Child } from './child.js';
 import { bin, root } from './paths.js';
 import type { Scope } from './scope.js';
@@ -69,4 +70,17 @@ export class PingGuest {
     const from = this.process.stdout.length;
     await this.process.waitFor(new RegExp(`(reply \\d+\\n[^]*?){${count}}`), { deadline, from });
   }
+}
+
+/**
+ * What a guest said before it was moved and after: it goes on with the next ping.
+ * It may have been stopped anywhere in a line, half of which either side has then: only whole lines count.
+ */
+export function goesOn(before: string, after: string): void {
+  const numbers = (text: string): number[] =>
+    [...text.matchAll(/^reply (\d+)\n/gm)].map(([, number]) => Number(number));
+  const last = numbers(before).at(-1) ?? NaN;
+  const [first = NaN] = numbers(after);
+  const seam = JSON.stringify([before.slice(-40), after.slice(0, 40)]);
+  assert.ok(first === last + 1 || first === last + 2, `after reply ${last} came reply ${first}: ${seam}`);
 }

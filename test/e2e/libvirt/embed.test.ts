@@ -20,7 +20,7 @@ describe('libvirt: virt-qemu-run, a guest without a daemon', function () {
   let noLeaks: (() => Promise<void>) | undefined;
 
   before(async function () {
-    await skipWithoutLibvirt(this, 'kvm');
+    skipWithoutLibvirt(this);
     noLeaks = await watchForLeaks();
   });
 

@@ -38,7 +38,7 @@ for (const { mode, type } of [
     let other: Domain;
 
     before(async function () {
-      await skipWithoutLibvirt(this, type);
+      skipWithoutLibvirt(this);
       noLeaks = await watchForLeaks();
       assert.equal(await reserveHugepages(scope, specs.length * memoryMb + spareMb), undefined);
       libvirt = await Libvirt.start(scope);

@@ -21,7 +21,7 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
   let vswitch: Switch | undefined;
 
   before(async function () {
-    await skipWithoutLibvirt(this, 'kvm');
+    skipWithoutLibvirt(this);
     noLeaks = await watchForLeaks();
     libvirt = await Libvirt.start(scope);
     native = await Domain.define(libvirt, { name: 'native', type: 'qemu', mac: '52:54:00:00:02:01' });

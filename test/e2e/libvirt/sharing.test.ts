@@ -22,7 +22,7 @@ describe('libvirt: domains that are copied, edited, undefined and refused', func
   let original: string;
 
   before(async function () {
-    await skipWithoutLibvirt(this, 'qemu');
+    skipWithoutLibvirt(this);
     noLeaks = await watchForLeaks();
     libvirt = await Libvirt.start(scope);
     vswitch = await libvirt.startSwitch();

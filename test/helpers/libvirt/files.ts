@@ -8,7 +8,7 @@ import type { Namespace } from './namespace.js';
 const qemuUser = { name: 'libvirt-qemu', id: 64055 };
 
 /** Devices that libvirt and its guests open. */
-const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'kvm', 'net/tun'];
+const devices = ['null', 'zero', 'full', 'random', 'urandom', 'tty', 'ptmx', 'net/tun'];
 
 /** Directories of the test's own, as they are called on this machine; inside they lie over the system's. */
 export interface Files {
@@ -52,9 +52,8 @@ async function mountDev(space: Namespace, dir: string): Promise<void> {
   await space.sh('mount', '-t', 'tmpfs', '-o', 'mode=755', 'dev', dir);
   await space.sh('mkdir', `${dir}/net`, `${dir}/pts`, `${dir}/shm`);
   for (const name of devices) await space.run('cp', ['-a', `/dev/${name}`, `${dir}/${name}`]);
-  // libvirt probes emulators with the right to override permissions. Where QEMU's user cannot open the device then,
-  // it takes what it learned for outdated and probes anew, a dozen times for each command.
-  await space.run('chmod', ['666', `${dir}/kvm`]);
+  // Guests are emulated, but libvirt takes a domain with vhost only where QEMU's user can open this.
+  await space.sh('cp', '-a', '/dev/null', `${dir}/kvm`);
   // libvirt opens it and hands the descriptor on; a QEMU that used it would be told that this is no vhost.
   await space.sh('cp', '-a', '/dev/null', `${dir}/vhost-net`);
   await space.sh('ln', '-s', '/proc/self/fd', `${dir}/fd`);
@@ -65,12 +64,36 @@ async function mountDev(space: Namespace, dir: string): Promise<void> {
   await space.sh('mount', '--move', dir, '/dev');
 }
 
+/** Puts before QEMU what has libvirt believe that it can use KVM; it stays what runs, with its data beside it. */
+async function mountEmulator(space: Namespace, dir: string): Promise<void> {
+  const [usual, real] = ['/usr/bin/qemu-system-x86_64', `${dir}/emulator/bin/qemu-system-x86_64`];
+  const probe = `exec ${dir}/bin/node ${dir}/repo/build/test/helpers/libvirt/kvm-probe.js ${real} "$@"`;
+  const text = `#!/bin/sh\ncase "$*" in *none,accel=kvm*) ${probe} ;; esac\nexec ${real} "$@"\n`;
+  await writeFile(`${dir}/emulator/before`, text, { mode: 0o755 });
+  await writeFile(real, '');
+  for (const name of ['share', 'lib']) await symlink(`/usr/${name}`, `${dir}/emulator/${name}`);
+  await space.sh('mount', '--bind', usual, real);
+  await space.sh('mount', '--bind', `${dir}/emulator/before`, usual);
+}
+
 /** Lays private /dev, /etc, /run, /sys and /var over the system's inside of `space`. */
 export async function makeFiles(scope: Scope, space: Namespace): Promise<Files> {
   const dir = await tempDir(scope);
   await chmod(dir, 0o755);
   const files = { dir, repo: `${dir}/repo`, vm: `${dir}/vm`, pages: `${dir}/pages` };
-  for (const name of ['repo', 'vm', 'pages', 'dev', 'etc', 'run', 'var/lib', 'var/cache', 'var/log', 'var/tmp']) {
+  for (const name of [
+    'repo',
+    'vm',
+    'pages',
+    'dev',
+    'emulator/bin',
+    'etc',
+    'run',
+    'var/lib',
+    'var/cache',
+    'var/log',
+    'var/tmp',
+  ]) {
     await mkdir(`${dir}/${name}`, { recursive: true });
   }
   await symlink('/run', `${dir}/var/run`);
@@ -81,6 +104,7 @@ export async function makeFiles(scope: Scope, space: Namespace): Promise<Files> 
   await space.sh('mount', '--bind', root, files.repo);
   await space.sh('mount', '-t', 'hugetlbfs', '-o', 'pagesize=2M', 'hugetlbfs', files.pages);
   await mountDev(space, `${dir}/dev`);
+  await mountEmulator(space, dir);
   for (const name of ['etc', 'run', 'var']) await space.sh('mount', '--bind', `${dir}/${name}`, `/${name}`);
   // The devices of the new network namespace instead of the system's; without cgroups, which are not ours to change.
   await space.run('umount', ['--recursive', '--lazy', '/sys']);

@@ -144,7 +144,7 @@ describe('facts about a host', () => {
 
   it('the arguments of the next boot, from entries, from grub.cfg, and not from what GRUB completes', async () => {
     const release = '6.1.0-18-amd64';
-    const grub = `menuentry 'old' {\n\tlinux /vmlinuz-5.10 ro hugepages=1\n}\nmenuentry 'x' {\n\tlinux\t/boot/vmlinuz-${release} root=/dev/sda1 ro quiet hugepages=7 iommu=pt\n}\n`;
+    const grub = `set default="x"\nmenuentry 'old' {\n\tlinux /vmlinuz-5.10 ro hugepages=1\n}\nmenuentry 'x' {\n\tlinux\t/boot/vmlinuz-${release} root=/dev/sda1 ro quiet hugepages=7 iommu=pt\n}\n`;
     const byGrub = await facts(debian12().file('/boot/grub/grub.cfg', grub));
     assert.deepEqual(byGrub.boot, { source: '/boot/grub/grub.cfg', arguments: ['hugepages=7', 'iommu=pt'] });
     const completed = debian12().file(`/boot/loader/entries/m-${release}.conf`, 'options $kernelopts $tuned_params\n');
@@ -173,7 +173,7 @@ describe('facts about a host', () => {
       .file(`/boot/loader/entries/m-${release}.conf`, 'options hugepages=3\n')
       .file('/usr/sbin/update-grub', '')
       .file('/etc/default/grub', '')
-      .file('/boot/grub/grub.cfg', `\tlinux /boot/vmlinuz-${release} ro hugepages=7\n`);
+      .file('/boot/grub/grub.cfg', `menuentry x {\n\tlinux /boot/vmlinuz-${release} ro hugepages=7\n}\n`);
     assert.deepEqual((await facts(memory)).boot, { source: '/boot/grub/grub.cfg', arguments: ['hugepages=7'] });
   });
 
