@@ -33,7 +33,7 @@ static void mark(const struct vh_vq *vq, const void *p, uint64_t len)
 {
 	uint64_t gpa;
 
-	if (vq->log->memory && vh_guest_mem_address(vq->mem, p, &gpa))
+	if (vq->log->memory && vh_guest_mem_address(vh_guest_mem_physical(vq->mem), p, &gpa))
 		vh_log_mark(&vq->log->log, gpa, len);
 }
 

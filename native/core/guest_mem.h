@@ -16,10 +16,25 @@ struct vh_region {
 	uint8_t *hva;  /* where it is mapped here */
 };
 
+struct vh_iotlb;
+
 struct vh_guest_mem {
 	uint32_t n;
+	/*
+	 * Of a guest behind an IOMMU: what its addresses mean, and its memory by guest-physical ones. There
+	 * are no regions then, so that whatever looks for one finds none and goes the general way
+	 * (virtq_iova.h).
+	 */
+	struct vh_iotlb *iotlb;
+	const struct vh_guest_mem *behind;
 	struct vh_region region[VH_MAX_REGIONS];
 };
+
+/* The memory by guest-physical addresses. */
+static inline const struct vh_guest_mem *vh_guest_mem_physical(const struct vh_guest_mem *mem)
+{
+	return mem->behind != NULL ? mem->behind : mem;
+}
 
 /*
  * Adds a region. Return: 0, or -1 when it is empty, wraps round either address space, overlaps another

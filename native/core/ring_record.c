@@ -43,9 +43,12 @@ static bool is_used(const struct vh_vq *vq, struct vh_place p)
 /* The ring's areas for the guest. Return: false where one is not the guest's. */
 static bool areas(const struct vh_vq *vq, uint64_t area[3])
 {
-	return vh_guest_mem_address(vq->mem, vq->ring, &area[0]) &&
-	       vh_guest_mem_address(vq->mem, vq->driver_event, &area[1]) &&
-	       vh_guest_mem_address(vq->mem, vq->device_event, &area[2]);
+	/* Whatever the driver calls them, which another ring may be called by next. */
+	const struct vh_guest_mem *mem = vh_guest_mem_physical(vq->mem);
+
+	return vh_guest_mem_address(mem, vq->ring, &area[0]) &&
+	       vh_guest_mem_address(mem, vq->driver_event, &area[1]) &&
+	       vh_guest_mem_address(mem, vq->device_event, &area[2]);
 }
 
 static bool is_of(const struct vh_ring_record *r, const struct vh_vq *vq, const uint64_t area[3])

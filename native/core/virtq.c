@@ -91,7 +91,7 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		.call_fd = c->call_fd,
 		.tx_offloads = vh_offloads_of_sender(c->features),
 		.rx_offloads = vh_offloads_of_receiver(c->features),
-		.mem = c->mem,
+		.mem = c->space != NULL ? c->space : c->mem,
 		.log = c->log};
 	if (packed) {
 		made.ring = c->desc;
@@ -118,6 +118,20 @@ void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *las
 	/* Split rings have no wrap counter that is set. */
 	*last_avail = vh_place_bits(vh_avail_place(vq));
 	*last_used = vh_place_bits(vh_used_place(vq));
+}
+
+bool vh_vq_was_filled(const struct vh_vq *vq, uint16_t began)
+{
+	uint16_t at = __atomic_load_n(&vq->last_avail, __ATOMIC_RELAXED);
+	bool wrap = __atomic_load_n(&vq->avail_wrap, __ATOMIC_RELAXED);
+
+	/* After exactly one turn of 65536 buffers it looks new for a moment, if it is empty just then. */
+	if (at != (vq->packed ? began & 0x7fff : began))
+		return true;
+	if (vq->packed)
+		return wrap != (began >> 15 != 0) ||
+		       vh_packed_is_avail(vh_packed_load(&vq->ring[at]).flags, wrap);
+	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != at;
 }
 
 void vh_vq_stop(struct vh_vq *vq)
@@ -188,8 +202,9 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	 * of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	/* Of a broken queue nothing will be taken: its worker may sleep. */
-	if (vq->broken)
+	/* Of a broken queue nothing will be taken: its worker may sleep. So it may until a translation comes,
+	 * which wakes it. */
+	if (vq->broken || vq->missed)
 		return false;
 	if (vq->packed)
 		return vh_packed_is_avail(vh_packed_load(&vq->ring[vq->last_avail]).flags, vq->avail_wrap);
@@ -261,6 +276,22 @@ static void show(struct vh_vq *vq, uint16_t from, uint16_t linger, struct vh_cou
 	/* Release: the guest sees the entries, and the frames they name, before what makes them visible. */
 	__atomic_store_n(&vq->used->idx, now, __ATOMIC_RELEASE);
 	tell(vq, (struct vh_place){.at = from}, now, own);
+}
+
+uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_counters *own)
+{
+	uint32_t total = 0;
+
+	do {
+		vh_txq_collect(vq, scratch, own);
+		if (scratch->chains == 0)
+			break;
+		vh_txq_complete(vq, scratch, own);
+		vh_count(&own->drops[VH_DROP_TX_DISABLED], scratch->frames);
+		total += scratch->chains;
+	} while (total < vq->size);
+	vh_txq_settle(vq, own);
+	return total;
 }
 
 void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own)

@@ -32,6 +32,7 @@
 #define VH_F_INDIRECT_DESC (1ULL << 28)
 #define VH_F_EVENT_IDX (1ULL << 29)
 #define VH_F_VERSION_1 (1ULL << 32)
+#define VH_F_ACCESS_PLATFORM (1ULL << 33)
 #define VH_F_RING_PACKED (1ULL << 34)
 #define VH_F_IN_ORDER (1ULL << 35)
 
@@ -95,8 +96,9 @@ struct vh_vq_config {
 	uint32_t size;
 	uint64_t features;
 	const struct vh_guest_mem *mem;
-	const struct vh_vq_log *log;   /* NULL: what is written need not be logged */
-	struct vh_ring_record *record; /* packed rings: never NULL; see ring_record.h */
+	const struct vh_guest_mem *space; /* what addresses in descriptors mean; NULL: mem */
+	const struct vh_vq_log *log;	  /* NULL: what is written need not be logged */
+	struct vh_ring_record *record;	  /* packed rings: never NULL; see ring_record.h */
 	uint16_t last_avail, last_used;
 	bool rejoin; /* packed: the positions are what a front end says that has just come; the record may
 			know better */
@@ -157,6 +159,7 @@ struct vh_vq {
 			       */
 	uint32_t rest;	      /* enum vh_rest */
 	uint16_t lingering;   /* split transmit queues: used entries that the driver has not been shown yet */
+	bool missed;	      /* transmit queues: the next chain waits for a translation (iotlb.h) */
 	/* An uplink's queues: until when no round is parked; whose frames came last, and when others' did. */
 	uint64_t no_wait;
 	bool has_dst;
@@ -220,6 +223,12 @@ void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *las
 void vh_vq_start(struct vh_vq *vq);
 void vh_vq_stop(struct vh_vq *vq);
 
+/*
+ * Whether the driver of a live receive queue has offered a buffer since it was at position `began` (as
+ * vh_vq_positions() gives it). Control side: a worker may be using the queue.
+ */
+bool vh_vq_was_filled(const struct vh_vq *vq, uint16_t began);
+
 static inline bool vh_vq_is_live(const struct vh_vq *vq)
 {
 	return __atomic_load_n(&vq->live, __ATOMIC_ACQUIRE) != 0;
@@ -231,6 +240,12 @@ static inline bool vh_vq_is_live(const struct vh_vq *vq)
  */
 bool vh_vq_want_kicks(struct vh_vq *vq, bool on);
 
+/*
+ * Of a guest behind an IOMMU, a receive queue that is about to start: asks for the translations of the
+ * buffers that it has, so that they are there before the first frame is.
+ */
+void vh_rxq_ask_ahead(const struct vh_vq *vq);
+
 /* Takes up to VH_BATCH chains. Malformed ones are counted in `own` and are in batch->chains only. */
 void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters *own);
 
@@ -239,6 +254,13 @@ void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters
  * some may linger (VH_LINGER), never one that the driver wants to be interrupted for.
  */
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own);
+
+/*
+ * Gives back what the driver of a queue that no worker uses has sent, up to one ring full of it, without
+ * anything becoming of it (a disabled queue: vhost-user protocol, "Ring states"). Counted as tx_disabled.
+ * scratch: of the caller's, large. Return: how many chains those were.
+ */
+uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_counters *own);
 
 /* Shows the driver all that was handed back. By the queue's worker, or while the queue is stopped. */
 void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own);

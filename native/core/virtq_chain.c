@@ -1,10 +1,11 @@
 /* Walking descriptor chains: direct, indirect, split and packed. Every loop is bounded, whatever the guest
  * links. */
+#include "virtq_iova.h"
 #include "virtq_ring.h"
 
 /* Appends one buffer; more than one segment only where it crosses into a neighbouring memory region. */
-static enum vh_chain_fault append(
-	const struct vh_vq *vq, uint64_t addr, uint32_t left, struct vh_seg *out, uint32_t room, uint32_t *n)
+static enum vh_chain_fault append(const struct vh_vq *vq, uint64_t addr, uint32_t left, bool write,
+	struct vh_seg *out, uint32_t room, uint32_t *n)
 {
 	if (addr + left < addr)
 		return VH_CHAIN_BAD_ADDRESS;
@@ -12,8 +13,9 @@ static enum vh_chain_fault append(
 		uint32_t got = 0;
 		uint8_t *p = vh_guest_mem_part(vq->mem, addr, left, &got);
 
-		if (p == NULL)
-			return VH_CHAIN_BAD_ADDRESS;
+		if (vh_unlikely(p == NULL))
+			return vq->mem->iotlb == NULL ? VH_CHAIN_BAD_ADDRESS
+						      : vh_iova_append(vq, addr, left, write, out, room, n);
 		if (*n >= room)
 			return VH_CHAIN_NO_ROOM;
 		out[(*n)++] = (struct vh_seg){.p = p, .len = got};
@@ -26,17 +28,24 @@ static enum vh_chain_fault append(
 /*
  * Finds an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): whole entries, at most VH_MAX_CHAIN
  * (Linux makes them longer than the ring).
- * Return: the table, or NULL when it is malformed or was not negotiated.
+ * Return: the table, or NULL with the fault: it is malformed, was not negotiated, or cannot be reached.
  */
-static const void *indirect_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries)
+static const void *indirect_table(
+	const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries, enum vh_chain_fault *fault)
 {
+	const void *table;
+
+	*fault = VH_CHAIN_BAD_INDIRECT;
 	*entries = len / (uint32_t)sizeof(struct vh_desc);
 	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 || *entries > VH_MAX_CHAIN)
 		return NULL;
 	/* Alignment: descriptors are loaded as 64-bit words; virtio asks drivers for 16 bytes. */
 	if (addr % sizeof(uint64_t) != 0)
 		return NULL;
-	return vh_guest_mem_at(vq->mem, addr, len);
+	table = vh_guest_mem_at(vq->mem, addr, len);
+	if (vh_unlikely(table == NULL && vq->mem->iotlb != NULL))
+		table = vh_iova_table(vq, addr, len, fault);
+	return table;
 }
 
 enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool write, struct vh_seg *out,
@@ -56,16 +65,16 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 		if ((d.flags & VH_DESC_INDIRECT) != 0) {
 			if ((d.flags & VH_DESC_NEXT) != 0 || inside)
 				return VH_CHAIN_BAD_INDIRECT;
-			table = indirect_table(vq, d.addr, d.len, &entries);
+			table = indirect_table(vq, d.addr, d.len, &entries, &fault);
 			if (table == NULL)
-				return VH_CHAIN_BAD_INDIRECT;
+				return fault;
 			inside = true;
 			i = 0;
 			continue;
 		}
 		if (((d.flags & VH_DESC_WRITE) != 0) != write)
 			return VH_CHAIN_BAD_DIRECTION;
-		fault = append(vq, d.addr, d.len, out, room, n);
+		fault = append(vq, d.addr, d.len, write, out, room, n);
 		if (fault != VH_CHAIN_OK)
 			return fault;
 		if ((d.flags & VH_DESC_NEXT) == 0)
@@ -81,11 +90,12 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 static enum vh_chain_fault packed_table(const struct vh_vq *vq, const struct vh_packed_desc *head, bool write,
 	struct vh_seg *out, uint32_t room, uint32_t *n, struct vh_taken *taken)
 {
+	enum vh_chain_fault why;
 	uint32_t entries;
-	const struct vh_packed_desc *table = indirect_table(vq, head->addr, head->len, &entries);
+	const struct vh_packed_desc *table = indirect_table(vq, head->addr, head->len, &entries, &why);
 
 	if (table == NULL)
-		return VH_CHAIN_BAD_INDIRECT;
+		return why;
 	taken->walked += entries;
 	for (uint32_t i = 0; i < entries; i++) {
 		struct vh_packed_desc d = vh_packed_load(&table[i]);
@@ -99,7 +109,7 @@ static enum vh_chain_fault packed_table(const struct vh_vq *vq, const struct vh_
 		 */
 		if (write && (d.flags & VH_DESC_WRITE) == 0)
 			return VH_CHAIN_BAD_DIRECTION;
-		fault = append(vq, d.addr, d.len, out, room, n);
+		fault = append(vq, d.addr, d.len, write, out, room, n);
 		if (fault != VH_CHAIN_OK)
 			return fault;
 	}
@@ -132,7 +142,7 @@ enum vh_chain_fault vh_packed_resolve(const struct vh_vq *vq, uint16_t at, bool 
 		else if (((d.flags & VH_DESC_WRITE) != 0) != write)
 			fault = VH_CHAIN_BAD_DIRECTION;
 		else
-			fault = append(vq, d.addr, d.len, out, room, n);
+			fault = append(vq, d.addr, d.len, write, out, room, n);
 		if ((d.flags & VH_DESC_NEXT) == 0)
 			return fault;
 		at = (uint16_t)(at + 1 < vq->size ? at + 1 : 0);

@@ -21,6 +21,7 @@ enum vh_chain_fault {
 	VH_CHAIN_BAD_DIRECTION,
 	VH_CHAIN_NO_ROOM, /* more segments than the caller has room for */
 	VH_CHAIN_ENDLESS, /* packed: no end, so no buffer id to give it back under; the ring is beyond use */
+	VH_CHAIN_MISS,	  /* a translation is not there yet: the chain stays where it is (virtq_iova.h) */
 };
 
 _Static_assert(
@@ -219,8 +220,8 @@ enum vh_chain_fault vh_packed_resolve(const struct vh_vq *vq, uint16_t at, bool 
 
 /*
  * The next chain at `*place`, of any shape. Return: 1 with *taken, *fault and (when that is OK) *n segments,
- * and *place moved behind it; 0 when the driver offers none; -1 when the ring is beyond use. offered: split
- * rings, the driver's index; packed rings say it entry by entry.
+ * and *place moved behind it, but for NO_ROOM and MISS; 0 when the driver offers none; -1 when the ring is
+ * beyond use. offered: split rings, the driver's index; packed rings say it entry by entry.
  */
 VH_INLINE int vh_next_chain(const struct vh_vq *vq, struct vh_place *place, uint16_t offered, bool write,
 	struct vh_seg *out, uint32_t room, uint32_t *n, struct vh_taken *taken, enum vh_chain_fault *fault,
@@ -241,7 +242,7 @@ VH_INLINE int vh_next_chain(const struct vh_vq *vq, struct vh_place *place, uint
 	}
 	if (vh_unlikely(*fault == VH_CHAIN_ENDLESS))
 		return -1;
-	if (*fault != VH_CHAIN_NO_ROOM)
+	if (*fault != VH_CHAIN_NO_ROOM && vh_likely(*fault != VH_CHAIN_MISS))
 		vh_advance(vq, place, taken->descs, packed);
 	return 1;
 }

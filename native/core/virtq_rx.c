@@ -4,6 +4,7 @@
  * Buffers are taken in ring order. Used entries are written as frames are copied and become visible together
  * at the end of the round. A frame that finds no room leaves the ring as it was.
  */
+#include "virtq_iova.h"
 #include "virtq_ring.h"
 #include "copy.h"
 
@@ -132,7 +133,7 @@ VH_INLINE void commit(struct round *r, const struct vh_taken *taken, uint32_t n,
 /* What became of a frame on the general path. */
 enum outcome {
 	NEXT,  /* delivered or dropped: go on with the next frame */
-	EMPTY, /* the guest offers too few buffers; ring unchanged */
+	EMPTY, /* the guest offers too few buffers, or their translations are not there; ring unchanged */
 	BROKEN,
 };
 
@@ -165,6 +166,10 @@ VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, co
 		if (found <= 0)
 			return found == 0 ? EMPTY : BROKEN;
 		r->walked += taken[used].walked;
+		if (vh_unlikely(fault == VH_CHAIN_MISS)) {
+			vh_iova_ask_ahead(r->vq, place, r->offered, true);
+			return EMPTY;
+		}
 		if (fault == VH_CHAIN_NO_ROOM) {
 			vh_advance(r->vq, &place, taken[used].descs, packed);
 			fault = VH_CHAIN_BAD_CHAIN;
@@ -188,6 +193,9 @@ VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, co
 	if (vh_unlikely(r->vq->log != NULL))
 		vh_vq_log_range(r->vq, header, r->vq->hdr_len);
 	commit(r, taken, used, place, false, packed);
+	/* Before they are needed: a frame that has to wait for its buffer may be dropped. */
+	if (vh_unlikely(r->vq->mem->iotlb != NULL && r->packets % VH_ASK_EVERY == 0))
+		vh_iova_ask_ahead(r->vq, place, r->offered, true);
 	r->packets++;
 	r->bytes += f->total;
 	return NEXT;

@@ -1,4 +1,5 @@
 /* Guest to switch: chains become frames that point into the guest's memory. Nothing is copied here. */
+#include "virtq_iova.h"
 #include "virtq_ring.h"
 
 static void drop_chain(struct vh_counters *own, enum vh_chain_fault fault)
@@ -88,6 +89,14 @@ static __attribute__((noinline)) int take_any(struct vh_vq *vq, struct vh_batch 
 	if (found <= 0)
 		return found;
 	b->walked += taken.walked;
+	/* Only guests behind an IOMMU set it. */
+	if (vh_unlikely(fault == VH_CHAIN_MISS || vq->missed)) {
+		vq->missed = fault == VH_CHAIN_MISS;
+		if (vq->missed) {
+			vh_iova_ask_ahead(vq, *place, offered, false);
+			return 0;
+		}
+	}
 	if (fault == VH_CHAIN_NO_ROOM) {
 		/* The next round has room for it, unless this one had all there is. */
 		if (b->segs > 0)

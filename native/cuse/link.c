@@ -14,6 +14,12 @@
  */
 #define CLIENT_BITS (1ULL << 15 | 1ULL << 24 | 1ULL << 28 | 1ULL << 29 | 1ULL << 32)
 /*
+ * ACCESS_PLATFORM is offered, because QEMU starts no guest with iommu_platform=on otherwise, and not to be
+ * taken (translate.c): QEMU takes it for a guest behind an IOMMU alone, whose translations do not come this
+ * way.
+ */
+#define SHOWN_BITS VH_CUSE_ACCESS_PLATFORM
+/*
  * QEMU tells vhost only of the bits above. What a guest asks of its host (checksums, segmentation: CSUM,
  * HOST_TSO4, HOST_TSO6) has to be taken for it, or its requests are ignored; what it does itself must not be,
  * for nobody knows whether it does. MQ stands for having more than one pair.
@@ -40,7 +46,7 @@ void vh_cuse_link_init(struct vh_cuse_link *l, const struct vh_cuse_world *world
 uint64_t vh_cuse_link_offer(const struct vh_cuse_port *port)
 {
 	/* The one about the header is ours to offer: with vhost-user a guest always has that header. */
-	uint64_t offer = (port->offered & CLIENT_BITS) | 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
+	uint64_t offer = (port->offered & (CLIENT_BITS | SHOWN_BITS)) | 1ULL << VHOST_NET_F_VIRTIO_NET_HDR;
 
 	return port->logs && port->loggable ? offer | VH_CUSE_LOG_ALL : offer;
 }
@@ -313,16 +319,15 @@ static int restore_guest(struct vh_cuse_link *l, const struct vh_cuse_client *c)
 	return error;
 }
 
-/* Pairs in order: librte_vhost takes a guest for ready by its first one. */
 static int restore_all(struct vh_cuse_link *l)
 {
 	struct vh_cuse_port *p = l->port;
 	int error = 0;
 
-	for (uint32_t i = 0; i < VH_CUSE_PAIRS * VH_CUSE_CLIENTS * 2 && error == 0; i++) {
-		struct vh_cuse_client *c = &p->client[i / 2 % VH_CUSE_CLIENTS];
+	for (uint32_t i = 0; i < 2 * VH_CUSE_CLIENTS && error == 0; i++) {
+		struct vh_cuse_client *c = &p->client[i / 2];
 
-		if (c->id == 0 || c->pair != i / (2 * VH_CUSE_CLIENTS) || !c->ring[i % 2].running)
+		if (c->id == 0 || !c->ring[i % 2].running)
 			continue;
 		if (l->parts == 0)
 			error = restore_guest(l, c);

@@ -29,6 +29,9 @@ struct vh_cuse_link {
 	uint32_t wait;	  /* and how long after that */
 };
 
+/* VIRTIO_F_ACCESS_PLATFORM (virtio 1.2, 6). */
+#define VH_CUSE_ACCESS_PLATFORM (1ULL << 33)
+
 /* Nobody is connected yet. */
 void vh_cuse_link_init(struct vh_cuse_link *l, const struct vh_cuse_world *world, struct vh_cuse_port *port);
 

@@ -2,6 +2,7 @@
  * vh-cuse SOCKET: the supervisor of the devices /dev/<basename>-N (supervisor.h), with its line at SOCKET.
  * Writes "ready" on descriptor 3 once it listens, and what happens on its standard error.
  */
+#include "line.h"
 #include "supervisor.h"
 
 #include <errno.h>
@@ -16,13 +17,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 /* How often it is looked whether a device that shall go was closed. */
 #define SWEEP_MS 200
+/* How often it is looked whether the line still has its name; the switch waits a few of them (bridge.ts). */
+#define LINE_MS 500
 #define LINE_BYTES 512
 /* Where its starter waits for a line. */
 #define READY_FD 3
@@ -33,20 +34,6 @@ static _Noreturn void fail(const char *what, int error)
 {
 	fprintf(stderr, "vh-cuse: %s: %s\n", what, strerror(error));
 	exit(1);
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(at.sun_path))
-		fail(path, fd < 0 ? errno : ENAMETOOLONG);
-	strcpy(at.sun_path, path);
-	umask(0177);
-	if (bind(fd, (const struct sockaddr *)&at, sizeof(at)) != 0 || listen(fd, 8) != 0)
-		fail(path, errno);
-	return fd;
 }
 
 /* "NAME MODE UID GID SOCKET", the mode in octal. Device names are those that ports may have (schema.ts). */
@@ -164,7 +151,8 @@ static bool act_on_signal(int signals)
 
 int main(int argc, char **argv)
 {
-	int signals, listener, error;
+	struct vh_cuse_line line;
+	int signals, error;
 	bool waiting = false;
 
 	if (argc != 2) {
@@ -177,19 +165,22 @@ int main(int argc, char **argv)
 	error = vh_cuse_supervisor_start(&supervisor);
 	if (error != 0)
 		fail("the bridge", -error);
-	listener = listen_at(argv[1]);
+	error = vh_cuse_line_open(&line, argv[1]);
+	if (error != 0)
+		fail(argv[1], -error);
 	dprintf(READY_FD, "ready\n");
 	close(READY_FD);
 	while (!vh_cuse_supervisor_done(&supervisor)) {
-		struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = listener, .events = POLLIN}};
+		struct pollfd p[] = {{.fd = signals, .events = POLLIN}, {.fd = line.fd, .events = POLLIN}};
 
-		poll(p, 2, waiting ? SWEEP_MS : -1);
+		poll(p, 2, waiting ? SWEEP_MS : LINE_MS);
 		if (p[0].revents != 0 && !act_on_signal(signals))
 			break;
 		if (p[1].revents != 0)
-			answer(listener);
+			answer(line.fd);
+		vh_cuse_line_tend(&line);
 		waiting = vh_cuse_supervisor_sweep(&supervisor);
 	}
-	unlink(argv[1]);
+	vh_cuse_line_close(&line);
 	return 0;
 }

@@ -6,8 +6,8 @@
  * that could fail is done by the bridge, its child (bridge.h), and where that ends another one goes on. The
  * switch is neither's parent: it may end and come back, and finds the supervisor by its socket.
  *
- * The line (main.c): a UNIX stream socket that only its owner may use. One line asks, one or more answer.
- *   add NAME MODE UID GID SOCKET   makes /dev/NAME for the port behind SOCKET, or finds it there: ok
+ * The line (main.c, line.h): a UNIX stream socket that only its owner may use. One line asks, one or more
+ * answer. add NAME MODE UID GID SOCKET   makes /dev/NAME for the port behind SOCKET, or finds it there: ok
  *   remove NAME                    at once, or when its last client closes it: ok
  *   list                           NAME OPENS SOCKET for each device, then: ok
  *   retire                         removes all, and ends when none is left: ok

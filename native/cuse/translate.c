@@ -185,7 +185,7 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, const str
 
 static int set_features(struct vh_cuse_link *l, struct vh_cuse_client *c, uint64_t features)
 {
-	if ((features & ~vh_cuse_link_offer(l->port)) != 0)
+	if ((features & ~vh_cuse_link_offer(l->port)) != 0 || (features & VH_CUSE_ACCESS_PLATFORM) != 0)
 		return -EOPNOTSUPP;
 	if (!c->ring[0].running && !c->ring[1].running) {
 		c->features = features;

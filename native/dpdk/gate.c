@@ -4,6 +4,7 @@
 #include "../core/virtq.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 /* What a message carries; the size is exact but for MEMORY, which depends on the number of regions. */
 enum payload {
@@ -14,6 +15,7 @@ enum payload {
 	STATE_RING,
 	ADDR_RING,
 	LOG,
+	IOTLB,
 	MEMORY,
 };
 
@@ -59,8 +61,8 @@ static const struct rule rules[] = {
 	[18] = {"SET_VRING_ENABLE", STATE_RING, NO_FDS, YES, NO, YES},
 	[19] = {"SEND_RARP", U64, NO_FDS, YES, NO, YES},
 	[20] = {"NET_SET_MTU", U64, NO_FDS, NO, NO, NO},
-	[21] = {"SET_BACKEND_REQ_FD", NONE, NO_FDS, NO, NO, NO},
-	[22] = {"IOTLB_MSG", NONE, NO_FDS, NO, NO, NO},
+	[21] = {"SET_BACKEND_REQ_FD", NONE, ONE, YES, NO, YES},
+	[22] = {"IOTLB_MSG", IOTLB, NO_FDS, NO, NO, YES},
 	[23] = {"SET_VRING_ENDIAN", STATE, NO_FDS, NO, NO, NO},
 	[24] = {"GET_CONFIG", NONE, NO_FDS, NO, NO, NO},
 	[25] = {"SET_CONFIG", NONE, NO_FDS, NO, NO, NO},
@@ -117,7 +119,8 @@ const char *vh_gate_check_header(const struct vh_vhu_msg *msg)
 		[STATE] = sizeof(msg->state),
 		[STATE_RING] = sizeof(msg->state),
 		[ADDR_RING] = sizeof(msg->addr),
-		[LOG] = sizeof(msg->log)};
+		[LOG] = sizeof(msg->log),
+		[IOTLB] = sizeof(msg->iotlb)};
 	const struct rule *r = rule_of(msg->request);
 	uint32_t table = msg->size - 8; /* wraps to a huge value for what is too short */
 
@@ -182,6 +185,55 @@ static bool in_memory(const struct vh_gate *g, uint64_t addr, uint64_t len)
 	return false;
 }
 
+/* Whether addresses are I/O virtual ones (session_iommu.h). */
+static bool has_iommu(const struct vh_gate *g)
+{
+	return (g->features & VH_F_ACCESS_PLATFORM) != 0 && g->channel;
+}
+
+static bool any_placed(const struct vh_gate *g)
+{
+	for (uint32_t i = 0; i < g->rings; i++)
+		if (g->ring[i].placed)
+			return true;
+	return false;
+}
+
+/* A socket, so that nothing that is written there reaches anything else, or waits. */
+static const char *check_channel(const struct vh_gate *g, int fd)
+{
+	int domain = -1, type = -1;
+	socklen_t n = sizeof(domain);
+
+	if ((g->protocol & VH_VHU_F_BACKEND_REQ) == 0)
+		return "it comes without BACKEND_REQ";
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &n) != 0 || domain != AF_UNIX ||
+		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &n) != 0 || type != SOCK_STREAM)
+		return "its descriptor is no UNIX stream socket";
+	if ((g->features & VH_F_ACCESS_PLATFORM) != 0 && !g->channel && any_placed(g))
+		return "it comes after rings whose addresses were taken for those of a guest without an "
+		       "IOMMU";
+	return NULL;
+}
+
+static const char *check_iotlb(const struct vh_gate *g, const struct vh_vhu_iotlb *m)
+{
+	if (!has_iommu(g))
+		return "it comes without ACCESS_PLATFORM, or without a channel for questions";
+	/* From 0 on, size 0 is everything: 64 bits cannot say it otherwise. */
+	if (m->type == VH_VHU_IOTLB_INVALIDATE && m->iova == 0 && m->size == 0)
+		return NULL;
+	if (m->size == 0 || m->iova + (m->size - 1) < m->iova)
+		return "its range is empty or wraps round";
+	if (m->type == VH_VHU_IOTLB_INVALIDATE)
+		return NULL;
+	if (m->type != VH_VHU_IOTLB_UPDATE)
+		return "it is neither an update nor an invalidation";
+	if (m->user + (m->size - 1) < m->user)
+		return "its range is empty or wraps round";
+	return m->access == 0 || m->access > 3 ? "it permits nothing that there is" : NULL;
+}
+
 static const char *check_addr(const struct vh_gate *g, const struct vh_vhu_addr *a)
 {
 	uint64_t size = g->ring[a->index].size;
@@ -201,6 +253,11 @@ static const char *check_addr(const struct vh_gate *g, const struct vh_vhu_addr 
 		avail = used = sizeof(struct vh_packed_event);
 	if (a->desc % 16 != 0 || a->avail % 2 != 0 || a->used % 4 != 0)
 		return "a part of the ring is not aligned";
+	if (has_iommu(g))
+		return a->desc + size * sizeof(struct vh_desc) < a->desc || a->avail + avail < a->avail ||
+				       a->used + used < a->used
+			       ? "a part of the ring wraps round"
+			       : NULL;
 	if (!in_memory(g, a->desc, size * sizeof(struct vh_desc)) || !in_memory(g, a->avail, avail) ||
 		!in_memory(g, a->used, used))
 		return "a part of the ring lies outside the memory table";
@@ -250,6 +307,12 @@ static const char *check_features(const struct vh_gate *g, uint64_t wanted)
 		return "packed rings need VERSION_1";
 	if ((wanted & VH_F_LOG_ALL) != 0 && (g->protocol & VH_VHU_F_LOG_SHMFD) == 0)
 		return "logging needs LOG_SHMFD";
+	/* Rings that run are read by the features that they were set up with. */
+	for (uint32_t i = 0; i < g->rings; i++)
+		if (g->ring[i].started && ((wanted ^ g->features) & ~VH_F_LOG_ALL) != 0)
+			return "the features change while a ring runs";
+	if (((wanted ^ g->features) & VH_F_ACCESS_PLATFORM) != 0 && any_placed(g))
+		return "it changes what the addresses of rings mean that are set up";
 	return NULL;
 }
 
@@ -267,16 +330,30 @@ static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, u
 	return n == expected ? NULL : "it comes with the wrong number of descriptors";
 }
 
-/* The ring number, where the message has one. */
+/* The ring number, where the message has one, or UINT64_MAX. */
+static uint64_t ring_of(const struct rule *r, const struct vh_vhu_msg *m)
+{
+	if (r->payload == U64_RING)
+		return m->u64 & ~(1ULL << 8);
+	if (r->payload == STATE_RING || r->payload == ADDR_RING)
+		return m->state.index;
+	return UINT64_MAX;
+}
+
+uint32_t vh_gate_ring(const struct vh_vhu_msg *msg)
+{
+	const struct rule *r = rule_of(msg->request);
+
+	return r == NULL ? VH_VHU_ALL_RINGS : (uint32_t)ring_of(r, msg);
+}
+
 static const char *check_ring(const struct vh_gate *g, const struct rule *r, const struct vh_vhu_msg *m)
 {
-	uint64_t ring = 0;
+	uint64_t ring = ring_of(r, m);
 
-	if (r->payload == U64_RING)
-		ring = m->u64 & ~(1ULL << 8);
-	else if (r->payload == STATE_RING || r->payload == ADDR_RING)
-		ring = m->state.index;
-	return ring < g->rings ? NULL : "the port has no such ring";
+	return ring == UINT64_MAX || ring < g->rings
+		       ? NULL
+		       : "the port has no such ring: the guest has more queues than it";
 }
 
 /* What the message says, given what was said before. */
@@ -300,12 +377,14 @@ static const char *check_content(const struct vh_gate *g, const struct vh_vhu_ms
 	case 10:
 		return !g->features_set ? "it comes before SET_FEATURES"
 					: check_base(g, m->state.index, m->state.num);
-	case 11:
-		return g->ring[m->state.index].size == 0 ? "the ring was never set up" : NULL;
 	case 12:
 		return !g->ring[m->u64 & 0xff].placed ? "it comes before SET_VRING_ADDR" : NULL;
 	case 19:
 		return (g->protocol & VH_VHU_F_RARP) == 0 ? "it comes without RARP" : NULL;
+	case 21:
+		return check_channel(g, fds[0]);
+	case 22:
+		return check_iotlb(g, &m->iotlb);
 	case 18:
 		return m->state.num > 1 ? "a ring is enabled (1) or not (0)" : NULL;
 	default:
@@ -335,14 +414,20 @@ static void note(struct vh_gate *g, const struct vh_vhu_msg *m)
 		/* Addresses were checked for the old size. */
 		if (g->ring[m->state.index].size != m->state.num)
 			g->ring[m->state.index].placed = false;
-		g->ring[m->state.index].size = m->state.num;
+		g->ring[m->state.index].size = (uint16_t)m->state.num;
 		break;
 	case 9:
 		g->ring[m->addr.index].placed = true;
 		break;
+	case 21:
+		g->channel = true;
+		break;
 	case 11:
 		/* The library forgets the addresses of a ring that is stopped. */
-		g->ring[m->state.index].placed = false;
+		g->ring[m->state.index].placed = g->ring[m->state.index].started = false;
+		break;
+	case 12:
+		g->ring[m->u64 & 0xff].started = true;
 		break;
 	default:
 		break;

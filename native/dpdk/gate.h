@@ -27,24 +27,39 @@
 
 /* VHOST_F_LOG_ALL (linux/vhost.h), and the protocol features that this switch knows. */
 #define VH_F_LOG_ALL (1ULL << 26)
+#define VH_F_PROTOCOL_FEATURES (1ULL << 30)
 #define VH_VHU_F_MQ (1ULL << 0)
 #define VH_VHU_F_LOG_SHMFD (1ULL << 1)
 #define VH_VHU_F_RARP (1ULL << 2)
 #define VH_VHU_F_REPLY_ACK (1ULL << 3)
+#define VH_VHU_F_BACKEND_REQ (1ULL << 5)
 /* Of vh_vhu_addr.flags: VHOST_VRING_F_LOG. */
 #define VH_VHU_VRING_LOG 1U
 
 /* Messages that other files need to know by number. */
+#define VH_VHU_GET_FEATURES 1
 #define VH_VHU_SET_FEATURES 2
 #define VH_VHU_SET_OWNER 3
 #define VH_VHU_RESET_OWNER 4
 #define VH_VHU_SET_MEM_TABLE 5
 #define VH_VHU_SET_LOG_BASE 6
+#define VH_VHU_SET_VRING_NUM 8
 #define VH_VHU_SET_VRING_ADDR 9
 #define VH_VHU_SET_VRING_BASE 10
 #define VH_VHU_GET_VRING_BASE 11
+#define VH_VHU_SET_VRING_KICK 12
 #define VH_VHU_GET_QUEUE_NUM 17
+#define VH_VHU_SET_VRING_ENABLE 18
 #define VH_VHU_SEND_RARP 19
+#define VH_VHU_SET_BACKEND_REQ_FD 21
+#define VH_VHU_IOTLB_MSG 22
+/* Of those that the back end sends: IOTLB_MSG. */
+#define VH_VHU_BACKEND_IOTLB_MSG 1
+
+/* Of vh_vhu_iotlb.type. */
+#define VH_VHU_IOTLB_MISS 1
+#define VH_VHU_IOTLB_UPDATE 2
+#define VH_VHU_IOTLB_INVALIDATE 3
 
 /* Bits of the header's flags. */
 #define VH_VHU_VERSION 1U
@@ -60,6 +75,14 @@ struct vh_vhu_addr {
 	uint64_t desc, used, avail, log;
 } __attribute__((packed));
 
+/* struct vhost_iotlb_msg of linux/vhost_types.h. */
+struct vh_vhu_iotlb {
+	uint64_t iova, size, user; /* user: of an update, in the front end's own addresses */
+	uint8_t access;		   /* VH_IOTLB_READ, VH_IOTLB_WRITE or both */
+	uint8_t type;
+	uint8_t padding[6];
+} __attribute__((packed));
+
 /* The message as on the wire, and as librte_vhost hands it to its pre- and post-handlers. */
 struct vh_vhu_msg {
 	uint32_t request;
@@ -71,6 +94,7 @@ struct vh_vhu_msg {
 			uint32_t index, num;
 		} state;
 		struct vh_vhu_addr addr;
+		struct vh_vhu_iotlb iotlb;
 		struct {
 			uint64_t size, offset;
 		} log;
@@ -87,11 +111,13 @@ struct vh_gate {
 	uint64_t offered, offered_protocol;
 	uint64_t features, protocol;
 	bool features_set;
+	bool channel;	  /* has said how it can be asked */
 	uint32_t regions; /* 0: no memory table yet */
 	struct vh_vhu_region region[VH_VHU_MAX_REGIONS];
 	struct {
-		uint32_t size; /* 0: none yet */
+		uint16_t size; /* 0: none yet */
 		bool placed;   /* has addresses */
+		bool started;  /* from its kick descriptor to GET_VRING_BASE */
 	} ring[VH_MAX_RINGS];
 };
 
@@ -109,6 +135,10 @@ const char *vh_gate_check(struct vh_gate *g, const struct vh_vhu_msg *msg, const
 
 /* Whether librte_vhost answers this message. */
 bool vh_gate_replies(const struct vh_vhu_msg *msg);
+
+/* The ring that a message which passed is about, or VH_VHU_ALL_RINGS. */
+#define VH_VHU_ALL_RINGS UINT32_MAX
+uint32_t vh_gate_ring(const struct vh_vhu_msg *msg);
 
 /* Whether rings, memory or descriptors may move while the library acts on this message. */
 bool vh_gate_quiesces(uint32_t request);

@@ -110,13 +110,13 @@ void vh_records_told(struct vh_records *r, uint32_t ring)
 		vh_ring_record_void(record);
 }
 
-void vh_records_close(struct vh_records *r, bool connected)
+void vh_records_close(struct vh_records *r, bool awaited)
 {
 	bool used = false, needed = false;
 
 	for (uint32_t i = 0; i < VH_MAX_RINGS; i++) {
 		used |= r->ring[i] != NULL;
-		needed |= connected && r->ring[i] != NULL && r->ring[i]->in_force != 0;
+		needed |= awaited && r->ring[i] != NULL && r->ring[i]->in_force != 0;
 		unmap(r, i);
 	}
 	if (used && !needed && r->path[0] != '\0')

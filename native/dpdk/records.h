@@ -29,9 +29,9 @@ struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32
 void vh_records_told(struct vh_records *r, uint32_t ring);
 
 /*
- * Ends with the port; nobody uses the records any more. connected: a front end was until now, and will ask
- * the next switch. One that went by itself, or was killed, needs none.
+ * Ends with the port; nobody uses the records any more. awaited: the last front end is there, connected or
+ * about to come back, and will ask the next switch. One that has ended needs none.
  */
-void vh_records_close(struct vh_records *r, bool connected);
+void vh_records_close(struct vh_records *r, bool awaited);
 
 #endif

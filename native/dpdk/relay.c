@@ -1,4 +1,5 @@
 #include "relay.h"
+#include "peer.h"
 #include "relay_port.h"
 
 #include <errno.h>
@@ -186,16 +187,20 @@ int vh_relay_listen(uint16_t port, int listen_fd)
 	return error;
 }
 
-void vh_relay_close(uint16_t port)
+bool vh_relay_close(uint16_t port)
 {
 	struct relay *r = &hub.relay[port];
+	bool awaited = false;
 
 	pthread_mutex_lock(&hub.lock);
 	if (r->open) {
+		/* A connection may have passed from the process that made it to another one. */
+		awaited = r->state == OPEN || vh_peer_runs(r->peer);
 		r->open = false;
 		vh_relay_port_close(r);
 	}
 	pthread_mutex_unlock(&hub.lock);
+	return awaited;
 }
 
 bool vh_relay_attached(uint16_t port)
@@ -239,6 +244,11 @@ void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms)
 {
 	__atomic_store_n(&condemned[port].shut_ms, shut_ms, __ATOMIC_RELAXED);
 	__atomic_store_n(&condemned[port].why, why, __ATOMIC_RELEASE);
+	wake();
+}
+
+void vh_relay_ask(void)
+{
 	wake();
 }
 

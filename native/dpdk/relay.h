@@ -26,6 +26,7 @@
 #define VH_DPDK_RELAY_H
 
 #include "records.h"
+#include "../core/iotlb.h"
 
 /* A message that has begun must be complete within this time. */
 #define VH_RELAY_MESSAGE_MS 1000
@@ -35,6 +36,8 @@
  * table counts for many: it unmaps and maps memory, which every CPU of the process feels. */
 #define VH_RELAY_MESSAGES 2000
 #define VH_RELAY_TABLE_COSTS 20
+/* Translations come by the thousand from a guest that maps each buffer anew: so many count for one. */
+#define VH_RELAY_IOTLB_SHARE 8
 /* Connections per second, and at once: each costs librte_vhost a device, and most a memory table. */
 #define VH_RELAY_CONNECTIONS 100
 #define VH_RELAY_CONNECTIONS_AT_ONCE 500
@@ -45,6 +48,7 @@ struct vh_relay_options {
 	uint16_t port; /* device number */
 	uint32_t rings;
 	uint64_t features, protocol_features; /* offered */
+	struct vh_iotlb *iotlb;		      /* whose misses are to be asked for */
 	struct vh_records *records;	      /* whose places the front end may be told */
 	int listen_fd;			      /* front ends connect here; the relay's from now on */
 	int library_fd;			      /* O_PATH of librte_vhost's socket; the relay's from now on */
@@ -53,7 +57,7 @@ struct vh_relay_options {
 /*
  * Starts and ends the thread. What front ends connect with and send gets descriptors below `descriptors`; the
  * rest of what the process may open is kept for the process itself, and a front end that needs more is turned
- * away. The kernel always gives the lowest number that is free, so the number alone tells how many are taken.
+ * away. The kernel always gives the lowest number that is free, so numbers tell how many are taken.
  * Return: 0, or a negative errno.
  */
 int vh_relay_start(int descriptors);
@@ -68,8 +72,12 @@ int vh_relay_open(const struct vh_relay_options *o);
  */
 int vh_relay_listen(uint16_t port, int listen_fd);
 
-/* Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given. */
-void vh_relay_close(uint16_t port);
+/*
+ * Ends the connection and lets nobody in any more; librte_vhost may still be busy with what it was given.
+ * Return: whether the last front end, connected or not, is still there, as far as anybody can tell: one whose
+ * connection has ended tries again every now and then.
+ */
+bool vh_relay_close(uint16_t port);
 
 /* librte_vhost has taken a connection. Return: whether it is one that the relay made. */
 bool vh_relay_attached(uint16_t port);
@@ -82,6 +90,9 @@ void vh_relay_detached(uint16_t port);
  * Return: a descriptor, the caller's, or -1.
  */
 int vh_relay_take_log(uint16_t port);
+
+/* Some port's table of translations has a miss to ask for. From any thread, also a worker. */
+void vh_relay_ask(void);
 
 /*
  * Ends the port's connection for a reason outside of the protocol, as a 'refused' event. `why` must be a

@@ -1,7 +1,9 @@
 #include "relay_port.h"
+#include "peer.h"
 #include "events.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +14,10 @@
 
 /* Messages of one port in a row, before the others get their turn. */
 #define TURN 16
+/* A front end that wants more queues than it hears of leaves at once. */
+#define AT_ONCE_MS 1000
+/* Descriptors that one message may lead to: librte_vhost's copies, and duplicates of two eventfds. */
+#define ROOM (VH_VHU_MAX_FDS + 2)
 /* Refusals said per second and at once; the rest is counted. */
 #define SAID 2
 #define SAID_BURST 16
@@ -116,6 +122,47 @@ static void drop_log(struct relay *r)
 	r->log_fd = -1;
 }
 
+static void drop_channel(struct relay *r)
+{
+	if (r->ask_fd >= 0)
+		close(r->ask_fd);
+	r->ask_fd = -1;
+	r->question_due = false;
+}
+
+/* Takes the channel out of a request, as keep_log() the log. */
+static void keep_channel(struct relay *r)
+{
+	drop_channel(r);
+	r->ask_fd = r->request.fds[0];
+	r->request.n_fds = 0;
+}
+
+/* Asks the front end for translations, as many as find room. */
+static void ask(struct relay *r)
+{
+	int error = 0;
+
+	while (r->ask_fd >= 0 && error == 0) {
+		uint64_t iova;
+		uint8_t access;
+
+		if (!r->question_due) {
+			if (!vh_iotlb_take_miss(r->iotlb, &iova, &access))
+				return;
+			r->question.msg = (struct vh_vhu_msg){.request = VH_VHU_BACKEND_IOTLB_MSG,
+				.flags = VH_VHU_VERSION,
+				.size = sizeof(r->question.msg.iotlb),
+				.iotlb = {.iova = iova, .access = access, .type = VH_VHU_IOTLB_MISS}};
+		}
+		error = vh_mail_send(r->ask_fd, &r->question);
+		r->question_due = error == -EAGAIN;
+	}
+	/* It does not want to be asked any more. */
+	if (error != 0 && error != -EAGAIN)
+		drop_channel(r);
+}
+
 /* Takes the dirty log out of a request: the message goes on alone, for the session to answer. */
 static void keep_log(struct relay *r)
 {
@@ -134,6 +181,7 @@ static void end(struct relay *r)
 	vh_mail_drop(&r->request);
 	vh_mail_drop(&r->reply);
 	drop_log(r);
+	drop_channel(r);
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->deadline = 0;
 	r->state = ENDING;
@@ -153,13 +201,45 @@ static void set_deadline(struct relay *r, uint32_t ms, const char *late)
 	r->late = late;
 }
 
-/* Whether the message brought a descriptor that eats into what the process keeps for itself. */
-static bool uses_reserve(const struct relay *r, const struct vh_mail *mail)
+/*
+ * QEMU compares the number of queues with what it was asked for itself, and leaves without a word when that
+ * is more: it would come back once a second for ever. Said once, until somebody goes on.
+ */
+static void say_too_many(struct relay *r)
 {
-	for (uint32_t i = 0; i < mail->n_fds; i++)
-		if (mail->fds[i] >= r->descriptors)
-			return true;
-	return false;
+	char what[64];
+
+	if (!r->asked || r->gate.features_set || r->told_too_many || vh_relay_now() - r->begun > AT_ONCE_MS)
+		return;
+	r->told_too_many = true;
+	snprintf(what, sizeof(what), "a front end that left when it heard of %u queue pair%s: ", r->rings / 2,
+		r->rings == 2 ? "" : "s");
+	say(r, what, "most likely its guest has more (ports add --queues)");
+}
+
+/* What the message takes of those that may come in a second, in thousandths. */
+static int64_t price(uint32_t request)
+{
+	if (request == VH_VHU_SET_MEM_TABLE)
+		return 1000 * VH_RELAY_TABLE_COSTS;
+	return request == VH_VHU_IOTLB_MSG ? 1000 / VH_RELAY_IOTLB_SHARE : 1000;
+}
+
+/*
+ * Whether what a message leads to, or a connection, would eat into what the process keeps for itself. The
+ * number of a descriptor that has just come does not tell: it is free again once the message is handed on,
+ * while librte_vhost's copy has a higher one. The kernel gives a higher one only where the lower ones are
+ * taken; so it is asked whether the one is free that leaves room for a message's.
+ */
+static bool is_short(const struct relay *r)
+{
+	int least = r->descriptors > ROOM ? r->descriptors - ROOM : 0;
+	int fd = fcntl(r->library_fd, F_DUPFD_CLOEXEC, least);
+
+	if (fd < 0)
+		return errno == EMFILE;
+	close(fd);
+	return fd > least;
 }
 
 /* Reads one message of the front end and asks the gate. Return: whether there is more to do. */
@@ -175,15 +255,17 @@ static bool take_request(struct relay *r)
 			set_deadline(r, VH_RELAY_MESSAGE_MS, "a message that does not end");
 		return false;
 	case VH_MAIL_ENDED:
+		say_too_many(r);
 		end(r);
 		return false;
 	case VH_MAIL_BAD:
 		break;
 	case VH_MAIL_WHOLE:
-		r->messages.left -=
-			r->request.msg.request == VH_VHU_SET_MEM_TABLE ? 1000 * VH_RELAY_TABLE_COSTS : 1000;
+		r->asked |= r->request.msg.request == VH_VHU_GET_QUEUE_NUM;
+		r->told_too_many &= r->request.msg.request != VH_VHU_SET_FEATURES;
+		r->messages.left -= price(r->request.msg.request);
 		r->deadline = 0;
-		why = uses_reserve(r, &r->request)
+		why = r->request.n_fds > 0 && is_short(r)
 			      ? no_descriptors
 			      : vh_gate_check(&r->gate, &r->request.msg, r->request.fds, r->request.n_fds);
 		break;
@@ -195,6 +277,8 @@ static bool take_request(struct relay *r)
 	}
 	if (r->request.msg.request == VH_VHU_SET_LOG_BASE)
 		keep_log(r);
+	if (r->request.msg.request == VH_VHU_SET_BACKEND_REQ_FD)
+		keep_channel(r);
 	r->request_due = true;
 	return true;
 }
@@ -327,7 +411,10 @@ static void begin(struct relay *r, int front)
 	vh_gate_open(&r->gate, r->rings, r->features, r->protocol_features);
 	r->front = front;
 	r->back = back;
+	r->peer = vh_peer_of(front);
 	r->state = OPEN;
+	r->begun = vh_relay_now();
+	r->asked = false;
 	r->deadline = 0;
 	set_deadline(r, VH_RELAY_SILENCE_MS, "a front end that says nothing");
 }
@@ -361,7 +448,7 @@ static void welcome(struct relay *r)
 		return;
 	}
 	r->connections.left -= 1000;
-	if (fd >= r->descriptors) {
+	if (is_short(r)) {
 		say(r, "a front end: ", no_descriptors);
 		close(fd);
 		return;
@@ -411,13 +498,14 @@ void vh_relay_port_detached(struct relay *r)
 static bool has_timer(const struct relay *r)
 {
 	return r->deadline != 0 || r->shut_until != 0 || r->messages.left < 1000 ||
-	       r->connections.left < 1000;
+	       r->connections.left < 1000 || r->question_due;
 }
 
 int vh_relay_port_time(struct relay *r, int timeout)
 {
 	uint64_t now = vh_relay_now();
 
+	ask(r);
 	if (!has_timer(r))
 		return timeout;
 	if (r->deadline != 0 && now >= r->deadline) {
@@ -432,8 +520,8 @@ int vh_relay_port_time(struct relay *r, int timeout)
 		r->shut_until = 0;
 	else if (r->shut_until - now < (uint64_t)timeout)
 		timeout = (int)(r->shut_until - now) + 1;
-	/* Waits for tokens, of which one comes every few milliseconds. */
-	if ((r->messages.left < 1000 || r->connections.left < 1000) && timeout > 5)
+	/* Waits for tokens, of which one comes every few milliseconds, or for room for a question. */
+	if ((r->messages.left < 1000 || r->connections.left < 1000 || r->question_due) && timeout > 5)
 		timeout = 5;
 	return timeout;
 }
@@ -466,6 +554,8 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.library_fd = o->library_fd,
 		.front = -1,
 		.back = -1,
+		.ask_fd = -1,
+		.iotlb = o->iotlb,
 		.log_fd = -1,
 		.messages = bucket(VH_RELAY_MESSAGES, VH_RELAY_MESSAGES),
 		.connections = bucket(VH_RELAY_CONNECTIONS, VH_RELAY_CONNECTIONS_AT_ONCE),

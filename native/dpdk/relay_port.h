@@ -5,6 +5,8 @@
 #include "relay.h"
 #include "relay_io.h"
 
+#include <sys/types.h>
+
 /* Tokens that refill with time. */
 struct bucket {
 	uint32_t per_second, room;
@@ -25,18 +27,26 @@ struct relay {
 	struct vh_records *records;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
+	pid_t peer;    /* the process that connected last; 0: unknown */
 	int listen_fd, library_fd, front, back;
 	uint32_t interest[3]; /* what epoll watches, per enum end */
 	struct vh_gate gate;
 	struct vh_mail request, reply;
-	bool request_due;	/* request is whole and passed, and not handed on yet */
-	bool reply_due;		/* librte_vhost will answer the last request */
-	bool answer_due;	/* reply is whole and not sent yet */
+	bool request_due; /* request is whole and passed, and not handed on yet */
+	bool reply_due;	  /* librte_vhost will answer the last request */
+	bool answer_due;  /* reply is whole and not sent yet */
+	int ask_fd;	  /* where the front end is asked (SET_BACKEND_REQ_FD), or -1 */
+	struct vh_iotlb *iotlb;
+	struct vh_mail question;
+	bool question_due;	/* question has found no room yet */
 	int log_fd;		/* of the last SET_LOG_BASE, until the session takes it, or -1 */
 	struct vh_vhu_msg last; /* header of the last request handed on */
 	uint64_t deadline;	/* ms, or 0 */
 	const char *late;	/* what it means when the deadline passes */
 	uint64_t shut_until;
+	uint64_t begun;	    /* ms: when the connection began */
+	bool asked;	    /* it has asked how many queues the port has */
+	bool told_too_many; /* said of the port, until a front end negotiates features */
 	struct bucket messages, connections, said;
 	uint64_t unsaid;
 };

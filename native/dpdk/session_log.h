@@ -19,17 +19,21 @@
 #include "gate.h"
 #include "../core/dirty_log.h"
 
-/* Part of a session; all zeroes: nothing is logged. */
+/* Of each of the port's rings. */
+struct vh_ring_log {
+	bool wanted; /* VHOST_VRING_F_LOG */
+	uint64_t used;
+	struct vh_vq_log queue; /* what the queue that runs was given */
+};
+
+/* Part of a session; all zeroes but for its rings: nothing is logged. */
 struct vh_session_log {
 	struct vh_dirty_log log;
 	void *map;
 	size_t map_size;
 	bool memory; /* VHOST_F_LOG_ALL was taken */
-	struct {
-		bool wanted; /* VHOST_VRING_F_LOG */
-		uint64_t used;
-	} ring[VH_MAX_RINGS];
-	struct vh_vq_log queue[VH_MAX_RINGS]; /* what the queues that run were given */
+	uint32_t rings;
+	struct vh_ring_log *ring;
 };
 
 /*
@@ -41,7 +45,10 @@ bool vh_session_log_note(struct vh_session_log *l, uint16_t port, struct vh_vhu_
 /* Ends all logging. */
 void vh_session_log_forget(struct vh_session_log *l, uint16_t port);
 
-/* What a ring that starts now has to log, or NULL. */
-const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring);
+/*
+ * What a ring that starts now has to log, or NULL. iova: the address in the log that was given for the used
+ * ring is an I/O virtual one, which no log has: it is logged where it lies, as all else.
+ */
+const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring, bool iova);
 
 #endif

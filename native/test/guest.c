@@ -101,6 +101,7 @@ struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, u
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,
+		.space = g->space,
 		.record = q->record,
 		.last_avail = guest_place(q, at),
 		.last_used = guest_place(q, at),

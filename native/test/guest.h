@@ -106,8 +106,9 @@ struct guest {
 	struct guest_config config;
 	uint32_t hdr_len;
 	uint8_t *region[GUEST_REGIONS];
-	struct vh_guest_mem mem; /* as the switch sees it */
-	pthread_mutex_t lock;	 /* of the allocator: a guest's queues may be driven by several threads */
+	struct vh_guest_mem mem;	  /* as the switch sees it */
+	const struct vh_guest_mem *space; /* behind an IOMMU: what the switch is told that addresses mean */
+	pthread_mutex_t lock; /* of the allocator: a guest's queues may be driven by several threads */
 	struct guest_class class[GUEST_CLASSES];
 	bool edge_busy;
 	struct guest_queue tx[GUEST_MAX_PAIRS], rx[GUEST_MAX_PAIRS];

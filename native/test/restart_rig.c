@@ -56,13 +56,31 @@ static void share_queue(struct restart *t, struct guest_queue *q)
 	watch(t, q->device, sizeof(*q->device));
 }
 
-struct restart *restart_new(uint64_t features, bool hold)
+static void ask(void *context)
+{
+	(void)context;
+}
+
+static void put_behind_iommu(struct restart *t, uint32_t i)
+{
+	struct guest *g = t->r->guest[i];
+
+	t->iotlb[i] = calloc(1, sizeof(*t->iotlb[i]));
+	vh_iotlb_init(t->iotlb[i], ask, NULL);
+	/* A process that is watched step by step is in no hurry. */
+	t->iotlb[i]->patience_ms = UINT32_MAX;
+	t->space[i].iotlb = t->iotlb[i];
+	t->space[i].behind = &g->mem;
+	g->space = &t->space[i];
+}
+
+struct restart *restart_new(uint64_t features, enum restart_kind kind)
 {
 	struct restart *t = calloc(1, sizeof(*t));
 	uint32_t start = rng_below(&test_rng, 100);
 
 	t->r = rig_new();
-	t->hold = hold;
+	t->kind = kind;
 	for (uint32_t i = 0; i < 2; i++) {
 		rig_add(t->r, &(struct guest_config){.features = features,
 				      .tx_size = rng_between(&test_rng, 4, 24),
@@ -73,6 +91,8 @@ struct restart *restart_new(uint64_t features, bool hold)
 			share(t, t->r->guest[i]->region[k], GUEST_REGION_SIZE, 64U << 10);
 		share_queue(t, &t->r->guest[i]->tx[0]);
 		share_queue(t, &t->r->guest[i]->rx[0]);
+		if (kind == RESTART_IOMMU)
+			put_behind_iommu(t, i);
 	}
 	rig_learn_all(t->r);
 	rig_retry(t->r, 1000, 1);
@@ -87,6 +107,8 @@ void restart_free(struct restart *t)
 		close(t->memory[i].fd);
 	rig_free(t->r);
 	free(t->held.chain);
+	for (uint32_t i = 0; i < 2; i++)
+		free(t->iotlb[i]);
 	free(t);
 }
 
@@ -124,6 +146,51 @@ void restart_collect(struct restart *t)
 	}
 }
 
+/* The front end answers all that was asked, by page. Return: how many questions there were. */
+static uint32_t answer(struct restart *t)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < 2 && t->kind == RESTART_IOMMU; i++) {
+		uint64_t iova;
+		uint8_t access;
+
+		for (; vh_iotlb_take_miss(t->iotlb[i], &iova, &access); n++)
+			vh_iotlb_update(t->iotlb[i], iova, iova + VH_IOTLB_PAGE - 1,
+				vh_guest_mem_at(&t->r->guest[i]->mem, iova, 1),
+				VH_IOTLB_READ | VH_IOTLB_WRITE);
+	}
+	return n;
+}
+
+/* A part of a ring by what the front end says of it, as soon as it does. */
+static void *find_part(struct restart *t, uint32_t i, const void *part, uint32_t len)
+{
+	uint8_t *p = NULL;
+	uint64_t iova;
+
+	REQUIRE(vh_guest_mem_address(&t->r->guest[i]->mem, part, &iova));
+	while (vh_iotlb_whole(t->iotlb[i], iova, len, VH_IOTLB_READ | VH_IOTLB_WRITE, &p) == VH_IOTLB_MISS)
+		REQUIRE(answer(t) > 0);
+	REQUIRE(p == part);
+	return p;
+}
+
+static void set_up(
+	struct restart *t, uint32_t i, const struct guest_queue *q, struct vh_vq *vq, struct vh_vq_config *c)
+{
+	uint64_t ring;
+
+	if (t->kind == RESTART_IOMMU) {
+		c->desc = find_part(t, i, q->ring, q->size * (uint32_t)sizeof(*q->ring));
+		c->avail = find_part(t, i, q->driver, sizeof(*q->driver));
+		c->used = find_part(t, i, q->device, sizeof(*q->device));
+	}
+	REQUIRE(vh_vq_setup(vq, c) == NULL);
+	REQUIRE(vh_guest_mem_address(&t->r->guest[i]->mem, q->ring, &ring) && q->record->area[0] == ring);
+	vh_vq_start(vq);
+}
+
 static void take_over_queue(struct restart *t, uint32_t i, struct guest_queue *q, struct vh_vq *vq)
 {
 	struct guest *g = t->r->guest[i];
@@ -131,8 +198,51 @@ static void take_over_queue(struct restart *t, uint32_t i, struct guest_queue *q
 	struct vh_vq_config c = guest_queue_config(g, q, g->config.start);
 
 	c.rejoin = true;
-	REQUIRE(vh_vq_setup(vq, &c) == NULL);
-	vh_vq_start(vq);
+	set_up(t, i, q, vq, &c);
+}
+
+/* The ring lies in what the guest has taken back, and gives anew: as dpdk/rings_iommu.c does it. */
+static void go_on(struct restart *t, uint32_t i, struct guest_queue *q, struct vh_vq *vq)
+{
+	struct vh_vq_config c = guest_queue_config(t->r->guest[i], q, 0);
+
+	vh_vq_positions(vq, &c.last_avail, &c.last_used);
+	set_up(t, i, q, vq, &c);
+}
+
+/* A guest flushes its IOMMU: all of it, or a page. */
+static void invalidate(struct restart *t)
+{
+	bool all = rng_below(&test_rng, 2) == 0;
+
+	/* Its frames would be lost, as they may be, and the count with them. */
+	if (t->r->port[0]->tx[0].parked != NULL)
+		return;
+	for (uint32_t i = 0; i < 2; i++) {
+		uint64_t page = rng_below(&test_rng, 64) * VH_IOTLB_PAGE;
+
+		vh_iotlb_remove(t->iotlb[i], all ? 0 : page, all ? UINT64_MAX : page + VH_IOTLB_PAGE - 1);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		vh_vq_stop(&t->r->port[i]->tx[0]);
+		vh_vq_stop(&t->r->port[i]->rx[0]);
+	}
+	for (uint32_t i = 0; i < 2; i++) {
+		go_on(t, i, &t->r->guest[i]->tx[0], &t->r->port[i]->tx[0]);
+		go_on(t, i, &t->r->guest[i]->rx[0], &t->r->port[i]->rx[0]);
+	}
+}
+
+/* Polls the sender, as often as it has to wait for answers. Return: chains that it got back. */
+static uint32_t serve(struct restart *t, uint32_t rounds)
+{
+	uint32_t done = 0;
+
+	do {
+		rig_tick(t->r, 1);
+		done += rig_poll(t->r, 0, rounds);
+	} while (answer(t) > 0);
+	return done;
 }
 
 static void no_tidy(void *context)
@@ -143,10 +253,12 @@ static void no_tidy(void *context)
 static void take_over(struct restart *t)
 {
 	for (uint32_t i = 0; i < 2; i++) {
+		if (t->kind == RESTART_IOMMU)
+			vh_iotlb_clear(t->iotlb[i]);
 		take_over_queue(t, i, &t->r->guest[i]->tx[0], &t->r->port[i]->tx[0]);
 		take_over_queue(t, i, &t->r->guest[i]->rx[0], &t->r->port[i]->rx[0]);
 	}
-	if (!t->hold)
+	if (t->kind != RESTART_HOLD)
 		return;
 	free(t->held.chain);
 	t->held = (struct vh_hold){.mask = vh_hold_places(t->r->guest[0]->tx[0].size) - 1, .tidy = no_tidy};
@@ -163,8 +275,9 @@ static _Noreturn void be_switch(struct restart *t, bool traced)
 		_exit(1);
 	take_over(t);
 	for (uint32_t i = 0; i < 3; i++) {
-		rig_tick(t->r, 1);
-		rig_poll(t->r, 0, 3);
+		serve(t, 3);
+		if (t->kind == RESTART_IOMMU && rng_below(&test_rng, 3) == 0)
+			invalidate(t);
 	}
 	_exit(0);
 }
@@ -204,7 +317,7 @@ static void require_wake_ups(struct restart *t)
 	REQUIRE(rig_send(t->r, 0, 1, t->sent++, 100, LAYOUT_SINGLE));
 	REQUIRE(guest_should_kick(tx));
 	vh_vq_want_kicks(vq, false);
-	REQUIRE_EQ(rig_poll(t->r, 0, 1), 1);
+	REQUIRE_EQ(serve(t, 1), 1);
 	REQUIRE(guest_interrupts(rx) > 0);
 	restart_collect(t);
 }
@@ -218,9 +331,10 @@ void restart_finish(struct restart *t)
 	t->floor = t->returned;
 	take_over(t);
 	for (lap = 0; lap < ENOUGH; lap++) {
-		rig_tick(t->r, 1);
-		rig_poll(t->r, 0, 3);
+		serve(t, 3);
 		restart_collect(t);
+		if (lap < 10 && t->kind == RESTART_IOMMU && rng_below(&test_rng, 2) == 0)
+			invalidate(t);
 		if (lap < 10)
 			restart_offer(t);
 		else
@@ -234,7 +348,7 @@ void restart_finish(struct restart *t)
 	require_wake_ups(t);
 	for (lap = 0; lap < ENOUGH && g->rx[0].n_free < g->rx[0].size; lap++) {
 		REQUIRE(rig_send(t->r, 0, 1, t->sent++, 100, LAYOUT_SINGLE));
-		rig_poll(t->r, 0, 1);
+		serve(t, 1);
 		restart_collect(t);
 	}
 	REQUIRE_EQ(g->rx[0].n_free, g->rx[0].size);

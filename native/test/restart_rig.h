@@ -3,6 +3,7 @@
 #define VH_TEST_RESTART_RIG_H
 
 #include "../core/hold.h"
+#include "../core/iotlb.h"
 #include "rig.h"
 
 #define RESTART_MEMORY 10
@@ -21,10 +22,19 @@ struct restart_watched {
 	size_t len;
 };
 
+/* What stands between the rings and the switch. */
+enum restart_kind {
+	RESTART_PLAIN,
+	RESTART_HOLD,  /* the sender's chains go through one (core/hold.h) */
+	RESTART_IOMMU, /* both guests are behind one, of which every new switch knows nothing yet */
+};
+
 struct restart {
 	struct rig *r;
-	bool hold; /* the sender's chains go through one (core/hold.h) */
+	enum restart_kind kind;
 	struct vh_hold held;
+	struct vh_iotlb *iotlb[2]; /* the addresses in descriptors and of rings are guest-physical ones */
+	struct vh_guest_mem space[2];
 	uint32_t sent, received; /* frames: numbered from 0 */
 	uint32_t returned;	 /* of the sent ones' chains */
 	uint32_t next;		 /* the frame that comes next, if none comes again */
@@ -35,7 +45,7 @@ struct restart {
 	struct restart_watched watched[RESTART_WATCHED];
 };
 
-struct restart *restart_new(uint64_t features, bool hold);
+struct restart *restart_new(uint64_t features, enum restart_kind kind);
 void restart_free(struct restart *t);
 
 /* Guest 0 offers some frames and guest 1 some buffers, of any layout. */

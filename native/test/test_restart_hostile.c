@@ -1,8 +1,10 @@
 /* A guest, its front end and a record that say anything while one switch takes over from another. */
+#include "../core/iotlb.h"
 #include "rig.h"
 #include "tests.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ROUNDS 300
@@ -88,6 +90,45 @@ static void scribble_record(struct guest_queue *q)
 		r->was[i] = rng_next(&test_rng);
 }
 
+/* A translation that leads one part of the ring to another place in the guest, or to its neighbour's. */
+static void mislead(const struct guest *g, struct vh_vq_config *c)
+{
+	const struct vh_region *r = &g->mem.region[rng_below(&test_rng, g->mem.n)];
+	/* The last of them end behind the region. */
+	uint8_t *p = r->hva + r->size - 16U * rng_below(&test_rng, c->size + 4);
+
+	switch (rng_below(&test_rng, 12)) {
+	case 0:
+		c->desc = p;
+		break;
+	case 1:
+		c->avail = p;
+		break;
+	case 2:
+		c->used = p;
+		break;
+	default:
+		break;
+	}
+}
+
+/* A front end that says anything of any address. */
+static void translate(struct guest *g)
+{
+	const struct vh_region *r = &g->mem.region[rng_below(&test_rng, g->mem.n)];
+	uint32_t offset = rng_below(&test_rng, (uint32_t)r->size);
+	uint64_t iova = rng_below(&test_rng, 4) == 0 ? rng_next(&test_rng) : rng_below(&test_rng, 8U << 20);
+	uint64_t size = rng_between(&test_rng, 1, (uint32_t)r->size - offset);
+	uint64_t last = iova + (size - 1) < iova ? UINT64_MAX : iova + (size - 1);
+
+	if (rng_below(&test_rng, 4) == 0)
+		vh_iotlb_remove(g->space->iotlb, iova, last);
+	else
+		vh_iotlb_update(g->space->iotlb, iova, last,
+			rng_below(&test_rng, 9) == 0 ? NULL : r->hva + offset,
+			(uint8_t)rng_between(&test_rng, 1, 3));
+}
+
 /* Return: whether the queue runs. */
 static bool take_over(struct rig *r, struct guest_queue *q, struct vh_vq *vq)
 {
@@ -108,14 +149,20 @@ static bool take_over(struct rig *r, struct guest_queue *q, struct vh_vq *vq)
 	uint64_t *behind =
 		&record->was[(vh_ring_record_bytes(q->size) - offsetof(struct vh_ring_record, was)) /
 			     sizeof(*record->was)];
+	uint64_t ring;
 	const char *why;
 
+	c.space = r->guest[0]->space;
+	if (c.space != NULL)
+		mislead(r->guest[0], &c);
 	*behind = end;
 	why = vh_vq_setup(vq, &c);
 	REQUIRE_EQ(*behind, end);
 	if (why != NULL)
 		return false;
 	REQUIRE(vq->last_used < c.size && vq->last_avail == vq->last_used);
+	/* By where it lies in the guest, whatever the guest calls it. */
+	REQUIRE(vh_guest_mem_address(&r->guest[0]->mem, c.desc, &ring) && record->area[0] == ring);
 	REQUIRE(record->in_force == 1 && record->size == c.size);
 	vh_vq_start(vq);
 	return true;
@@ -127,15 +174,24 @@ static void stop(struct vh_vq *vq)
 	vq->live = 0;
 }
 
-void test_hostile_take_over(void)
+static void ask(void *context)
+{
+	(void)context;
+}
+
+/* iotlb: what the hostile guest's addresses mean, or NULL. */
+static void hostile(struct vh_iotlb *iotlb)
 {
 	const uint64_t features = VH_F_VERSION_1 | VH_F_INDIRECT_DESC | VH_F_MRG_RXBUF;
 	struct rig *r = rig_new();
 	struct scribbler s = {.rng = rng_of(rng_next(&test_rng))};
+	struct vh_guest_mem space = {.iotlb = iotlb};
 	uint32_t taken = 0, refused = 0;
 	pthread_t thread;
 
 	rig_add(r, &(struct guest_config){.features = features, .tx_size = 15, .rx_size = 24});
+	space.behind = &r->guest[0]->mem;
+	r->guest[0]->space = iotlb != NULL ? &space : NULL;
 	for (uint32_t i = 0; i < 2; i++)
 		rig_add(r, &(struct guest_config){.features = features, .exact = true});
 	rig_learn_all(r);
@@ -161,8 +217,12 @@ void test_hostile_take_over(void)
 		rx_on = take_over(r, s.rx, rx);
 		taken += tx_on + rx_on;
 		refused += !tx_on + !rx_on;
-		if (tx_on)
-			rig_poll(r, 0, 3);
+		for (uint32_t i = 0; i < 3; i++) {
+			if (tx_on)
+				rig_poll(r, 0, 1);
+			if (iotlb != NULL)
+				translate(r->guest[0]);
+		}
 		/* The others go on, and may send to it; its memory holds nothing of theirs. */
 		guest_post(r->guest[2], 0, 2000, LAYOUT_SINGLE);
 		REQUIRE(rig_send(r, 1, 2, round, 100, LAYOUT_SINGLE));
@@ -177,4 +237,16 @@ void test_hostile_take_over(void)
 	}
 	REQUIRE(taken > ROUNDS / 4 && refused > ROUNDS / 20);
 	rig_free(r);
+}
+
+void test_hostile_take_over(void)
+{
+	struct vh_iotlb *iotlb = calloc(1, sizeof(*iotlb));
+
+	hostile(NULL);
+	vh_iotlb_init(iotlb, ask, NULL);
+	/* Nobody answers, but for what is said unasked. */
+	iotlb->patience_ms = 1;
+	hostile(iotlb);
+	free(iotlb);
 }

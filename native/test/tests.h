@@ -15,6 +15,15 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 #define VH_TESTS(X)                                                                                          \
 	X(guest_mem_add, false, NONE)                                                                        \
 	X(guest_mem_translate, false, NONE)                                                                  \
+	X(iotlb_model, false, NONE)                                                                          \
+	X(iotlb_misses, false, NONE)                                                                         \
+	X(iotlb_full, false, NONE)                                                                           \
+	X(iotlb_whole, false, NONE)                                                                          \
+	X(iova_tx_waits, false, ALL)                                                                         \
+	X(iova_rx_waits, false, ALL)                                                                         \
+	X(iova_permissions, false, ALL)                                                                      \
+	X(iova_gives_up, false, ALL)                                                                         \
+	X(iova_hostile, false, ALL)                                                                          \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
 	X(mac_share, false, NONE)                                                                            \
@@ -29,6 +38,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(dirty_log_every_write, false, ALL)                                                                 \
 	X(dirty_log_used_ring, false, ALL)                                                                   \
 	X(dirty_log_setup, false, ALL)                                                                       \
+	X(tx_discard, false, ALL)                                                                            \
 	X(tx_every_layout, false, ALL)                                                                       \
 	X(tx_single_is_zero_copy, false, ALL)                                                                \
 	X(tx_drop_reasons, false, ALL)                                                                       \
@@ -76,6 +86,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(flush_before_reset, false, ALL)                                                                    \
 	X(flush_after_receiver_left, false, ALL)                                                             \
 	X(flow_keeps_its_queue, false, ALL)                                                                  \
+	X(flow_any_queues, false, ALL)                                                                       \
 	X(flow_order_with_full_queues, false, ALL)                                                           \
 	X(flow_headers_apart, false, ALL)                                                                    \
 	X(offload_header_goes_on, false, ALL)                                                                \
@@ -129,9 +140,11 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_rx_descriptors, false, ALL)                                                                \
 	X(hostile_rx_ring, false, SPLIT)                                                                     \
 	X(restart_at_every_store, false, PACKED)                                                             \
+	X(restart_behind_iommu, false, PACKED)                                                               \
 	X(hostile_take_over, false, PACKED)                                                                  \
 	X(records_outlive_the_process, false, NONE)                                                          \
 	X(records_of_another_kind, false, NONE)                                                              \
+	X(peer_is_there_or_not, false, NONE)                                                                 \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \
 	X(hostile_packed_forged_flags, false, PACKED)                                                        \

@@ -6,6 +6,7 @@ import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
+import { explainWaiting } from './ports-waiting.js';
 import { tableLines } from './table.js';
 import type { Column } from './table.js';
 
@@ -17,7 +18,7 @@ const COLUMNS: readonly Column<Port>[] = [
   { title: 'STATE', cell: ({ state }) => state },
   { title: 'VLAN', cell: ({ vlan }) => vlan },
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
-  { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
+  { title: 'QUEUES', cell: ({ queues, queuesInUse }) => `${queuesInUse}/${queues}`, right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
   { title: POOL, cell: poolsCell },
   { title: 'SOCKET', cell: waysCell },
@@ -46,7 +47,14 @@ export function portLines(ports: readonly Port[]): string[] {
   if (ports.length === 0) return ['no ports'];
   // Only where a card has such.
   const withPools = ports.some(({ pools }) => pools.length > 0);
-  return tableLines(withPools ? COLUMNS : COLUMNS.filter(({ title }) => title !== POOL), ports);
+  const table = tableLines(withPools ? COLUMNS : COLUMNS.filter(({ title }) => title !== POOL), ports);
+  return [...table, ...ports.flatMap(missingLines)];
+}
+
+/** Nothing of a port that nobody has come to yet, unless it is known why. */
+function missingLines({ name, missing }: Port): string[] {
+  if (missing === null || missing.reason === 'no_front_end') return [];
+  return [`${name}: ${missing.text}${missing.hint === null ? '' : ` (${missing.hint})`}`];
 }
 
 export function parseQueues(text: string): number {
@@ -97,7 +105,10 @@ export function addPorts(program: Command, context: CliContext): void {
   withClientOptions(ports.command('list', { isDefault: true }).description('list the ports')).action(
     async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ClientOptions>();
-      print(context, options, await clientOf(context, options).ports(), (answer) => portLines(answer.ports));
+      const { ports: found } = await clientOf(context, options).ports();
+      print(context, options, { ports: await explainWaiting(context.host, found) }, (answer) =>
+        portLines(answer.ports),
+      );
     },
   );
   withClientOptions(ports.command('add <name>').description('add a port'))

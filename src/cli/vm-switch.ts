@@ -5,6 +5,7 @@ import type { Nic } from '../libvirt/domain-nic.js';
 import { nicTitle } from '../libvirt/domain-nic.js';
 import type { PortPlace } from '../libvirt/attach.js';
 import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { PortName } from '../switch/schema.js';
 import type { Port } from '../switch/schema.js';
 import { clientOf, runDirOf } from './client-command.js';
@@ -94,6 +95,10 @@ function planPort(
   const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
   const queues = wish.queues ?? nic.queues;
   checkSocketPath(socket);
+  if (queues > MAX_QUEUE_PAIRS) {
+    const message = `${nicTitle(nic)} is to have ${queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
+    throw new VhostHostError('PORT_LIMIT', message, { hint: `--queues ${MAX_QUEUE_PAIRS}` });
+  }
   if (wish.port !== undefined || wish.socket !== undefined) checkFree(wish.port, socket, rivals);
   if (wish.port !== undefined && existing !== undefined && existing.state !== 'waiting' && !rivals.running) {
     throw new VhostHostError('PORT_IN_USE', `port ${port} has a guest, and ${domain.name} is not running`, {

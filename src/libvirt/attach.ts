@@ -3,6 +3,7 @@ import { DOMAIN, Draft } from './attach-change.js';
 import type { Change, Owner } from './attach-change.js';
 import { LOST, insteadOf, removeLost } from './attach-lost.js';
 import type { Mode } from './attach-nics.js';
+import { planConfidential } from './confidential.js';
 import type { Domain } from './domain.js';
 import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
@@ -133,6 +134,7 @@ export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): 
   for (const nic of wish.nics) {
     if (wish.mode === 'wrap') planWrap(draft, nic, wish);
     else planNative(draft, nic, wish);
+    planConfidential(draft, ownerOf(nic, wish.mode === 'wrap' ? null : socketOf(nic, wish)), domain, nic);
   }
   const earlier = carryOver(doc, domain.nics, wish.earlier, (nic) => socketOf(nic, wish));
   const changes = netChanges([...earlier, ...draft.changes]);

@@ -3,11 +3,13 @@ import type { Lost } from './attach-lost.js';
 import type { Check, Finding } from './check.js';
 import { modeOf } from './check-facts.js';
 import type { CheckFacts } from './check-facts.js';
+import { closedTo, unsaid } from './confidential.js';
 import type { Domain } from './domain.js';
 import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
 import type { PropertyId } from './domain-properties.js';
 import { NO_HOOK } from './hook-step.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 
 /** Interfaces: connected to something, and not promising what nobody does. */
 
@@ -71,9 +73,16 @@ const noReconnect: NicRule = (nic, domain, facts) => {
 
 const queuesTooFew: NicRule = (nic, _domain, facts) => {
   const port = facts.ports?.find(({ socket }) => socket === nic.socket);
-  if (port === undefined || port.queues >= nic.queues) return undefined;
+  if (port === undefined || port.queues >= nic.queues || nic.queues > MAX_QUEUE_PAIRS) return undefined;
   const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, port ${port.name} has ${port.queues}`;
   const mend = `vhost-host ports rm ${port.name} && vhost-host ports add ${port.name} --queues ${nic.queues}`;
+  return { level: 'error', element: '<interface><driver queues=>', reason, mend };
+};
+
+const queuesTooMany: NicRule = (nic, domain, facts) => {
+  if (nic.queues <= MAX_QUEUE_PAIRS || modeOf(domain, nic, facts.ours) === undefined) return undefined;
+  const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
+  const mend = `vhost-host vm attach ${domain.name} --nic ${nic.index} --queues ${MAX_QUEUE_PAIRS}`;
   return { level: 'error', element: '<interface><driver queues=>', reason, mend };
 };
 
@@ -92,6 +101,15 @@ const mtuFails: NicRule = (nic, domain) => {
   const mend = `virsh edit ${domain.name}: take it out${insteadOf(lost)}`;
   return { level: 'error', element: '<interface><mtu>', reason, mend };
 };
+
+/** Interfaces whose frames pass the switch's own eyes. */
+function reached(rule: typeof closedTo, level: Finding['level']): Check['run'] {
+  return eachNic((nic, domain, facts) => {
+    if (nic.type !== 'vhostuser' && modeOf(domain, nic, facts.ours) !== 'wrap') return undefined;
+    const found = rule(domain, nic);
+    return found === undefined ? undefined : { level, ...found };
+  });
+}
 
 function hookMissing(domain: Domain, facts: CheckFacts): Finding[] {
   if (facts.hook || !domain.nics.some((nic) => modeOf(domain, nic, facts.ours) === 'native')) return [];
@@ -114,6 +132,18 @@ export const NIC_CHECKS: readonly Check[] = [
   { id: 'socket-server', title: 'one side of each socket listens', stopsStart: true, run: eachNic(socketServer) },
   { id: 'no-reconnect', title: 'guests come back when the switch does', run: eachNic(noReconnect) },
   { id: 'queues-too-few', title: 'ports have as many queues as their guests want', run: eachNic(queuesTooFew) },
+  { id: 'queues-too-many', title: 'guests want no more queues than a port may have', run: eachNic(queuesTooMany) },
+  {
+    id: 'confidential-closed',
+    title: 'confidential guests share what the switch has to reach',
+    stopsStart: true,
+    run: reached(closedTo, 'error'),
+  },
+  {
+    id: 'iommu-without-ats',
+    title: "a guest's IOMMU tells the switch what the guest takes back",
+    run: reached(unsaid, 'warning'),
+  },
   { id: 'hook-missing', title: 'a missing switch or port is said when a guest starts', run: hookMissing },
   { id: 'vhost-emulated', title: 'the vhost driver is not asked of an emulated guest', run: eachNic(emulatedVhost) },
 ];

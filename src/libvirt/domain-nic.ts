@@ -14,6 +14,9 @@ export interface Nic {
   readonly netdev: string;
   readonly driver: string | undefined;
   readonly queues: number;
+  /** `<driver iommu=>` and `<driver ats=>`: `on`, `off`. */
+  readonly iommu: string | undefined;
+  readonly ats: string | undefined;
   /** What it is connected to, for people: `br0`, a network's name, a socket. */
   readonly source: string | undefined;
   /** Of a vhostuser interface. */
@@ -63,6 +66,8 @@ export function readNics(doc: XmlDocument): Nic[] {
       netdev: netdevs[index] ?? '',
       driver: readProperty(doc, place, 'driver-name'),
       queues: Number.isInteger(queues) && queues > 0 ? queues : 1,
+      iommu: readProperty(doc, place, 'iommu'),
+      ats: doc.attribute(below(place, 'driver'), 'ats'),
       source: named === undefined ? undefined : doc.attribute(below(place, 'source'), named),
       socket: path,
       mode: readProperty(doc, place, 'source-mode'),

@@ -25,6 +25,7 @@ export const PROPERTIES = {
   model: { of: 'interface', path: 'model@type' },
   'driver-name': { of: 'interface', path: 'driver@name' },
   queues: { of: 'interface', path: 'driver@queues' },
+  iommu: { of: 'interface', path: 'driver@iommu' },
   'host-csum': { of: 'interface', path: 'driver/host@csum' },
   'host-gso': { of: 'interface', path: 'driver/host@gso' },
   'guest-tso4': { of: 'interface', path: 'driver/guest@tso4' },

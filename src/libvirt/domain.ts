@@ -43,6 +43,10 @@ export interface Domain {
   readonly arch: string;
   readonly emulator: string | undefined;
   readonly kernelArguments: string;
+  /** Why the host cannot read its memory: `sev`, `sev-snp`, `tdx`, `s390-pv`; undefined where it can. */
+  readonly confidential: string | undefined;
+  /** The guest's own IOMMU; undefined where it has none. */
+  readonly iommu: { readonly model: string; readonly iotlb: boolean } | undefined;
   readonly backing: MemoryBacking;
   readonly parts: readonly MemoryPart[];
   readonly cells: readonly { readonly id: number; readonly place: Place; readonly access: string | undefined }[];
@@ -138,6 +142,12 @@ function dacLabelOf(doc: XmlDocument): string | undefined {
   return dac === undefined ? undefined : doc.textOf(below(dac, 'label'));
 }
 
+function readIommu(doc: XmlDocument): Domain['iommu'] {
+  const place = below([], 'devices', 'iommu');
+  const model = doc.attribute(place, 'model');
+  return model === undefined ? undefined : { model, iotlb: doc.attribute(below(place, 'driver'), 'iotlb') === 'on' };
+}
+
 /** Reads a domain; throws where the document is none. */
 export function readDomain(doc: XmlDocument): Domain {
   const name = doc.textOf(below([], 'name'));
@@ -154,6 +164,8 @@ export function readDomain(doc: XmlDocument): Domain {
     arch: doc.attribute(below([], 'os', 'type'), 'arch') ?? 'x86_64',
     emulator: doc.textOf(below([], 'devices', 'emulator')),
     kernelArguments: doc.textOf(below([], 'os', 'cmdline')) ?? '',
+    confidential: doc.attribute(below([], 'launchSecurity'), 'type'),
+    iommu: readIommu(doc),
     backing: readBacking(doc),
     parts: readParts(doc, cells),
     cells,

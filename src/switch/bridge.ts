@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { bridgeSocketPath, logPath } from './rundir.js';
@@ -38,6 +39,10 @@ export interface Bridge {
 /** More than the kernel takes to make a device, on a busy machine. */
 const ANSWER_MS = 20_000;
 
+/** A supervisor whose socket was removed makes it anew, within half a second (native/cuse/line.h). */
+const RENEWED_MS = 3000;
+const LOOK_MS = 100;
+
 /** Sends one line and gives all that comes back. */
 function ask(path: string, line: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -64,15 +69,32 @@ function parseDevice(line: string): Device {
 export function makeBridge(host: Host, runDir: string, program: string): Bridge {
   const path = bridgeSocketPath(runDir);
 
+  /** Whether one has answered that was not told to end. */
+  let known = false;
+
+  /** The whole answer; undefined where no bridge runs. */
+  async function reach(line: string): Promise<string | undefined> {
+    for (let waited = 0; ; waited += LOOK_MS) {
+      try {
+        return await ask(path, line);
+      } catch (error) {
+        const reason = errnoOf(error);
+        if (reason !== 'ENOENT' && reason !== 'ECONNREFUSED') throw failed(messageOf(error), error);
+        // One that was killed leaves its socket; without that it may only have lost its name.
+        if (reason === 'ECONNREFUSED' || !known || waited >= RENEWED_MS) {
+          known = false;
+          return undefined;
+        }
+      }
+      await setTimeout(LOOK_MS);
+    }
+  }
+
   /** The answer's lines before its "ok"; undefined where no bridge runs. */
   async function tell(line: string): Promise<readonly string[] | undefined> {
-    let answer: string;
-    try {
-      answer = await ask(path, line);
-    } catch (error) {
-      if (['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error) ?? '')) return undefined;
-      throw failed(messageOf(error), error);
-    }
+    const answer = await reach(line);
+    if (answer === undefined) return undefined;
+    known = line !== 'retire';
     const lines = answer.trimEnd().split('\n');
     const last = lines.pop() ?? '';
     if (last === 'ok') return lines;

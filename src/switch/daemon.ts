@@ -226,6 +226,7 @@ function startTicking(
     await ports.expire();
     await uplinks.watch();
     await guests.save();
+    binding.drain();
     binding.ageMacs(settings.macAgeing);
     for (const { id, times } of unlearned.look(binding.ports(), clock.now())) {
       const port = ports.byId(id);

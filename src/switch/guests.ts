@@ -7,7 +7,8 @@ import { PortClaim } from './schema.js';
 
 /**
  * The ports of guests that qemu-wrap has connected, written down for the next switch in this run directory. Their
- * QEMUs outlive the switch and look for their sockets again; a port that nobody comes back to expires as any other.
+ * QEMUs outlive the switch and look for their sockets again, once a second: a port whose guest is not connected counts
+ * until it expires as any other.
  */
 export class GuestRecord {
   readonly #host: Host;
@@ -23,7 +24,7 @@ export class GuestRecord {
 
   /** Every now and then, because a switch that is killed has no time for it. */
   async save(): Promise<void> {
-    const guests = this.#ports.all().filter(({ origin, connected }) => origin === 'claim' && connected);
+    const guests = this.#ports.all().filter(mayComeBack);
     const text = guests.length === 0 ? '' : `${JSON.stringify(guests.map(describe))}\n`;
     if (text === this.#written) return;
     if (text === '') await this.#host.unlink(this.#file);
@@ -51,6 +52,10 @@ export class GuestRecord {
 }
 
 const Guest = PortClaim.omit({ exact: true });
+
+function mayComeBack({ origin, connected, lostAt }: PortRecord): boolean {
+  return origin === 'claim' && (connected || lostAt !== undefined);
+}
 
 /** What a switch that starts anew has to know of a guest's port. */
 function describe({ name, queues, transports }: PortRecord): z.infer<typeof Guest> {

@@ -20,10 +20,23 @@ async function otherPid(runDir: string): Promise<number | undefined> {
   }
 }
 
-/** Processes that hold a flock(2) on a file of this inode, by /proc/locks; those that only wait are none. */
-export function holders(locks: string, inode: string): readonly number[] {
-  const entries = [...locks.matchAll(/^\d+: FLOCK +\S+ +\S+ +(\d+) \S+:(\d+) /gm)];
-  return entries.filter(([, , file]) => file === inode).map(([, pid]) => Number(pid));
+/** A device number of stat(2) as /proc/locks writes it. */
+function inLocks(device: bigint): string {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn);
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n);
+  return [major, minor].map((number) => number.toString(16).padStart(2, '0')).join(':');
+}
+
+/**
+ * Processes that hold a flock(2) on a file, by /proc/locks; those that only wait are none. `file`: its identity. Some
+ * file systems (btrfs) have another device number there than in stat(2): what no lock has does not tell files apart.
+ */
+export function holders(locks: string, file: string): readonly number[] {
+  const [device = '', inode = ''] = file.split(':');
+  const entries = [...locks.matchAll(/^\d+: FLOCK +\S+ +\S+ +(\d+) (\S+):(\d+) /gm)];
+  const alike = entries.filter(([, , , number]) => number === inode);
+  const same = alike.filter(([, , on]) => on === inLocks(BigInt(device)));
+  return (same.length > 0 ? same : alike).map(([, pid]) => Number(pid));
 }
 
 /**
@@ -31,8 +44,7 @@ export function holders(locks: string, inode: string): readonly number[] {
  * QEMU, can take that; none of them may keep a switch from starting.
  */
 async function heldByStrangers(host: Host, path: string): Promise<boolean> {
-  const [, inode = ''] = ((await host.identity(path)) ?? '').split(':');
-  const found = holders((await host.readOptional('/proc/locks')) ?? '', inode);
+  const found = holders((await host.readOptional('/proc/locks')) ?? '', (await host.identity(path)) ?? '');
   const users = await Promise.all(found.map(async (pid) => (await host.stat(`/proc/${pid}`))?.uid));
   return users.length > 0 && users.every((uid) => uid !== undefined && uid !== host.uid());
 }

@@ -46,12 +46,18 @@ export type Counters = z.infer<typeof Counters>;
 
 export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
 
+/** `reason` is for programs and stays (README.md lists them); `hint`: what mends it, where that is known. */
+export const Missing = z.strictObject({ reason: z.string(), text: z.string(), hint: z.string().nullable() });
+export type Missing = z.infer<typeof Missing>;
+
 export const Port = z.strictObject({
   /** Device number. */
   id: Count,
   name: PortName,
   socket: z.string(),
+  /** Queue pairs that it offers, and how many of them its guest uses now. */
   queues: Count,
+  queuesInUse: Count,
   /** Guests may leave checksums and TCP segmentation to the switch; `features` says what the guest took. */
   offloads: z.boolean(),
   transports: Transports,
@@ -62,6 +68,8 @@ export const Port = z.strictObject({
   /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
   origin: z.enum(['config', 'api', 'claim']),
   state: z.enum(['waiting', 'connected', 'ready']),
+  /** The first thing that is missing before its guest has a network; null: nothing. */
+  missing: Missing.nullable(),
   /** 1000 + device number, as in the original. */
   vlanTag: Count,
   /** VLAN mode, as in the configuration. */

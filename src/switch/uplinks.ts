@@ -186,8 +186,8 @@ export class UplinkTable {
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const { forwardReserved = false } = wish;
     const device = deviceName(wish.device);
-    if (queues > binding.limits.maxQueuePairs) {
-      const most = binding.limits.maxQueuePairs;
+    if (queues > binding.limits.maxUplinkQueues) {
+      const most = binding.limits.maxUplinkQueues;
       throw new VhostHostError('UPLINK_LIMIT', `uplink ${name}: ${queues} queues asked for, at most ${most}`);
     }
     try {

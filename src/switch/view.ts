@@ -1,4 +1,5 @@
 import { featureNames } from './features.js';
+import { missingOf } from './missing.js';
 import type { PortRecord } from './ports.js';
 import type { Counters, Mac, Port, PortStats, Uplink, UplinkStats, Worker } from './schema.js';
 import type { NativeCounters, NativeMac, NativePort, NativeUplink, NativeWorker } from './surface.js';
@@ -30,6 +31,11 @@ function poolsOf(id: number, uplinks: readonly JoinedUplink[]): Port['pools'] {
   });
 }
 
+/** Pairs of which the guest uses at least one direction. */
+function pairsInUse({ queues }: NativePort): number {
+  return new Set(queues.filter(({ live }) => live).map(({ index }) => index >> 1)).size;
+}
+
 export function portView(
   port: PortRecord,
   native: NativePort,
@@ -41,12 +47,14 @@ export function portView(
     name: port.name,
     socket: port.socket,
     queues: port.queues,
+    queuesInUse: pairsInUse(native),
     offloads: port.offloads,
     transports: [...port.transports],
     device: port.device === undefined ? null : `/dev/${port.device}`,
     mac: port.mac ?? null,
     origin: port.origin,
     state: stateOf(native),
+    missing: missingOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,
     vlan: port.vlan,
     macLimit: port.macLimit,

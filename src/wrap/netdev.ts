@@ -20,7 +20,7 @@ export interface Netdev {
 
 const OFFLOADS = ['csum', 'gso', 'guest_tso4', 'guest_tso6', 'guest_ecn'];
 
-function devicesOf(command: Command, netdev: string): Item[] {
+export function devicesOf(command: Command, netdev: string): Item[] {
   return command.options('device').filter((item) => groupOf(item).get('netdev') === netdev);
 }
 

@@ -1,5 +1,6 @@
 import type { Way } from './broker.js';
 import type { Command, Reason } from './command.js';
+import { accessPlatformOn } from './confidential.js';
 import type { Config } from './config-keys.js';
 import type { Facts } from './facts.js';
 import type { Machine } from './machine.js';
@@ -46,6 +47,13 @@ export const RULES: readonly Rule[] = [
     why: 'the switch passes frames on as they are, without checksum and segmentation work',
     apply(command, context) {
       offloadsOff(command, this, context.netdevs);
+    },
+  },
+  {
+    id: 'access-platform',
+    why: 'the host reads nothing of a confidential guest but what its driver shares: rings, and a copy of each frame',
+    apply(command, context) {
+      accessPlatformOn(command, this, context.netdevs);
     },
   },
   {

@@ -9,7 +9,9 @@ import { Switch } from './switch.js';
 
 export const watchBeside = (): Promise<() => Promise<void>> => watchForLeaks({ pages: false });
 
-export const switchBeside = (scope: Scope): Promise<Switch> => Switch.start(scope, { args: ['--hugepages', 'off'] });
+/** `runDir`: of one that was killed. */
+export const switchBeside = (scope: Scope, runDir?: string): Promise<Switch> =>
+  Switch.start(scope, { args: ['--hugepages', 'off'], ...(runDir === undefined ? {} : { runDir }) });
 
 export function guestBeside(options: RecipeOptions): GuestOptions {
   const { env, ...guest } = recipeGuest(options);

@@ -55,6 +55,11 @@ describe('hostile guests and front ends', function () {
       await field.vswitch.says(/port evil \(\d+\): refused: its memory file was cut short/);
     });
 
+    it(`a guest behind an IOMMU that says nonsense, or nothing, harms itself alone (${ring})`, async () => {
+      await leavesNoDescriptor(() => field.attack('iommu', ['evil', ring, 'other']));
+      await field.vswitch.says(/port evil \(\d+\): refused: message 22 \(IOTLB_MSG\): /);
+    });
+
     it(`counts what is wrong in ${ring} rings and goes on`, async () => {
       const before = (await field.vswitch.counters('evil')).drops;
       await field.attack('rings', ['evil', ring, 'other']);

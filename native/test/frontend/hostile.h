@@ -25,14 +25,17 @@ void hostile_fail(const char *attack, const char *what) __attribute__((noreturn)
 /* Parts, one per file. argv: their own arguments. Return: exit code. */
 int hostile_protocol(int argc, char **argv); /* SOCKET */
 int hostile_fds(int argc, char **argv);	     /* SOCKET MESSAGES */
+int hostile_table(int argc, char **argv);    /* DIRECTORY PORTS: sockets named 0, 1, ... */
 int hostile_silent(int argc, char **argv);   /* SOCKET OTHER_SOCKET */
 int hostile_log(int argc, char **argv);	     /* SOCKET PARTNER_SOCKET */
 int hostile_memory(int argc, char **argv);   /* SOCKET split|packed ROUNDS */
 int hostile_eventfd(int argc, char **argv);  /* SOCKET VICTIM_SOCKET */
 int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */
+int hostile_removed(int argc, char **argv);  /* SOCKET split|packed PEER_SOCKET */
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 
+int hostile_iommu(int argc, char **argv);  /* SOCKET split|packed PARTNER_SOCKET */
 int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
 /* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
 int hostile_full(int argc, char **argv);

@@ -31,6 +31,8 @@ enum vu_request {
 	VU_GET_QUEUE_NUM = 17,
 	VU_SET_VRING_ENABLE = 18,
 	VU_SEND_RARP = 19,
+	VU_SET_BACKEND_REQ_FD = 21,
+	VU_IOTLB_MSG = 22,
 	VU_GET_INFLIGHT_FD = 31,
 	VU_SET_INFLIGHT_FD = 32,
 };
@@ -46,6 +48,7 @@ enum vu_request {
 #define VU_F_INDIRECT (1ULL << 28)
 #define VU_F_PROTOCOL (1ULL << 30)
 #define VU_F_VERSION_1 (1ULL << 32)
+#define VU_F_ACCESS_PLATFORM (1ULL << 33)
 #define VU_F_PACKED (1ULL << 34)
 
 /* Protocol features. */
@@ -69,6 +72,10 @@ struct vu_msg {
 		struct {
 			uint64_t size, offset;
 		} log;
+		struct {
+			uint64_t iova, size, user;
+			uint8_t access, type, padding[6];
+		} iotlb;
 		struct {
 			uint32_t n, padding;
 			struct vu_region region[8];

@@ -47,8 +47,8 @@ describe('the command line, with a switch running', () => {
 
         const ports = [
           'ID  NAME  STATE    VLAN       VLAN TAG  QUEUES  MACS               SOCKET',
-          ` 0  a     ready    none           1000       1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
-          ` 1  b     waiting  access:10      1001       2  -                  ${socket}`,
+          ` 0  a     ready    none           1000     0/1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
+          ` 1  b     waiting  access:10      1001     0/2  -                  ${socket}`,
         ];
         assert.deepEqual((await run(desk, 'ports', ...there)).out, ports);
         assert.deepEqual((await run(desk, 'ports', 'list', ...there)).out, ports);

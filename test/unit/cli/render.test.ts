@@ -101,9 +101,11 @@ describe('answers for people', () => {
       id: 0,
       name: 'a',
       socket: '/s',
-      queues: 1,
+      queues: 4,
+      queuesInUse: 2,
       origin: 'api',
       state: 'ready',
+      missing: null,
       vlanTag: 1000,
       vlan: 'none',
     } as const;
@@ -126,8 +128,18 @@ describe('answers for people', () => {
     ];
     const lines = portLines([plain, { ...plain, pools }]);
     assert.match(lines[0] ?? '', / POOL +SOCKET$/);
+    assert.match(lines[1] ?? '', / 2\/4 /);
     assert.match(lines[1] ?? '', / \+2 +- +\/s$/);
     assert.match(lines[2] ?? '', / \+2 +net:3 dmz:software +\/s$/);
+    assert.equal(lines.length, 3);
+    const missing = { reason: 'no_memory', text: 'the front end shares no memory', hint: 'share=on' };
+    const lacking = portLines([plain, { ...plain, missing }, { ...plain, missing: { ...missing, hint: null } }]);
+    assert.deepEqual(lacking.slice(4), [
+      'a: the front end shares no memory (share=on)',
+      'a: the front end shares no memory',
+    ]);
+    // Nobody has come yet: the state says so.
+    assert.equal(portLines([{ ...plain, missing: { ...missing, reason: 'no_front_end' } }]).length, 2);
   });
 
   it('macs: none yet', () => assert.deepEqual(macLines([]), ['no addresses learned']));

@@ -29,6 +29,10 @@ const NIC = `<interface type='vhostuser'><mac address='52:54:00:00:00:01'/>
   <model type='virtio'/></interface>`;
 const WRAPPED = "<interface type='bridge'><source bridge='b'/><driver name='vhost'/></interface>";
 
+const SEV = "<launchSecurity type='sev'><policy>0x3</policy></launchSecurity>";
+const withDriver = (attributes: string): string => NIC.replace('<model', `<driver ${attributes}/><model`);
+const INTEL = (attributes: string): string => `<iommu model='intel'><driver ${attributes}/></iommu>`;
+
 interface Parts {
   readonly type?: string;
   readonly backing?: string;
@@ -119,6 +123,38 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
       { pools: { ...few, pools: few.pools.map((pool) => ({ ...pool, onDemand: 1 })) } },
       [],
     ],
+    ['a confidential guest as libvirt makes it', { more: SEV }, {}, []],
+    ['one that is told to share', { more: SEV, nic: withDriver("iommu='on'") }, {}, []],
+    ['one that is told not to', { more: SEV, nic: withDriver("iommu='off'") }, {}, ['error confidential-closed']],
+    [
+      'one behind qemu-wrap',
+      {
+        more: "<launchSecurity type='tdx'/>",
+        nic: WRAPPED.replace('vhost', "vhost' iommu='off"),
+        emulator: 'qemu-wrap',
+      },
+      {},
+      ['error confidential-closed'],
+    ],
+    [
+      'a transitional card',
+      {
+        more: "<launchSecurity type='sev-snp'/>",
+        nic: NIC.replace("model type='virtio'", "model type='virtio-transitional'"),
+      },
+      {},
+      ['error confidential-closed'],
+    ],
+    ['no sharing, and nothing to hide', { nic: withDriver("iommu='off'") }, {}, []],
+    ['an IOMMU with all that it needs', { nic: withDriver("iommu='on' ats='on'") + INTEL("iotlb='on'") }, {}, []],
+    ['no ATS', { nic: withDriver("iommu='on'") + INTEL("iotlb='on'") }, {}, ['warning iommu-without-ats']],
+    [
+      'no device IOTLB',
+      { nic: withDriver("iommu='on' ats='on'") + INTEL("intremap='on'") },
+      {},
+      ['warning iommu-without-ats'],
+    ],
+    ['one that the card does not stand behind', { nic: NIC + INTEL("iotlb='on'") }, {}, []],
     ['just enough', { backing: `${SHARED}<hugepages/>` }, { pools: poolsWith(128, 0) }, []],
     ['a guest that has them', { backing: `${SHARED}<hugepages/>` }, { pools: poolsWith(0, 0), running: true }, []],
     [
@@ -178,6 +214,12 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
     ['no reconnect', { nic: NIC.replace(/<reconnect[^>]*>/, '') }, {}, ['warning no-reconnect']],
     ["another switch's guest", { nic: NIC.replace(/<reconnect[^>]*>/, '').replace('vhost-host', 'ovs') }, {}, []],
     ['too many queues', { nic: NIC.replace('<model', "<driver queues='2'/><model") }, {}, ['error queues-too-few']],
+    [
+      'more queues than any port has',
+      { nic: NIC.replace('<model', "<driver queues='65'/><model") },
+      {},
+      ['error queues-too-many'],
+    ],
     ['no hook', {}, { hook: false }, ['warning hook-missing']],
     ["no hook for another switch's guest", { nic: NIC.replace('vhost-host', 'ovs') }, { hook: false }, []],
     ['vhost for an emulated guest', { type: 'qemu', nic: WRAPPED }, {}, ['warning vhost-emulated']],

@@ -51,7 +51,7 @@ describe('the API: each error', () => {
       { name: 'x', queues: 5 },
       409,
       'PORT_LIMIT',
-      /^port x: 5 queues asked for, at most 4$/,
+      /^port x: 5 queue pairs asked for, a port has at most 4$/,
     ],
     ['no queues', 'POST', '/v1/ports', { name: 'x', queues: 0 }, 400, 'USAGE', /^queues: /],
     [

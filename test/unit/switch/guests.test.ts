@@ -1,12 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { until } from '../../helpers/until.js';
 import { call } from '../../../src/switch/rest.js';
 import { apiSocketPath, claimSocketPath, guestRecordPath } from '../../../src/switch/rundir.js';
 import type { Port } from '../../../src/switch/schema.js';
 import { startBench, withDir } from './support.js';
 import type { Bench } from './support.js';
+
+const SOON = { deadline: 5000, what: 'the record' };
 
 async function portsOf({ runDir }: Bench): Promise<string[]> {
   const { ports } = (await call(apiSocketPath(runDir), 'GET', '/v1/ports')) as { ports: Port[] };
@@ -38,8 +40,24 @@ describe('guests that outlive the switch', () => {
       await claim(first, 'web', 1, true);
       assert.equal(existsSync(guestRecordPath(dir)), false);
       first.clock.advance(1);
-      await until(() => existsSync(guestRecordPath(dir)), { deadline: 5000, what: 'the record' });
+      await until(() => existsSync(guestRecordPath(dir)), SOON);
       await first.daemon.stop();
+    }));
+
+  it('find their ports again when the switch stops or is killed before they have come back', () =>
+    withDir(async (dir) => {
+      const first = await startBench(dir);
+      await claim(first, 'web', 1, true);
+      first.binding.disconnect('web');
+      await first.daemon.stop();
+      const second = await startBench(dir);
+      assert.deepEqual(await portsOf(second), ['web 1 claim']);
+      // Written by its housekeeping, which a switch that is killed has had.
+      await claim(second, 'other', 1, true);
+      second.clock.advance(1);
+      await until(async () => (await readFile(guestRecordPath(dir), 'utf8')).includes('"other"'), SOON);
+      assert.match(await readFile(guestRecordPath(dir), 'utf8'), /"web"/);
+      await second.daemon.stop();
     }));
 
   it('that do not come back lose their port, and the record of it', () =>
