@@ -20,7 +20,14 @@ async function fetchNode(version) {
     say(`- fetching Node ${version} for the tests (npm package ${name})`);
     rmSync(dir, { recursive: true, force: true });
     mkdirSync(dir, { recursive: true });
-    const quiet = ['--no-save', '--no-package-lock', '--ignore-scripts', '--no-audit', '--no-fund'];
+    const quiet = [
+      '--no-save',
+      '--no-package-lock',
+      '--ignore-scripts',
+      '--no-audit',
+      '--no-fund',
+      '--fetch-retries=1',
+    ];
     await runLogged('nodes', 'npm', ['install', '--prefix', dir, ...quiet, `${name}@${version}`]);
     writeFileSync(done, `${binary}\n`);
   }
