@@ -8,6 +8,7 @@
 import { ensureCorpus } from './lib/corpus.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
+import { ensureNodes } from './lib/nodes.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
 import { ensureOvs } from './lib/ovs.mjs';
 import { ensurePackages, groupNames } from './lib/packages.mjs';
@@ -34,6 +35,7 @@ await main('prepare', async () => {
   await buildNative();
   if (groups.includes('guest')) await ensureGuest();
   if (groups.includes('machine')) await ensureQemu();
+  if (groups.includes('nodes')) await ensureNodes();
   if (groups.includes(corpus)) await ensureCorpus();
   if (args.includes(peer)) await ensureOvs();
 });

@@ -61,6 +61,8 @@ const groups = {
   corpus: {
     'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
   },
+  // Versions of Node, which come from npm's registry (lib/nodes.mjs).
+  nodes: {},
   check: {
     'clang-format-14': 'format check of the C sources',
   },

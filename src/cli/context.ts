@@ -15,6 +15,8 @@ export interface CliContext {
   readonly version: string;
   /** The node program and the script that this process runs, to be started again as the daemon. */
   readonly node: string;
+  /** As `process.version` has it. */
+  readonly nodeVersion: string;
   readonly script: string;
   /** Against which relative paths of the command line are meant. */
   readonly cwd: string;

@@ -18,6 +18,7 @@ const context: CliContext = {
   clock: monotonicClock,
   version: packageVersion(),
   node: process.execPath,
+  nodeVersion: process.version,
   script: fileURLToPath(import.meta.url),
   cwd: process.cwd(),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,

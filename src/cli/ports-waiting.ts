@@ -10,7 +10,8 @@ const QEMU_CONF = '/etc/libvirt/qemu.conf';
  */
 export async function explainWaiting(host: Host, ports: readonly Port[]): Promise<Port[]> {
   const conf = await host.readOptional(QEMU_CONF).catch(() => undefined);
-  return await Promise.all(ports.map((port) => (conf === undefined ? port : explain(host, port, conf))));
+  if (conf === undefined) return [...ports];
+  return await Promise.all(ports.map((port) => explain(host, port, conf)));
 }
 
 async function explain(host: Host, port: Port, conf: string): Promise<Port> {

@@ -60,6 +60,7 @@ export class Desk {
       clock: new FakeClock(),
       version: '9.9.9',
       node: '/bin/node',
+      nodeVersion: 'v20.19.0',
       script: '/x/main.js',
       cwd: '/work',
       interactive: this.answers !== undefined,
