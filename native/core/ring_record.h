@@ -35,8 +35,8 @@
  *   It is in force from the start of the ring until the front end was told the ring's place (GET_VRING_BASE),
  * and for a ring of the same size at the same addresses that the front end says to be where it said when the
  * record began. A driver that starts anew clears its ring: a ring that was ever served has words in the
- * device's event suppression area (vh_vq_start()), a new one has none. In all other cases the front end knows
- * better.
+ * device's event suppression area (vh_vq_start(), vh_txq_discard()), a new one has none. In all other cases
+ * the front end knows better.
  *
  * Trust: the record is the switch's own. The ring is the guest's; whatever it says, a place is within the
  * ring and entries get back only what stood in this ring.
