@@ -102,11 +102,21 @@ struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32
 	return p;
 }
 
+bool vh_records_placed(const struct vh_records *r, uint32_t ring)
+{
+	return __atomic_load_n(&r->placed[ring], __ATOMIC_RELAXED);
+}
+
+void vh_records_set_placed(struct vh_records *r, uint32_t ring, bool placed)
+{
+	__atomic_store_n(&r->placed[ring], placed, __ATOMIC_RELEASE);
+}
+
 void vh_records_told(struct vh_records *r, uint32_t ring)
 {
 	struct vh_ring_record *record = __atomic_load_n(&r->ring[ring], __ATOMIC_ACQUIRE);
 
-	if (record != NULL)
+	if (record != NULL && __atomic_load_n(&r->placed[ring], __ATOMIC_ACQUIRE))
 		vh_ring_record_void(record);
 }
 

@@ -17,6 +17,9 @@ struct vh_records {
 	char path[VH_MAX_RECORDS_PATH + 1];
 	struct vh_ring_record *ring[VH_MAX_RINGS]; /* atomic; NULL until it is asked for */
 	uint32_t size[VH_MAX_RINGS];		   /* entries that it has room for */
+	/* Atomic; the session's: the ring's place was found in this connection, and so is the library's own.
+	 */
+	bool placed[VH_MAX_RINGS];
 };
 
 /*
@@ -25,7 +28,13 @@ struct vh_records {
  */
 struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32_t size, int *error);
 
-/* The front end has its answer to GET_VRING_BASE. */
+bool vh_records_placed(const struct vh_records *r, uint32_t ring);
+void vh_records_set_placed(struct vh_records *r, uint32_t ring, bool placed);
+
+/*
+ * The front end has its answer to GET_VRING_BASE. Where the place was not found in this connection that is
+ * what the front end said itself, and the record stays: it knows better.
+ */
 void vh_records_told(struct vh_records *r, uint32_t ring);
 
 /*

@@ -72,7 +72,11 @@ void test_records_outlive_the_process(void)
 	/* Its guest is there and knows nothing. */
 	vh_records_close(r, true);
 	REQUIRE(is_there(r));
+	/* It has told the switch where the ring is, and hears the same again. */
+	vh_records_told(next, 3);
+	REQUIRE_EQ(next->ring[3]->in_force, 1);
 	/* Told. */
+	vh_records_set_placed(next, 3, true);
 	vh_records_told(next, 3);
 	vh_records_told(next, 5);
 	vh_records_close(next, true);

@@ -1,9 +1,10 @@
 /*
- * gap refused|itself SOCKET_A SOCKET_B
+ * gap refused|itself|paused SOCKET_A SOCKET_B
  *
  * Two guests with packed rings whose connections end while their drivers run, by the switch (refused) or by
  * the front end. Says "gap" and waits for a line, while the switch may be another one's turn. Then they come
- * back as QEMU does, which knows only where the rings were started, and send to each other again.
+ * back as QEMU does, which knows only where the rings were started, and send to each other again. paused: the
+ * front end ends them, and pauses its guests once more before the rings that it names again are served.
  */
 #include "flow.h"
 
@@ -45,11 +46,32 @@ static void end(struct guest *g, bool refused)
 	guest_down(g);
 }
 
-static void come_back(struct guest *g)
+/* The front end wants to know where a ring is before that is served. Return: what it is told. */
+static uint32_t pause_and_ask(struct guest *g, uint32_t i, uint32_t base)
+{
+	uint32_t told, right;
+
+	must(guest_place_ring(g, i, base), "the switch does not take a ring");
+	/* That of the second guest is not even started: nobody can know. */
+	if (g == &guests[0])
+		must(vu_fd(g->sock, VU_SET_VRING_KICK, i, g->kick[i]), "the switch does not take a ring");
+	if (g == &guests[0] && i == GUEST_RX)
+		must(vu_state_ack(g->sock, VU_SET_VRING_ENABLE, i, 0), "the switch does not take a ring");
+	must(vu_get_base(g->sock, i, &told), "the switch does not tell where a ring is");
+	right = g == &guests[0] ? ring_base(&g->ring[i], g->ring[i].reaped) : base;
+	must((uint16_t)told == (uint16_t)right, "the switch tells a wrong place");
+	return told;
+}
+
+static void come_back(struct guest *g, bool pauses)
 {
 	must(guest_negotiate(g) && guest_share(g, 1), "the switch does not take it again");
-	for (uint32_t i = 0; i < 2; i++)
-		must(guest_start_ring(g, i, ring_base(&g->ring[i], 0)), "a ring does not start again");
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t base = ring_base(&g->ring[i], 0);
+
+		must(guest_start_ring(g, i, pauses ? pause_and_ask(g, i, base) : base),
+			"a ring does not start again");
+	}
 	must(guest_begun(g), "the rings are not served again");
 }
 
@@ -58,7 +80,7 @@ int main(int argc, char **argv)
 	char line[16];
 
 	if (argc != 4) {
-		fprintf(stderr, "usage: gap refused|itself SOCKET_A SOCKET_B\n");
+		fprintf(stderr, "usage: gap refused|itself|paused SOCKET_A SOCKET_B\n");
 		return 2;
 	}
 	/* A size that the turns above do not end a lap of. */
@@ -72,7 +94,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	must(fgets(line, sizeof(line), stdin) != NULL, "nobody says that it goes on");
 	for (int i = 0; i < 2; i++)
-		come_back(&guests[i]);
+		come_back(&guests[i], strcmp(argv[1], "paused") == 0);
 	flow();
 	for (int i = 0; i < 2; i++)
 		guest_free(&guests[i]);
