@@ -55,6 +55,8 @@ struct vh_ring_record {
 	uint32_t size;
 	uint32_t in_force; /* atomic; the last to be set */
 	uint16_t base;	   /* the place that the front end said when the record began */
+	int32_t owner;	   /* whose front end the record is for, and since when: dpdk/records.h */
+	uint64_t claimed;
 	/* Written for every round, by the queue's owner. */
 	uint64_t last VH_CACHE_ALIGNED; /* bits 0 to 15: from; 16 to 31: to; VH_RECORD_SENT */
 	uint64_t was[VH_MAX_QUEUE_SIZE];

@@ -3,13 +3,22 @@
  * process. It belongs in the run directory, which nobody else can write to. It is made when the first packed
  * ring starts, and goes with the port unless a front end is left that does not know its rings' places itself.
  *
- * Threads: the session's lock guards everything but vh_records_told(), which is the relay's.
+ *   A guest that is started again from an image has rings of the same places, sizes and positions as the one
+ * that ran before it, which was killed and never asked. So a record says which process it is for and when it
+ * was last asked for. It is void for one that began after that, once the other has ended. One that was there
+ * by then may have the connection from the one that made it (a front end that goes into the background), and
+ * is believed; so is one of another PID namespace, which is not seen from here.
+ *
+ * Threads: the session's lock guards everything but vh_records_told() and
+ * vh_records_connected(), which are the relay's.
  */
 #ifndef VH_DPDK_RECORDS_H
 #define VH_DPDK_RECORDS_H
 
 #include "gate.h"
 #include "../core/ring_record.h"
+
+#include <sys/types.h>
 
 #define VH_MAX_RECORDS_PATH 255
 
@@ -20,7 +29,12 @@ struct vh_records {
 	/* Atomic; the session's: the ring's place was found in this connection, and so is the library's own.
 	 */
 	bool placed[VH_MAX_RINGS];
+	pid_t peer; /* the process that connected last; 0: unknown */
+	uint64_t peer_began;
 };
+
+/* A front end connects, and no session is under way. peer: vh_peer_of(). */
+void vh_records_connected(struct vh_records *r, pid_t peer);
 
 /*
  * Return: the record of ring number `ring` (< VH_MAX_RINGS) with room for `size` entries, or NULL when there
