@@ -75,7 +75,7 @@ static bool prepare(struct vh_session *s, struct vh_vhu_msg *msg)
 	if (msg->request == VH_VHU_SET_VRING_BASE)
 		vh_rings_base(s, msg->state.index);
 	if (msg->request == VH_VHU_GET_VRING_BASE)
-		vh_rings_find(s, msg->state.index);
+		vh_rings_asked(s, msg->state.index);
 	/* When the library fails it has no memory table left, and does not tell. */
 	if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 		vh_sigbus_forget(s->port->id);
@@ -195,14 +195,20 @@ static void on_disconnection(int vid)
 static int on_connection(int vid)
 {
 	struct vh_session *s = session_of(vid);
+	bool closing;
 
 	/* Nobody but the relay can reach the library's socket, and it makes one connection at a time. */
 	if (s == NULL || !vh_relay_attached(s->port->id))
 		return -1;
 	vh_call_guard_library();
 	pthread_mutex_lock(&s->lock);
-	s->vid = vid;
+	/* The port goes, and its number may be another's by the time that the event came. */
+	closing = s->closing;
+	if (!closing)
+		s->vid = vid;
 	pthread_mutex_unlock(&s->lock);
+	if (closing)
+		return -1;
 	if (rte_vhost_extern_callback_register(vid, &message_ops, NULL) != 0) {
 		on_disconnection(vid);
 		return -1;
