@@ -26,19 +26,23 @@ static enum vh_chain_fault append(const struct vh_vq *vq, uint64_t addr, uint32_
 }
 
 /*
- * Finds an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): whole entries, at most VH_MAX_CHAIN
- * (Linux makes them longer than the ring).
- * Return: the table, or NULL: it is malformed, was not negotiated, or is at no address of the guest's.
+ * Whether this may be an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): negotiated, whole entries, at most
+ * VH_MAX_CHAIN (Linux makes them longer than the ring).
  */
+static inline bool is_table(const struct vh_vq *vq, uint64_t addr, uint32_t len)
+{
+	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 ||
+		len / sizeof(struct vh_desc) > VH_MAX_CHAIN)
+		return false;
+	/* Alignment: descriptors are loaded as 64-bit words; virtio asks drivers for 16 bytes. */
+	return addr % sizeof(uint64_t) == 0;
+}
+
+/* Finds an indirect table. Return: it, or NULL: it is none, or is at no address of the guest's. */
 static const void *indirect_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries)
 {
 	*entries = len / (uint32_t)sizeof(struct vh_desc);
-	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 || *entries > VH_MAX_CHAIN)
-		return NULL;
-	/* Alignment: descriptors are loaded as 64-bit words; virtio asks drivers for 16 bytes. */
-	if (addr % sizeof(uint64_t) != 0)
-		return NULL;
-	return vh_guest_mem_at(vq->mem, addr, len);
+	return is_table(vq, addr, len) ? vh_guest_mem_at(vq->mem, addr, len) : NULL;
 }
 
 /*
@@ -48,11 +52,8 @@ static const void *indirect_table(const struct vh_vq *vq, uint64_t addr, uint32_
 static __attribute__((noinline)) const void *translated_table(
 	const struct vh_vq *vq, uint64_t addr, uint32_t len, enum vh_chain_fault *why)
 {
-	uint32_t entries = len / (uint32_t)sizeof(struct vh_desc);
-
 	*why = VH_CHAIN_BAD_INDIRECT;
-	if (vq->mem->iotlb == NULL || !vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 ||
-		entries > VH_MAX_CHAIN || addr % sizeof(uint64_t) != 0)
+	if (vq->mem->iotlb == NULL || !is_table(vq, addr, len))
 		return NULL;
 	return vh_iova_table(vq, addr, len, why);
 }
