@@ -29,7 +29,7 @@ await main('check-aarch64', async () => {
     // The launcher says so itself.
     const gnu = source.includes('native/launch/') ? [] : ['-D_GNU_SOURCE'];
     const dpdk = source.includes('native/dpdk/') ? ['-include', config] : [];
-    await runLogged('aarch64', 'clang-14', [...common, ...gnu, ...dpdk, source]);
+    await runLogged('aarch64', 'clang', [...common, ...gnu, ...dpdk, source]);
   }
   say(`- ${sources.length} native sources compile for aarch64 as well`);
 });

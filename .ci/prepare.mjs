@@ -3,7 +3,8 @@
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
 //   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all but
-//                                           corpus, which also fetches libvirt's test data;
+//                                           corpus, which also fetches libvirt's test data, and trixie, which
+//                                           test:trixie needs on the machine that it runs on;
 //                                           ovs: also the switch that the bench compares with
 import { ensureCorpus } from './lib/corpus.mjs';
 import { ensureGuest } from './lib/guest.mjs';
@@ -18,8 +19,9 @@ import { ensureTypeScript } from './lib/typescript.mjs';
 
 /** Only where it is asked for: nothing but the bench has a use for it. */
 const peer = 'ovs';
-/** The same for the group that `npm run corpus` needs. */
+/** The same for the groups that `npm run corpus` and `npm run test:trixie` need. */
 const corpus = 'corpus';
+const apart = [corpus, 'trixie'];
 
 await main('prepare', async () => {
   const args = process.argv.slice(2);
@@ -28,7 +30,7 @@ await main('prepare', async () => {
   if (unknown !== undefined) {
     throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus) : named;
+  const groups = args.length === 0 ? groupNames.filter((name) => !apart.includes(name)) : named;
   await ensurePackages(groups);
   await ensureNodeModules();
   await ensureTypeScript();
