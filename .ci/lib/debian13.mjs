@@ -32,6 +32,8 @@ async function makeSystem() {
   await runLogged('debootstrap', 'debootstrap', ['--variant=minbase', suite, partial, await mirror()]);
   // Nothing that is installed in there is to be started.
   writeFileSync(join(partial, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  // It can be made anew at any time: nothing has to be on the disk at once.
+  writeFileSync(join(partial, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
   renameSync(partial, home);
 }
 

@@ -48,5 +48,7 @@ async function constantsOf(host: EmulatorHost, path: string): Promise<Buffer | u
  * program's text where it can be parsed, whatever version a distribution put it into. False where nothing can be known.
  */
 export async function takesReconnectMs(host: EmulatorHost, path: string): Promise<boolean> {
-  return (await constantsOf(host, path))?.includes('\0reconnect-ms\0') ?? false;
+  // One that may be started and not read is started all the same.
+  const constants = await constantsOf(host, path).catch(() => undefined);
+  return constants?.includes('\0reconnect-ms\0') ?? false;
 }
