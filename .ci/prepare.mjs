@@ -3,9 +3,12 @@
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
 //   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all but
-//                                           corpus, which also fetches libvirt's test data;
+//                                           corpus, which also fetches libvirt's test data, and package, which
+//                                           also makes a system to install packages in;
 //                                           ovs: also the switch that the bench compares with
 import { ensureCorpus } from './lib/corpus.mjs';
+import { thisRelease } from './lib/deb.mjs';
+import { ensureDebianRoot } from './lib/debian-root.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
@@ -17,8 +20,9 @@ import { ensureTypeScript } from './lib/typescript.mjs';
 
 /** Only where it is asked for: nothing but the bench has a use for it. */
 const peer = 'ovs';
-/** The same for the group that `npm run corpus` needs. */
+/** The same for the groups that `npm run corpus` and `npm run test:package` need. */
 const corpus = 'corpus';
+const packages = 'package';
 
 await main('prepare', async () => {
   const args = process.argv.slice(2);
@@ -27,7 +31,7 @@ await main('prepare', async () => {
   if (unknown !== undefined) {
     throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus) : named;
+  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus && name !== packages) : named;
   await ensurePackages(groups);
   await ensureNodeModules();
   await ensureTypeScript();
@@ -35,5 +39,6 @@ await main('prepare', async () => {
   if (groups.includes('guest')) await ensureGuest();
   if (groups.includes('machine')) await ensureQemu();
   if (groups.includes(corpus)) await ensureCorpus();
+  if (groups.includes(packages)) await ensureDebianRoot(thisRelease().codename);
   if (args.includes(peer)) await ensureOvs();
 });

@@ -60,6 +60,12 @@ const groups = {
   corpus: {
     'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
   },
+  package: {
+    debhelper: 'builds the Debian package',
+    lintian: 'checks it',
+    debootstrap: 'makes the system that it is installed in',
+    rpm: "reads the other packages' description",
+  },
   check: {
     'clang-format-14': 'format check of the C sources',
   },
