@@ -11,6 +11,7 @@ import { thisRelease } from './lib/deb.mjs';
 import { ensureDebianRoot } from './lib/debian-root.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
+import { ensureNodes } from './lib/nodes.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
 import { ensureOvs } from './lib/ovs.mjs';
 import { ensurePackages, groupNames } from './lib/packages.mjs';
@@ -38,6 +39,7 @@ await main('prepare', async () => {
   await buildNative();
   if (groups.includes('guest')) await ensureGuest();
   if (groups.includes('machine')) await ensureQemu();
+  if (groups.includes('nodes')) await ensureNodes();
   if (groups.includes(corpus)) await ensureCorpus();
   if (groups.includes(packages)) await ensureDebianRoot(thisRelease().codename);
   if (args.includes(peer)) await ensureOvs();

@@ -16,6 +16,33 @@ export interface Talk {
   fail(error: unknown): Promise<void>;
 }
 
+/** How good a state is. */
+export type Tone = 'good' | 'waiting' | 'bad';
+
+/** The terminal that an answer goes to; nothing of it where that is a file or a pipe. */
+export interface Look {
+  /** Characters in a line. */
+  readonly width?: number;
+  readonly paint?: (tone: Tone, text: string) => string;
+}
+
+const COLOURS = { good: 'green', waiting: 'yellow', bad: 'red' } as const satisfies Record<Tone, string>;
+
+/** The terminal behind a stream. NO_COLOR: https://no-color.org. */
+export async function lookOf(
+  stream: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<Look> {
+  if (stream.isTTY !== true) return {};
+  // Some terminals tell no width: 0.
+  const width = stream.columns > 0 ? { width: stream.columns } : {};
+  if ((env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb') return width;
+  // Loaded only here: it costs a start its time.
+  const { Chalk } = await import('chalk');
+  const chalk = new Chalk({ level: 1 });
+  return { ...width, paint: (tone, text) => chalk[COLOURS[tone]](text) };
+}
+
 export function describeError(error: unknown): { line: string; hint: string | undefined } {
   if (error instanceof VhostHostError) return { line: printable(error.message), hint: error.hint };
   return { line: `internal error: ${printable(messageOf(error))}`, hint: undefined };

@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { launcherSays } from './compile-planner.mjs';
-import { root, runLogged } from './task.mjs';
+import { pathToFileURL } from 'node:url';
+import { preparePlannerFor, textOfPlanner } from './compile-planner.mjs';
+import { root } from './task.mjs';
 
 /**
  * What is started often becomes a few files, since finding and loading hundreds of modules one by one takes longer than
@@ -9,15 +10,6 @@ import { root, runLogged } from './task.mjs';
  * goes on finding it.
  */
 const dir = join(root, 'build/bundle/cli');
-
-/** As in native/launch/plan.c: V8 refuses code that it made under other flags. */
-const nodeFlags = [
-  '--jitless',
-  '--no-expose-wasm',
-  '--no-rehash-snapshot',
-  '--v8-pool-size=1',
-  '--preserve-symlinks-main',
-];
 
 const common = {
   absWorkingDir: root,
@@ -35,7 +27,8 @@ const common = {
 /** The command line, in `main.js`; what is imported on first use only, as the switch itself is, is in files of its own. */
 const commandLine = {
   ...common,
-  entryPoints: ['src/cli/main.ts'],
+  // The second is bin/vhost-host's, which asks it whether this Node can run the first.
+  entryPoints: { main: 'src/cli/main.ts', 'node-flags': 'src/node-flags.ts' },
   format: 'esm',
   splitting: true,
   chunkNames: 'main-[hash]',
@@ -88,8 +81,12 @@ export async function bundle() {
     outExtension: { '.js': '.js' },
     plugins: [apart(lazy)],
   });
-  await build({ ...planner, entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) } });
-  await runLogged('bundle', process.execPath, [...nodeFlags, '.ci/lib/compile-planner.mjs', dir], {
-    input: launcherSays,
+  await build({
+    ...planner,
+    entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) },
+    define: { ...planner.define, TEXT_OF_PLANNER: JSON.stringify(textOfPlanner()) },
   });
+  const { launcherTable } = await import(pathToFileURL(join(root, 'build/src/node-flags.js')));
+  writeFileSync(join(dir, 'node.table'), launcherTable());
+  await preparePlannerFor(process.execPath);
 }

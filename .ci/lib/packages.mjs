@@ -11,6 +11,7 @@ const groups = {
   },
   run: {
     'qemu-system-x86': 'runs the guests',
+    'qemu-utils': 'makes the disk that the README starts a guest with',
     seabios: "the guests' BIOS",
     'ipxe-qemu': 'boot ROM of the virtio NIC',
   },
@@ -66,6 +67,8 @@ const groups = {
     debootstrap: 'makes the system that it is installed in',
     rpm: "reads the other packages' description",
   },
+  // Versions of Node, which come from npm's registry (lib/nodes.mjs).
+  nodes: {},
   check: {
     'clang-format-14': 'format check of the C sources',
   },

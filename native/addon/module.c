@@ -241,7 +241,7 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		return vh_throw(env, "EINVAL", "addUplink(options)");
 	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
 		!vh_get_string(env, argv[0], "device", device, sizeof(device)) ||
-		!vh_get_int(env, argv[0], "queues", 1, VH_MAX_PAIRS, &queues) ||
+		!vh_get_int(env, argv[0], "queues", 1, VH_UPLINK_QUEUES, &queues) ||
 		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
 		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
@@ -294,6 +294,14 @@ static napi_value tend_pools(napi_env env, napi_callback_info info)
 	(void)info;
 	if (must_own(env))
 		vh_engine_tend_pools();
+	return NULL;
+}
+
+static napi_value drain(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	if (must_own(env))
+		vh_engine_drain();
 	return NULL;
 }
 
@@ -415,6 +423,7 @@ NAPI_MODULE_INIT()
 		METHOD("removeUplink", remove_uplink),
 		METHOD("uplinks", uplinks),
 		METHOD("tendPools", tend_pools),
+		METHOD("drain", drain),
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),

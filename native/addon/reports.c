@@ -47,6 +47,8 @@ napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
 	vh_set_int(env, object, "queuePairs", p->pairs);
 	vh_set_bool(env, object, "connected", p->connected);
 	vh_set_bool(env, object, "ready", p->ready);
+	vh_set_string(env, object, "lack", vh_lack_name(p->lack));
+	vh_set_string(env, object, "lackText", p->lack_text);
 	vh_set_big(env, object, "features", p->features);
 	vh_set_big(env, object, "memoryBytes", p->memory_bytes);
 	for (uint32_t i = 0; i < 2U * p->pairs; i++) {
@@ -170,6 +172,7 @@ napi_value vh_report_limits(napi_env env)
 	vh_set_int(env, object, "maxUplinks", VH_MAX_UPLINKS);
 	vh_set_int(env, object, "firstUplinkId", VH_MAX_PORTS);
 	vh_set_int(env, object, "maxQueuePairs", VH_MAX_PAIRS);
+	vh_set_int(env, object, "maxUplinkQueues", VH_UPLINK_QUEUES);
 	vh_set_int(env, object, "maxWorkers", VH_MAX_WORKERS);
 	vh_set_int(env, object, "maxPools", VH_POOLS - 1);
 	vh_set_int(env, object, "poolTags", VH_POOL_TAGS);

@@ -17,8 +17,13 @@
 /* Uplinks per switch. Their port numbers begin behind the guests', whose numbers are device numbers. */
 #define VH_MAX_UPLINKS 8
 #define VH_MAX_IDS (VH_MAX_PORTS + VH_MAX_UPLINKS)
-/* Queue pairs per port; virtio-net allows 32768, QEMU's vhost-user guests rarely use more than 8. */
-#define VH_MAX_PAIRS 8
+/*
+ * Queue pairs per port: one for each vCPU of a large guest. virtio-net allows 32768 and librte_vhost 128; a
+ * ring's number fits into 7 bits (vh_port.rx_map). src/queue-pairs.ts says the same to who has no addon.
+ */
+#define VH_MAX_PAIRS 64
+/* Queues of an uplink: receive queues, or VMDq's pools. */
+#define VH_UPLINK_QUEUES 8
 /* Worker threads; bounds the per-port counter blocks, one for each worker. */
 #define VH_MAX_WORKERS 16
 /* Frames taken from a ring in one round: long enough to hide memory latency, short enough to stay in L1. */
@@ -109,6 +114,7 @@ static inline void vh_prefetch_write(const void *p)
 	X(TX_HAIRPIN, "tx_hairpin", "the destination was learned on the sender's own port")                  \
 	X(TX_NO_DESTINATION, "tx_no_destination", "no other port to flood to")                               \
 	X(TX_BAD_VLAN, "tx_bad_vlan", "a VLAN that the sender's port is no member of")                       \
+	X(TX_DISABLED, "tx_disabled", "sent on a queue that the driver has disabled")                        \
 	X(TX_BAD_SOURCE, "tx_bad_source", "a source that is a group address or all zeroes")                  \
 	X(TX_RESERVED, "tx_reserved",                                                                        \
 		"to 01:80:c2:00:00:00 to 0f, which bridges keep to themselves (802.1Q, 8.6.3)")              \

@@ -14,7 +14,8 @@ static bool finish(struct vh_delivery *d, uint8_t frame)
 	uint32_t total;
 
 	if (d->progress->frame != frame)
-		*d->progress = (struct vh_progress){.frame = frame};
+		*d->progress = (struct vh_progress){
+			.port = d->progress->port, .queue = d->progress->queue, .frame = frame};
 	do {
 		const struct vh_batch *made = soften.hook == NULL
 						      ? NULL

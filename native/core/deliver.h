@@ -12,7 +12,8 @@ struct vh_delivery {
 	const struct vh_switch *sw;
 	uint16_t worker;
 	const struct vh_batch *batch;
-	struct vh_progress *progress; /* of this list towards this queue */
+	struct vh_progress
+		*progress; /* of this queue's half-delivered frame; done is 0 where there is none */
 	struct vh_port *to;
 	struct vh_vq *vq; /* one of its receive queues */
 	struct vh_counters *receiver, *sender;

@@ -128,22 +128,58 @@ enum patience {
 	NO_PLACE,    /* drop them: the lane has no place for another round that waits */
 };
 
+static struct vh_progress *find_progress(struct vh_round *r, uint16_t port, uint16_t queue)
+{
+	for (uint16_t i = 0; i < r->n_progress; i++)
+		if (r->progress[i].port == port && r->progress[i].queue == queue)
+			return &r->progress[i];
+	return NULL;
+}
+
+/*
+ * Keeps what there is to remember for the next try. Return: whether there is room. Only frames that go to
+ * many receivers can use it up.
+ */
+static bool keep_progress(struct vh_round *r, struct vh_progress *known, const struct vh_progress *now)
+{
+	if (known != NULL && now->done == 0)
+		*known = r->progress[--r->n_progress];
+	else if (known != NULL)
+		*known = *now;
+	else if (now->done != 0 && r->n_progress == VH_ROUND_PROGRESS)
+		return false;
+	else if (now->done != 0)
+		r->progress[r->n_progress++] = *now;
+	return true;
+}
+
 /* As vh_rxq_deliver(), for a round with unfinished frames. *moved: whether the queue took anything. */
 static __attribute__((noinline)) uint32_t to_queue_unfinished(const struct vh_switch *sw, struct vh_port *to,
-	uint16_t pair, struct vh_round *r, const uint8_t *which, uint32_t n, bool *moved)
+	uint16_t pair, struct vh_round *r, const uint8_t *which, uint32_t n, struct vh_counters *own,
+	bool *moved)
 {
+	struct vh_progress *known = find_progress(r, to->id, pair);
+	struct vh_progress progress = {.port = to->id, .queue = (uint8_t)pair};
 	uint16_t worker = r->lane->worker;
 	struct vh_delivery d = {.sw = sw,
 		.worker = worker,
 		.batch = &r->batch,
 		.to = to,
 		.vq = &to->rx[pair],
-		.progress = &r->progress[to->id][pair],
-		.receiver = &to->counters[worker],
+		.progress = &progress,
+		.receiver = own,
 		.sender = &r->from->counters[worker]};
-	uint32_t done = vh_deliver_unfinished(&d, which, n);
+	uint32_t done;
 
+	if (known != NULL)
+		progress = *known;
+	done = vh_deliver_unfinished(&d, which, n);
 	*moved = d.moved;
+	/* The rest of a frame whose beginning was forgotten would begin anew. */
+	if (!keep_progress(r, known, &progress)) {
+		vh_count(&own->drops[VH_DROP_RX_RING_FULL], 1);
+		done++;
+	}
 	return done;
 }
 
@@ -165,7 +201,7 @@ static uint32_t to_queue(const struct vh_switch *sw, struct vh_port *to, uint16_
 	if (vh_likely(r->batch.offloads == 0))
 		done = vh_hand_over(to, vq, &r->batch, which, n, own);
 	else
-		done = to_queue_unfinished(sw, to, pair, r, which, n, &moved);
+		done = to_queue_unfinished(sw, to, pair, r, which, n, own, &moved);
 	if (vh_likely(done == n && __atomic_load_n(&vq->stalled, __ATOMIC_RELAXED) == 0))
 		return n;
 	if (done > 0 || moved)
@@ -189,33 +225,40 @@ static uint32_t flow_of(const struct vh_batch *b, const struct vh_frame *f)
 		gather(b, f, buf, sizeof(buf)), f->total < VH_FLOW_BYTES ? f->total : VH_FLOW_BYTES);
 }
 
-/* Splits a list over a port's receive queues by flow. Return: how many frames are left at the list's front.
+/* Splits a list over the receive queues that a port has in use, by flow. Return: how many frames are left at
+ * the list's front.
  */
 static __attribute__((noinline)) uint32_t to_queues(const struct vh_switch *sw, struct vh_port *to,
 	uint16_t live, struct vh_round *r, uint8_t *which, uint32_t n, struct vh_counters *own,
 	enum patience patience)
 {
-	uint8_t queue[VH_BATCH], part[VH_BATCH];
+	/* index and part: the frames queue by queue, each in its order; first: where a queue's begin. */
+	uint8_t queue[VH_BATCH], index[VH_BATCH], part[VH_BATCH], first[VH_MAX_PAIRS];
 	uint32_t left = 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	memset(first, 0, live);
+	for (uint32_t i = 0; i < n; i++) {
 		queue[i] = (uint8_t)(flow_of(&r->batch, &r->batch.frame[which[i]]) % live);
-	for (uint16_t q = 0; q < live; q++) {
-		uint32_t m = 0, done;
+		first[queue[i]]++;
+	}
+	for (uint16_t q = 1; q < live; q++)
+		first[q] = (uint8_t)(first[q] + first[q - 1]);
+	for (uint32_t i = n; i-- > 0;) {
+		uint8_t at = --first[queue[i]];
 
-		for (uint32_t i = 0; i < n; i++)
-			if (queue[i] == q)
-				part[m++] = which[i];
+		index[at] = (uint8_t)i;
+		part[at] = which[i];
+	}
+	for (uint16_t q = 0; q < live; q++) {
+		uint32_t m = (q + 1U < live ? first[q + 1] : n) - first[q], done;
+		uint16_t pair = __atomic_load_n(&to->rx_map[q], __ATOMIC_RELAXED);
+
 		if (m == 0)
 			continue;
-		done = to_queue(sw, to, q, r, part, m, own, patience);
+		done = to_queue(sw, to, pair, r, part + first[q], m, own, patience);
 		/* The frames behind `done` of this queue stay: unmark the ones that are dealt with. */
-		for (uint32_t i = 0; i < n && done > 0; i++) {
-			if (queue[i] == q) {
-				queue[i] = UINT8_MAX;
-				done--;
-			}
-		}
+		for (uint32_t i = 0; i < done; i++)
+			queue[index[first[q] + i]] = UINT8_MAX;
 	}
 	for (uint32_t i = 0; i < n; i++)
 		if (queue[i] != UINT8_MAX)
@@ -240,9 +283,12 @@ static uint32_t to_port(struct vh_switch *sw, struct vh_lane *lane, struct vh_ro
 		return 0;
 	}
 	own = &port->counters[lane->worker];
-	live = __atomic_load_n(&port->rx_live, __ATOMIC_RELAXED);
+	/* Acquire: so many queues stand in the map. */
+	live = __atomic_load_n(&port->rx_live, __ATOMIC_ACQUIRE);
 	if (vh_likely(live == 1)) {
-		done = to_queue(sw, port, 0, r, r->which[dst], n, own, patience);
+		uint16_t pair = __atomic_load_n(&port->rx_map[0], __ATOMIC_RELAXED);
+
+		done = to_queue(sw, port, pair, r, r->which[dst], n, own, patience);
 		left = n - done;
 		if (vh_unlikely(left > 0))
 			memmove(r->which[dst], r->which[dst] + done, left);
@@ -258,7 +304,12 @@ static uint32_t to_port(struct vh_switch *sw, struct vh_lane *lane, struct vh_ro
 /* Forgets how far unfinished frames of a list had come. */
 static __attribute__((noinline)) void forget_progress(struct vh_round *r, uint16_t dst)
 {
-	memset(r->progress[dst], 0, sizeof(r->progress[dst]));
+	uint16_t left = 0;
+
+	for (uint16_t i = 0; i < r->n_progress; i++)
+		if (r->progress[i].port != dst)
+			r->progress[left++] = r->progress[i];
+	r->n_progress = left;
 }
 
 /* Works off all lists. Return: how many of them are not empty afterwards; these are the round's n_dst. */
@@ -270,7 +321,7 @@ static uint16_t deliver_all(struct vh_switch *sw, struct vh_lane *lane, struct v
 	for (uint16_t i = 0; i < r->n_dst; i++)
 		if (vh_unlikely(to_port(sw, lane, r, from, r->dst[i], patience) > 0))
 			r->dst[left++] = r->dst[i];
-		else if (vh_unlikely(r->batch.offloads != 0))
+		else if (vh_unlikely(r->n_progress != 0))
 			forget_progress(r, r->dst[i]);
 	r->n_dst = left;
 	return left;

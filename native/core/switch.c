@@ -1,6 +1,7 @@
 /* The control side of the switch: set-up, ending parked rounds, counters. Frames are moved by forward.c. */
 #include "switch.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void vh_switch_init(struct vh_switch *sw, uint64_t seed)
@@ -18,9 +19,39 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker)
 		lane->round[i].lane = lane;
 }
 
+static size_t in_lines(size_t size)
+{
+	return (size + VH_CACHE_LINE - 1) / VH_CACHE_LINE * VH_CACHE_LINE;
+}
+
+struct vh_port *vh_port_new(uint16_t id, uint16_t pairs)
+{
+	size_t own = in_lines(sizeof(struct vh_port)), queues = pairs * sizeof(struct vh_vq);
+	struct vh_port *port = aligned_alloc(VH_CACHE_LINE, own + 2 * queues);
+
+	if (port == NULL)
+		return NULL;
+	memset(port, 0, own + 2 * queues);
+	port->id = id;
+	port->pairs = pairs;
+	port->rx = (struct vh_vq *)(void *)((uint8_t *)port + own);
+	port->tx = port->rx + pairs;
+	return port;
+}
+
+void vh_port_steer(struct vh_port *port, const uint8_t *queues, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		__atomic_store_n(&port->rx_map[i], queues[i], __ATOMIC_RELAXED);
+	/* Release: who sees the number sees that many queues. */
+	__atomic_store_n(&port->rx_live, n, __ATOMIC_RELEASE);
+}
+
 static void set_live(struct vh_port *port, uint32_t live)
 {
-	__atomic_store_n(&port->rx_live, (uint16_t)(live != 0 ? port->outs : 0), __ATOMIC_RELAXED);
+	static const uint8_t in_turn[VH_UPLINK_QUEUES] = {0, 1, 2, 3, 4, 5, 6, 7};
+
+	vh_port_steer(port, in_turn, (uint16_t)(live != 0 ? port->outs : 0));
 	for (uint16_t out = 0; out < port->outs; out++)
 		__atomic_store_n(&port->rx[out].live, live, __ATOMIC_RELEASE);
 	for (uint16_t pair = 0; pair < port->pairs; pair++)
@@ -52,9 +83,8 @@ static void end_round(const struct vh_switch *sw, struct vh_port *port, struct v
 		__atomic_fetch_add(&blame->counters[VH_CONTROL_COUNTERS].drops[reason], round->count[id],
 			__ATOMIC_RELAXED);
 		round->count[id] = 0;
-		memset(round->progress[id], 0, sizeof(round->progress[id]));
 	}
-	round->n_dst = 0;
+	round->n_dst = round->n_progress = 0;
 	vh_round_complete(port, vq, &round->batch, &port->counters[VH_CONTROL_COUNTERS]);
 	vq->parked = NULL;
 	__atomic_fetch_sub(&round->lane->parked, 1, __ATOMIC_RELAXED);

@@ -71,17 +71,19 @@ struct vh_uplink_ops {
 };
 
 struct vh_port {
-	uint16_t id;	  /* device number (uplinks: from VH_MAX_PORTS on), index in vh_switch.port */
-	uint16_t pairs;	  /* queue pairs it was made with */
-	uint16_t outs;	  /* uplinks: queues by which frames leave, each with the flows that hash to it */
-	uint16_t rx_live; /* receive queues [0, rx_live) take frames; written by the control thread, atomic */
+	/* `pairs` (uplinks: VH_UPLINK_QUEUES) of each; what a port has not got takes no memory. */
+	struct vh_vq *rx, *tx;
+	const struct vh_uplink_ops *uplink; /* NULL: a guest */
+	uint16_t id;	/* device number (uplinks: from VH_MAX_PORTS on), index in vh_switch.port */
+	uint16_t pairs; /* queue pairs it was made with */
+	uint16_t outs;	/* uplinks: queues by which frames leave, each with the flows that hash to it */
+	/* Receive queues rx_map[0, rx_live) take frames; by vh_port_steer(), atomic. */
+	uint16_t rx_live;
+	uint8_t rx_map[VH_MAX_PAIRS];
 	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
 	bool forward_reserved; /* its frames for reserved addresses (vh_mac_is_reserved()) are forwarded */
-	const struct vh_uplink_ops *uplink; /* NULL: a guest */
-	struct vh_vlan vlan;		    /* guests; constant while workers know the port */
-	uint64_t at_card; /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
-	struct vh_vq rx[VH_MAX_PAIRS];
-	struct vh_vq tx[VH_MAX_PAIRS];
+	struct vh_vlan vlan;   /* guests; constant while workers know the port */
+	uint64_t at_card;      /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
 	struct vh_counters counters[VH_MAX_WORKERS + 2];
 };
 
@@ -155,10 +157,14 @@ struct vh_switch {
 
 struct vh_lane;
 
-/* Of a frame that became many segments: how many a receive queue has got. */
+/* Of a frame that became many segments: how many a receive queue of a port has got. */
 struct vh_progress {
-	uint16_t frame, done; /* done is 0 where there is nothing to remember */
+	uint16_t port;
+	uint8_t queue, frame;
+	uint16_t done;
 };
+/* Half-delivered frames of a round: each of its frames may be one, at one receiver. */
+#define VH_ROUND_PROGRESS VH_BATCH
 
 /* The frames of one round and where they go. */
 struct vh_round {
@@ -172,8 +178,8 @@ struct vh_round {
 	uint16_t dst[VH_MAX_IDS];	     /* ports with frames on their list */
 	uint8_t count[VH_MAX_IDS];	     /* length of each list; all 0 between rounds */
 	uint8_t which[VH_MAX_IDS][VH_BATCH]; /* the lists: frame numbers */
-	/* Of each list towards each receive queue; all 0 between rounds, and where no frame is unfinished. */
-	struct vh_progress progress[VH_MAX_IDS][VH_MAX_PAIRS];
+	uint16_t n_progress;		     /* 0 between rounds, and where no frame is half delivered */
+	struct vh_progress progress[VH_ROUND_PROGRESS];
 	struct vh_batch batch;
 };
 
@@ -192,6 +198,17 @@ void vh_lane_init(struct vh_lane *lane, uint16_t worker);
 
 /* seed: random, for the address table. */
 void vh_switch_init(struct vh_switch *sw, uint64_t seed);
+
+/* Makes a guest's port with its queues, none of which is set up. Return: it, to be freed with free(), or
+ * NULL. */
+struct vh_port *vh_port_new(uint16_t id, uint16_t pairs);
+
+/*
+ * Says which receive queues take frames from now on: the n <= VH_MAX_PAIRS of `queues`, in the order in which
+ * flows are spread over them. A worker may go by what was said before until it was quiescent once, so a queue
+ * is stopped only after that; whoever stops it at once has frames for it dropped, and counted. Control side.
+ */
+void vh_port_steer(struct vh_port *port, const uint8_t *queues, uint16_t n);
 
 /* Lets workers use an uplink's port, or not any more: as vh_vq_start() and vh_vq_stop() for a guest's queues.
  */

@@ -120,6 +120,20 @@ void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *las
 	*last_used = vh_place_bits(vh_used_place(vq));
 }
 
+bool vh_vq_was_filled(const struct vh_vq *vq, uint16_t began)
+{
+	uint16_t at = __atomic_load_n(&vq->last_avail, __ATOMIC_RELAXED);
+	bool wrap = __atomic_load_n(&vq->avail_wrap, __ATOMIC_RELAXED);
+
+	/* After exactly one turn of 65536 buffers it looks new for a moment, if it is empty just then. */
+	if (at != (vq->packed ? began & 0x7fff : began))
+		return true;
+	if (vq->packed)
+		return wrap != (began >> 15 != 0) ||
+		       vh_packed_is_avail(vh_packed_load(&vq->ring[at]).flags, wrap);
+	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != at;
+}
+
 void vh_vq_stop(struct vh_vq *vq)
 {
 	__atomic_store_n(&vq->live, 0, __ATOMIC_SEQ_CST);
@@ -262,6 +276,22 @@ static void show(struct vh_vq *vq, uint16_t from, uint16_t linger, struct vh_cou
 	/* Release: the guest sees the entries, and the frames they name, before what makes them visible. */
 	__atomic_store_n(&vq->used->idx, now, __ATOMIC_RELEASE);
 	tell(vq, (struct vh_place){.at = from}, now, own);
+}
+
+uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_counters *own)
+{
+	uint32_t total = 0;
+
+	do {
+		vh_txq_collect(vq, scratch, own);
+		if (scratch->chains == 0)
+			break;
+		vh_txq_complete(vq, scratch, own);
+		vh_count(&own->drops[VH_DROP_TX_DISABLED], scratch->frames);
+		total += scratch->chains;
+	} while (total < vq->size);
+	vh_txq_settle(vq, own);
+	return total;
 }
 
 void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own)

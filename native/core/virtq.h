@@ -223,6 +223,12 @@ void vh_vq_positions(const struct vh_vq *vq, uint16_t *last_avail, uint16_t *las
 void vh_vq_start(struct vh_vq *vq);
 void vh_vq_stop(struct vh_vq *vq);
 
+/*
+ * Whether the driver of a live receive queue has offered a buffer since it was at position `began` (as
+ * vh_vq_positions() gives it). Control side: a worker may be using the queue.
+ */
+bool vh_vq_was_filled(const struct vh_vq *vq, uint16_t began);
+
 static inline bool vh_vq_is_live(const struct vh_vq *vq)
 {
 	return __atomic_load_n(&vq->live, __ATOMIC_ACQUIRE) != 0;
@@ -248,6 +254,13 @@ void vh_txq_collect(struct vh_vq *vq, struct vh_batch *batch, struct vh_counters
  * some may linger (VH_LINGER), never one that the driver wants to be interrupted for.
  */
 void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *batch, struct vh_counters *own);
+
+/*
+ * Gives back what the driver of a queue that no worker uses has sent, up to one ring full of it, without
+ * anything becoming of it (a disabled queue: vhost-user protocol, "Ring states"). Counted as tx_disabled.
+ * scratch: of the caller's, large. Return: how many chains those were.
+ */
+uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_counters *own);
 
 /* Shows the driver all that was handed back. By the queue's worker, or while the queue is stopped. */
 void vh_txq_settle(struct vh_vq *vq, struct vh_counters *own);

@@ -319,16 +319,15 @@ static int restore_guest(struct vh_cuse_link *l, const struct vh_cuse_client *c)
 	return error;
 }
 
-/* Pairs in order: librte_vhost takes a guest for ready by its first one. */
 static int restore_all(struct vh_cuse_link *l)
 {
 	struct vh_cuse_port *p = l->port;
 	int error = 0;
 
-	for (uint32_t i = 0; i < VH_CUSE_PAIRS * VH_CUSE_CLIENTS * 2 && error == 0; i++) {
-		struct vh_cuse_client *c = &p->client[i / 2 % VH_CUSE_CLIENTS];
+	for (uint32_t i = 0; i < 2 * VH_CUSE_CLIENTS && error == 0; i++) {
+		struct vh_cuse_client *c = &p->client[i / 2];
 
-		if (c->id == 0 || c->pair != i / (2 * VH_CUSE_CLIENTS) || !c->ring[i % 2].running)
+		if (c->id == 0 || !c->ring[i % 2].running)
 			continue;
 		if (l->parts == 0)
 			error = restore_guest(l, c);

@@ -31,7 +31,7 @@
 #include <sys/types.h>
 
 /* Queue pairs of one port: VH_MAX_PAIRS of core/defs.h. */
-#define VH_CUSE_PAIRS 8
+#define VH_CUSE_PAIRS 64
 /* Opens at once: a guest with all its pairs, and as many that look on, or are on their way out. */
 #define VH_CUSE_CLIENTS (2 * VH_CUSE_PAIRS)
 /* Regions that a client may name (the kernel's vhost takes 64), and that vhost-user carries. */

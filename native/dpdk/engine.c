@@ -282,8 +282,11 @@ int vh_engine_spread(void)
 
 static void free_session(struct vh_session *s)
 {
-	if (s != NULL)
+	if (s != NULL) {
 		free(s->port);
+		free(s->ring);
+		free(s->log.ring);
+	}
 	free(s);
 }
 
@@ -293,15 +296,15 @@ static struct vh_session *new_session(uint16_t id, uint16_t pairs)
 
 	if (s == NULL)
 		return NULL;
-	s->port = aligned(sizeof(*s->port));
-	if (s->port == NULL) {
-		free_session(s);
-		return NULL;
-	}
 	s->sw = vh_engine.sw;
-	s->port->id = id;
-	s->port->pairs = pairs;
-	return s;
+	s->port = vh_port_new(id, pairs);
+	s->ring = calloc(2U * pairs, sizeof(*s->ring));
+	s->log.rings = 2U * pairs;
+	s->log.ring = calloc(s->log.rings, sizeof(*s->log.ring));
+	if (s->port != NULL && s->ring != NULL && s->log.ring != NULL)
+		return s;
+	free_session(s);
+	return NULL;
 }
 
 /* Sorting by more than addresses costs something: only while there is a reason for it. */
@@ -415,10 +418,24 @@ bool vh_engine_port(uint16_t id, struct vh_port_info *out)
 		out->ring[i].size = out->ring[i].live ? s->ring[i].size : 0;
 		out->ring[i].worker = i % 2 == 1 ? s->ring[i].worker : -1;
 	}
-	out->ready = out->ring[0].live && out->ring[1].live;
+	out->ready = s->ready;
+	out->lack = vh_session_lack(s, &out->lack_text);
 	pthread_mutex_unlock(&s->lock);
 	vh_port_counters(s->port, &out->counters);
 	return true;
+}
+
+void vh_engine_drain(void)
+{
+	for (int id = 0; id < VH_MAX_PORTS; id++) {
+		struct vh_session *s = vh_engine.session[id];
+
+		if (s == NULL)
+			continue;
+		pthread_mutex_lock(&s->lock);
+		vh_rings_drain(s);
+		pthread_mutex_unlock(&s->lock);
+	}
 }
 
 uint32_t vh_engine_macs(struct vh_mac_entry *out, uint32_t max)

@@ -11,6 +11,7 @@
 
 #include "direct.h"
 #include "eal.h"
+#include "lack.h"
 #include "session.h"
 #include "uplink.h"
 #include "worker.h"
@@ -32,6 +33,8 @@ struct vh_port_info {
 	uint16_t id, pairs;
 	const char *name, *path; /* valid until the port is removed */
 	bool connected, ready;
+	enum vh_lack lack;     /* why it is of no use yet; VH_LACK_NOTHING */
+	const char *lack_text; /* in words */
 	uint64_t features, memory_bytes;
 	struct {
 		uint16_t size;
@@ -72,6 +75,9 @@ bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
  * ends what memory guests have left on loan (loan.h).
  */
 void vh_engine_tend_pools(void);
+
+/* Gives back what drivers have sent on queues that they have disabled; once a second. */
+void vh_engine_drain(void);
 
 /*
  * Spreads the transmit queues over the workers anew, those that guests use first; frames go on flowing.

@@ -245,7 +245,8 @@ static const char *unfit(const struct vh_feed *f, const struct vh_port *to)
 		return "its rings are packed, which are found again after a restart only while buffers go "
 		       "back "
 		       "in their order";
-	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1)
+	if (__atomic_load_n(&to->rx_live, __ATOMIC_RELAXED) > 1 ||
+		__atomic_load_n(&to->rx_map[0], __ATOMIC_RELAXED) != 0)
 		return "it has several queues";
 	return NULL;
 }

@@ -307,6 +307,10 @@ static const char *check_features(const struct vh_gate *g, uint64_t wanted)
 		return "packed rings need VERSION_1";
 	if ((wanted & VH_F_LOG_ALL) != 0 && (g->protocol & VH_VHU_F_LOG_SHMFD) == 0)
 		return "logging needs LOG_SHMFD";
+	/* Rings that run are read by the features that they were set up with. */
+	for (uint32_t i = 0; i < g->rings; i++)
+		if (g->ring[i].started && ((wanted ^ g->features) & ~VH_F_LOG_ALL) != 0)
+			return "the features change while a ring runs";
 	if (((wanted ^ g->features) & VH_F_ACCESS_PLATFORM) != 0 && any_placed(g))
 		return "it changes what the addresses of rings mean that are set up";
 	return NULL;
@@ -326,16 +330,30 @@ static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, u
 	return n == expected ? NULL : "it comes with the wrong number of descriptors";
 }
 
-/* The ring number, where the message has one. */
+/* The ring number, where the message has one, or UINT64_MAX. */
+static uint64_t ring_of(const struct rule *r, const struct vh_vhu_msg *m)
+{
+	if (r->payload == U64_RING)
+		return m->u64 & ~(1ULL << 8);
+	if (r->payload == STATE_RING || r->payload == ADDR_RING)
+		return m->state.index;
+	return UINT64_MAX;
+}
+
+uint32_t vh_gate_ring(const struct vh_vhu_msg *msg)
+{
+	const struct rule *r = rule_of(msg->request);
+
+	return r == NULL ? VH_VHU_ALL_RINGS : (uint32_t)ring_of(r, msg);
+}
+
 static const char *check_ring(const struct vh_gate *g, const struct rule *r, const struct vh_vhu_msg *m)
 {
-	uint64_t ring = 0;
+	uint64_t ring = ring_of(r, m);
 
-	if (r->payload == U64_RING)
-		ring = m->u64 & ~(1ULL << 8);
-	else if (r->payload == STATE_RING || r->payload == ADDR_RING)
-		ring = m->state.index;
-	return ring < g->rings ? NULL : "the port has no such ring";
+	return ring == UINT64_MAX || ring < g->rings
+		       ? NULL
+		       : "the port has no such ring: the guest has more queues than it";
 }
 
 /* What the message says, given what was said before. */
@@ -359,8 +377,6 @@ static const char *check_content(const struct vh_gate *g, const struct vh_vhu_ms
 	case 10:
 		return !g->features_set ? "it comes before SET_FEATURES"
 					: check_base(g, m->state.index, m->state.num);
-	case 11:
-		return g->ring[m->state.index].size == 0 ? "the ring was never set up" : NULL;
 	case 12:
 		return !g->ring[m->u64 & 0xff].placed ? "it comes before SET_VRING_ADDR" : NULL;
 	case 19:
@@ -398,7 +414,7 @@ static void note(struct vh_gate *g, const struct vh_vhu_msg *m)
 		/* Addresses were checked for the old size. */
 		if (g->ring[m->state.index].size != m->state.num)
 			g->ring[m->state.index].placed = false;
-		g->ring[m->state.index].size = m->state.num;
+		g->ring[m->state.index].size = (uint16_t)m->state.num;
 		break;
 	case 9:
 		g->ring[m->addr.index].placed = true;
@@ -408,7 +424,10 @@ static void note(struct vh_gate *g, const struct vh_vhu_msg *m)
 		break;
 	case 11:
 		/* The library forgets the addresses of a ring that is stopped. */
-		g->ring[m->state.index].placed = false;
+		g->ring[m->state.index].placed = g->ring[m->state.index].started = false;
+		break;
+	case 12:
+		g->ring[m->u64 & 0xff].started = true;
 		break;
 	default:
 		break;

@@ -27,6 +27,7 @@
 
 /* VHOST_F_LOG_ALL (linux/vhost.h), and the protocol features that this switch knows. */
 #define VH_F_LOG_ALL (1ULL << 26)
+#define VH_F_PROTOCOL_FEATURES (1ULL << 30)
 #define VH_VHU_F_MQ (1ULL << 0)
 #define VH_VHU_F_LOG_SHMFD (1ULL << 1)
 #define VH_VHU_F_RARP (1ULL << 2)
@@ -42,6 +43,7 @@
 #define VH_VHU_RESET_OWNER 4
 #define VH_VHU_SET_MEM_TABLE 5
 #define VH_VHU_SET_LOG_BASE 6
+#define VH_VHU_SET_VRING_NUM 8
 #define VH_VHU_SET_VRING_ADDR 9
 #define VH_VHU_SET_VRING_BASE 10
 #define VH_VHU_GET_VRING_BASE 11
@@ -113,8 +115,9 @@ struct vh_gate {
 	uint32_t regions; /* 0: no memory table yet */
 	struct vh_vhu_region region[VH_VHU_MAX_REGIONS];
 	struct {
-		uint32_t size; /* 0: none yet */
+		uint16_t size; /* 0: none yet */
 		bool placed;   /* has addresses */
+		bool started;  /* from its kick descriptor to GET_VRING_BASE */
 	} ring[VH_MAX_RINGS];
 };
 
@@ -132,6 +135,10 @@ const char *vh_gate_check(struct vh_gate *g, const struct vh_vhu_msg *msg, const
 
 /* Whether librte_vhost answers this message. */
 bool vh_gate_replies(const struct vh_vhu_msg *msg);
+
+/* The ring that a message which passed is about, or VH_VHU_ALL_RINGS. */
+#define VH_VHU_ALL_RINGS UINT32_MAX
+uint32_t vh_gate_ring(const struct vh_vhu_msg *msg);
 
 /* Whether rings, memory or descriptors may move while the library acts on this message. */
 bool vh_gate_quiesces(uint32_t request);

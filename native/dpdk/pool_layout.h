@@ -24,7 +24,7 @@
 /* Pools that are used, the default one included: what the smallest of these cards has. */
 #define VH_POOLS 8
 
-_Static_assert(VH_POOLS <= VH_MAX_PAIRS, "every pool has a queue of the uplink's port");
+_Static_assert(VH_POOLS <= VH_UPLINK_QUEUES, "every pool has a queue of the uplink's port");
 
 /* How a card is made to give frames back that are for one of its pools. */
 enum vh_pool_loop {

@@ -14,6 +14,8 @@
 
 /* Messages of one port in a row, before the others get their turn. */
 #define TURN 16
+/* A front end that wants more queues than it hears of leaves at once. */
+#define AT_ONCE_MS 1000
 /* Descriptors that one message may lead to: librte_vhost's copies, and duplicates of two eventfds. */
 #define ROOM (VH_VHU_MAX_FDS + 2)
 /* Refusals said per second and at once; the rest is counted. */
@@ -199,6 +201,22 @@ static void set_deadline(struct relay *r, uint32_t ms, const char *late)
 	r->late = late;
 }
 
+/*
+ * QEMU compares the number of queues with what it was asked for itself, and leaves without a word when that
+ * is more: it would come back once a second for ever. Said once, until somebody goes on.
+ */
+static void say_too_many(struct relay *r)
+{
+	char what[64];
+
+	if (!r->asked || r->gate.features_set || r->told_too_many || vh_relay_now() - r->begun > AT_ONCE_MS)
+		return;
+	r->told_too_many = true;
+	snprintf(what, sizeof(what), "a front end that left when it heard of %u queue pair%s: ", r->rings / 2,
+		r->rings == 2 ? "" : "s");
+	say(r, what, "most likely its guest has more (ports add --queues)");
+}
+
 /* What the message takes of those that may come in a second, in thousandths. */
 static int64_t price(uint32_t request)
 {
@@ -237,11 +255,14 @@ static bool take_request(struct relay *r)
 			set_deadline(r, VH_RELAY_MESSAGE_MS, "a message that does not end");
 		return false;
 	case VH_MAIL_ENDED:
+		say_too_many(r);
 		end(r);
 		return false;
 	case VH_MAIL_BAD:
 		break;
 	case VH_MAIL_WHOLE:
+		r->asked |= r->request.msg.request == VH_VHU_GET_QUEUE_NUM;
+		r->told_too_many &= r->request.msg.request != VH_VHU_SET_FEATURES;
 		r->messages.left -= price(r->request.msg.request);
 		r->deadline = 0;
 		why = r->request.n_fds > 0 && is_short(r)
@@ -392,6 +413,8 @@ static void begin(struct relay *r, int front)
 	r->back = back;
 	r->peer = vh_peer_of(front);
 	r->state = OPEN;
+	r->begun = vh_relay_now();
+	r->asked = false;
 	r->deadline = 0;
 	set_deadline(r, VH_RELAY_SILENCE_MS, "a front end that says nothing");
 }

@@ -36,10 +36,8 @@ static void unwatch(struct vh_ring *r)
 	r->watched = false;
 }
 
-static void forget_fds(struct vh_ring *r, bool tx)
+static void forget_fds(struct vh_ring *r)
 {
-	if (tx)
-		unwatch(r);
 	if (r->kick_fd >= 0)
 		close(r->kick_fd);
 	if (r->call_fd >= 0) {
@@ -49,13 +47,35 @@ static void forget_fds(struct vh_ring *r, bool tx)
 	r->kick_fd = r->call_fd = -1;
 }
 
-/* Ends what the queues that were live have at cards, so that their guest may do what it likes from now on. */
-static void take_back(struct vh_session *s, const bool *was_live)
+/* The receive queues that take frames, but for those in [first, first + n). Return: how many stay. */
+static uint16_t steer(struct vh_session *s, uint32_t first, uint32_t n)
+{
+	uint8_t queues[VH_MAX_PAIRS];
+	uint16_t live = 0;
+
+	for (uint16_t pair = 0; pair < s->port->pairs; pair++)
+		if (s->ring[2U * pair].use == VH_RING_SERVED && 2U * pair - first >= n)
+			queues[live++] = (uint8_t)pair;
+	vh_port_steer(s->port, queues, live);
+	return live;
+}
+
+/* Whether one of these rings is served; of receive rings alone, or of any. */
+static bool serves(const struct vh_session *s, uint32_t first, uint32_t n, bool receive_only)
+{
+	for (uint32_t i = first; i < first + n; i++)
+		if (s->ring[i].use == VH_RING_SERVED && !(receive_only && vh_ring_is_tx(i)))
+			return true;
+	return false;
+}
+
+/* Ends what queues that were live have at cards, so that their guest may do what it likes from now on. */
+static void take_back(struct vh_session *s, uint32_t first, uint32_t n)
 {
 	uint64_t deadline = vh_direct_deadline();
 
-	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		if (!was_live[i] || !vh_ring_is_tx(i))
+	for (uint32_t i = first; i < first + n; i++) {
+		if (s->ring[i].use != VH_RING_SERVED || !vh_ring_is_tx(i))
 			continue;
 		vh_switch_flush(s->sw, s->port, (uint16_t)(i / 2));
 		vh_direct_end(vh_ring_queue(s, i), &s->port->counters[VH_CONTROL_COUNTERS], deadline);
@@ -64,32 +84,44 @@ static void take_back(struct vh_session *s, const bool *was_live)
 	vh_feed_end(s->port->id, true);
 }
 
-void vh_rings_pause(struct vh_session *s)
+/* Hands an idle queue's position back to librte_vhost. */
+static void let_go(struct vh_session *s, uint32_t i)
 {
-	bool was_live[VH_MAX_RINGS] = {false}, any = false;
+	struct vh_ring *r = &s->ring[i];
+	uint16_t avail, used;
 
-	__atomic_store_n(&s->port->rx_live, 0, __ATOMIC_RELAXED);
-	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		was_live[i] = vh_vq_is_live(vh_ring_queue(s, i)) || s->iommu.ring[i].suspended;
-		any |= was_live[i];
-		s->iommu.ring[i].suspended = false;
-		vh_vq_stop(vh_ring_queue(s, i));
-	}
-	if (!any)
+	if (r->use == VH_RING_IDLE)
 		return;
-	vh_feed_stop(s->port->id);
-	vh_workers_sync();
-	take_back(s, was_live);
-	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		uint16_t avail, used;
+	vh_vq_positions(vh_ring_queue(s, i), &avail, &used);
+	rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
+	vh_session_iommu_stood(&s->iommu, i, avail, used);
+	s->iommu.ring[i].suspended = false;
+	if (r->use == VH_RING_SERVED && vh_ring_is_tx(i))
+		unwatch(r);
+	forget_fds(r);
+	r->use = VH_RING_IDLE;
+}
 
-		if (!was_live[i])
-			continue;
-		vh_vq_positions(vh_ring_queue(s, i), &avail, &used);
-		rte_vhost_set_vring_base(s->vid, (uint16_t)i, avail, used);
-		vh_session_iommu_stood(&s->iommu, i, avail, used);
-		forget_fds(&s->ring[i], vh_ring_is_tx(i));
+void vh_rings_pause(struct vh_session *s, uint32_t ring)
+{
+	/* What a card has of a guest is its memory's affair: there all queues stop together. */
+	bool all = ring == VH_VHU_ALL_RINGS || vh_direct_is_on();
+	uint32_t first = all ? 0 : ring, n = all ? 2U * s->port->pairs : 1;
+
+	if (serves(s, first, n, true)) {
+		/* Frames that were meant for this queue find it alive; from then on they go to the others. */
+		if (steer(s, first, n) > 0)
+			vh_workers_sync();
 	}
+	if (serves(s, first, n, false)) {
+		for (uint32_t i = first; i < first + n; i++)
+			vh_vq_stop(vh_ring_queue(s, i));
+		vh_feed_stop(s->port->id);
+		vh_workers_sync();
+		take_back(s, first, n);
+	}
+	for (uint32_t i = first; i < first + n; i++)
+		let_go(s, i);
 }
 
 /*
@@ -189,14 +221,13 @@ static struct vh_ring_record *record_of(struct vh_session *s, uint32_t i, uint32
 	return record;
 }
 
-static bool start_ring(struct vh_session *s, uint32_t i)
+/* Makes a ring's queue ready to start, from the library's present state. Return: whether it can be used. */
+static bool set_up(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
-	struct vh_vq *vq = vh_ring_queue(s, i);
 	struct rte_vhost_vring v = {.callfd = -1, .kickfd = -1};
 	struct vh_vq_config c = {.mem = &s->mem, .features = s->features};
 	const char *why;
-	static const uint64_t one = 1;
 
 	if (rte_vhost_get_vhost_vring(s->vid, (uint16_t)i, &v) != 0 ||
 		rte_vhost_get_vring_base(s->vid, (uint16_t)i, &c.last_avail, &c.last_used) != 0)
@@ -213,29 +244,37 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 		close(c.call_fd);
 		c.call_fd = -1;
 	}
+	r->call_fd = c.call_fd;
+	r->size = (uint16_t)v.size;
 	c.rejoin = !r->placed_here;
 	if ((s->features & VH_F_RING_PACKED) != 0)
 		c.record = record_of(s, i, v.size);
-	why = vh_vq_setup(vq, &c);
+	why = vh_vq_setup(vh_ring_queue(s, i), &c);
 	if (why != NULL) {
 		refuse(s, i, why);
-		if (c.call_fd >= 0) {
-			vh_call_guard_remove(c.call_fd);
-			close(c.call_fd);
-		}
+		forget_fds(r);
 		return false;
 	}
+	if (vh_ring_is_tx(i))
+		r->kick_fd = duplicate_eventfd(v.kickfd);
 	r->refused = NULL;
 	r->placed_here = true;
-	r->size = (uint16_t)v.size;
-	r->call_fd = c.call_fd;
-	r->kick_fd = vh_ring_is_tx(i) ? duplicate_eventfd(v.kickfd) : -1;
-	if (vh_ring_is_tx(i))
+	return true;
+}
+
+static void serve(struct vh_session *s, uint32_t i)
+{
+	struct vh_ring *r = &s->ring[i];
+	struct vh_vq *vq = vh_ring_queue(s, i);
+	static const uint64_t one = 1;
+
+	r->use = VH_RING_SERVED;
+	if (vh_ring_is_tx(i)) {
 		watch(r);
-	if (vh_ring_is_tx(i))
 		vh_direct_begin(s->port->id, vq);
-	if (c.space != NULL && !vh_ring_is_tx(i))
+	} else if (vh_session_iommu_on(&s->iommu)) {
 		vh_rxq_ask_ahead(vq);
+	}
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
 	if (r->call_fd >= 0) {
@@ -245,28 +284,129 @@ static bool start_ring(struct vh_session *s, uint32_t i)
 	}
 	if (vh_ring_is_tx(i))
 		vh_workers_wake(r->worker);
-	return true;
 }
 
-void vh_rings_start(struct vh_session *s)
+/*
+ * A ring that its driver has not enabled so far waits: a front end that comes back while its guest runs
+ * starts rings first and enables them next, and what stands in them until then shall not be lost.
+ */
+static void start_ring(struct vh_session *s, uint32_t i)
 {
-	uint16_t rx_live = 0;
+	struct vh_ring *r = &s->ring[i];
 
-	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
-		if (s->ring[i].wanted && !s->iommu.ring[i].suspended && !vh_vq_is_live(vh_ring_queue(s, i)))
-			start_ring(s, i);
-	while (rx_live < s->port->pairs &&
-		(vh_vq_is_live(&s->port->rx[rx_live]) || s->iommu.ring[2 * rx_live].suspended))
-		rx_live++;
-	__atomic_store_n(&s->port->rx_live, rx_live, __ATOMIC_RELEASE);
+	if (!r->started || r->use != VH_RING_IDLE)
+		return;
+	if (r->enable == VH_RING_ENABLED && set_up(s, i))
+		serve(s, i);
+	else if (r->enable == VH_RING_DISABLED && vh_ring_is_tx(i) && set_up(s, i))
+		r->use = VH_RING_DRAINED;
+}
+
+/* Says it when frames begin to go both ways, or do not any more. */
+static void note_ready(struct vh_session *s)
+{
+	bool receives = false, sends = false;
+
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		receives |= !vh_ring_is_tx(i) && s->ring[i].use == VH_RING_SERVED;
+		sends |= vh_ring_is_tx(i) && s->ring[i].use == VH_RING_SERVED;
+	}
+	if (s->ready == (receives && sends))
+		return;
+	s->ready = !s->ready;
+	vh_events_push(s->ready ? VH_EVENT_READY : VH_EVENT_STOPPED, s->port->id, 0, "");
 }
 
 void vh_rings_resume(struct vh_session *s)
 {
-	if (!s->running || rte_vhost_get_negotiated_features(s->vid, &s->features) != 0 || !refresh_memory(s))
-		return;
-	s->features |= vh_session_iommu_features(&s->iommu);
-	vh_rings_start(s);
+	bool any = false, wanted = false;
+
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		any |= s->ring[i].use != VH_RING_IDLE;
+		wanted |= s->ring[i].started && s->ring[i].use == VH_RING_IDLE;
+	}
+	/* While a queue is in use the memory table has not changed. */
+	if (wanted && (any || refresh_memory(s)))
+		for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
+			start_ring(s, i);
+	steer(s, 0, 0);
+	vh_rings_drain(s);
+	note_ready(s);
+}
+
+void vh_rings_drain(struct vh_session *s)
+{
+	struct vh_batch *scratch = NULL;
+
+	for (uint32_t i = 1; i < 2U * s->port->pairs; i += 2) {
+		if (s->ring[i].use != VH_RING_DRAINED)
+			continue;
+		if (scratch == NULL)
+			scratch = malloc(sizeof(*scratch));
+		if (scratch == NULL)
+			return;
+		vh_txq_discard(vh_ring_queue(s, i), scratch, &s->port->counters[VH_CONTROL_COUNTERS]);
+	}
+	free(scratch);
+}
+
+/* A front end without the means to enable rings wants all that it starts. */
+static void enable_all(struct vh_session *s)
+{
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
+		s->ring[i].enable = VH_RING_ENABLED;
+}
+
+void vh_rings_note(struct vh_session *s, const struct vh_vhu_msg *msg)
+{
+	uint32_t i = vh_gate_ring(msg);
+	struct vh_ring *r = &s->ring[i == VH_VHU_ALL_RINGS ? 0 : i];
+	uint16_t used;
+
+	switch (msg->request) {
+	case VH_VHU_SET_FEATURES:
+		s->negotiated = true;
+		s->features = msg->u64 | vh_session_iommu_features(&s->iommu);
+		if ((msg->u64 & VH_F_PROTOCOL_FEATURES) == 0)
+			enable_all(s);
+		break;
+	case VH_VHU_SET_VRING_NUM:
+		r->sized = true;
+		break;
+	case VH_VHU_SET_VRING_KICK:
+		if (!r->started && vh_session_iommu_on(&s->iommu))
+			r->began = s->iommu.ring[i].last_avail;
+		else if (!r->started)
+			rte_vhost_get_vring_base(s->vid, (uint16_t)i, &r->began, &used);
+		r->started = true;
+		break;
+	case VH_VHU_GET_VRING_BASE:
+		r->started = r->sized = false;
+		r->refused = NULL;
+		break;
+	case VH_VHU_SET_VRING_ENABLE:
+		r->enable = msg->state.num != 0 ? VH_RING_ENABLED : VH_RING_DISABLED;
+		break;
+	case VH_VHU_RESET_OWNER:
+		vh_rings_forget(s);
+		break;
+	default:
+		break;
+	}
+}
+
+void vh_rings_forget(struct vh_session *s)
+{
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
+		struct vh_ring *r = &s->ring[i];
+
+		r->started = r->sized = false;
+		r->enable = VH_RING_UNTOLD;
+		r->refused = NULL;
+	}
+	s->negotiated = false;
+	s->features = s->memory_bytes = 0;
+	note_ready(s);
 }
 
 void vh_rings_base(struct vh_session *s, uint32_t ring)

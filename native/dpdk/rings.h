@@ -1,4 +1,5 @@
-/* Internal to native/dpdk: pausing a session's queues and starting them again. */
+/* Internal to native/dpdk: which of a session's rings are in use, and pausing them and starting them again.
+ */
 #ifndef VH_DPDK_RINGS_H
 #define VH_DPDK_RINGS_H
 
@@ -18,19 +19,26 @@ static inline struct vh_vq *vh_ring_queue(const struct vh_session *s, uint32_t r
 /* All under the session's lock. */
 
 /*
- * Stops all queues of the session, waits for the workers, hands the ring positions back to librte_vhost and
- * drops the duplicates of its eventfds. Nothing happens to queues that are stopped already.
+ * Stops a queue, or all of them (VH_VHU_ALL_RINGS): has flows go to the others, waits for the workers, hands
+ * the position back to librte_vhost and drops the duplicates of the eventfds. Nothing happens to queues that
+ * are stopped already.
  */
-void vh_rings_pause(struct vh_session *s);
+void vh_rings_pause(struct vh_session *s, uint32_t ring);
 
-/* Starts every queue that the library says is ready, from the library's present state. */
+/* Starts every queue that is started, enabled and not in use yet, from the library's present state. */
 void vh_rings_resume(struct vh_session *s);
+
+/* Notes what a message has said about rings; while those that it is about are paused, before the resume. */
+void vh_rings_note(struct vh_session *s, const struct vh_vhu_msg *msg);
+
+/* Forgets what was said about rings: the front end has gone, or begins anew. All are paused. */
+void vh_rings_forget(struct vh_session *s);
+
+/* Gives back what drivers have sent on queues that they have disabled. */
+void vh_rings_drain(struct vh_session *s);
 
 /* The front end says a ring's position. */
 void vh_rings_base(struct vh_session *s, uint32_t ring);
-
-/* Starts those of them that do not run, while others may. */
-void vh_rings_start(struct vh_session *s);
 
 /*
  * Of a guest behind an IOMMU (session_iommu.h): acts on what its front end says of translations. After an

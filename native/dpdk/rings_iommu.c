@@ -59,8 +59,7 @@ static void update(struct vh_session *s, const struct vh_vhu_iotlb *m)
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		if (s->iommu.ring[i].suspended)
 			go_on(s, i);
-	if (s->running)
-		vh_rings_start(s);
+	vh_rings_resume(s);
 	/* Workers sleep while a chain waits for its translation. */
 	for (uint32_t i = 1; i < 2U * s->port->pairs; i += 2)
 		if (vh_vq_is_live(vh_ring_queue(s, i)))
@@ -76,6 +75,9 @@ static void invalidate(struct vh_session *s, uint64_t first, uint64_t last)
 	for (uint32_t i = 0; i < rings; i++) {
 		struct vh_vq *vq = vh_ring_queue(s, i);
 
+		/* One that is only drained is found again as if it had just been disabled. */
+		if (s->ring[i].use == VH_RING_DRAINED)
+			vh_rings_pause(s, i);
 		if (!vh_vq_is_live(vq))
 			continue;
 		lost[i] = vh_session_iommu_ring_in(&s->iommu, i, s->ring[i].size, s->features, first, last);
@@ -108,6 +110,7 @@ static void invalidate(struct vh_session *s, uint64_t first, uint64_t last)
 	for (uint32_t i = 0; i < rings; i += 2)
 		if (lost[i] && s->iommu.ring[i].suspended)
 			vh_rxq_ask_ahead(vh_ring_queue(s, i));
+	vh_rings_resume(s);
 }
 
 void vh_rings_translated(struct vh_session *s, const struct vh_vhu_iotlb *m)

@@ -23,7 +23,6 @@
 /* vhost-user protocol features (bits of GET_PROTOCOL_FEATURES). */
 #define OFFERED_PROTOCOL                                                                                     \
 	(VH_VHU_F_MQ | VH_VHU_F_LOG_SHMFD | VH_VHU_F_RARP | VH_VHU_F_REPLY_ACK | VH_VHU_F_BACKEND_REQ)
-#define F_PROTOCOL_FEATURES 30
 /* Front ends that wait while the relay serves one: what librte_vhost uses too. */
 #define BACKLOG 128
 
@@ -38,7 +37,7 @@ static uint64_t offered_features(const struct vh_session_options *o)
 
 	f |= VH_F_RING_PACKED | VH_F_IN_ORDER;
 	f |= VH_F_ACCESS_PLATFORM;
-	f |= 1ULL << F_PROTOCOL_FEATURES;
+	f |= VH_F_PROTOCOL_FEATURES;
 	f |= VH_F_LOG_ALL;
 	f |= 1ULL << 27; /* VIRTIO_F_ANY_LAYOUT */
 	f |= 1ULL << 17; /* VIRTIO_NET_F_CTRL_VQ */
@@ -67,11 +66,32 @@ static enum rte_vhost_msg_result end_connection(struct vh_vhu_msg *msg)
 	return RTE_VHOST_MSG_RESULT_ERR;
 }
 
+/* Keeps workers off what the library is about to change. Under the lock. Return: whether it may go on. */
+static bool prepare(struct vh_session *s, struct vh_vhu_msg *msg)
+{
+	bool noted;
+
+	vh_rings_pause(s, vh_gate_ring(msg));
+	if (msg->request == VH_VHU_SET_VRING_BASE)
+		vh_rings_base(s, msg->state.index);
+	/* When the library fails it has no memory table left, and does not tell. */
+	if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
+		vh_sigbus_forget(s->port->id);
+		vh_loan_close(s->port->id);
+		s->mapped = false;
+	}
+	noted = vh_session_log_note(&s->log, s->port->id, msg);
+	vh_session_iommu_note(&s->iommu, s->vid, msg);
+	if (msg->request == VH_VHU_SEND_RARP)
+		vh_announce(s->sw, s->port, msg->u64);
+	return noted;
+}
+
 static enum rte_vhost_msg_result before_message(int vid, void *raw)
 {
 	struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
-	bool noted = true;
+	bool noted = true, closing;
 
 	if (s == NULL)
 		return end_connection(msg);
@@ -91,26 +111,19 @@ static enum rte_vhost_msg_result before_message(int vid, void *raw)
 	}
 	if (msg->request == VH_VHU_IOTLB_MSG) {
 		pthread_mutex_lock(&s->lock);
-		vh_rings_translated(s, &msg->iotlb);
+		if (!s->closing)
+			vh_rings_translated(s, &msg->iotlb);
 		pthread_mutex_unlock(&s->lock);
 		return RTE_VHOST_MSG_RESULT_OK;
 	}
 	if (vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		vh_rings_pause(s);
-		if (msg->request == VH_VHU_SET_VRING_BASE)
-			vh_rings_base(s, msg->state.index);
-		/* When the library fails it has no memory table left, and does not tell. */
-		if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
-			vh_sigbus_forget(s->port->id);
-			vh_loan_close(s->port->id);
-			s->mapped = false;
-		}
-		noted = vh_session_log_note(&s->log, s->port->id, msg);
-		vh_session_iommu_note(&s->iommu, s->vid, msg);
-		if (msg->request == VH_VHU_SEND_RARP)
-			vh_announce(s->sw, s->port, msg->u64);
+		closing = s->closing;
+		if (!closing)
+			noted = prepare(s, msg);
 		pthread_mutex_unlock(&s->lock);
+		if (closing)
+			return end_connection(msg);
 	}
 	if (msg->request == VH_VHU_SEND_RARP || msg->request == VH_VHU_SET_BACKEND_REQ_FD)
 		return RTE_VHOST_MSG_RESULT_OK;
@@ -129,14 +142,17 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 	const struct vh_vhu_msg *msg = raw;
 	struct vh_session *s = session_of(vid);
 
-	/* Only what was paused: a resume reads the memory table anew, which nobody may be using. */
 	if (s != NULL && vh_gate_quiesces(msg->request)) {
 		pthread_mutex_lock(&s->lock);
-		if (msg->request == VH_VHU_SET_MEM_TABLE) {
-			s->mapped = true;
-			vh_session_iommu_memory(&s->iommu, s->vid);
+		/* A message may be under way while the port is removed. */
+		if (!s->closing) {
+			if (msg->request == VH_VHU_SET_MEM_TABLE) {
+				s->mapped = true;
+				vh_session_iommu_memory(&s->iommu, s->vid);
+			}
+			vh_rings_note(s, msg);
+			vh_rings_resume(s);
 		}
-		vh_rings_resume(s);
 		pthread_mutex_unlock(&s->lock);
 	}
 	return RTE_VHOST_MSG_RESULT_NOT_HANDLED;
@@ -145,6 +161,21 @@ static enum rte_vhost_msg_result after_message(int vid, void *raw)
 static const struct rte_vhost_user_extern_ops message_ops = {
 	.pre_msg_handle = before_message, .post_msg_handle = after_message};
 
+/* Lets go of everything of the front end, whose memory the library may unmap afterwards. Under the lock. */
+static void part(struct vh_session *s)
+{
+	vh_rings_pause(s, VH_VHU_ALL_RINGS);
+	vh_sigbus_forget(s->port->id);
+	vh_loan_close(s->port->id);
+	vh_rings_forget(s);
+	s->vid = -1;
+	s->mapped = false;
+	vh_session_log_forget(&s->log, s->port->id);
+	vh_session_iommu_forget(&s->iommu);
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
+		s->ring[i].placed_here = false;
+}
+
 static void on_disconnection(int vid)
 {
 	struct vh_session *s = session_of(vid);
@@ -152,16 +183,7 @@ static void on_disconnection(int vid)
 	if (s == NULL)
 		return;
 	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
-	vh_sigbus_forget(s->port->id);
-	vh_loan_close(s->port->id);
-	s->vid = -1;
-	s->mapped = false;
-	s->features = s->memory_bytes = 0;
-	vh_session_log_forget(&s->log, s->port->id);
-	vh_session_iommu_forget(&s->iommu);
-	for (int i = 0; i < VH_MAX_RINGS; i++)
-		s->ring[i].wanted = s->ring[i].placed_here = false;
+	part(s);
 	pthread_mutex_unlock(&s->lock);
 	vh_events_push(VH_EVENT_DISCONNECTED, s->port->id, 0, "");
 	/* Last: the next front end may come. */
@@ -187,52 +209,8 @@ static int on_connection(int vid)
 	return 0;
 }
 
-static int on_device(int vid)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	s->running = true;
-	vh_rings_resume(s);
-	pthread_mutex_unlock(&s->lock);
-	vh_events_push(VH_EVENT_READY, s->port->id, 0, "");
-	return 0;
-}
-
-static void on_device_gone(int vid)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL)
-		return;
-	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
-	s->running = false;
-	pthread_mutex_unlock(&s->lock);
-	vh_events_push(VH_EVENT_STOPPED, s->port->id, 0, "");
-}
-
-static int on_ring(int vid, uint16_t ring, int enable)
-{
-	struct vh_session *s = session_of(vid);
-
-	if (s == NULL || ring >= 2U * s->port->pairs)
-		return -1;
-	pthread_mutex_lock(&s->lock);
-	vh_rings_pause(s);
-	s->ring[ring].wanted = enable != 0;
-	vh_rings_resume(s);
-	pthread_mutex_unlock(&s->lock);
-	return 0;
-}
-
-static const struct rte_vhost_device_ops device_ops = {.new_device = on_device,
-	.destroy_device = on_device_gone,
-	.vring_state_changed = on_ring,
-	.new_connection = on_connection,
-	.destroy_connection = on_disconnection};
+static const struct rte_vhost_device_ops device_ops = {
+	.new_connection = on_connection, .destroy_connection = on_disconnection};
 
 /* Return: a socket with this name, or a negative errno. */
 static int bind_at(const char *path, int flags)
@@ -392,21 +370,9 @@ static int start(struct vh_session *s)
 		.library_fd = st.library_fd});
 }
 
-/*
- * Not by rte_vhost_driver_set_features(): after that the library takes a device for ready only when all of
- * its rings are, and a driver starts with the first pair and may never use another (virtio 1.2, 5.1.6.5.5).
- * As it is after registration, the first pair is enough; of the other rings it tells one by one.
- */
-static int offer(const char *path, uint64_t features)
-{
-	int result = rte_vhost_driver_disable_features(path, ~features);
-
-	return result != 0 ? result : rte_vhost_driver_enable_features(path, features);
-}
-
 static int configure(const struct vh_session *s)
 {
-	if (offer(s->path, s->offered & ~VH_F_ACCESS_PLATFORM) != 0 ||
+	if (rte_vhost_driver_set_features(s->path, s->offered & ~VH_F_ACCESS_PLATFORM) != 0 ||
 		rte_vhost_driver_set_protocol_features(s->path, OFFERED_PROTOCOL) != 0 ||
 		rte_vhost_driver_callback_register(s->path, &device_ops) != 0)
 		return -EIO;
@@ -463,7 +429,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
-	for (int i = 0; i < VH_MAX_RINGS; i++)
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		s->ring[i].call_fd = s->ring[i].kick_fd = -1;
 	if (rte_vhost_driver_register(s->path, 0) != 0) {
 		pthread_mutex_destroy(&s->lock);
@@ -486,8 +452,13 @@ void vh_session_close(struct vh_session *s)
 	/* First, so that no new connection is made; the library's one is closed by the library. */
 	bool awaited = vh_relay_close(s->port->id);
 
+	/* The library unmaps the memory without a word: rte_vhost_driver_unregister() calls destroy_device
+	 * only for a device that it takes for ready, and never destroy_connection. */
+	pthread_mutex_lock(&s->lock);
+	s->closing = true;
+	part(s);
+	pthread_mutex_unlock(&s->lock);
 	forget_at_library(s);
-	vh_sigbus_forget(s->port->id);
 	vh_records_close(&s->records, awaited);
 	pthread_mutex_destroy(&s->lock);
 	vh_session_iommu_free(&s->iommu);

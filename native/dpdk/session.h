@@ -15,7 +15,11 @@
  *   librte_vhost trusts its front end, so it never meets one: a relay (relay.h) reads the messages, and only
  * those that pass a gate (gate.h) reach the library's own socket.
  *
- *       idle --connection--> connected --new_device--> running <--> paused (during a message)
+ *       idle --connection--> connected --a ring each way is served--> ready
+ *
+ *   Each ring is served as soon as it is started and enabled, whatever the others do: a driver starts with
+ * one pair (virtio 1.2, 5.1.6.5.5) and may never use more. librte_vhost's own idea of a device that is ready
+ * wants all rings, so its callbacks about that are not used. A message about one ring stops that ring alone.
  *
  * Threads
  *   Callbacks run on the library's thread, or on the control thread inside rte_vhost_driver_unregister().
@@ -36,8 +40,22 @@
 #define VH_MAX_SOCKET_PATH 107
 #define VH_MAX_NAME 64
 
+/* What the front end has said of a ring (vhost-user protocol, "Ring states"). */
+enum vh_ring_enable { VH_RING_UNTOLD, VH_RING_ENABLED, VH_RING_DISABLED };
+
+/* What is done with it. */
+enum vh_ring_use {
+	VH_RING_IDLE,	 /* nothing: not started, not enabled, or refused */
+	VH_RING_SERVED,	 /* its queue is live */
+	VH_RING_DRAINED, /* a transmit ring that was disabled: what its driver still sends is given back */
+};
+
 struct vh_ring {
-	bool wanted;	      /* the library says that the ring is ready and enabled */
+	bool started;	/* from its kick descriptor to GET_VRING_BASE */
+	bool sized;	/* has got a number of entries */
+	uint16_t began; /* position at which its driver started it */
+	enum vh_ring_enable enable;
+	enum vh_ring_use use;
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
 	bool placed_here;     /* its position is of this connection, and so the library's own */
@@ -61,15 +79,17 @@ struct vh_session {
 	struct vh_port *port;
 	pthread_mutex_t lock;
 	/* Under the lock. */
-	int vid; /* librte_vhost's device, or -1 */
-	bool running;
-	bool mapped; /* the library has a memory table */
+	int vid;	 /* librte_vhost's device, or -1 */
+	bool ready;	 /* frames can go both ways */
+	bool negotiated; /* SET_FEATURES has come */
+	bool mapped;	 /* the library has a memory table */
+	bool closing;	 /* no ring starts any more: the port is being removed */
 	uint64_t features;
 	uint64_t memory_bytes;
 	struct vh_guest_mem mem;
 	struct vh_session_log log;
 	struct vh_session_iommu iommu;
-	struct vh_ring ring[VH_MAX_RINGS];
+	struct vh_ring *ring;	   /* two for each pair */
 	struct vh_records records; /* of packed rings */
 };
 

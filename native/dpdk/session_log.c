@@ -63,14 +63,17 @@ bool vh_session_log_note(struct vh_session_log *l, uint16_t port, struct vh_vhu_
 void vh_session_log_forget(struct vh_session_log *l, uint16_t port)
 {
 	unmap(l, port);
-	memset(l, 0, sizeof(*l));
+	l->memory = false;
+	memset(l->ring, 0, l->rings * sizeof(*l->ring));
 }
 
 const struct vh_vq_log *vh_session_log_of(struct vh_session_log *l, uint32_t ring, bool iova)
 {
-	l->queue[ring] = (struct vh_vq_log){.log = l->log,
-		.memory = l->memory || (iova && l->ring[ring].wanted),
-		.used_ring = !iova && l->ring[ring].wanted,
-		.used = l->ring[ring].used};
-	return l->memory || l->ring[ring].wanted ? &l->queue[ring] : NULL;
+	struct vh_ring_log *r = &l->ring[ring];
+
+	r->queue = (struct vh_vq_log){.log = l->log,
+		.memory = l->memory || (iova && r->wanted),
+		.used_ring = !iova && r->wanted,
+		.used = r->used};
+	return l->memory || r->wanted ? &r->queue : NULL;
 }

@@ -19,17 +19,21 @@
 #include "gate.h"
 #include "../core/dirty_log.h"
 
-/* Part of a session; all zeroes: nothing is logged. */
+/* Of each of the port's rings. */
+struct vh_ring_log {
+	bool wanted; /* VHOST_VRING_F_LOG */
+	uint64_t used;
+	struct vh_vq_log queue; /* what the queue that runs was given */
+};
+
+/* Part of a session; all zeroes but for its rings: nothing is logged. */
 struct vh_session_log {
 	struct vh_dirty_log log;
 	void *map;
 	size_t map_size;
 	bool memory; /* VHOST_F_LOG_ALL was taken */
-	struct {
-		bool wanted; /* VHOST_VRING_F_LOG */
-		uint64_t used;
-	} ring[VH_MAX_RINGS];
-	struct vh_vq_log queue[VH_MAX_RINGS]; /* what the queues that run were given */
+	uint32_t rings;
+	struct vh_ring_log *ring;
 };
 
 /*

@@ -317,7 +317,7 @@ static void forget_pools(struct vh_uplink *u, uint16_t queues)
 {
 	u->guests = 0;
 	u->port.pairs = queues;
-	for (uint16_t q = 0; q < VH_MAX_PAIRS; q++)
+	for (uint16_t q = 0; q < VH_UPLINK_QUEUES; q++)
 		u->queue[q] = q;
 }
 
@@ -353,6 +353,8 @@ struct vh_uplink *vh_uplink_open(
 		return NULL;
 	}
 	memset(u, 0, size);
+	u->port.rx = u->rx;
+	u->port.tx = u->tx;
 	u->port.id = id;
 	u->port.flood_strays = o->flood_strays;
 	u->port.forward_reserved = o->forward_reserved;

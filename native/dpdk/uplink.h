@@ -36,23 +36,24 @@ struct vh_uplink_offloads {
 };
 
 struct vh_uplink {
-	struct vh_port port; /* first: operations find the uplink by it */
+	struct vh_port port;					 /* first: operations find the uplink by it */
+	struct vh_vq rx[VH_UPLINK_QUEUES], tx[VH_UPLINK_QUEUES]; /* the port's */
 	char name[VH_MAX_NAME];
 	char device[VH_MAX_DEVICE]; /* as it was asked for */
 	uint16_t eth;		    /* DPDK's number of it */
-	uint16_t queue_worker[VH_MAX_PAIRS];
+	uint16_t queue_worker[VH_UPLINK_QUEUES];
 	uint32_t longest; /* frame that it sends */
 	struct vh_uplink_offloads offloads;
 	char remark[VH_MAX_REMARK]; /* of its interface (uplink_interface.h), or "" */
 	unsigned int interface;	    /* index of the kernel's interface behind it, or 0 */
 	struct rte_mempool *pool;
 	struct rte_device *backing;
-	uint16_t queue[VH_MAX_PAIRS]; /* the device's, by the port's pair */
+	uint16_t queue[VH_UPLINK_QUEUES]; /* the device's, by the port's pair */
 	/* VMDq (vmdq.h): device numbers below this have a pool each, or 0; the address that each pool has, or
 	 * 0. */
 	uint16_t guests;
 	struct vh_pool_layout layout;
-	uint64_t pool_key[VH_MAX_PAIRS];
+	uint64_t pool_key[VH_UPLINK_QUEUES];
 	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
 	struct rte_mempool *pieces, *tickets;
 	bool loaned;		 /* it reaches only memory that it was given, and is asked what it has sent */
@@ -94,10 +95,10 @@ struct vh_uplink_info {
 	uint32_t mtu;
 	uint16_t queues;
 	struct vh_uplink_offloads offloads;
-	uint16_t queue_worker[VH_MAX_PAIRS];
+	uint16_t queue_worker[VH_UPLINK_QUEUES];
 	uint32_t buffers, buffers_free;
 	uint16_t guests; /* device numbers below this have a pool each; 0: all is sorted in software */
-	uint64_t pool_key[VH_MAX_PAIRS];
+	uint64_t pool_key[VH_UPLINK_QUEUES];
 	bool zero_copy;
 	uint64_t lent, landed; /* frames sent and received without a copy */
 	/* The device's own counters. */

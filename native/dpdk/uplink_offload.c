@@ -51,7 +51,7 @@ void vh_uplink_choose_offloads(
 	/* Not ECN: what becomes of the flag in the segments is each card's own idea. */
 	if (u->offloads.tso)
 		taken_on |= VH_F_GUEST_TSO4 | VH_F_GUEST_TSO6;
-	for (uint16_t out = 0; out < VH_MAX_PAIRS; out++)
+	for (uint16_t out = 0; out < VH_UPLINK_QUEUES; out++)
 		u->port.rx[out].rx_offloads = taken_on;
 }
 

@@ -252,7 +252,7 @@ char *find_node(void)
 	if (!found)
 		found = try_program(NULL, "/usr/local/bin", "node");
 	if (!found)
-		fail("apt-get install nodejs", "node was not found in PATH, /usr/bin or /usr/local/bin");
+		fail(NODE_HINT, "node was not found in PATH, /usr/bin or /usr/local/bin");
 	return found;
 }
 

@@ -8,6 +8,8 @@
  *                           |                                                            ^
  *                           `- a vhost netdev: fork -> node wrap-start.cjs -> plan -------'
  *
+ * bin/vhost-host execs it too, to be run by Node with the flags that this Node takes.
+ *
  * The planner decides what QEMU's arguments become; this program decides which QEMU is run, whether a
  * planner is needed at all (it costs a start of Node), and carries the plan out. It has no thread, no
  * signal handler and no state that outlives the exec.
@@ -16,6 +18,7 @@
 #define VH_LAUNCH_H
 
 #include <stdbool.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -43,7 +46,32 @@ struct call {
 	char *emulator;
 };
 
-/* Prints "qemu-wrap: …" and, where there is one, the hint below it; ends the process with status 1. */
+/* How to come by a Node; src/node-flags.ts says the same. */
+#define NODE_HINT "install Node 22 or 24 (https://nodejs.org/en/download), and have it first in PATH"
+
+/* Room for a version as Node tells it. */
+#define VERSION_BYTES 32
+
+/* The Node to run a program of ours with. */
+struct node {
+	char *path;
+	char version[VERSION_BYTES];
+	char **flags;
+	size_t count;
+	bool known; /* the table of flags was there */
+};
+
+/* A Node that we wait for; `line` is its stdin and stdout. */
+struct child {
+	pid_t pid;
+	int line;
+	struct sigaction old;
+};
+
+/* What this process calls itself where it complains: qemu-wrap or vhost-host. */
+extern const char *program_name;
+
+/* Prints "PROGRAM: …" and, where there is one, the hint below it; ends the process with status 1. */
 _Noreturn void fail(const char *hint, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* malloc and friends that end the process instead of returning NULL. */
@@ -60,8 +88,24 @@ bool scan_config(struct config *config, const char *text);
 /* The QEMU to run; never the wrapper and never this program. Ends the process when there is none. */
 char *find_emulator(const struct call *call);
 char *find_node(void);
+/*
+ * The Node that there is, its version, and the flags that one of our programs ("command", "planner") is to be
+ * run with; ends the process where it is too old. Flags that a Node does not know keep it from starting.
+ */
+const struct node *choose_node(const char *program);
+/* Node and its flags, with room for so many arguments more and NULL. */
+char **node_args(const struct node *node, size_t more);
 /* A file of this package, by its path from the package's root. */
 char *package_file(const char *path);
+
+/* Starts `args` with its stdin and stdout as the line to this process, and no descriptor more but stderr. */
+struct child start_child(char **args);
+/* As read(), but it does not fail. */
+ssize_t read_child(const struct child *child, char *bytes, size_t count);
+/* Waits for its end; returns its status as waitpid() has it. */
+int end_child(struct child *child);
+/* Replaces this process by Node, which does not see the variables for other programs on Node. */
+_Noreturn void exec_node(char **args);
 
 /* Sends `text` to the UNIX socket at `path`, and what comes back (or an errno) to the planner. */
 void relay(int planner, const char *path, const char *text);

@@ -13,12 +13,17 @@
 /* Names the process whose environment it is in: an emulator that leads back to the wrapper keeps its id. */
 #define LOOP_GUARD "VHOST_HOST_WRAP_PID"
 
+/* Before the arguments of vhost-host; no path of a wrapper looks like it. */
+#define COMMAND_LINE "--command-line"
+
+const char *program_name = "qemu-wrap";
+
 _Noreturn void fail(const char *hint, const char *format, ...)
 {
 	va_list list;
 
 	va_start(list, format);
-	fputs("qemu-wrap: ", stderr);
+	fprintf(stderr, "%s: ", program_name);
 	vfprintf(stderr, format, list);
 	fputc('\n', stderr);
 	va_end(list);
@@ -162,11 +167,29 @@ static _Noreturn void become_untouched(const struct call *call)
 	become(call, args);
 }
 
-/* argv: this program, the wrapper as it was called, then what the wrapper was given. */
+/* `args`: bin/vhost-host, then what it was given. What is not built yet it says itself. */
+static _Noreturn void become_command_line(char **args, size_t count)
+{
+	const struct node *node = choose_node("command");
+	char **all = node_args(node, count);
+
+	memcpy(all + node->count + 1, args, (count + 1) * sizeof(*all));
+	execv(all[0], all);
+	fail(NULL, "%s cannot be started: %s", all[0], strerror(errno));
+}
+
+/*
+ * argv: this program, the wrapper as it was called, then what the wrapper was given. In the wrapper's place
+ * COMMAND_LINE: what follows is for Node.
+ */
 int main(int argc, char **argv)
 {
 	struct call call = {.mode = "plan"};
 
+	if (argc > 2 && strcmp(argv[1], COMMAND_LINE) == 0) {
+		program_name = "vhost-host";
+		become_command_line(argv + 2, (size_t)argc - 2);
+	}
 	if (argc < 2)
 		fail("qemu-wrap ARG…", "vh-launch is started by qemu-wrap, not by hand");
 	call.wrapper = argv[1];

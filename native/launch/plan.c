@@ -1,14 +1,10 @@
 #define _GNU_SOURCE
 #include "launch.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,28 +22,20 @@ struct answer {
 	size_t length;
 };
 
-/*
- * For Node. Without its compilers a program this short is done sooner, and no memory is both writable and
- * executable, which SELinux does not let QEMU's processes have. Strings keep the hashes that they have in
- * Node's own image: to hash them all anew, against whoever makes keys that collide, takes longer than the
- * planning, and a guest that is slow to start harms nobody but who wrote its arguments. The code that is
- * made at build time is made with the same (.ci/lib/bundle.mjs).
- */
-static const char *const node_flags[] = {"--jitless", "--no-expose-wasm", "--no-rehash-snapshot",
-	"--v8-pool-size=1", "--preserve-symlinks-main"};
-#define NODE_FLAGS (sizeof(node_flags) / sizeof(*node_flags))
-
-static char **planner_args(const struct call *call, char *node)
+static char **planner_args(const struct call *call)
 {
-	char **args = grow(NULL, (call->count + NODE_FLAGS + 6) * sizeof(*args));
-	char **own = args + NODE_FLAGS + 1;
 	const char *config = call->config.state == CONFIG_NONE ? "" : call->config.path;
+	const struct node *node = choose_node("planner");
+	/* Kept until this process is another program. */
+	static char **args;
+	char **own;
 
-	args[0] = node;
-	memcpy(args + 1, node_flags, sizeof(node_flags));
+	args = node_args(node, call->count + 4);
+	own = args + node->count + 1;
 	own[0] = package_file(PLANNER);
-	if (access(own[0], R_OK) != 0)
-		fail("npm install && npm run build", "%s is not there", own[0]);
+	if (access(own[0], R_OK) != 0 || !node->known)
+		fail("npm install && npm run build", "%s is not there",
+			node->known ? own[0] : "the table of Node's flags");
 	own[1] = (char *)call->mode;
 	own[2] = call->emulator ? call->emulator : "";
 	own[3] = (char *)config;
@@ -55,62 +43,9 @@ static char **planner_args(const struct call *call, char *node)
 	return args;
 }
 
-/*
- * Variables for Node are somebody's wish for programs of his own: options that a planner is not made for,
- * modules to be loaded first, certificates that take longer to read than the plan to make.
- */
-static void forget_node_variables(void)
-{
-	for (char **entry = environ; *entry;) {
-		char *name = strncmp(*entry, "NODE_", 5) == 0 ? strndup(*entry, strcspn(*entry, "=")) : NULL;
-
-		if (name && unsetenv(name) == 0)
-			entry = environ;
-		else
-			entry++;
-		free(name);
-	}
-}
-
-/* `args` as planner_args() makes them. */
-static _Noreturn void exec_planner(char **args)
-{
-	forget_node_variables();
-	execv(args[0], args);
-	fail(NULL, "%s cannot be started: %s", args[0], strerror(errno));
-}
-
 _Noreturn void become_planner(const struct call *call)
 {
-	exec_planner(planner_args(call, find_node()));
-}
-
-/*
- * The planner's stdin and stdout are its line to this process, and of the descriptors meant for QEMU it
- * sees none but stderr: nothing it does, and no switch it starts, can hold or disturb one.
- */
-static _Noreturn void child(char **args, pid_t parent, int line)
-{
-	/* Whatever ends the launcher ends the planner; asked again, since the launcher may be gone already.
-	 */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
-		_exit(1);
-	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
-	exec_planner(args);
-}
-
-/* Above the standard three, which may be closed, and gone at exec: QEMU must not find a line of ours. */
-static int move_up(int fd)
-{
-	int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-
-	if (moved < 0)
-		fail(NULL, "no descriptor left: %s", strerror(errno));
-	close(fd);
-	return moved;
+	exec_node(planner_args(call));
 }
 
 /*
@@ -147,7 +82,7 @@ static bool is_whole_plan(const struct answer *answer)
 }
 
 /* What the planner says until it is done; `*whole` tells whether that is a plan up to its end. */
-static struct answer read_answer(int fd, bool *whole)
+static struct answer read_answer(const struct child *planner, bool *whole)
 {
 	struct answer answer = {0};
 	size_t room = 0;
@@ -161,17 +96,11 @@ static struct answer read_answer(int fd, bool *whole)
 				fail(NULL, "internal error: the plan is too long");
 			answer.text = grow(answer.text, room);
 		}
-		got = read(fd, answer.text + answer.length, room - answer.length);
-		/* ECONNRESET: it ended without reading what we brought; what it wrote before is still there.
-		 */
-		if (got < 0 && (errno == EINTR || errno == ECONNRESET))
-			continue;
-		if (got < 0)
-			fail(NULL, "the planner's answer cannot be read: %s", strerror(errno));
+		got = read_child(planner, answer.text + answer.length, room - answer.length);
 		if (got == 0)
 			return answer;
 		answer.length += (size_t)got;
-		while (serve_errand(&answer, fd))
+		while (serve_errand(&answer, planner->line))
 			;
 		*whole = is_whole_plan(&answer);
 		if (*whole)
@@ -179,21 +108,9 @@ static struct answer read_answer(int fd, bool *whole)
 	}
 }
 
-static int wait_for(pid_t pid)
-{
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			fail(NULL, "the planner is gone: %s", strerror(errno));
-	return status;
-}
-
 /* Ends this process the way the planner ended, unless that was well. */
-static void expect_success(pid_t pid)
+static void expect_success(int status)
 {
-	int status = wait_for(pid);
-
 	if (WIFSIGNALED(status))
 		fail(NULL, "the planner was ended by signal %d", WTERMSIG(status));
 	/* It has said itself what is wrong. */
@@ -201,47 +118,19 @@ static void expect_success(pid_t pid)
 		exit(1);
 }
 
-/* A plan up to its end is the last that it says; Node takes its time to tidy up after itself. */
-static void end_planner(pid_t pid)
-{
-	kill(pid, SIGKILL);
-	wait_for(pid);
-}
-
 static struct answer ask_planner(const struct call *call)
 {
-	struct sigaction old, dflt = {.sa_handler = SIG_DFL};
-	char *node = find_node();
-	char **args = planner_args(call, node);
-	pid_t parent = getpid();
-	struct answer answer;
+	struct child planner = start_child(planner_args(call));
 	bool whole = false;
-	int ends[2];
-	pid_t pid;
+	struct answer answer = read_answer(&planner, &whole);
 
-	/* With SIGCHLD ignored, as some daemons leave it, there would be no status to wait for. */
-	sigaction(SIGCHLD, &dflt, &old);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
-		fail(NULL, "no line to the planner: %s", strerror(errno));
-	ends[0] = move_up(ends[0]);
-	ends[1] = move_up(ends[1]);
-	pid = fork();
-	if (pid < 0)
-		fail(NULL, "the planner cannot be started: %s", strerror(errno));
-	if (pid == 0)
-		child(args, parent, ends[1]);
-	close(ends[1]);
-	answer = read_answer(ends[0], &whole);
-	close(ends[0]);
+	/* A plan up to its end is the last that it says; Node takes its time to tidy up after itself. */
 	if (whole)
-		end_planner(pid);
+		kill(planner.pid, SIGKILL);
+	if (whole)
+		end_child(&planner);
 	else
-		expect_success(pid);
-	/* QEMU must find the signals as we found them. */
-	sigaction(SIGCHLD, &old, NULL);
-	free(args[NODE_FLAGS + 1]);
-	free(args);
-	free(node);
+		expect_success(end_child(&planner));
 	return answer;
 }
 

@@ -55,6 +55,15 @@ struct rig *rig_guests(uint64_t features, uint32_t n)
 	return r;
 }
 
+void rig_steer(struct vh_port *port, uint16_t live)
+{
+	uint8_t in_turn[VH_MAX_PAIRS];
+
+	for (uint16_t q = 0; q < live; q++)
+		in_turn[q] = (uint8_t)q;
+	vh_port_steer(port, in_turn, live);
+}
+
 void rig_attach(struct rig *r, uint32_t i)
 {
 	struct guest *g = r->guest[i];
@@ -66,7 +75,7 @@ void rig_attach(struct rig *r, uint32_t i)
 		vh_vq_start(&p->tx[k]);
 		vh_vq_start(&p->rx[k]);
 	}
-	__atomic_store_n(&p->rx_live, (uint16_t)g->config.pairs, __ATOMIC_RELAXED);
+	rig_steer(p, (uint16_t)g->config.pairs);
 }
 
 uint32_t rig_add(struct rig *r, const struct guest_config *config)
@@ -75,9 +84,8 @@ uint32_t rig_add(struct rig *r, const struct guest_config *config)
 
 	REQUIRE(i < RIG_GUESTS);
 	r->guest[i] = guest_new(config);
-	r->port[i] = zeroed(sizeof(*r->port[i]));
-	r->port[i]->id = (uint16_t)i;
-	r->port[i]->pairs = (uint16_t)r->guest[i]->config.pairs;
+	r->port[i] = vh_port_new((uint16_t)i, (uint16_t)r->guest[i]->config.pairs);
+	REQUIRE(r->port[i] != NULL);
 	rig_attach(r, i);
 	r->list->port[r->list->n++] = r->port[i];
 	__atomic_store_n(&r->sw->port[i], r->port[i], __ATOMIC_RELEASE);
@@ -142,7 +150,8 @@ void rig_require_balance(const struct rig *r)
 		struct vh_counters c = rig_counters(r, i);
 
 		tx += c.tx_packets;
-		out += c.rx_packets + c.drops[VH_DROP_TX_HAIRPIN] + c.drops[VH_DROP_TX_NO_DESTINATION];
+		out += c.rx_packets + c.drops[VH_DROP_TX_HAIRPIN] + c.drops[VH_DROP_TX_NO_DESTINATION] +
+		       c.drops[VH_DROP_TX_DISABLED];
 		for (uint32_t k = VH_DROP_RX_NOT_READY; k < VH_DROP_COUNT; k++)
 			out += c.drops[k];
 	}

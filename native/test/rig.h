@@ -28,6 +28,9 @@ uint32_t rig_add(struct rig *r, const struct guest_config *config);
 struct rig *rig_guests(uint64_t features, uint32_t n);
 /* Sets one port's queues up anew on the guest's current indexes. */
 void rig_attach(struct rig *r, uint32_t i);
+
+/* Has the first `live` receive queues of a port take frames. */
+void rig_steer(struct vh_port *port, uint16_t live);
 /* Polls a port's transmit queue until it is empty or `rounds` are over. Return: chains taken. */
 uint32_t rig_poll(struct rig *r, uint32_t i, uint32_t rounds);
 

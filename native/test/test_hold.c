@@ -12,6 +12,7 @@
 /* A card that keeps the frames that it is given until the script says otherwise. */
 struct card {
 	struct vh_port port; /* first */
+	struct vh_vq rx[1], tx[1];
 	struct vh_hold hold;
 	struct vh_held *out[FRAMES]; /* in the order in which they were sent */
 	uint8_t *data[FRAMES];
@@ -72,6 +73,8 @@ static struct rig *rig_with_card(struct card **card, uint32_t places)
 	REQUIRE(c != NULL);
 	memset(c, 0, sizeof(*c));
 	rig_add(r, &(struct guest_config){.features = test_ring | VH_F_VERSION_1, .exact = true});
+	c->port.rx = c->rx;
+	c->port.tx = c->tx;
 	c->port.id = VH_MAX_PORTS;
 	c->port.pairs = c->port.outs = 1;
 	c->port.uplink = &ops;

@@ -15,7 +15,7 @@ static struct rig *crowd(uint32_t n)
 
 	for (uint32_t i = 0; i < n; i++) {
 		rig_add(r, &(struct guest_config){.features = FEATURES, .pairs = 2, .exact = true});
-		__atomic_store_n(&r->port[i]->rx_live, 1, __ATOMIC_RELAXED);
+		rig_steer(r->port[i], 1);
 	}
 	rig_learn_all(r);
 	rig_retry(r, TIMES, DELAY);

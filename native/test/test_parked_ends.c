@@ -123,7 +123,7 @@ static void stop_queue(struct rig *r)
 
 static void stop_driver(struct rig *r)
 {
-	__atomic_store_n(&r->port[1]->rx_live, 0, __ATOMIC_RELAXED);
+	rig_steer(r->port[1], 0);
 }
 
 void test_parked_receiver_leaves(void)

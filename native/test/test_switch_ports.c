@@ -19,13 +19,13 @@ void test_switch_drops_without_receiver(void)
 	rig_learn_all(r);
 	guest_post_all(r->guest[1], 0, 200, LAYOUT_SINGLE);
 	/* Driver gone, and queue stopped: counted at the receiver; a flood does not even try the first. */
-	__atomic_store_n(&r->port[1]->rx_live, 0, __ATOMIC_RELAXED);
+	rig_steer(r->port[1], 0);
 	REQUIRE(rig_send(r, 0, 1, 1, 60, LAYOUT_SINGLE));
 	REQUIRE(rig_send(r, 0, 7, 2, 60, LAYOUT_SINGLE));
 	rig_poll(r, 0, 1);
 	REQUIRE_EQ(rig_drops(r, 1, VH_DROP_RX_NOT_READY), 1);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_NO_DESTINATION), 2);
-	__atomic_store_n(&r->port[1]->rx_live, 1, __ATOMIC_RELAXED);
+	rig_steer(r->port[1], 1);
 	vh_vq_stop(&r->port[1]->rx[0]);
 	REQUIRE(rig_send(r, 0, 1, 3, 60, LAYOUT_SINGLE));
 	REQUIRE(rig_send(r, 0, 7, 4, 60, LAYOUT_SINGLE));

@@ -38,6 +38,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(dirty_log_every_write, false, ALL)                                                                 \
 	X(dirty_log_used_ring, false, ALL)                                                                   \
 	X(dirty_log_setup, false, ALL)                                                                       \
+	X(tx_discard, false, ALL)                                                                            \
 	X(tx_every_layout, false, ALL)                                                                       \
 	X(tx_single_is_zero_copy, false, ALL)                                                                \
 	X(tx_drop_reasons, false, ALL)                                                                       \
@@ -85,6 +86,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(flush_before_reset, false, ALL)                                                                    \
 	X(flush_after_receiver_left, false, ALL)                                                             \
 	X(flow_keeps_its_queue, false, ALL)                                                                  \
+	X(flow_any_queues, false, ALL)                                                                       \
 	X(flow_order_with_full_queues, false, ALL)                                                           \
 	X(flow_headers_apart, false, ALL)                                                                    \
 	X(offload_header_goes_on, false, ALL)                                                                \

@@ -97,6 +97,8 @@ struct uplink_rig *uplink_new(struct rig *r, uint32_t i)
 	memset(u, 0, sizeof(*u));
 	u->rig = r;
 	u->room = UPLINK_FRAMES;
+	u->port.rx = u->rx;
+	u->port.tx = u->tx;
 	u->port.id = (uint16_t)(VH_MAX_PORTS + i);
 	u->port.pairs = 1;
 	u->port.outs = 1;

@@ -17,6 +17,7 @@ struct uplink_frame {
 
 struct uplink_rig {
 	struct vh_port port; /* first: the operations find the rest by it */
+	struct vh_vq rx[1], tx[1];
 	struct rig *rig;
 	/* Frames that the network sends, from `taken` on; those that the switch holds are not inaccessible
 	 * yet. */

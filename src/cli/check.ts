@@ -6,6 +6,7 @@ import { info } from '../hostsetup/check-record.js';
 import type { Surroundings } from '../hostsetup/check-record.js';
 import { readHostFacts } from '../hostsetup/facts.js';
 import { Look } from '../hostsetup/facts-look.js';
+import { contestedText } from '../switch/contested.js';
 import { surveyDomains } from './check-domains.js';
 import type { DomainSurvey } from './check-domains.js';
 import { viewLibvirt } from './check-libvirt.js';
@@ -35,12 +36,18 @@ async function guestSockets(look: Look, runDir: string): Promise<string[]> {
   return found;
 }
 
-/** Whether a switch runs; undefined where it may not be asked. */
-async function switchRuns(context: CliContext, options: HostCheckOptions): Promise<boolean | undefined> {
+/** Whether a switch runs, undefined where it may not be asked; and what it says of its guests' addresses. */
+async function askSwitch(
+  context: CliContext,
+  options: HostCheckOptions,
+): Promise<Pick<Surroundings, 'switchRuns' | 'contested'>> {
   try {
-    return (await viewSwitch(context, options, false)).ports !== undefined;
+    const { ports, contested } = await viewSwitch(context, options, false);
+    return { switchRuns: ports !== undefined, contested: contested.map(contestedText) };
   } catch (failure) {
-    if (failure instanceof VhostHostError && failure.code === 'SWITCH_UNREACHABLE') return undefined;
+    if (failure instanceof VhostHostError && failure.code === 'SWITCH_UNREACHABLE') {
+      return { switchRuns: undefined, contested: [] };
+    }
     throw failure;
   }
 }
@@ -59,8 +66,8 @@ async function survey(context: CliContext, options: HostCheckOptions, look: Look
   const records = live
     ? await surveyRecords(context, options, await viewSwitch(context, options, true))
     : { stale: [], ports: [], uncertain: 0 };
-  const runs = live ? await switchRuns(context, options) : undefined;
-  return { libvirt, domains, runDir, switchRuns: runs, sockets, records };
+  const said = live ? await askSwitch(context, options) : { switchRuns: undefined, contested: [] };
+  return { libvirt, domains, runDir, ...said, sockets, records };
 }
 
 function summary(checks: readonly Checked[]): { readonly errors: number; readonly warnings: number } {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Look } from '../log.js';
 import { SwitchClient } from '../switch/client.js';
 import { resolveRunDir } from '../switch/rundir.js';
 import type { CliContext } from './context.js';
@@ -28,8 +29,8 @@ export function print<T>(
   context: CliContext,
   options: ClientOptions,
   answer: T,
-  render: (answer: T) => string[],
+  render: (answer: T, look: Look) => string[],
 ): void {
-  const lines = options.json === true ? [JSON.stringify(answer)] : render(answer);
+  const lines = options.json === true ? [JSON.stringify(answer)] : render(answer, context.look);
   for (const line of lines) context.talk.answer(line);
 }

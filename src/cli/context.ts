@@ -1,6 +1,6 @@
 import type { Ask } from '../hostsetup/prompts.js';
 import type { Host } from '../host.js';
-import type { Talk } from '../log.js';
+import type { Look, Talk } from '../log.js';
 import type { Clock } from '../switch/clock.js';
 import type { NativeBinding } from '../switch/surface.js';
 import type { Signal } from './signals.js';
@@ -9,10 +9,14 @@ import type { Signal } from './signals.js';
 export interface CliContext {
   readonly host: Host;
   readonly talk: Talk;
+  /** The terminal that answers go to. */
+  readonly look: Look;
   readonly clock: Clock;
   readonly version: string;
   /** The node program and the script that this process runs, to be started again as the daemon. */
   readonly node: string;
+  /** As `process.version` has it. */
+  readonly nodeVersion: string;
   readonly script: string;
   /** Against which relative paths of the command line are meant. */
   readonly cwd: string;

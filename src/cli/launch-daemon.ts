@@ -1,6 +1,7 @@
 import { VhostHostError, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { answeredError } from '../switch/answer.js';
+import { nodeFlags } from '../node-flags.js';
 import { logPath, prepareRunDir } from '../switch/rundir.js';
 import type { Settings } from '../switch/settings.js';
 import type { CliContext } from './context.js';
@@ -8,14 +9,6 @@ import type { CliContext } from './context.js';
 /** More than any start takes that comes to an end, also on a slow and busy machine. */
 const DEADLINE_MS = 60_000;
 const SHOWN_LOG_LINES = 3;
-/**
- * Node without its compilers, which a control plane does not need: a fifth less memory, and no memory that is both
- * writable and executable. `bin/vhost-host` names the same, for a switch in the foreground.
- */
-export const NODE_FLAGS = ['--no-expose-wasm', '--lite-mode'] as const;
-/** No debugger on SIGUSR1, from the first moment on: known to Node from 22.14 and 23.7 on, and an error to others. */
-const NO_DEBUGGER = '--disable-sigusr1';
-
 /** Starts the daemon in the background and waits for its word; fails with the daemon's own reason. */
 export async function launchDaemon(context: CliContext, settings: Settings, args: readonly string[]): Promise<void> {
   const { host, talk } = context;
@@ -23,7 +16,7 @@ export async function launchDaemon(context: CliContext, settings: Settings, args
   await prepareRunDir(host, runDir, socketGid);
   const log = logPath(runDir);
   const logStart = (await host.stat(log))?.size ?? 0;
-  const flags = [...NODE_FLAGS, ...(process.allowedNodeEnvironmentFlags.has(NO_DEBUGGER) ? [NO_DEBUGGER] : [])];
+  const flags = nodeFlags('command', context.nodeVersion) ?? [];
   const child = await host.spawnDetached(context.node, [...flags, context.script, ...args], log);
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<'late'>((resolve) => (timer = setTimeout(() => resolve('late'), DEADLINE_MS)));

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Look } from '../log.js';
 import type { Mac } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
@@ -14,14 +15,14 @@ const COLUMNS: readonly Column<Mac>[] = [
   { title: 'SEEN', cell: ({ ageSeconds }) => `${duration(ageSeconds)} ago` },
 ];
 
-export function macLines(macs: readonly Mac[]): string[] {
-  return macs.length === 0 ? ['no addresses learned'] : tableLines(COLUMNS, macs);
+export function macLines(macs: readonly Mac[], look: Look = {}): string[] {
+  return macs.length === 0 ? ['no addresses learned'] : tableLines(COLUMNS, macs, look);
 }
 
 export function addMacs(program: Command, context: CliContext): void {
   withClientOptions(program.command('macs').description('list the learned addresses')).action(
     async (options: ClientOptions) => {
-      print(context, options, await clientOf(context, options).macs(), (answer) => macLines(answer.macs));
+      print(context, options, await clientOf(context, options).macs(), ({ macs }, look) => macLines(macs, look));
     },
   );
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ask, confirm } from '../hostsetup/prompts.js';
 import { realHost } from '../host.js';
-import { makeTalk } from '../log.js';
+import { lookOf, makeTalk } from '../log.js';
 import { loadBinding } from '../switch/binding.js';
 import { monotonicClock } from '../switch/clock.js';
 import { packageVersion } from '../switch/package.js';
@@ -14,9 +14,11 @@ import { PROGRAM, runCli } from './program.js';
 const context: CliContext = {
   host: realHost,
   talk: makeTalk(PROGRAM, process.stdout, process.stderr),
+  look: await lookOf(process.stdout, process.env),
   clock: monotonicClock,
   version: packageVersion(),
   node: process.execPath,
+  nodeVersion: process.version,
   script: fileURLToPath(import.meta.url),
   cwd: process.cwd(),
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,

@@ -1,25 +1,28 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { VhostHostError } from '../errors.js';
+import type { Look } from '../log.js';
+import { contestedText } from '../switch/contested.js';
 import { DevIndex, GuestMac, MacLimit, Transports } from '../switch/schema.js';
 import type { Port, Transport } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
-import { tableLines } from './table.js';
+import { findFrontEnd } from './front-end.js';
+import { explainWaiting } from './ports-waiting.js';
+import { NOTHING, tableLines } from './table.js';
 import type { Column } from './table.js';
-
-const POOL = 'POOL';
 
 const COLUMNS: readonly Column<Port>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'NAME', cell: ({ name }) => name },
-  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'STATE', cell: ({ state }) => state, tone: ({ state }) => (state === 'ready' ? 'good' : 'waiting') },
   { title: 'VLAN', cell: ({ vlan }) => vlan },
   { title: 'VLAN TAG', cell: ({ vlanTag }) => String(vlanTag), right: true },
-  { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
+  { title: 'QUEUES', cell: ({ queues, queuesInUse }) => `${queuesInUse}/${queues}`, right: true },
   { title: 'MACS', cell: ({ macs }) => macsCell(macs) },
-  { title: POOL, cell: poolsCell },
+  { title: 'POOL', cell: poolsCell, optional: true },
   { title: 'SOCKET', cell: waysCell },
 ];
 
@@ -30,7 +33,7 @@ function waysCell({ socket, transports, device }: Port): string {
 
 /** By uplink: the card's pool that frames for the guest come by, or that they are sorted in software. */
 function poolsCell({ pools }: Port): string {
-  return pools.length === 0 ? '-' : pools.map(({ uplink, pool }) => `${uplink}:${pool ?? 'software'}`).join(' ');
+  return pools.length === 0 ? NOTHING : pools.map(({ uplink, pool }) => `${uplink}:${pool ?? 'software'}`).join(' ');
 }
 
 /** A guest may have any number of addresses; `macs` lists them all. */
@@ -38,15 +41,19 @@ const SHOWN_MACS = 2;
 
 function macsCell(macs: readonly string[]): string {
   const more = macs.length - SHOWN_MACS;
-  if (macs.length === 0) return '-';
+  if (macs.length === 0) return NOTHING;
   return macs.slice(0, SHOWN_MACS).join(' ') + (more > 0 ? ` +${more}` : '');
 }
 
-export function portLines(ports: readonly Port[]): string[] {
+export function portLines(ports: readonly Port[], look: Look = {}): string[] {
   if (ports.length === 0) return ['no ports'];
-  // Only where a card has such.
-  const withPools = ports.some(({ pools }) => pools.length > 0);
-  return tableLines(withPools ? COLUMNS : COLUMNS.filter(({ title }) => title !== POOL), ports);
+  return [...tableLines(COLUMNS, ports, look), ...ports.flatMap(missingLines)];
+}
+
+/** Nothing of a port that nobody has come to yet, unless it is known why. */
+function missingLines({ name, missing }: Port): string[] {
+  if (missing === null || missing.reason === 'no_front_end') return [];
+  return [`${name}: ${missing.text}${missing.hint === null ? '' : ` (${missing.hint})`}`];
 }
 
 export function parseQueues(text: string): number {
@@ -91,13 +98,37 @@ interface AddOptions extends ClientOptions {
   readonly forwardReserved?: boolean;
 }
 
+interface RemoveOptions extends ClientOptions {
+  readonly force?: boolean;
+}
+
+/** A guest whose port goes has no network from then on: asked on a terminal, refused without one. */
+async function agreeToRemove(context: CliContext, options: RemoveOptions, name: string): Promise<void> {
+  const { ports } = await clientOf(context, options).ports();
+  const port = ports.find((other) => other.name === name);
+  if (port === undefined || port.state === 'waiting') return;
+  const guest = await findFrontEnd(context.host, port.socket);
+  const loss = `port ${name} has a guest on it${guest === undefined ? '' : ` (${guest.title})`}, which loses its network`;
+  if (!context.interactive || options.json === true) {
+    throw new VhostHostError('PORT_IN_USE', loss, { hint: `vhost-host ports rm ${name} --force` });
+  }
+  if (await context.confirm(`${loss[0]?.toUpperCase()}${loss.slice(1)}. Remove it?`)) return;
+  throw new VhostHostError('CANCELLED', 'cancelled: nothing was changed');
+}
+
 export function addPorts(program: Command, context: CliContext): void {
   // The options stand on the group as well, so that `ports --json` needs no `list`.
   const ports = withClientOptions(program.command('ports').description('list, add and remove ports'));
   withClientOptions(ports.command('list', { isDefault: true }).description('list the ports')).action(
     async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ClientOptions>();
-      print(context, options, await clientOf(context, options).ports(), (answer) => portLines(answer.ports));
+      const client = clientOf(context, options);
+      const { ports: found } = await client.ports();
+      const { contested } = options.json === true ? { contested: [] } : await client.status();
+      print(context, options, { ports: await explainWaiting(context.host, found) }, ({ ports }, look) => [
+        ...portLines(ports, look),
+        ...contested.map((same) => `${contestedText(same)}: give each guest its own (mac=52:54:00:…)`),
+      ]);
     },
   );
   withClientOptions(ports.command('add <name>').description('add a port'))
@@ -129,11 +160,12 @@ export function addPorts(program: Command, context: CliContext): void {
         `port ${answer.name} (${answer.id}) listens on ${waysCell(answer).replace(' ', ' and ')}`,
       ]);
     });
-  withClientOptions(ports.command('rm <name>').description('remove a port, also with a guest on it')).action(
-    async (name: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<ClientOptions>();
+  withClientOptions(ports.command('rm <name>').description('remove a port'))
+    .option('--force', 'also with a guest on it, which loses its network')
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<RemoveOptions>();
+      if (options.force !== true) await agreeToRemove(context, options, name);
       const answer = await clientOf(context, options).removePort(name);
       print(context, options, answer, ({ removed }) => [`port ${removed} removed`]);
-    },
-  );
+    });
 }

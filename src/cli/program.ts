@@ -4,6 +4,7 @@ import type { CliContext } from './context.js';
 import { addCheck } from './check.js';
 import { Verdict, errorObject, exitCodeOf } from './exit.js';
 import { addLibvirt } from './libvirt.js';
+import { addLogs } from './logs.js';
 import { addMacs } from './macs.js';
 import { addPorts } from './ports.js';
 import { addStart } from './start.js';
@@ -32,6 +33,7 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
     addUplinks,
     addMacs,
     addStats,
+    addLogs,
     addSpread,
     addStop,
     addVm,

@@ -1,18 +1,19 @@
 import type { Command } from 'commander';
+import type { Look } from '../log.js';
 import type { PortStats, StatsList, UplinkStats } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
-import { count, tableLines } from './table.js';
+import { NOTHING, count, tableLines } from './table.js';
 import type { Column } from './table.js';
 
 const COLUMNS: readonly Column<PortStats>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'PORT', cell: ({ name }) => name },
   { title: 'FROM GUEST', cell: ({ counters }) => count(counters.txPackets), right: true },
-  { title: 'BYTES', cell: ({ counters }) => count(counters.txBytes), right: true },
+  { title: 'BYTES FROM', cell: ({ counters }) => count(counters.txBytes), right: true },
   { title: 'TO GUEST', cell: ({ counters }) => count(counters.rxPackets), right: true },
-  { title: 'BYTES', cell: ({ counters }) => count(counters.rxBytes), right: true },
+  { title: 'BYTES TO', cell: ({ counters }) => count(counters.rxBytes), right: true },
   { title: 'INTERRUPTS', cell: ({ counters }) => count(counters.interrupts), right: true },
   { title: 'DROPS', cell: ({ counters }) => reasons(counters.drops) },
 ];
@@ -20,23 +21,23 @@ const COLUMNS: readonly Column<PortStats>[] = [
 /** Every reason that ever happened, by its name. */
 function reasons(counts: Readonly<Record<string, number>>): string {
   const found = Object.entries(counts).filter(([, dropped]) => dropped > 0);
-  return found.length === 0 ? '-' : found.map(([reason, dropped]) => `${reason} ${count(dropped)}`).join(', ');
+  return found.length === 0 ? NOTHING : found.map(([reason, dropped]) => `${reason} ${count(dropped)}`).join(', ');
 }
 
 const UPLINK_COLUMNS: readonly Column<UplinkStats>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'UPLINK', cell: ({ name }) => name },
   { title: 'FROM NETWORK', cell: ({ counters }) => count(counters.txPackets), right: true },
-  { title: 'BYTES', cell: ({ counters }) => count(counters.txBytes), right: true },
+  { title: 'BYTES FROM', cell: ({ counters }) => count(counters.txBytes), right: true },
   { title: 'TO NETWORK', cell: ({ counters }) => count(counters.rxPackets), right: true },
-  { title: 'BYTES', cell: ({ counters }) => count(counters.rxBytes), right: true },
+  { title: 'BYTES TO', cell: ({ counters }) => count(counters.rxBytes), right: true },
   { title: 'DROPS', cell: ({ counters }) => reasons(counters.drops) },
   { title: 'BY THE DEVICE', cell: ({ device }) => reasons(device) },
 ];
 
-export function statsLines({ ports, uplinks }: StatsList): string[] {
-  const lines = ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports);
-  return uplinks.length === 0 ? lines : [...lines, '', ...tableLines(UPLINK_COLUMNS, uplinks)];
+export function statsLines({ ports, uplinks }: StatsList, look: Look = {}): string[] {
+  const lines = ports.length === 0 ? ['no ports'] : tableLines(COLUMNS, ports, look);
+  return uplinks.length === 0 ? lines : [...lines, '', ...tableLines(UPLINK_COLUMNS, uplinks, look)];
 }
 
 export function addStats(program: Command, context: CliContext): void {

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
+import type { Look } from '../log.js';
 import type { Status, Worker } from '../switch/schema.js';
+import { contestedText } from '../switch/contested.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
-import { count, duration, tableLines } from './table.js';
+import { NOTHING, count, duration, tableLines } from './table.js';
 import type { Column } from './table.js';
 
 const WORKER_COLUMNS: readonly Column<Worker>[] = [
@@ -17,10 +19,14 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
 ];
 
 function busyShare({ cycles, busyCycles }: Worker): string {
-  return cycles === 0 ? '-' : `${((100 * busyCycles) / cycles).toFixed(1)} %`;
+  return cycles === 0 ? NOTHING : `${((100 * busyCycles) / cycles).toFixed(1)} %`;
 }
 
-export function statusLines(status: Status): string[] {
+function contestedFacts(contested: Status['contested']): (readonly [string, string])[] {
+  return contested.map((found) => ['same MAC', contestedText(found)] as const);
+}
+
+export function statusLines(status: Status, look: Look = {}): string[] {
   const facts: readonly (readonly [string, string])[] = [
     ['switch', `running in ${status.runDir}, process ${status.pid}, up ${duration(status.uptimeSeconds)}`],
     ['version', `${status.version} with ${status.dpdk}`],
@@ -30,13 +36,14 @@ export function statusLines(status: Status): string[] {
     ['data path', status.instructionSet],
     ['config', status.config ?? 'none'],
     ['log', status.log ?? 'standard error'],
+    ...contestedFacts(status.contested),
     ...(status.eventsLost === 0 ? [] : [['lost', `${count(status.eventsLost)} events`] as const]),
   ];
   const width = Math.max(...facts.map(([name]) => name.length));
   return [
     ...facts.map(([name, text]) => `${name.padEnd(width)}  ${text}`),
     '',
-    ...tableLines(WORKER_COLUMNS, status.workers),
+    ...tableLines(WORKER_COLUMNS, status.workers, look),
   ];
 }
 

@@ -1,23 +1,56 @@
 import { printable } from '../errors.js';
+import type { Look, Tone } from '../log.js';
 
 export interface Column<Row> {
   readonly title: string;
   readonly cell: (row: Row) => string;
   /** Numbers stand flush right. */
   readonly right?: boolean;
+  /** How good that is, where it is a state. */
+  readonly tone?: (row: Row) => Tone;
+  /** Left out where no row has anything to say in it. */
+  readonly optional?: boolean;
+}
+
+/** What is said where there is nothing to say. */
+export const NOTHING = '-';
+const BETWEEN = '  ';
+
+interface Cell {
+  readonly text: string;
+  readonly painted: string;
+}
+
+function cellOf<Row>({ cell, tone }: Column<Row>, row: Row, { paint }: Look): Cell {
+  const text = printable(cell(row));
+  return { text, painted: paint === undefined || tone === undefined ? text : paint(tone(row), text) };
+}
+
+/** What does not fit into a line stands below each other: a title and its value, a block for each row. */
+function blockLines(titles: readonly string[], rows: readonly (readonly Cell[])[]): string[] {
+  const width = Math.max(...titles.map((title) => title.length));
+  return rows.flatMap((row, i) => [
+    ...(i === 0 ? [] : ['']),
+    ...row.map(({ painted }, at) => `${(titles[at] ?? '').padEnd(width)}${BETWEEN}${painted}`),
+  ]);
 }
 
 /** Lines of an aligned table with a head; what comes from guests or files is made safe to print. */
-export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {
-  const cells = [
-    columns.map(({ title }) => title),
-    ...rows.map((row) => columns.map(({ cell }) => printable(cell(row)))),
-  ];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]?.length ?? 0)));
-  return cells.map((line) =>
+export function tableLines<Row>(columns: readonly Column<Row>[], rows: readonly Row[], look: Look = {}): string[] {
+  const shown = columns.filter(({ optional, cell }) => optional !== true || rows.some((row) => cell(row) !== NOTHING));
+  const titles = shown.map(({ title }) => title);
+  const cells = rows.map((row) => shown.map((column) => cellOf(column, row, look)));
+  const widths = titles.map((title, i) => Math.max(title.length, ...cells.map((line) => line[i]?.text.length ?? 0)));
+  const whole = widths.reduce((sum, width) => sum + width, BETWEEN.length * (widths.length - 1));
+  if (look.width !== undefined && whole > look.width) return blockLines(titles, cells);
+  const head = titles.map((title) => ({ text: title, painted: title }));
+  return [head, ...cells].map((line) =>
     line
-      .map((text, i) => (columns[i]?.right === true ? text.padStart(widths[i] ?? 0) : text.padEnd(widths[i] ?? 0)))
-      .join('  ')
+      .map(({ text, painted }, i) => {
+        const blanks = ' '.repeat((widths[i] ?? 0) - text.length);
+        return shown[i]?.right === true ? blanks + painted : painted + blanks;
+      })
+      .join(BETWEEN)
       .trimEnd(),
   );
 }

@@ -1,26 +1,27 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
-import { STRAYS, UplinkAdd } from '../switch/schema.js';
+import type { Look } from '../log.js';
+import { Mtu, STRAYS, UplinkAdd } from '../switch/schema.js';
 import type { Uplink } from '../switch/schema.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
 import { parseQueues } from './ports.js';
 import { parseCount } from './start-values.js';
-import { count, tableLines } from './table.js';
+import { NOTHING, count, tableLines } from './table.js';
 import type { Column } from './table.js';
 
 const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'ID', cell: ({ id }) => String(id), right: true },
   { title: 'NAME', cell: ({ name }) => name },
-  { title: 'LINK', cell: ({ state }) => state },
-  { title: 'MBIT/S', cell: ({ speedMbps }) => (speedMbps === null ? '-' : String(speedMbps)), right: true },
+  { title: 'LINK', cell: ({ state }) => state, tone: ({ state }) => (state === 'up' ? 'good' : 'bad') },
+  { title: 'MBIT/S', cell: ({ speedMbps }) => (speedMbps === null ? NOTHING : String(speedMbps)), right: true },
   { title: 'MTU', cell: ({ mtu }) => String(mtu), right: true },
-  { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? '-' : offloads.join(',')) },
+  { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? NOTHING : offloads.join(',')), optional: true },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
-  { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true },
-  { title: 'UNCOPIED', cell: ({ zeroCopied }) => countCell(zeroCopied), right: true },
-  { title: 'UNCOPIED IN', cell: ({ zeroCopiedIn }) => countCell(zeroCopiedIn), right: true },
+  { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true, optional: true },
+  { title: 'UNCOPIED', cell: ({ zeroCopied }) => countCell(zeroCopied), right: true, optional: true },
+  { title: 'UNCOPIED IN', cell: ({ zeroCopiedIn }) => countCell(zeroCopiedIn), right: true, optional: true },
   { title: 'STRAYS', cell: ({ strays }) => strays },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },
@@ -28,18 +29,18 @@ const COLUMNS: readonly Column<Uplink>[] = [
 ];
 
 function countCell(n: number | null): string {
-  return n === null ? '-' : count(n);
+  return n === null ? NOTHING : count(n);
 }
 
 /** How many guests have one of how many, and how many others there are. */
 function poolsCell(pools: Uplink['pools']): string {
-  if (pools === null) return '-';
+  if (pools === null) return NOTHING;
   const others = pools.software.length === 0 ? '' : ` +${pools.software.length}`;
   return `${pools.taken.length}/${pools.count}${others}`;
 }
 
-export function uplinkLines(uplinks: readonly Uplink[]): string[] {
-  return uplinks.length === 0 ? ['no uplinks'] : tableLines(COLUMNS, uplinks);
+export function uplinkLines(uplinks: readonly Uplink[], look: Look = {}): string[] {
+  return uplinks.length === 0 ? ['no uplinks'] : tableLines(COLUMNS, uplinks, look);
 }
 
 /** `NAME=DEVICE` of `start --uplink`. */
@@ -50,6 +51,12 @@ export function parseUplink(text: string, before: readonly UplinkAdd[] = []): re
   return [...before, wish.data];
 }
 
+function parseMtu(text: string): number {
+  const result = Mtu.safeParse(/^\d{1,5}$/.test(text) ? Number(text) : NaN);
+  if (result.success) return result.data;
+  throw new InvalidArgumentError('It must be a whole number from 68 to 9978.');
+}
+
 type AddOptions = ClientOptions & Omit<UplinkAdd, 'name' | 'device'>;
 
 export function addUplinks(program: Command, context: CliContext): void {
@@ -57,13 +64,15 @@ export function addUplinks(program: Command, context: CliContext): void {
   withClientOptions(uplinks.command('list', { isDefault: true }).description('list the uplinks')).action(
     async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<ClientOptions>();
-      print(context, options, await clientOf(context, options).uplinks(), (answer) => uplinkLines(answer.uplinks));
+      print(context, options, await clientOf(context, options).uplinks(), ({ uplinks }, look) =>
+        uplinkLines(uplinks, look),
+      );
     },
   );
   withClientOptions(uplinks.command('add <name> <device>').description('add a network card or a virtual device'))
     .option('--queues <n>', 'receive queues, each polled by one worker (default: 1)', parseQueues)
-    .option('--mtu <bytes>', "sets the device's MTU (default: as it is)", Number)
-    .option('--buffers <n>', 'packet buffers (default: as many as its rings and the workers need)', Number)
+    .option('--mtu <bytes>', "sets the device's MTU (default: as it is)", parseMtu)
+    .option('--buffers <n>', 'packet buffers (default: as many as its rings and the workers need)', parseCount)
     .option('--pools <n>', 'for how many guests to use VMDq (default: as many as the card can)', parseCount)
     .addOption(
       new Option('--strays <what>', 'frames for addresses that no guest is known to have (default: drop)').choices(

@@ -6,7 +6,7 @@ import { Virsh } from '../libvirt/virsh.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
-import { tableLines } from './table.js';
+import { NOTHING, tableLines } from './table.js';
 import type { Column } from './table.js';
 import { withVmOptions } from './vm-options.js';
 import type { VmOptions } from './vm-options.js';
@@ -40,13 +40,13 @@ export function nicRow(domain: Domain, nic: Domain['nics'][number], view: Switch
 
 const COLUMNS: readonly Column<DomainRow>[] = [
   { title: 'DOMAIN', cell: ({ name }) => name },
-  { title: 'STATE', cell: ({ state }) => state },
+  { title: 'STATE', cell: ({ state }) => state, tone: ({ state }) => (state === 'running' ? 'good' : 'waiting') },
   {
     title: 'ON THE SWITCH',
     cell: ({ nics }) => `${nics.filter(({ mode }) => mode !== null).length} of ${nics.length}`,
   },
-  { title: 'MODE', cell: ({ nics }) => [...new Set(nics.flatMap(({ mode }) => mode ?? []))].join(', ') || '-' },
-  { title: 'PORTS', cell: ({ nics }) => nics.flatMap(({ port }) => port ?? []).join(' ') || '-' },
+  { title: 'MODE', cell: ({ nics }) => [...new Set(nics.flatMap(({ mode }) => mode ?? []))].join(', ') || NOTHING },
+  { title: 'PORTS', cell: ({ nics }) => nics.flatMap(({ port }) => port ?? []).join(' ') || NOTHING },
 ];
 
 async function list(context: CliContext, options: VmOptions): Promise<void> {
@@ -59,7 +59,9 @@ async function list(context: CliContext, options: VmOptions): Promise<void> {
     const domain = readDomain(XmlDocument.parse(await virsh.dumpxml(uuid)));
     domains.push({ name, uuid, state, nics: domain.nics.map((nic) => nicRow(domain, nic, view)) });
   }
-  print(context, options, { domains }, () => (domains.length === 0 ? ['no domains'] : tableLines(COLUMNS, domains)));
+  print(context, options, { domains }, (_answer, look) =>
+    domains.length === 0 ? ['no domains'] : tableLines(COLUMNS, domains, look),
+  );
 }
 
 export function addVmList(vm: Command, context: CliContext): void {

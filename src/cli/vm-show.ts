@@ -6,13 +6,14 @@ import { selectNics } from '../libvirt/attach-nics.js';
 import { readDomain } from '../libvirt/domain.js';
 import type { Domain } from '../libvirt/domain.js';
 import { readPools } from '../hugepage-pools.js';
+import type { Look } from '../log.js';
 import { sizeText } from '../sizes.js';
 import { recall } from '../libvirt/recall.js';
 import type { Recall } from '../libvirt/recall.js';
 import { XmlDocument } from '../libvirt/xml-document.js';
 import { print } from './client-command.js';
 import type { CliContext } from './context.js';
-import { tableLines } from './table.js';
+import { NOTHING, tableLines } from './table.js';
 import type { Column } from './table.js';
 import { WRAPPER } from '../libvirt/install-wrapper.js';
 import { nicRow } from './vm-list.js';
@@ -86,12 +87,12 @@ type ShownNic = ReturnType<typeof nicRow> & { readonly queues: number; readonly 
 
 const COLUMNS: readonly Column<ShownNic>[] = [
   { title: 'NIC', cell: ({ index }) => String(index), right: true },
-  { title: 'MAC', cell: ({ mac }) => mac ?? '-' },
+  { title: 'MAC', cell: ({ mac }) => mac ?? NOTHING },
   { title: 'TYPE', cell: ({ type }) => type },
-  { title: 'MODE', cell: ({ mode }) => mode ?? '-' },
-  { title: 'PORT', cell: ({ port }) => port ?? '-' },
+  { title: 'MODE', cell: ({ mode }) => mode ?? NOTHING },
+  { title: 'PORT', cell: ({ port }) => port ?? NOTHING },
   { title: 'QUEUES', cell: ({ queues }) => String(queues), right: true },
-  { title: 'CONNECTED TO', cell: ({ source }) => source ?? '-' },
+  { title: 'CONNECTED TO', cell: ({ source }) => source ?? NOTHING },
 ];
 
 function previewLines({ refusal, lines }: Preview): string[] {
@@ -100,7 +101,7 @@ function previewLines({ refusal, lines }: Preview): string[] {
   return ['vhost-host vm attach would do:', ...lines.map((line) => `  ${line}`)];
 }
 
-function showLines({ domain, target, recalled, nics, attach }: Shown): string[] {
+function showLines({ domain, target, recalled, nics, attach }: Shown, look: Look): string[] {
   const parts = domain.parts.map(({ title, bytes }) => `${title} ${sizeText(bytes)}`).join(', ');
   const { remembered } = recalled;
   const attached = remembered === undefined ? 'not by vm attach' : `${remembered.mode} mode; vm detach brings it back`;
@@ -110,7 +111,7 @@ function showLines({ domain, target, recalled, nics, attach }: Shown): string[] 
     `memory    ${parts}; ${backingText(domain)}`,
     `attached  ${attached}`,
     '',
-    ...tableLines(COLUMNS, nics),
+    ...tableLines(COLUMNS, nics, look),
     '',
     ...previewLines(attach),
   ];
@@ -145,7 +146,7 @@ async function show(context: CliContext, name: string | undefined, options: VmOp
     nics: domain.nics.map((nic) => ({ ...nicRow(domain, nic, view), queues: nic.queues, socket: nic.socket ?? null })),
     attach: await preview(context, target, doc, domain, view, recalled, options),
   };
-  print(context, options, showObject(shown), () => showLines(shown));
+  print(context, options, showObject(shown), (_answer, look) => showLines(shown, look));
 }
 
 export function addVmShow(vm: Command, context: CliContext): void {

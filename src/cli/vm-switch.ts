@@ -5,8 +5,9 @@ import type { Nic } from '../libvirt/domain-nic.js';
 import { nicTitle } from '../libvirt/domain-nic.js';
 import type { PortPlace } from '../libvirt/attach.js';
 import { checkSocketPath, portSocketPath } from '../switch/rundir.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { PortName } from '../switch/schema.js';
-import type { Port } from '../switch/schema.js';
+import type { Contested, Port } from '../switch/schema.js';
 import { clientOf, runDirOf } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
 import type { CliContext } from './context.js';
@@ -21,6 +22,8 @@ export interface SwitchView {
   readonly ports: readonly Port[] | undefined;
   /** The switch's configuration file, where ports that outlive a restart stand. */
   readonly config: string | null;
+  /** Addresses that several guests have. */
+  readonly contested: readonly Contested[];
   ours(socket: string | undefined): boolean;
 }
 
@@ -39,9 +42,10 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
   const client = clientOf(context, options);
   let ports: readonly Port[] | undefined;
   let config: string | null = null;
+  let contested: readonly Contested[] = [];
   try {
     ports = (await client.ports()).ports;
-    config = (await client.status()).config;
+    ({ config, contested } = await client.status());
   } catch (error) {
     const none = hasCode(error, 'SWITCH_NOT_RUNNING') || (tolerant && hasCode(error, 'SWITCH_UNREACHABLE'));
     if (!none) throw error;
@@ -50,7 +54,7 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
     socket !== undefined &&
     ((dirname(socket) === runDir && PORT_SOCKET.test(basename(socket))) ||
       ports?.some((port) => port.socket === socket) === true);
-  return { runDir, ports, config, ours };
+  return { runDir, ports, config, contested, ours };
 }
 
 export interface PortWish {
@@ -94,6 +98,10 @@ function planPort(
   const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
   const queues = wish.queues ?? nic.queues;
   checkSocketPath(socket);
+  if (queues > MAX_QUEUE_PAIRS) {
+    const message = `${nicTitle(nic)} is to have ${queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
+    throw new VhostHostError('PORT_LIMIT', message, { hint: `--queues ${MAX_QUEUE_PAIRS}` });
+  }
   if (wish.port !== undefined || wish.socket !== undefined) checkFree(wish.port, socket, rivals);
   if (wish.port !== undefined && existing !== undefined && existing.state !== 'waiting' && !rivals.running) {
     throw new VhostHostError('PORT_IN_USE', `port ${port} has a guest, and ${domain.name} is not running`, {

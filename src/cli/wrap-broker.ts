@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { VhostHostError, hasCode } from '../errors.js';
+import { VhostHostError, hasCode, printable } from '../errors.js';
 import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 import { startOf } from '../process-start.js';
 import type { QuickHost } from '../quick-host.js';
@@ -53,7 +53,7 @@ interface Parts {
 type Transport = Config['transport'];
 type Wish = Claim & { readonly transport: Transport };
 
-function textOf(port: unknown, key: 'socket' | 'device'): string | undefined {
+function textOf(port: unknown, key: 'socket' | 'device' | 'defaultMacAt'): string | undefined {
   const value: unknown = typeof port === 'object' && port !== null ? Reflect.get(port, key) : undefined;
   return typeof value === 'string' ? value : undefined;
 }
@@ -81,6 +81,12 @@ async function ask({ exchange }: Parts, runDir: string, body: object): Promise<u
   });
 }
 
+/** Two guests with one address each get a part of what is for both. */
+function sameMac({ netdev }: Wish, other: string): string {
+  const own = `the guest at port ${printable(other)} has the one that QEMU gives such cards`;
+  return `qemu-wrap: the card of netdev "${printable(netdev)}" has no mac=, and ${own}: give it mac=52:54:00:…`;
+}
+
 /** The way to the port. */
 async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
   const { name, queues, exact, mac, transport } = wish;
@@ -99,6 +105,8 @@ async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
       throw error;
     },
   );
+  const other = mac === undefined ? textOf(port, 'defaultMacAt') : undefined;
+  if (other !== undefined) parts.say(sameMac(wish, other));
   const place = placeOf(port, transport);
   if (place === undefined) {
     const what = transport === 'cuse' ? 'device' : 'socket';

@@ -1,5 +1,5 @@
 import { shortOf } from './check-hugepages.js';
-import { info, ok } from './check-record.js';
+import { info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
 
 /** What `vm check` finds in each domain. */
@@ -18,6 +18,13 @@ function guests(subject: Subject): Outcome[] {
   });
 }
 
+function addresses({ around }: Subject): Outcome[] {
+  if (around.switchRuns !== true) return [];
+  if (around.contested.length === 0) return [ok('no two guests of the switch were heard with the same')];
+  const mend = 'give each guest its own: -device virtio-net-pci,mac=52:54:00:…, or <mac address="52:54:00:…"/>';
+  return around.contested.map((text) => warning(`${text}: each gets only a part of its frames`, mend));
+}
+
 export const GUEST_CHECKS: readonly Check[] = [
   {
     id: 'guests',
@@ -26,5 +33,13 @@ export const GUEST_CHECKS: readonly Check[] = [
     live: true,
     states: ['ok', 'info', 'warning', 'error'],
     run: guests,
+  },
+  {
+    id: 'guest-addresses',
+    title: 'MAC addresses',
+    group: 'guests',
+    live: true,
+    states: ['ok', 'warning'],
+    run: addresses,
   },
 ];

@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly runDir: string;
   /** A switch runs there; undefined where it could not be asked. */
   readonly switchRuns: boolean | undefined;
+  /** Addresses that several guests of it have, a line each. */
+  readonly contested: readonly string[];
   /** Sockets in the run directory. */
   readonly sockets: readonly string[];
   /** What `vm attach` remembers. */

@@ -9,6 +9,7 @@ import { nicTitle } from './domain-nic.js';
 import type { Nic } from './domain-nic.js';
 import type { PropertyId } from './domain-properties.js';
 import { NO_HOOK } from './hook-step.js';
+import { MAX_QUEUE_PAIRS } from '../queue-pairs.js';
 
 /** Interfaces: connected to something, and not promising what nobody does. */
 
@@ -72,9 +73,16 @@ const noReconnect: NicRule = (nic, domain, facts) => {
 
 const queuesTooFew: NicRule = (nic, _domain, facts) => {
   const port = facts.ports?.find(({ socket }) => socket === nic.socket);
-  if (port === undefined || port.queues >= nic.queues) return undefined;
+  if (port === undefined || port.queues >= nic.queues || nic.queues > MAX_QUEUE_PAIRS) return undefined;
   const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, port ${port.name} has ${port.queues}`;
   const mend = `vhost-host ports rm ${port.name} && vhost-host ports add ${port.name} --queues ${nic.queues}`;
+  return { level: 'error', element: '<interface><driver queues=>', reason, mend };
+};
+
+const queuesTooMany: NicRule = (nic, domain, facts) => {
+  if (nic.queues <= MAX_QUEUE_PAIRS || modeOf(domain, nic, facts.ours) === undefined) return undefined;
+  const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
+  const mend = `vhost-host vm attach ${domain.name} --nic ${nic.index} --queues ${MAX_QUEUE_PAIRS}`;
   return { level: 'error', element: '<interface><driver queues=>', reason, mend };
 };
 
@@ -124,6 +132,7 @@ export const NIC_CHECKS: readonly Check[] = [
   { id: 'socket-server', title: 'one side of each socket listens', stopsStart: true, run: eachNic(socketServer) },
   { id: 'no-reconnect', title: 'guests come back when the switch does', run: eachNic(noReconnect) },
   { id: 'queues-too-few', title: 'ports have as many queues as their guests want', run: eachNic(queuesTooFew) },
+  { id: 'queues-too-many', title: 'guests want no more queues than a port may have', run: eachNic(queuesTooMany) },
   {
     id: 'confidential-closed',
     title: 'confidential guests share what the switch has to reach',

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { DAEMON_PATH } from '../daemon-path.js';
 import { VhostHostError, printable } from '../errors.js';
 import type { Host, RunResult } from '../host.js';
 
@@ -33,7 +34,7 @@ function failure(uri: string, args: readonly string[], said: string): VhostHostE
     return denied
       ? new VhostHostError('LIBVIRT_UNREACHABLE', `no permission to use libvirt at ${uri}: ${reason}`, {
           hint: 'sudo vhost-host …, or: sudo usermod -aG libvirt $USER, and log in again',
-          details,
+          details: { ...details, denied },
         })
       : new VhostHostError('LIBVIRT_UNREACHABLE', `libvirt does not answer at ${uri}: ${reason}`, {
           hint: 'sudo systemctl start libvirtd (or virtqemud.socket)',
@@ -77,9 +78,23 @@ export class Virsh {
     }
   }
 
+  /** Where nothing answers because there is nothing to be started, that is the reason. */
+  async #notInstalled(error: VhostHostError): Promise<VhostHostError> {
+    if (error.code !== 'LIBVIRT_UNREACHABLE' || error.details['denied'] === true) return error;
+    for (const dir of DAEMON_PATH) {
+      for (const name of ['libvirtd', 'virtqemud']) {
+        if ((await this.#host.stat(`${dir}/${name}`)) !== undefined) return error;
+      }
+    }
+    return new VhostHostError('LIBVIRT_MISSING', 'libvirt is not installed: there is neither libvirtd nor virtqemud', {
+      hint: 'apt-get install libvirt-daemon-system (Debian, Ubuntu) or dnf install libvirt-daemon-kvm (Fedora)',
+      cause: error,
+    });
+  }
+
   async #run(...args: string[]): Promise<string> {
     const { exitCode, stdout, stderr } = await this.#try(args);
-    if (exitCode !== 0) throw failure(this.uri, args, stderr);
+    if (exitCode !== 0) throw await this.#notInstalled(failure(this.uri, args, stderr));
     return stdout;
   }
 

@@ -17,7 +17,7 @@ export interface Control {
   port(name: string): schema.Port;
   addPort(wish: schema.PortAdd): Promise<schema.Port>;
   removePort(name: string): Promise<void>;
-  claimPort(wish: schema.PortClaim): Promise<schema.Port>;
+  claimPort(wish: schema.PortClaim): Promise<schema.ClaimedPort>;
   uplinks(): schema.Uplink[];
   addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink>;
   removeUplink(name: string): Promise<void>;
@@ -53,7 +53,7 @@ function baseApi(control: Control): Api {
   api.setValidatorCompiler<z.ZodType>(({ schema: shape }) => (value: unknown) => {
     const result = shape.safeParse(value);
     if (result.success) return { value: result.data };
-    return { error: new VhostHostError('USAGE', describeFaults('the request', shape, result.error)) };
+    return { error: new VhostHostError('USAGE', describeFaults(undefined, shape, result.error)) };
   });
   api.setSerializerCompiler(serializerCompiler);
   api.setErrorHandler((error, request, reply) => {
@@ -66,8 +66,10 @@ function baseApi(control: Control): Api {
     return reply.status(404).send({ error: { code: 'USAGE', message } } satisfies schema.ApiError);
   });
   api.get('/v1/version', { schema: { response: { 200: schema.Version } } }, () => ({ version: control.version }));
-  api.post('/v1/ports/claim', { schema: { body: schema.PortClaim, response: { 200: schema.Port } } }, (request) =>
-    control.claimPort(request.body),
+  api.post(
+    '/v1/ports/claim',
+    { schema: { body: schema.PortClaim, response: { 200: schema.ClaimedPort } } },
+    (request) => control.claimPort(request.body),
   );
   return api;
 }

@@ -1,14 +1,19 @@
 import { VhostHostError } from '../errors.js';
 import type { Control } from './api.js';
+import { isDefaultMac } from './contested.js';
 import type { Clock } from './clock.js';
+import type { EventSink } from './events.js';
 import type { PortRecord, PortTable } from './ports.js';
-import type { Mac, Port, PortAdd, PortClaim, StatsList, Status, Uplink, UplinkAdd } from './schema.js';
+import type { ClaimedPort, Mac, Port, PortAdd, PortClaim, StatsList, Status, Uplink, UplinkAdd } from './schema.js';
 import type { NativeBinding, NativePort } from './surface.js';
 import type { UplinkTable } from './uplinks.js';
 import { macView, portView, statsView, uplinkStatsView, uplinkView, workerView } from './view.js';
 
 /** What does not change while the switch runs. */
-export type StatusFacts = Omit<Status, 'uptimeSeconds' | 'workers' | 'ports' | 'portsReady' | 'macs' | 'eventsLost'>;
+export type StatusFacts = Omit<
+  Status,
+  'uptimeSeconds' | 'workers' | 'ports' | 'portsReady' | 'macs' | 'eventsLost' | 'contested'
+>;
 
 export interface ControlParts {
   readonly binding: NativeBinding;
@@ -16,7 +21,7 @@ export interface ControlParts {
   readonly facts: StatusFacts;
   readonly ports: PortTable;
   readonly uplinks: UplinkTable;
-  readonly eventsLost: () => number;
+  readonly sink: Pick<EventSink, 'lost' | 'contested'>;
   readonly say: (line: string) => void;
   readonly stopSoon: () => void;
 }
@@ -36,7 +41,7 @@ export class SwitchControl implements Control {
   }
 
   status(): Status {
-    const { binding, clock, facts, eventsLost } = this.#parts;
+    const { binding, clock, facts, sink } = this.#parts;
     const natives = binding.ports();
     return {
       ...facts,
@@ -45,7 +50,8 @@ export class SwitchControl implements Control {
       ports: natives.length,
       portsReady: natives.filter(({ ready }) => ready).length,
       macs: binding.macs().length,
-      eventsLost: eventsLost(),
+      eventsLost: sink.lost,
+      contested: [...sink.contested()],
     };
   }
 
@@ -71,10 +77,12 @@ export class SwitchControl implements Control {
     this.#parts.say(`port ${name} (${id}) removed`);
   }
 
-  async claimPort(wish: PortClaim): Promise<Port> {
+  async claimPort(wish: PortClaim): Promise<ClaimedPort> {
     const port = await this.#parts.ports.claim(wish);
     this.#parts.say(`port ${port.name} (${port.id}) handed out on ${port.socket}`);
-    return this.#view(port);
+    const heard = this.#parts.binding.macs().find(({ mac, port: at }) => isDefaultMac(mac) && at !== port.id);
+    const other = heard === undefined ? undefined : this.#parts.ports.byId(heard.port);
+    return { ...this.#view(port), defaultMacAt: other?.name ?? null };
   }
 
   macs(): Mac[] {

@@ -97,7 +97,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       byCard: settings.vm2vm === 'hardware',
       connectedFrom: (least) => ports.all().find(({ id, connected }) => connected && id >= least),
     });
-    const sink = new EventSink({ ports, uplinks, repeats });
+    const sink = new EventSink({ ports, uplinks, repeats, clock: parts.clock });
     const engine = await startEngine({ ...parts, dma, descriptors }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
@@ -113,7 +113,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     // Another switch's log is its own to put aside.
     const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
     const tendRunDir = runDirTender({ lock, apis, ports, record, guests, tendLog, say });
-    startTicking(parts, { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }, unwind);
+    startTicking(parts, { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }, unwind);
     for (const api of apis) await api.open();
     await rehearse(claimSocketPath(settings.runDir));
     say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
@@ -177,7 +177,7 @@ function makeControl(
     poll: settings.poll,
     instructionSet: engine.instructionSet,
   };
-  return new SwitchControl({ binding, clock, facts, ports, uplinks, eventsLost: () => sink.lost, say, stopSoon });
+  return new SwitchControl({ binding, clock, facts, ports, uplinks, sink, say, stopSoon });
 }
 
 /** Not open yet. */
@@ -213,11 +213,12 @@ interface Tended {
 
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, uplinks, say, guests, repeats, tendLog, tendRunDir }: Omit<Running, 'sink'> & Tended,
+  { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }: Running & Tended,
   unwind: Unwind,
 ): void {
   const unlearned = new UnlearnedWatch();
   const tick = async (): Promise<void> => {
+    sink.tick();
     repeats.tick();
     await tendLog();
     await tendRunDir();
@@ -226,6 +227,7 @@ function startTicking(
     await ports.expire();
     await uplinks.watch();
     await guests.save();
+    binding.drain();
     binding.ageMacs(settings.macAgeing);
     for (const { id, times } of unlearned.look(binding.ports(), clock.now())) {
       const port = ports.byId(id);

@@ -1,7 +1,10 @@
 import { printable } from '../errors.js';
+import type { Clock } from './clock.js';
+import { ContestedAddresses } from './contested.js';
 import type { PortTable } from './ports.js';
 import { shapeOf } from './repeats.js';
 import type { LogLine, Repeatable, Repeats } from './repeats.js';
+import type { Contested } from './schema.js';
 import type { EngineEvent } from './surface.js';
 import type { UplinkTable } from './uplinks.js';
 
@@ -65,11 +68,13 @@ export interface EventSinkParts {
   readonly ports: Pick<PortTable, 'byId' | 'setConnected'>;
   readonly uplinks: Pick<UplinkTable, 'byId'>;
   readonly repeats: Pick<Repeats, 'add'>;
+  readonly clock: Pick<Clock, 'now'>;
 }
 
 /** Takes the engine's events: keeps the port table up to date and writes the log. */
 export class EventSink {
   readonly #parts: EventSinkParts;
+  readonly #contested = new ContestedAddresses();
   #lost = 0;
 
   constructor(parts: EventSinkParts) {
@@ -81,15 +86,39 @@ export class EventSink {
     return this.#lost;
   }
 
+  /** Addresses that several guests have. */
+  contested(): readonly Contested[] {
+    const { clock } = this.#parts;
+    return this.#contested
+      .now(clock.now())
+      .map((found) => ({ ...found, ports: found.ports.map((id) => this.#bare(id)) }));
+  }
+
+  /** Every now and then: tells of them. */
+  tick(): void {
+    const { clock, repeats } = this.#parts;
+    for (const { mac, vlan, ports } of this.#contested.news(clock.now())) {
+      const names = ports.map((id) => this.#name(id)).join(' and ');
+      const text = `${mac} (VLAN tag ${vlan}) is the address of ${names}: each gets only a part of its frames`;
+      repeats.add({ kind: `contested ${mac}`, line: note(text) });
+    }
+  }
+
   take(events: readonly EngineEvent[]): void {
-    const { ports, repeats } = this.#parts;
+    const { ports, repeats, clock } = this.#parts;
     for (const event of events) {
+      this.#contested.take(event, clock.now());
       if (event.type === 'connected' || event.type === 'disconnected') {
         ports.setConnected(event.port, event.type === 'connected');
       }
       if (event.type === 'lost') this.#lost += event.count;
       repeats.add(repeatable(event, (id) => this.#name(id)));
     }
+  }
+
+  #bare(id: number): string {
+    const { uplinks, ports } = this.#parts;
+    return (uplinks.byId(id) ?? ports.byId(id))?.name ?? String(id);
   }
 
   #name(id: number): string {

@@ -20,7 +20,8 @@ export function checkPort(
   if (ports.some((port) => port.name === name)) throw new VhostHostError('PORT_EXISTS', `port ${name} exists already`);
   if (ports.length >= maxPorts) throw new VhostHostError('PORT_LIMIT', `the switch is full: ${maxPorts} ports`);
   if (queues > maxQueuePairs) {
-    throw new VhostHostError('PORT_LIMIT', `port ${name}: ${queues} queues asked for, at most ${maxQueuePairs}`);
+    const message = `port ${name}: ${queues} queue pairs asked for, a port has at most ${maxQueuePairs}`;
+    throw new VhostHostError('PORT_LIMIT', message, { hint: `--queues ${maxQueuePairs}, and as many for the guest` });
   }
   if (!socket.startsWith('/')) throw new VhostHostError('USAGE', `socket path ${socket} is not absolute`);
   checkSocketPath(socket);

@@ -1,9 +1,15 @@
-import { request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import { createRequire } from 'node:module';
 import { answeredError, connectionError, parseBody } from './answer.js';
 import type { Answer } from './answer.js';
 
 /** The bare client of the control API: JSON over HTTP over a UNIX socket. */
+
+/**
+ * Not by `import`, which has Node 22 and newer evaluate all that the module exports, with its client for WebSockets, and
+ * that dies without WebAssembly (`node-flags.ts`).
+ */
+const { request: httpRequest } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface RequestLimits {
   readonly timeoutMs?: number;

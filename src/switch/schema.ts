@@ -30,6 +30,8 @@ export const GuestMac = z
 export const MacLimit = z.number().int().min(1).max(16_384);
 export const DEFAULT_MAC_LIMIT = 2048;
 
+export const Mtu = z.number().int().min(68).max(9978);
+
 const Count = z.number().int().nonnegative();
 
 export const Counters = z.strictObject({
@@ -46,12 +48,18 @@ export type Counters = z.infer<typeof Counters>;
 
 export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
 
+/** `reason` is for programs and stays (README.md lists them); `hint`: what mends it, where that is known. */
+export const Missing = z.strictObject({ reason: z.string(), text: z.string(), hint: z.string().nullable() });
+export type Missing = z.infer<typeof Missing>;
+
 export const Port = z.strictObject({
   /** Device number. */
   id: Count,
   name: PortName,
   socket: z.string(),
+  /** Queue pairs that it offers, and how many of them its guest uses now. */
   queues: Count,
+  queuesInUse: Count,
   /** Guests may leave checksums and TCP segmentation to the switch; `features` says what the guest took. */
   offloads: z.boolean(),
   transports: Transports,
@@ -62,6 +70,8 @@ export const Port = z.strictObject({
   /** `config`: named in the configuration file; `api`: added by hand; `claim`: handed out to a guest by qemu-wrap. */
   origin: z.enum(['config', 'api', 'claim']),
   state: z.enum(['waiting', 'connected', 'ready']),
+  /** The first thing that is missing before its guest has a network; null: nothing. */
+  missing: Missing.nullable(),
   /** 1000 + device number, as in the original. */
   vlanTag: Count,
   /** VLAN mode, as in the configuration. */
@@ -178,7 +188,7 @@ export const UplinkAdd = z.strictObject({
       'must be a PCI address or a device of DPDK, such as net_tap0,iface=tap1',
     ),
   queues: z.number().int().min(1).optional(),
-  mtu: z.number().int().min(68).max(9978).optional(),
+  mtu: Mtu.optional(),
   /** Packet buffers; without it as many as needed. */
   buffers: z.number().int().min(1).max(1_000_000).optional(),
   /** What to do with frames for addresses that no guest is known to have. */
@@ -205,6 +215,14 @@ export const Worker = z.strictObject({
 });
 export type Worker = z.infer<typeof Worker>;
 
+/** `defaultMacAt`: another port at which a guest with QEMU's own address is heard; null where there is none. */
+export const ClaimedPort = Port.extend({ defaultMacAt: PortName.nullable() });
+export type ClaimedPort = z.infer<typeof ClaimedPort>;
+
+/** `ports`: names of ports and uplinks. */
+export const Contested = z.strictObject({ mac: z.string(), vlan: Count, ports: z.array(z.string()) });
+export type Contested = z.infer<typeof Contested>;
+
 export const Status = z.strictObject({
   version: z.string(),
   pid: Count,
@@ -226,6 +244,8 @@ export const Status = z.strictObject({
   portsReady: Count,
   macs: Count,
   eventsLost: Count,
+  /** Addresses that move to and fro between ports: their guests have the same one. */
+  contested: z.array(Contested),
 });
 export type Status = z.infer<typeof Status>;
 

@@ -12,6 +12,7 @@ export interface NativeLimits {
   /** Port numbers from here on are uplinks'. */
   readonly firstUplinkId: number;
   readonly maxQueuePairs: number;
+  readonly maxUplinkQueues: number;
   readonly maxWorkers: number;
   /** VMDq pools for guests that a card is used with. */
   readonly maxPools: number;
@@ -134,8 +135,11 @@ export interface NativePort {
   readonly queuePairs: number;
   /** A front end is connected to the socket. */
   readonly connected: boolean;
-  /** The guest's driver is up and at least one ring pair is live. */
+  /** At least one ring each way is live. */
   readonly ready: boolean;
+  /** The first thing that is missing before its guest has a network (native/dpdk/lack.h), or `nothing`; in words. */
+  readonly lack: string;
+  readonly lackText: string;
   /** Negotiated virtio feature bits. */
   readonly features: bigint;
   readonly memoryBytes: bigint;
@@ -244,6 +248,8 @@ export interface NativeBinding {
    * memory guests have left on loan to a card.
    */
   tendPools(): void;
+  /** Gives back what drivers send on queues that they have disabled; once a second. */
+  drain(): void;
   macs(): NativeMac[];
   /** Forgets addresses not seen for `seconds`; returns how many. */
   ageMacs(seconds: number): number;

@@ -9,6 +9,8 @@ import { SHARING_DRIVERS, USER_SPACE_DRIVERS } from '../pci-drivers.js';
  */
 
 const PCI = /^(?:[0-9a-f]{4}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/i;
+/** Virtual devices, by their driver and a number. */
+const VIRTUAL = /^net_\w+$/;
 /** Virtual devices over an interface that must be there, with the argument that names it. */
 const OVER_INTERFACE = ['net_af_packet', 'net_af_xdp'];
 
@@ -33,6 +35,37 @@ export function interfaceOf(device: string): string | undefined {
   return args.find((arg) => arg.startsWith('iface='))?.slice('iface='.length);
 }
 
+/** The interfaces of this network namespace. */
+async function interfaces(host: Pick<Host, 'readOptional'>): Promise<readonly string[]> {
+  const text = (await host.readOptional('/proc/net/dev')) ?? '';
+  return text.split('\n').flatMap((line) => (line.includes(':') ? [line.slice(0, line.lastIndexOf(':')).trim()] : []));
+}
+
+/**
+ * DPDK's name of what a user asks for: a card, a virtual device, or an interface of the kernel's by its name, which
+ * the switch shares with it through packet sockets (net_af_packet). `others`: devices of the switch.
+ */
+export async function resolveDevice(
+  host: Pick<Host, 'readOptional'>,
+  asked: string,
+  others: readonly string[],
+): Promise<string> {
+  const device = deviceName(asked);
+  const [name = '', ...args] = device.split(',');
+  if (PCI.test(name) || VIRTUAL.test(name) || !(await interfaces(host)).includes(name)) return device;
+  const taken = new Set(others.map((other) => other.split(',')[0]));
+  let n = 0;
+  while (taken.has(`net_af_packet${n}`)) n++;
+  return [`net_af_packet${n}`, `iface=${name}`, ...args].join(',');
+}
+
+/** What a user may not expect of the device; undefined where there is nothing to say. */
+export function remarkOn(device: string): string | undefined {
+  const [name = '', ...args] = device.split(',');
+  if (!/^net_null\d*$/.test(name) || args.includes('no-rx=1')) return undefined;
+  return `${name} gives frames without end, for measurements: it keeps a worker busy for ever (without: ${name},no-rx=1)`;
+}
+
 function bad(message: string, hint?: string): VhostHostError {
   return new VhostHostError('UPLINK_FAILED', message, hint === undefined ? {} : { hint });
 }
@@ -51,16 +84,14 @@ async function checkPci(host: Host, address: string): Promise<void> {
 async function checkInterface(host: Host, device: string): Promise<void> {
   const name = interfaceOf(device);
   if (name === undefined) throw bad(`${device} names no interface`, `${device},iface=eth1`);
-  const text = (await host.readOptional('/proc/net/dev')) ?? '';
-  const names = text.split('\n').map((line) => line.split(':')[0]?.trim());
-  if (!names.includes(name)) throw bad(`there is no network interface ${name}`, 'ip link');
+  if (!(await interfaces(host)).includes(name)) throw bad(`there is no network interface ${name}`, 'ip link');
 }
 
 /** Throws where it is known in advance that the device cannot be used. `device`: as of `deviceName`. */
 export async function checkDevice(host: Host, device: string): Promise<void> {
   const name = device.split(',')[0] ?? '';
   if (PCI.test(name)) await checkPci(host, name);
-  else if (!/^net_\w+$/.test(name)) {
-    throw bad(`${name} is neither a PCI address nor a virtual device such as net_af_packet0,iface=eth1`);
+  else if (!VIRTUAL.test(name)) {
+    throw bad(`${name} is no PCI address, no network interface, and no virtual device such as net_tap0`, 'ip link');
   } else if (OVER_INTERFACE.some((driver) => name.startsWith(driver))) await checkInterface(host, device);
 }

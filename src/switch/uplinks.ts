@@ -7,7 +7,7 @@ import type { NativeBinding, NativeUplink } from './surface.js';
 import { Turns } from './turns.js';
 import { checkAddresses } from './dma.js';
 import type { DmaAddresses } from './dma.js';
-import { checkDevice, deviceName } from './uplink-device.js';
+import { checkDevice, resolveDevice } from './uplink-device.js';
 import { engineDevice } from './uplink-arguments.js';
 import { IN_SOFTWARE } from './vm2vm.js';
 
@@ -113,8 +113,11 @@ export class UplinkTable {
         const reason = `with --vm2vm 2 there is one uplink, ${other}`;
         throw new VhostHostError('UPLINK_LIMIT', `uplink ${wish.name}: ${reason}`, { hint: IN_SOFTWARE });
       }
-      const record = await this.#attach(wish, origin);
-      this.#uplinks.set(wish.name, { record, wish, last: undefined, attached: true, toldBeyond: false });
+      const { host } = this.#parts;
+      const others = [...this.#uplinks.values()].map(({ record }) => record.device);
+      const found = { ...wish, device: await resolveDevice(host, wish.device, others) };
+      const record = await this.#attach(found, origin);
+      this.#uplinks.set(wish.name, { record, wish: found, last: undefined, attached: true, toldBeyond: false });
       return record;
     });
   }
@@ -185,9 +188,9 @@ export class UplinkTable {
     const { maxPools } = binding.limits;
     const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
     const { forwardReserved = false } = wish;
-    const device = deviceName(wish.device);
-    if (queues > binding.limits.maxQueuePairs) {
-      const most = binding.limits.maxQueuePairs;
+    const { device } = wish;
+    if (queues > binding.limits.maxUplinkQueues) {
+      const most = binding.limits.maxUplinkQueues;
       throw new VhostHostError('UPLINK_LIMIT', `uplink ${name}: ${queues} queues asked for, at most ${most}`);
     }
     try {

@@ -20,19 +20,21 @@ function describePath(path: readonly PropertyKey[]): string {
 
 /**
  * One line on everything that is wrong with a value: unknown keys by name, with the one that was
- * probably meant, and other faults by path and reason. `where` names the file or request.
+ * probably meant, and other faults by path and reason. `where` names the file; undefined where there is only one
+ * thing that it can be about.
  */
-export function describeFaults(where: string, schema: z.ZodType, error: z.ZodError): string {
+export function describeFaults(where: string | undefined, schema: z.ZodType, error: z.ZodError): string {
+  const place = where === undefined ? '' : ` in ${where}`;
   const faults = error.issues.flatMap((issue) => {
     const path = describePath(issue.path);
     if (issue.code !== 'unrecognized_keys') {
-      return [`${path === '' ? '' : `${path}: `}${issue.message} in ${where}`];
+      return [`${path === '' ? '' : `${path}: `}${issue.message}${place}`];
     }
     const known = knownKeys(schema, issue.path);
     return issue.keys.map((key) => {
       const meant = nearest(key, known);
       const help = meant === undefined ? `known keys: ${known.join(', ')}` : `did you mean "${meant}"?`;
-      return `unknown key "${describePath([...issue.path, key])}" in ${where}; ${help}`;
+      return `unknown key "${describePath([...issue.path, key])}"${place}; ${help}`;
     });
   });
   return faults.join('; ');

@@ -1,7 +1,9 @@
 import { featureNames } from './features.js';
+import { missingOf } from './missing.js';
 import type { PortRecord } from './ports.js';
 import type { Counters, Mac, Port, PortStats, Uplink, UplinkStats, Worker } from './schema.js';
 import type { NativeCounters, NativeMac, NativePort, NativeUplink, NativeWorker } from './surface.js';
+import { remarkOn } from './uplink-device.js';
 import type { UplinkRecord } from './uplinks.js';
 
 /** From the engine's records to the API's shapes. Pure. */
@@ -30,6 +32,11 @@ function poolsOf(id: number, uplinks: readonly JoinedUplink[]): Port['pools'] {
   });
 }
 
+/** Pairs of which the guest uses at least one direction. */
+function pairsInUse({ queues }: NativePort): number {
+  return new Set(queues.filter(({ live }) => live).map(({ index }) => index >> 1)).size;
+}
+
 export function portView(
   port: PortRecord,
   native: NativePort,
@@ -41,12 +48,14 @@ export function portView(
     name: port.name,
     socket: port.socket,
     queues: port.queues,
+    queuesInUse: pairsInUse(native),
     offloads: port.offloads,
     transports: [...port.transports],
     device: port.device === undefined ? null : `/dev/${port.device}`,
     mac: port.mac ?? null,
     origin: port.origin,
     state: stateOf(native),
+    missing: missingOf(native),
     vlanTag: FIRST_VLAN_TAG + port.id,
     vlan: port.vlan,
     macLimit: port.macLimit,
@@ -92,7 +101,10 @@ export function uplinkView(
   return {
     ...{ id, name: uplink.name, device: uplink.device, driver, origin: uplink.origin, state, mac },
     speedMbps: native.speedMbps === 0 ? null : native.speedMbps,
-    ...{ offloads: [...native.offloads], remark: native.remark === '' ? null : native.remark },
+    ...{
+      offloads: [...native.offloads],
+      remark: native.remark === '' ? (remarkOn(uplink.device) ?? null) : native.remark,
+    },
     ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays },
     ...{ forwardReserved: uplink.forwardReserved, buffers, buffersFree },
     pools: poolsView(native, guests),

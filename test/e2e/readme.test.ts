@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, symlink } from 'node:fs/promises';
 import { parseConfig } from '../../src/switch/config.js';
 import { parseConfig as parseWrapConfig } from '../../src/wrap/config.js';
 import { DEFAULTS, KEYS, KEY_NAMES } from '../../src/wrap/config-keys.js';
@@ -9,6 +10,7 @@ import { runToEnd } from '../helpers/child.js';
 import { watchForLeaks } from '../helpers/leaks.js';
 import { root, tempDir } from '../helpers/paths.js';
 import { withScope } from '../helpers/scope.js';
+import { until } from '../helpers/until.js';
 
 /** The code blocks of one language, and text in backquotes, as a reader would copy them. */
 function blocks(text: string, language: string): string[] {
@@ -62,19 +64,25 @@ describe('what README says', function () {
     const noLeaks = await watchForLeaks();
     await withScope(async (scope) => {
       const runDir = await tempDir(scope);
-      // A switch of the test's own; everything else as in the text.
+      // A switch and a directory of the test's own; everything else as in the text.
       const env = { VHOST_HOST_RUN_DIR: runDir };
-      const run = (program: string, args: string[]) => runToEnd(scope, `${root}${program}`, args, { env });
-      scope.defer('the switch', () => run('bin/vhost-host', ['stop']).then(() => undefined));
-      const ours = commands(readme).filter((line) => line.startsWith('bin/'));
-      assert.ok(ours.length >= 4);
-      for (const line of ours) {
-        const [program = '', ...args] = line.split(/\s+/);
-        // The guest's disk is the reader's: shown what would run instead.
-        const shown = program === 'bin/qemu-wrap' ? ['--explain', ...args] : args;
-        const { code, stderr } = await run(program, shown);
+      const cwd = await tempDir(scope);
+      await symlink(`${root}bin`, `${cwd}/bin`);
+      const run = (line: string) => runToEnd(scope, 'sh', ['-c', 'cd "$1" && eval "$2"', 'sh', cwd, line], { env });
+      scope.defer('the switch', () => run('bin/vhost-host stop').then(() => undefined));
+      scope.defer('the guest', () => run('kill $(cat web.pid)').then(() => undefined));
+      const [, ...lines] = commands(/^## Use it$([^]*?)^## /m.exec(readme)?.[1] ?? '');
+      assert.ok(lines.length >= 6);
+      const told = new Map<string, string>();
+      for (const line of lines) {
+        const { code, stdout, stderr } = await run(line);
         assert.equal(code, 0, `${line}: ${stderr}`);
+        told.set(line, stdout);
+        if (!line.startsWith('kill')) continue;
+        await until(() => !existsSync(`${cwd}/web.pid`), { deadline: 10_000, what: 'the guest to end' });
       }
+      assert.match(told.get('bin/vhost-host ports') ?? '', /^ 0 +web-net0 +(connected|ready) /m);
+      assert.match(told.get('bin/vhost-host logs') ?? '', /port web-net0 \(0\): front end connected/);
     });
     await noLeaks();
   });

@@ -45,7 +45,7 @@ describe('guests reach the network by uplinks', function () {
     host = await Namespace.make(scope);
     toHost = await Wire.make(scope, { namespace: host, address: `${addresses.host}/24` });
     const between = await Wire.make(scope);
-    const uplink = (name: string, end: string): string[] => ['--uplink', `${name}=net_af_packet_${name},iface=${end}`];
+    const uplink = (name: string, end: string): string[] => ['--uplink', `${name}=${end}`];
     here = await Switch.start(scope, { args: [...uplink('host', toHost.near), ...uplink('wire', between.near)] });
     there = await Switch.start(scope, { args: uplink('wire', between.far) });
     await here.addPort(recipePort('auto'), 1, 'auto');

@@ -30,6 +30,7 @@ export class FakeBinding implements NativeBinding {
     maxUplinks: 2,
     firstUplinkId: 256,
     maxQueuePairs: 4,
+    maxUplinkQueues: 4,
     maxWorkers: 2,
     maxPools: 7,
     poolTags: 32,
@@ -110,7 +111,8 @@ export class FakeBinding implements NativeBinding {
     server.unref();
     const drops = Object.fromEntries(this.dropReasons.map((reason) => [reason, 0n]));
     const counters = { txPackets: 0n, txBytes: 0n, rxPackets: 0n, rxBytes: 0n, interrupts: 0n, unlearned: 0n, drops };
-    const guest = { connected: false, ready: false, features: 0n, memoryBytes: 0n, queues: [], counters };
+    const lacking = { lack: 'no_front_end', lackText: 'nobody is connected to its socket' };
+    const guest = { connected: false, ready: false, ...lacking, features: 0n, memoryBytes: 0n, queues: [], counters };
     this.#ports.push({ port: { id, name, socketPath, queuePairs, ...guest }, server });
     return id;
   }
@@ -154,6 +156,13 @@ export class FakeBinding implements NativeBinding {
     this.tended++;
   }
 
+  drain(): void {
+    this.drained++;
+  }
+
+  /** How often what disabled queues held was given back. */
+  drained = 0;
+
   uplinks(): NativeUplink[] {
     return this.uplinkList.map((uplink) => ({ ...uplink }));
   }
@@ -190,7 +199,10 @@ export class FakeBinding implements NativeBinding {
 
   /** A front end comes, with the event about it. */
   connect(name: string): void {
-    this.emit({ type: 'connected', port: this.change(name, { connected: true, ready: true }).id });
+    this.emit({
+      type: 'connected',
+      port: this.change(name, { connected: true, ready: true, lack: 'nothing', lackText: '' }).id,
+    });
   }
 
   disconnect(name: string): void {

@@ -6,7 +6,17 @@ import type { Scope } from './scope.js';
 
 /** Programs of native/test/frontend: a vhost-user front end of our own, honest and hostile. */
 export type FrontEndProgram =
-  'live' | 'latency' | 'talk' | 'ask' | 'migrate' | 'gap' | 'hostile' | 'engine_main' | 'engine_main_asan';
+  | 'live'
+  | 'latency'
+  | 'talk'
+  | 'ask'
+  | 'migrate'
+  | 'queues'
+  | 'partway'
+  | 'gap'
+  | 'hostile'
+  | 'engine_main'
+  | 'engine_main_asan';
 
 const BUILD_DEADLINE_MS = 300_000;
 const directory = `${root}native/build/test/frontend`;

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { copyFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { nodeFlags } from '../../src/node-flags.js';
 import { bundle } from '../helpers/bundle.js';
 import { kernel } from '../helpers/guest.js';
 import { Machine } from '../helpers/machine.js';
@@ -18,8 +19,8 @@ const CLI = `${root}build/machine/bundle/vhost-host.mjs`;
 const TESTS = `${root}build/machine/bundle/tests.mjs`;
 /** Tests in test/cuse. */
 const TOLD = 16;
-/** As in bin/vhost-host. */
-const SHEBANG = '#!/usr/bin/env -S node --no-expose-wasm --lite-mode';
+/** As the launcher starts it; the machine sees the Node of this one. */
+const SHEBANG = `#!/usr/bin/env -S node ${nodeFlags('command', process.version)?.join(' ')}`;
 
 /** With Linux as a guest, and with libvirt (`npm run e2e:cuse -- --full`). */
 const full = process.env.VHOST_HOST_TEST_FULL !== undefined;

@@ -61,7 +61,7 @@ static void test_choice(void)
 	choose(ALL_TX, ALL_RX, 0, "net_tap");
 	REQUIRE(u->port.rx[0].rx_offloads == 0 && !u->offloads.rx_csum);
 	choose(ALL_TX, ALL_RX, 40, "net_any");
-	REQUIRE_EQ(u->port.rx[VH_MAX_PAIRS - 1].rx_offloads, tso);
+	REQUIRE_EQ(u->port.rx[VH_UPLINK_QUEUES - 1].rx_offloads, tso);
 }
 
 struct kind {
@@ -270,6 +270,8 @@ static void start_device(void)
 	u = aligned_alloc(VH_CACHE_LINE, sizeof(*u));
 	REQUIRE(u != NULL);
 	memset(u, 0, sizeof(*u));
+	u->port.rx = u->rx;
+	u->port.tx = u->tx;
 	u->longest = LONGEST;
 	u->pool = rte_pktmbuf_pool_create("card", 256, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	REQUIRE(u->pool != NULL);

@@ -93,6 +93,8 @@ static struct vh_uplink *make_uplink(uint16_t i)
 	eth = rte_eth_from_rings(name, &wire[i], 1, &wire[i], 1, 0);
 	REQUIRE(eth >= 0);
 	u->eth = (uint16_t)eth;
+	u->port.rx = u->rx;
+	u->port.tx = u->tx;
 	u->port.id = (uint16_t)(VH_MAX_PORTS + i);
 	u->port.pairs = u->port.outs = 1;
 	u->port.uplink = &vh_uplink_ops;

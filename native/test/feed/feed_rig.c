@@ -217,6 +217,8 @@ void card_make(void)
 	eth = rte_eth_from_rings("wire", &wire, 1, &wire, 1, 0);
 	REQUIRE(wire != NULL && eth >= 0);
 	uplink->eth = (uint16_t)eth;
+	uplink->port.rx = uplink->rx;
+	uplink->port.tx = uplink->tx;
 	uplink->port.id = VH_MAX_PORTS;
 	uplink->port.pairs = 2;
 	uplink->port.outs = 1;

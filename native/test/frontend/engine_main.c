@@ -1,9 +1,9 @@
 /*
- * engine_main WORKERS SOCKET...
+ * engine_main WORKERS SOCKET[,PAIRS]...
  *
  * The engine without Node: one port per socket. Lines on stdin ask: "counters PORT", "ports", "fds", "rss",
- * "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines on
- * stderr. For tests that want the engine under sanitizers, with nothing else in the process.
+ * "drain", "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines
+ * on stderr. For tests that want the engine under sanitizers, with nothing else in the process.
  */
 #include "../../dpdk/engine.h"
 #include "../../dpdk/events.h"
@@ -88,22 +88,25 @@ static void print_rss(void)
 	printf("%lu\n", rss * 4);
 }
 
-static int add(const char *path)
+/* PATH, or PATH,PAIRS. */
+static int add(char *path)
 {
+	char *pairs = strchr(path, ',');
 	char error[512], records[VH_MAX_SOCKET_PATH + 8];
 	int id;
 
+	if (pairs != NULL)
+		*pairs++ = '\0';
 	snprintf(records, sizeof(records), "%s.rings", path);
 	id = vh_engine_add_port(&(struct vh_session_options){.name = path,
 					.path = path,
 					.records = records,
-					.pairs = 1,
+					.pairs = (uint16_t)(pairs == NULL ? 1 : atoi(pairs)),
 					.mac_limit = VH_MAC_PER_PORT,
 					.mergeable = true,
 					.socket_mode = 0600,
 					.socket_gid = -1},
 		error, sizeof(error));
-
 	if (id < 0)
 		fprintf(stderr, "engine_main: %s\n", error);
 	return id;
@@ -123,6 +126,8 @@ static bool answer(char *line)
 		printf("%d\n", vh_engine_remove_port((uint16_t)atoi(argument)));
 	else if (strncmp(line, "add ", 4) == 0)
 		printf("%d\n", add(argument + 1));
+	else if (strcmp(line, "drain") == 0)
+		printf("%d\n", (vh_engine_drain(), 0));
 	else if (strcmp(line, "fds") == 0)
 		print_fds();
 	else if (strcmp(line, "rss") == 0)

@@ -38,6 +38,7 @@ static const struct {
 	{"memory", "SOCKET split|packed ROUNDS", 3, hostile_memory},
 	{"eventfd", "SOCKET VICTIM_SOCKET", 2, hostile_eventfd},
 	{"rings", "SOCKET split|packed PARTNER_SOCKET", 3, hostile_rings},
+	{"removed", "SOCKET split|packed PEER_SOCKET", 3, hostile_removed},
 	{"iommu", "SOCKET split|packed PARTNER_SOCKET", 3, hostile_iommu},
 	{"random", "SOCKET SECONDS SEED", 3, hostile_random},
 	{"measure", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID", 6, hostile_measure},

@@ -31,6 +31,7 @@ int hostile_log(int argc, char **argv);	     /* SOCKET PARTNER_SOCKET */
 int hostile_memory(int argc, char **argv);   /* SOCKET split|packed ROUNDS */
 int hostile_eventfd(int argc, char **argv);  /* SOCKET VICTIM_SOCKET */
 int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */
+int hostile_removed(int argc, char **argv);  /* SOCKET split|packed PEER_SOCKET */
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 

@@ -122,9 +122,12 @@ describe('check on the command line', () => {
       const libvirt = Object.assign(new FakeLibvirt(), {
         broken: 'error: failed to connect to the hypervisor\nerror: x',
       });
-      const answer = await json(withLibvirt(debian12(), libvirt), join(dir, 'none'));
+      const memory = debian12().file('/usr/sbin/libvirtd', '');
+      const answer = await json(withLibvirt(memory, libvirt), join(dir, 'none'));
       assert.match(of(answer, 'libvirt')[0] ?? '', /^warning libvirt does not answer .*domains are not looked at$/);
       assert.deepEqual(of(answer, 'guests'), []);
+      const removed = await json(withLibvirt(debian12(), libvirt), join(dir, 'none'));
+      assert.match(of(removed, 'libvirt')[0] ?? '', /^info libvirt is not installed: .*domains are not looked at$/);
       libvirt.installed = false;
       const without = await json(withLibvirt(debian12(), libvirt), join(dir, 'none'));
       assert.match(of(without, 'libvirt')[0] ?? '', /^info virsh is not installed/);

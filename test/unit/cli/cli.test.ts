@@ -47,8 +47,8 @@ describe('the command line, with a switch running', () => {
 
         const ports = [
           'ID  NAME  STATE    VLAN       VLAN TAG  QUEUES  MACS               SOCKET',
-          ` 0  a     ready    none           1000       1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
-          ` 1  b     waiting  access:10      1001       2  -                  ${socket}`,
+          ` 0  a     ready    none           1000     0/1  ${MAC}  ${portSocketPath(runDir, 'a')}`,
+          ` 1  b     waiting  access:10      1001     0/2  -                  ${socket}`,
         ];
         assert.deepEqual((await run(desk, 'ports', ...there)).out, ports);
         assert.deepEqual((await run(desk, 'ports', 'list', ...there)).out, ports);
@@ -68,7 +68,18 @@ describe('the command line, with a switch running', () => {
         assert.deepEqual(parse((await run(desk, 'spread', '--json', ...there)).out[0]), { moved: 2 });
         assert.equal((parse((await run(desk, 'stats', '--json', ...there)).out[0])['ports'] as unknown[]).length, 2);
 
+        const taken = await run(desk, 'ports', 'rm', 'a', ...there);
+        const loss = 'port a has a guest on it, which loses its network';
+        assert.deepEqual(taken, { code: 1, out: [], err: [loss, 'vhost-host ports rm a --force'] });
+        desk.answers = [false, true];
+        assert.deepEqual((await run(desk, 'ports', 'rm', 'a', ...there)).err, ['cancelled: nothing was changed']);
+        assert.equal((await run(desk, 'ports', ...there)).out.length, 3);
         assert.deepEqual((await run(desk, 'ports', 'rm', 'a', ...there)).out, ['port a removed']);
+        assert.equal(desk.questions.at(-1), 'Port a has a guest on it, which loses its network. Remove it?');
+        desk.answers = undefined;
+        await run(desk, 'ports', 'add', 'a', ...there);
+        desk.binding.connect('a');
+        assert.deepEqual((await run(desk, 'ports', 'rm', 'a', '--force', ...there)).out, ['port a removed']);
         const removed = await run(desk, 'ports', 'rm', 'b', '--json', ...there);
         assert.deepEqual(removed.out, ['{"removed":"b"}']);
         assert.deepEqual((await run(desk, 'ports', ...there)).out, ['no ports']);
@@ -230,7 +241,7 @@ describe('the command line: last of all', () => {
   it('every flag that is declared was used in a call above', () => {
     // Subcommands that are tested in files of their own.
     const elsewhere = (flag: string): boolean =>
-      /^(--version$|(check|libvirt|setup|uplinks|vm) )/.test(flag) || ORIGINAL.test(flag);
+      /^(--version$|(check|libvirt|logs|setup|uplinks|vm) )/.test(flag) || ORIGINAL.test(flag);
     assert.deepEqual(flags.unused(elsewhere), []);
   });
 });

@@ -21,6 +21,8 @@ export class FakeLibvirt {
   /** What every call ends with, where there is no talking to it. */
   broken: string | undefined;
   installed = true;
+  /** libvirtd is. */
+  daemon = true;
   /** Our hook is in its place. */
   hook = true;
   /** What it gives a hook to read. */

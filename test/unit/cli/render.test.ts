@@ -6,7 +6,9 @@ import { statsLines } from '../../../src/cli/stats.js';
 import { uplinkLines } from '../../../src/cli/uplinks.js';
 import { statusLines } from '../../../src/cli/status.js';
 import { count, duration, tableLines } from '../../../src/cli/table.js';
+import type { Column } from '../../../src/cli/table.js';
 import { VhostHostError } from '../../../src/errors.js';
+import { lookOf } from '../../../src/log.js';
 import type { PortStats, Status, Uplink } from '../../../src/switch/schema.js';
 
 describe('tables', () => {
@@ -21,6 +23,50 @@ describe('tables', () => {
       ['s', '100', '\u001b'],
     ];
     assert.deepEqual(tableLines(columns, rows), ['A       N  LAST', 'long    1  x', 's     100  \\x1b']);
+  });
+
+  describe('on a terminal', () => {
+    interface Row {
+      readonly name: string;
+      readonly up: boolean;
+    }
+    const columns: Column<Row>[] = [
+      { title: 'NAME', cell: ({ name }) => name },
+      { title: 'STATE', cell: ({ up }) => (up ? 'up' : 'down'), tone: ({ up }) => (up ? 'good' : 'bad'), right: true },
+      { title: 'NOTE', cell: () => '-', optional: true },
+    ];
+    const rows = [
+      { name: 'first', up: true },
+      { name: 'x', up: false },
+    ];
+    const paint = (tone: string, text: string): string => `<${tone}>${text}</>`;
+
+    it('states have colours, and everything stands where it stood', () => {
+      const plain = tableLines(columns, rows);
+      assert.deepEqual(plain, ['NAME   STATE', 'first     up', 'x       down']);
+      const painted = tableLines(columns, rows, { paint });
+      assert.deepEqual(painted, ['NAME   STATE', 'first     <good>up</>', 'x       <bad>down</>']);
+    });
+
+    it('what is too wide stands below each other, and no cell is lost', () => {
+      assert.deepEqual(tableLines(columns, rows, { width: 12 }), tableLines(columns, rows));
+      assert.deepEqual(tableLines(columns, rows, { width: 11, paint }), [
+        'NAME   first',
+        'STATE  <good>up</>',
+        '',
+        'NAME   x',
+        'STATE  <bad>down</>',
+      ]);
+    });
+
+    it('NO_COLOR, a dumb terminal and a pipe are left as they are', async () => {
+      const terminal = { isTTY: true, columns: 80 } as const;
+      const { paint: colour, width } = await lookOf(terminal, {});
+      assert.deepEqual([width, colour?.('good', 'x')], [80, '\u001b[32mx\u001b[39m']);
+      assert.deepEqual(await lookOf(terminal, { NO_COLOR: '1' }), { width: 80 });
+      assert.deepEqual(await lookOf({ isTTY: true, columns: 0 }, { TERM: 'dumb' }), {});
+      assert.deepEqual(await lookOf({ isTTY: false, columns: 80 }, {}), {});
+    });
   });
 
   it('have readable numbers and times', () => {
@@ -49,9 +95,9 @@ describe('answers for people', () => {
 
   it('stats: both directions, and every drop that happened by its name', () => {
     assert.deepEqual(statsLines({ ports: [quiet, lossy], uplinks: [] }), [
-      'ID  PORT  FROM GUEST    BYTES  TO GUEST  BYTES  INTERRUPTS  DROPS',
-      ' 0  a         12,345  740,700         1     60           9  -',
-      ' 1  b         12,345  740,700         1     60           9  rx_ring_full 1,500, rx_not_ready 2',
+      'ID  PORT  FROM GUEST  BYTES FROM  TO GUEST  BYTES TO  INTERRUPTS  DROPS',
+      ' 0  a         12,345     740,700         1        60           9  -',
+      ' 1  b         12,345     740,700         1        60           9  rx_ring_full 1,500, rx_not_ready 2',
     ]);
     assert.deepEqual(statsLines({ ports: [], uplinks: [] }), ['no ports']);
   });
@@ -62,8 +108,8 @@ describe('answers for people', () => {
     assert.deepEqual(statsLines({ ports: [], uplinks: [uplink] }), [
       'no ports',
       '',
-      ' ID  UPLINK  FROM NETWORK    BYTES  TO NETWORK  BYTES  DROPS       BY THE DEVICE',
-      '256  net0          12,345  740,700           1     60  tx_stray 4  rxMissed 3, rxNoBuffer 1',
+      ' ID  UPLINK  FROM NETWORK  BYTES FROM  TO NETWORK  BYTES TO  DROPS       BY THE DEVICE',
+      '256  net0          12,345     740,700           1        60  tx_stray 4  rxMissed 3, rxNoBuffer 1',
     ]);
   });
 
@@ -91,6 +137,11 @@ describe('answers for people', () => {
         '256  net0  down       -  1500  -                0,1      -         -            -  drop    1,234  net_null  net_null0',
       ],
     );
+    const bare = { ...uplink, pools: null, offloads: [], zeroCopied: null, zeroCopiedIn: null };
+    assert.deepEqual(uplinkLines([bare]), [
+      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  STRAYS   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500      0,1  drop    1,234  net_null  net_null0',
+    ]);
     const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
     assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);
     assert.deepEqual(uplinkLines([]), ['no uplinks']);
@@ -101,9 +152,11 @@ describe('answers for people', () => {
       id: 0,
       name: 'a',
       socket: '/s',
-      queues: 1,
+      queues: 4,
+      queuesInUse: 2,
       origin: 'api',
       state: 'ready',
+      missing: null,
       vlanTag: 1000,
       vlan: 'none',
     } as const;
@@ -126,8 +179,18 @@ describe('answers for people', () => {
     ];
     const lines = portLines([plain, { ...plain, pools }]);
     assert.match(lines[0] ?? '', / POOL +SOCKET$/);
+    assert.match(lines[1] ?? '', / 2\/4 /);
     assert.match(lines[1] ?? '', / \+2 +- +\/s$/);
     assert.match(lines[2] ?? '', / \+2 +net:3 dmz:software +\/s$/);
+    assert.equal(lines.length, 3);
+    const missing = { reason: 'no_memory', text: 'the front end shares no memory', hint: 'share=on' };
+    const lacking = portLines([plain, { ...plain, missing }, { ...plain, missing: { ...missing, hint: null } }]);
+    assert.deepEqual(lacking.slice(4), [
+      'a: the front end shares no memory (share=on)',
+      'a: the front end shares no memory',
+    ]);
+    // Nobody has come yet: the state says so.
+    assert.equal(portLines([{ ...plain, missing: { ...missing, reason: 'no_front_end' } }]).length, 2);
   });
 
   it('macs: none yet', () => assert.deepEqual(macLines([]), ['no addresses learned']));
@@ -155,6 +218,7 @@ describe('answers for people', () => {
       portsReady: 0,
       macs: 0,
       eventsLost: 0,
+      contested: [],
     };
     assert.deepEqual(statusLines(status), [
       'switch     running in /r, process 5, up 1m 1s',
@@ -170,7 +234,9 @@ describe('answers for people', () => {
       '     0  any       9       1    1,000  12.5 %       2',
       '     1    3      10       0        0       -       0',
     ]);
-    const better = statusLines({ ...status, hugepages: true, hugepagesReason: null, eventsLost: 1200 });
+    const contested = [{ mac: '02:00:00:00:00:01', vlan: 7, ports: ['a', 'b'] }];
+    const better = statusLines({ ...status, hugepages: true, hugepagesReason: null, eventsLost: 1200, contested });
+    assert.ok(better.includes('same MAC   02:00:00:00:00:01 in VLAN 7 is the address of a and b'));
     assert.ok(better.includes('hugepages  used'));
     assert.ok(better.includes('lost       1,200 events'));
   });

@@ -2,6 +2,7 @@ import { VhostHostError } from '../../../src/errors.js';
 import { realHost } from '../../../src/host.js';
 import type { DetachedChild, Host } from '../../../src/host.js';
 import { describeError } from '../../../src/log.js';
+import type { Look } from '../../../src/log.js';
 import { runCli } from '../../../src/cli/program.js';
 import type { CliContext } from '../../../src/cli/context.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
@@ -28,6 +29,8 @@ export class Desk {
   readonly questions: string[] = [];
   /** What the user chooses, question by question; the empty word takes the proposal. */
   replies: string[] = [];
+  /** The terminal that answers go to. */
+  look: Look = {};
   /** In place of the real system. */
   fakeHost: Host | undefined;
   spawn: Spawn = () => Promise.reject(new Error('nothing may be started here'));
@@ -53,9 +56,11 @@ export class Desk {
           return Promise.resolve();
         },
       },
+      look: this.look,
       clock: new FakeClock(),
       version: '9.9.9',
       node: '/bin/node',
+      nodeVersion: 'v20.19.0',
       script: '/x/main.js',
       cwd: '/work',
       interactive: this.answers !== undefined,

@@ -102,6 +102,18 @@ describe('vm: what can be wrong', () => {
           "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/x': No such file"),
     ],
     [
+      'no libvirt, of which only virsh is there',
+      ['list'],
+      1,
+      /^libvirt is not installed: there is neither libvirtd nor virtqemud$/,
+      /apt-get install libvirt-daemon-system/,
+      ({ libvirt }) =>
+        Object.assign(libvirt, {
+          daemon: false,
+          broken: "error: failed to connect to the hypervisor\nerror: Failed to connect socket to '/x': No such file",
+        }),
+    ],
+    [
       'no permission',
       ['list'],
       1,

@@ -65,6 +65,10 @@ function fakeHost(libvirt: FakeLibvirt, state: string): Host {
     read: (path) => (path === '/proc/self/fd/0' ? Promise.resolve(libvirt.stdin) : realHost.read(path)),
     stat: (path) => {
       if (path === HOOK) return libvirt.hook ? realHost.stat('/bin/sh') : Promise.resolve(undefined);
+      if (/\/(libvirtd|virtqemud)$/.test(path)) {
+        const there = libvirt.daemon && path === '/usr/sbin/libvirtd';
+        return there ? realHost.stat('/bin/sh') : Promise.resolve(undefined);
+      }
       return path === '/usr/bin/qemu-system-x86_64' ? realHost.stat('/bin/sh') : realHost.stat(path);
     },
   };

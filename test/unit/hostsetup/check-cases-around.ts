@@ -110,6 +110,13 @@ export const AROUND_CASES: readonly Row[] = [
     'guests error',
     /web: the guest needs more/,
   ],
+  ['guests that nobody confuses', { around: { switchRuns: true } }, 'guest-addresses ok', /no two guests/],
+  [
+    'two guests with one address',
+    { around: { switchRuns: true, contested: ['02:00:00:00:00:01 is the address of a and b'] } },
+    'guest-addresses warning',
+    /02:00:00:00:00:01 is the address of a and b: each gets only a part.*mac=/s,
+  ],
   ['no switch', {}, 'leftover-sockets ok', /no switch runs/],
   ['a switch', { around: { switchRuns: true, sockets: ['/r/a'] } }, 'leftover-sockets ok', /a switch runs/],
   ['a switch of root', { around: { switchRuns: undefined } }, 'leftover-sockets info', /may not be asked/],

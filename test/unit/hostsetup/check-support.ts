@@ -10,6 +10,7 @@ export const AROUND: Surroundings = {
   domains: [],
   runDir: '/run/vhost-host',
   switchRuns: false,
+  contested: [],
   sockets: [],
   records: { stale: [], ports: [], uncertain: 0 },
 };

@@ -13,6 +13,7 @@ import {
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { launcherTable } from '../../../src/node-flags.js';
 
 /** What the stand-in for QEMU was started with. */
 export interface Report {
@@ -104,7 +105,22 @@ export class TestPackage {
   usePlanner(source: string): void {
     rmSync(join(this.root, 'build'), { recursive: true });
     mkdirSync(join(this.root, 'build', 'bundle', 'cli'), { recursive: true });
-    writeFileSync(join(this.root, 'build', 'bundle', 'cli', 'wrap-start.cjs'), source);
+    this.write('wrap-start.cjs', source);
+    this.write('node.table', launcherTable());
+  }
+
+  /** A file beside the planner; only after usePlanner(). */
+  write(name: string, text: string): void {
+    writeFileSync(join(this.root, 'build', 'bundle', 'cli', name), text);
+  }
+
+  forget(name: string): void {
+    rmSync(join(this.root, 'build', 'bundle', 'cli', name));
+  }
+
+  /** Of a file that a program of the test wrote. */
+  linesOf(name: string): string[] {
+    return readFileSync(join(this.root, name), 'utf8').split('\n').slice(0, -1);
   }
 
   /** Back to the real planner and an empty configuration. */

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { GUEST, TestPackage, VARIANTS, isAlive, textsOf } from './package.js';
 
@@ -47,12 +47,13 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
     });
 
     it('has Node run it as at build time, so that V8 takes the code that was made then', async () => {
-      const bundle = join(resolve('build'), 'bundle', 'cli', 'wrap-plan');
+      const bundle = join(resolve('build'), 'bundle', 'cli');
+      const code = readdirSync(bundle).find((name) => name.endsWith(`-${process.version}-${process.arch}.code`));
       pkg.usePlanner(`
         const [fs, vm] = [require('node:fs'), require('node:vm')];
-        const source = \`(function(require,__filename){\${fs.readFileSync('${bundle}.js', 'utf8')}\\n})\`;
-        const cachedData = fs.readFileSync('${bundle}.code');
-        const script = new vm.Script(source, { filename: '${bundle}.js', cachedData });
+        const source = \`(function(require,__filename){\${fs.readFileSync('${bundle}/wrap-plan.js', 'utf8')}\\n})\`;
+        const cachedData = fs.readFileSync('${bundle}/${code}');
+        const script = new vm.Script(source, { filename: '${bundle}/wrap-plan.js', cachedData });
         process.stdout.write('vhost-host plan 1\\0a' + script.cachedDataRejected + '\\0.\\0');`);
       deepEqual(textsOf(await pkg.run(GUEST)).slice(1), ['false']);
     });

@@ -214,6 +214,7 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
     ['no reconnect', { nic: NIC.replace(/<reconnect[^>]*>/, '') }, {}, ['warning no-reconnect']],
     ["another switch's guest", { nic: NIC.replace(/<reconnect[^>]*>/, '').replace('vhost-host', 'ovs') }, {}, []],
     ['too many queues', { nic: NIC.replace('<model', "<driver queues='2'/><model") }, {}, ['error queues-too-few']],
+    ['65 queues', { nic: NIC.replace('<model', "<driver queues='65'/><model") }, {}, ['error queues-too-many']],
     ['no hook', {}, { hook: false }, ['warning hook-missing']],
     ["no hook for another switch's guest", { nic: NIC.replace('vhost-host', 'ovs') }, { hook: false }, []],
     ['vhost for an emulated guest', { type: 'qemu', nic: WRAPPED }, {}, ['warning vhost-emulated']],

@@ -9,7 +9,12 @@ function bench(): { clock: FakeClock; sink: EventSink; repeats: Repeats; written
   const written: string[] = [];
   const repeats = new Repeats(clock, ({ text }) => void written.push(text));
   const ports = { byId: () => undefined, setConnected: () => undefined };
-  return { clock, written, repeats, sink: new EventSink({ ports, uplinks: { byId: () => undefined }, repeats }) };
+  return {
+    clock,
+    written,
+    repeats,
+    sink: new EventSink({ ports, uplinks: { byId: () => undefined }, repeats, clock }),
+  };
 }
 
 describe('events in the log', () => {
@@ -103,6 +108,7 @@ describe('events in the log', () => {
       ports,
       uplinks: { byId: () => undefined },
       repeats: new Repeats(new FakeClock(), () => undefined),
+      clock: new FakeClock(),
     });
     sink.take(Array.from({ length: 3000 }, () => ({ type: 'ready' as const, port: 0 })));
     sink.take([

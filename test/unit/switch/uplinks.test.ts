@@ -2,68 +2,13 @@ import { strict as assert } from 'node:assert';
 import { realHost } from '../../../src/host.js';
 import type { Host } from '../../../src/host.js';
 import { SwitchClient } from '../../../src/switch/client.js';
-import { checkDevice, deviceName, interfaceOf } from '../../../src/switch/uplink-device.js';
+import { remarkOn } from '../../../src/switch/uplink-device.js';
 import { UplinkTable } from '../../../src/switch/uplinks.js';
 import { parseVlan } from '../../../src/switch/vlan.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
 import { failure, withDaemon } from './support.js';
 
 const NET_DEV = 'Inter-|   Receive\n face |bytes\n    lo: 0 0\n  eth1: 5 0\n';
-
-function hostWith(facts: { interfaces?: string; drivers?: Readonly<Record<string, string | undefined>> }): Host {
-  const address = (path: string): string => path.split('/')[5] ?? '';
-  return {
-    ...realHost,
-    readOptional: (path) => Promise.resolve(path === '/proc/net/dev' ? (facts.interfaces ?? NET_DEV) : undefined),
-    stat: (path) => (address(path) in (facts.drivers ?? {}) ? realHost.stat('/') : Promise.resolve(undefined)),
-    realpath: (path) => {
-      const driver = facts.drivers?.[address(path)];
-      return Promise.resolve(driver === undefined ? undefined : `/sys/bus/pci/drivers/${driver}`);
-    },
-  };
-}
-
-describe('devices of uplinks', () => {
-  it('have their full name', () => {
-    assert.equal(deviceName('03:00.0'), '0000:03:00.0');
-    assert.equal(deviceName('0000:0A:00.1,x=1'), '0000:0a:00.1,x=1');
-    assert.equal(deviceName('net_tap0,iface=t'), 'net_tap0,iface=t');
-    assert.equal(interfaceOf('net_af_packet0,blocksz=4096,iface=eth1'), 'eth1');
-    assert.equal(interfaceOf('net_tap0,iface=t'), undefined);
-  });
-
-  it('are let through where DPDK can use them', async () => {
-    const drivers = { '0000:03:00.0': 'vfio-pci', '0000:03:00.1': 'mlx5_core' };
-    const host = hostWith({ drivers });
-    for (const device of ['0000:03:00.0', '0000:03:00.1', 'net_tap0,iface=t', 'net_af_xdp0,iface=eth1']) {
-      await checkDevice(host, device);
-    }
-  });
-
-  const bind = 'dpdk-devbind.py --bind=vfio-pci 0000:03:00.0';
-  const cases: [string, string | undefined, string, string | undefined][] = [
-    ['0000:04:00.0', undefined, 'there is no PCI device 0000:04:00.0', 'ls /sys/bus/pci/devices'],
-    ['0000:03:00.0', undefined, '0000:03:00.0 is bound to no driver, DPDK needs vfio-pci', bind],
-    ['0000:03:00.0', 'ixgbe', "0000:03:00.0 is in use by the kernel's driver ixgbe, DPDK needs vfio-pci", bind],
-    ['net_af_packet0,iface=eth9', undefined, 'there is no network interface eth9', 'ip link'],
-    ['net_af_xdp0', undefined, 'net_af_xdp0 names no interface', 'net_af_xdp0,iface=eth1'],
-    [
-      'eth1',
-      undefined,
-      'eth1 is neither a PCI address nor a virtual device such as net_af_packet0,iface=eth1',
-      undefined,
-    ],
-  ];
-  for (const [device, driver, message, hint] of cases) {
-    it(`${device}: ${message}`, async () => {
-      const error = await failure(
-        'UPLINK_FAILED',
-        checkDevice(hostWith({ drivers: { '0000:03:00.0': driver } }), device),
-      );
-      assert.deepEqual([error.message, error.hint], [message, hint]);
-    });
-  }
-});
 
 describe('uplinks of a switch', () => {
   const device = 'net_af_packet0,iface=eth1';
@@ -103,6 +48,19 @@ describe('uplinks of a switch', () => {
     const { uplinks } = table();
     const error = await failure('UPLINK_EXISTS', uplinks.add({ name: 'guest', device }, 'api'));
     assert.equal(error.message, 'uplink guest: a port has this name');
+  });
+
+  it("takes a kernel's interface by its name, and two of them", async () => {
+    const { binding, uplinks, facts } = table();
+    facts.interfaces = `${NET_DEV}  eth2: 5 0\n`;
+    const first = await uplinks.add({ name: 'lan', device: 'eth1' }, 'api');
+    const second = await uplinks.add({ name: 'dmz', device: 'eth2' }, 'api');
+    const devices = ['net_af_packet0,iface=eth1', 'net_af_packet1,iface=eth2'];
+    assert.deepEqual([first.device, second.device], devices);
+    assert.deepEqual(
+      binding.addedUplinks.map((added) => added.device),
+      devices,
+    );
   });
 
   it('a link is told when it changes, and only then', async () => {
@@ -217,7 +175,7 @@ describe('uplinks of a switch', () => {
               buffers: 100,
               buffersFree: 90,
               offloads: [],
-              remark: null,
+              remark: remarkOn('net_null0') ?? null,
               pools: null,
               zeroCopied: null,
               zeroCopiedIn: null,

@@ -118,6 +118,17 @@ describe('the way to the switch', () => {
     deepEqual(started, []);
   });
 
+  it("a card without mac= beside a guest with QEMU's own address is told of, one with mac= is not", async () => {
+    await listen(join(own(), 'wrap.sock'), (_, response) => {
+      response.end(JSON.stringify({ ...GIVEN, defaultMacAt: 'other-net0' }));
+    });
+    deepEqual(await brokerOf().claim({ ...CLAIM, mac: '52:54:00:00:00:01' }, false), GIVEN);
+    deepEqual(said, []);
+    deepEqual(await brokerOf().claim(CLAIM, false), GIVEN);
+    const rest = 'the guest at port other-net0 has the one that QEMU gives such cards: give it mac=52:54:00:…';
+    deepEqual(said, [`qemu-wrap: the card of netdev "h1" has no mac=, and ${rest}`]);
+  });
+
   const LAUNCHER = `7 (vh ) Z (x) S 6 ${'0 '.repeat(17)}4711 99 0\n`;
   const claimants = () => fakes[0]?.claims.map((sent) => (sent as { claim: { claimant?: unknown } }).claim.claimant);
 
