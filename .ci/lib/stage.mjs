@@ -8,6 +8,7 @@ import {
   readFileSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -18,40 +19,24 @@ import { root } from './task.mjs';
 
 const home = '/usr/lib/vhost-host';
 const native = 'native/build/Release';
+const preparation = [
+  ...['prepare-planner', 'lib/compile-planner', 'lib/task'].map((name) => `.ci/${name}.mjs`),
+  ...['node-flags', 'quick-start'].map((name) => `build/src/${name}.js`),
+];
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const ours = (name) => import(pathToFileURL(join(root, 'build/src', name)));
 
-/** Licences of what the bundle contains: every package that ours needs to run, and what those need. */
+/** Licences of what the bundle contains. */
 export function notices() {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const found = new Map();
-  const visit = (name, from) => {
-    // As Node looks it up: beside who asks for it, and then outwards.
-    for (let at = from; ; at = at.replace(/(^|\/)node_modules\/(@[^/]+\/)?[^/]+$/, '')) {
-      const path = `${at}${at === '' ? '' : '/'}node_modules/${name}`;
-      if (packages[path] !== undefined) {
-        if (found.has(path)) return;
-        found.set(path, packages[path]);
-        for (const needed of Object.keys(packages[path].dependencies ?? {})) visit(needed, path);
-        return;
-      }
-      if (at === '') return;
-    }
-  };
-  for (const name of bundledPackages()) visit(name, '');
-  return [...found]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([path, { version, license }]) => {
+  return JSON.parse(readFileSync(join(root, 'build/bundle/packages.json'), 'utf8'))
+    .map((path) => {
       const dir = join(root, path);
-      const file = readdirSync(dir).find((name) => /^(licen[cs]e|copying)/i.test(name));
+      const { name, version, license } = JSON.parse(readFileSync(join(dir, 'package.json'), 'utf8'));
+      const file = readdirSync(dir).find((entry) => /^(licen[cs]e|copying)/i.test(entry));
       const text = file === undefined ? '' : `\n${readFileSync(join(dir, file), 'utf8').trim()}\n`;
-      return `== ${path.replace(/^.*node_modules\//, '')} ${version} (${license})\n${text}`;
+      return `== ${name} ${version} (${license})\n${text}`;
     })
     .join('\n');
-}
-
-function bundledPackages() {
-  return Object.keys(manifest.dependencies ?? {});
 }
 
 function put(dir, path, text, mode = 0o644) {
@@ -61,18 +46,21 @@ function put(dir, path, text, mode = 0o644) {
   chmodSync(file, mode);
 }
 
-function copy(dir, from, to, mode = 0o644) {
-  put(dir, to, readFileSync(join(root, from)), mode);
+function copy(dir, from, to) {
+  const program = (statSync(join(root, from)).mode & 0o100) !== 0;
+  put(dir, to, readFileSync(join(root, from)), program ? 0o755 : 0o644);
 }
 
 function stagePrograms(dir, version) {
   const { name, license } = manifest;
   put(dir, `${home}/package.json`, `${JSON.stringify({ name, version, license, type: 'module' }, null, 2)}\n`);
-  copy(dir, 'bin/vhost-host', `${home}/bin/vhost-host`, 0o755);
-  for (const program of ['vh-launch', 'vh-cuse'])
-    copy(dir, `${native}/${program}`, `${home}/${native}/${program}`, 0o755);
-  copy(dir, `${native}/vhost_host.node`, `${home}/${native}/vhost_host.node`);
-  cpSync(join(root, 'build/bundle'), join(dir, home, 'build/bundle'), { recursive: true });
+  copy(dir, 'bin/vhost-host', `${home}/bin/vhost-host`);
+  for (const program of ['vh-launch', 'vh-cuse']) copy(dir, `${native}/${program}`, `${home}/${native}/${program}`);
+  put(dir, `${home}/${native}/vhost_host.node`, readFileSync(join(root, native, 'vhost_host.node')));
+  // What was made for the Node of this machine is made anew on the one that installs it, by what stands below.
+  const filter = (file) => !/(\.code|\/node\.seen)$/.test(file);
+  cpSync(join(root, 'build/bundle/cli'), join(dir, home, 'build/bundle/cli'), { recursive: true, filter });
+  for (const name of preparation) copy(dir, name, `${home}/${name}`);
   mkdirSync(join(dir, 'usr/bin'), { recursive: true });
   symlinkSync(`../lib/vhost-host/bin/vhost-host`, join(dir, 'usr/bin/vhost-host'));
 }

@@ -10,10 +10,10 @@ import { CLEAN_DEBIAN, needsDebian } from './clean-debian.js';
 const OLDER = '0.0.9';
 const DEADLINE_MS = 300_000;
 
-/** A guest of iPXE alone, which asks for an address without end: its port is ready then, and its address learned. */
+/** A guest of iPXE alone, which asks for an address again and again: its port is ready then, and its address learned. */
 const GUEST = `
 guest() {
-  inside qemu-wrap -name "guest=$1" -machine pc,accel=tcg -m 64 -nodefaults -display none \\
+  inside qemu-wrap -name "guest=$1" -machine pc,accel=tcg -m 64 -nodefaults -display none -boot order=n,reboot-timeout=100 \\
     -netdev tap,id=n,vhost=on -device "virtio-net-pci,netdev=n,mac=$2" -daemonize -pidfile "/tmp/$1.pid"
 }
 are_ready() { [ "$(inside vhost-host ports | grep -c ready)" = "$1" ]; }
@@ -73,8 +73,12 @@ describe('the Debian package', function () {
       echo "running: $(switches)"
       echo "enabled: $(find etc/systemd -name '*vhost-host*' | wc -l)"
       echo "version: $(inside vhost-host --version)"
+      echo "prepared: $(cut -d' ' -f5 usr/lib/vhost-host/build/bundle/cli/node.seen)" "$(ls usr/lib/vhost-host/build/bundle/cli | grep -c 'code$')"
       inside qemu-wrap --explain=json -netdev tap,id=n,vhost=on -device virtio-net-pci,netdev=n
       inside bash -c '. /usr/share/bash-completion/completions/vhost-host; complete -p vhost-host'
+      guest x 52:54:00:00:00:03
+      inside sh -c 'kill $(cat /tmp/x.pid)'
+      inside vhost-host stop
       inside vhost-host start
       echo "running: $(switches)"
       guest a 52:54:00:00:00:01
@@ -82,7 +86,7 @@ describe('the Debian package', function () {
       eventually are_ready 2
       eventually are_known 2
       inside apt-get install -qq -y /newer.deb 2>&1 | grep '^vhost-host:' || true
-      are_ready 2
+      eventually are_ready 2
       echo "version: $(inside vhost-host --version)"
       echo "the switch: $(inside vhost-host status | sed -n 's/^version *//p')"
       inside vhost-host stop
@@ -91,6 +95,9 @@ describe('the Debian package', function () {
       eventually are_ready 2
       inside sh -c 'kill $(cat /tmp/a.pid /tmp/b.pid)'
       eventually are_ready 0
+      # A newer Node, or the same again: the package hears of it.
+      inside apt-get install -qq -y --reinstall /nodejs.deb 2>&1 | grep 'triggers for vhost-host'
+      ls usr/lib/vhost-host/build/bundle/cli | grep -c 'code$'
       echo '{}' > etc/vhost-host/switch.json
       # The switch still runs.
       inside apt-get purge -qq -y --auto-remove vhost-host nodejs qemu-system-x86 seabios ipxe-qemu 2>&1 | grep '^vhost-host\\|stopped$' || true
@@ -103,6 +110,7 @@ describe('the Debian package', function () {
     const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { version: string };
     assert.deepEqual(lines.slice(0, 3), ['running: 0', 'enabled: 0', `version: ${OLDER}`]);
     assert.match(stdout, /vhost-user/);
+    assert.ok(lines.includes(`prepared: ${process.version} 1`), stdout);
     assert.match(stdout, /^running: 1$/m);
     assert.match(stdout, /complete -F _vhost_host vhost-host/);
     assert.match(stdout, /was started by hand and still runs version 0\.0\.9/);
