@@ -13,6 +13,7 @@ const guest = {
   metaPackage: 'linux-image-cloud-amd64',
   modules: ['virtio_pci', 'virtio_net', '8021q', 'button', 'evdev'],
   init: '.ci/guest/init',
+  programs: ['.ci/guest/channels.c'],
   sources,
 };
 

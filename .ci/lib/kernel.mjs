@@ -61,7 +61,24 @@ function moduleOrder(modulesDir, wantedModules) {
   return ordered;
 }
 
-async function packInitramfs({ dir, init, modules }, version) {
+/** Static: there are no libraries in a guest. */
+async function compileInto(bin, source) {
+  const name = basename(source, '.c');
+  await runLogged('guest', 'gcc', [
+    '-std=gnu11',
+    '-Os',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-static',
+    source,
+    '-o',
+    join(bin, name),
+  ]);
+  return `bin/${name}`;
+}
+
+async function packInitramfs({ dir, init, modules, programs }, version) {
   const kernelDir = join(dir, 'kernel');
   const modulesDir = join(kernelDir, 'lib/modules', version);
   await runLogged('guest', 'busybox', ['depmod', '-b', kernelDir, version]);
@@ -75,8 +92,10 @@ async function packInitramfs({ dir, init, modules }, version) {
   chmodSync(join(staging, 'init'), 0o755);
   cpSync(busybox, join(staging, 'bin/busybox'));
   symlinkSync('busybox', join(staging, 'bin/sh'));
+  const compiled = [];
+  for (const source of programs) compiled.push(await compileInto(join(staging, 'bin'), source));
   const packed = order.map((path) => `modules/${basename(path)}`);
-  const names = ['.', 'init', 'bin', 'bin/busybox', 'bin/sh', 'modules', 'modules/order', ...packed];
+  const names = ['.', 'init', 'bin', 'bin/busybox', 'bin/sh', ...compiled, 'modules', 'modules/order', ...packed];
   // Not compressed: the guests run in an emulator, where unpacking costs more than reading.
   await runLogged('guest', 'cpio', ['-o', '-H', 'newc', '-R', '0:0', '-F', join(dir, 'initramfs.cpio')], {
     cwd: staging,
@@ -86,17 +105,20 @@ async function packInitramfs({ dir, init, modules }, version) {
 
 /**
  * Makes build/NAME/IMAGE and build/NAME/initramfs.cpio: `metaPackage` names the kernel, `modules` those of its modules
- * that are loaded at start, and `init` is the first process. IMAGE is `vmlinux`, unpacked, or `vmlinuz`.
+ * that are loaded at start, and `init` is the first process, `programs` are compiled into its /bin. IMAGE is `vmlinux`, unpacked, or `vmlinuz`.
  */
-export async function ensureBoot({ name, image, metaPackage, modules, init, sources }) {
+export async function ensureBoot({ name, image, metaPackage, modules, init, programs = [], sources }) {
   const dir = join(root, 'build', name);
   const kernelDir = join(dir, 'kernel');
   if (!existsSync(kernelDir)) await fetchKernel(metaPackage, kernelDir);
   const version = readdirSync(join(kernelDir, 'lib/modules'))[0];
-  const print = fingerprint([init, '.ci/lib/kernel.mjs', '.ci/lib/vmlinux.mjs', ...sources, busybox], version);
+  const print = fingerprint(
+    [init, ...programs, '.ci/lib/kernel.mjs', '.ci/lib/vmlinux.mjs', ...sources, busybox],
+    version,
+  );
   if (isCurrent(name, print, [`build/${name}/${image}`, `build/${name}/initramfs.cpio`])) return;
   say(`- packing the file system of build/${name}`);
-  await packInitramfs({ dir, init, modules }, version);
+  await packInitramfs({ dir, init, modules, programs }, version);
   const packed = join(kernelDir, 'boot', `vmlinuz-${version}`);
   if (image === 'vmlinux') unpackKernel(packed, join(dir, image));
   else cpSync(packed, join(dir, image));

@@ -3,7 +3,6 @@
 import {
   chmodSync,
   cpSync,
-  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -99,7 +98,7 @@ export async function stage(dir, version) {
   copy(dir, 'man/qemu-wrap.1', 'usr/share/man/man1/qemu-wrap.1');
   put(dir, 'usr/share/bash-completion/completions/vhost-host', await completion());
   put(dir, 'usr/share/doc/vhost-host/NOTICE', notices());
-  copy(dir, 'README.md', 'usr/share/doc/vhost-host/README.md');
-  for (const name of ['install.md', 'libvirt.md'].filter((doc) => existsSync(join(root, 'docs', doc))))
+  for (const name of ['README.md', 'CHANGELOG.md']) copy(dir, name, `usr/share/doc/vhost-host/${name}`);
+  for (const name of ['api.md', 'install.md', 'libvirt.md'])
     copy(dir, `docs/${name}`, `usr/share/doc/vhost-host/docs/${name}`);
 }

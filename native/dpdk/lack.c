@@ -33,7 +33,10 @@ static void look(const struct vh_session *s, uint32_t first, struct direction *d
 		d->started |= r->started;
 		d->sized |= r->sized;
 		if (r->use == VH_RING_SERVED && first == 0)
-			d->filled |= vh_vq_was_filled(&s->port->rx[i / 2], r->began);
+			/* What an invalidation took away may not be read; the ring is there again with its
+			 * translations. */
+			d->filled |=
+				s->iommu.ring[i].suspended || vh_vq_was_filled(&s->port->rx[i / 2], r->began);
 		if (r->refused != NULL)
 			d->refused = r->refused;
 	}

@@ -173,31 +173,33 @@ static bool refresh_memory(struct vh_session *s)
 				table->nregions);
 	}
 	/* What a guest behind an IOMMU takes back must not wait for a card: its frames are copied. */
-	if (vh_direct_is_on() && !vh_session_iommu_on(&s->iommu))
-		vh_loan_open(s->port->id, table);
+	if (vh_direct_is_on()) {
+		if (vh_session_iommu_on(&s->iommu))
+			vh_loan_close(s->port->id);
+		else
+			vh_loan_open(s->port->id, table);
+	}
 	free(table);
 	return s->mem.n > 0;
 }
 
-/* Why a ring does not run. Once: it is tried again at every message. */
-static void refuse(struct vh_session *s, uint32_t i, const char *why)
+void vh_ring_refuse(struct vh_session *s, uint32_t i, const char *why)
 {
 	if (s->ring[i].refused != why)
 		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
 	s->ring[i].refused = why;
 }
 
-/* Finds the ring of a guest behind an IOMMU. Return: whether it can run now. */
-static bool find_ring(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
+bool vh_ring_find(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
 {
 	switch (vh_session_iommu_ring(&s->iommu, i, c)) {
 	case VH_IOTLB_HIT:
 		return true;
 	case VH_IOTLB_FAULT:
-		refuse(s, i, "the guest's IOMMU does not let the card reach it");
+		vh_ring_refuse(s, i, "the guest's IOMMU does not let the card reach it");
 		return false;
 	case VH_IOTLB_SCATTERED:
-		refuse(s, i,
+		vh_ring_refuse(s, i,
 			"its pages do not lie together in the guest's memory: "
 			"rx_queue_size=256,tx_queue_size=256, "
 			"or iommu=pt in the guest, helps");
@@ -236,7 +238,7 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	c.avail = v.avail;
 	c.used = v.used;
 	c.size = v.size;
-	if (vh_session_iommu_on(&s->iommu) && !find_ring(s, i, &c))
+	if (vh_session_iommu_on(&s->iommu) && !vh_ring_find(s, i, &c))
 		return false;
 	c.log = vh_session_log_of(&s->log, i, c.space != NULL);
 	c.call_fd = duplicate_eventfd(v.callfd);
@@ -251,7 +253,7 @@ static bool set_up(struct vh_session *s, uint32_t i)
 		c.record = record_of(s, i, v.size);
 	why = vh_vq_setup(vh_ring_queue(s, i), &c);
 	if (why != NULL) {
-		refuse(s, i, why);
+		vh_ring_refuse(s, i, why);
 		forget_fds(r);
 		return false;
 	}
@@ -271,7 +273,8 @@ static void serve(struct vh_session *s, uint32_t i)
 	r->use = VH_RING_SERVED;
 	if (vh_ring_is_tx(i)) {
 		watch(r);
-		vh_direct_begin(s->port->id, vq);
+		if (!vh_session_iommu_on(&s->iommu))
+			vh_direct_begin(s->port->id, vq);
 	} else if (vh_session_iommu_on(&s->iommu)) {
 		vh_rxq_ask_ahead(vq);
 	}

@@ -37,6 +37,12 @@ void vh_rings_forget(struct vh_session *s);
 /* Gives back what drivers have sent on queues that they have disabled. */
 void vh_rings_drain(struct vh_session *s);
 
+/* Says why a ring does not run. Once for each reason: it is tried again at every message. */
+void vh_ring_refuse(struct vh_session *s, uint32_t i, const char *why);
+
+/* Finds the ring of a guest behind an IOMMU. Return: whether it can run now. */
+bool vh_ring_find(struct vh_session *s, uint32_t i, struct vh_vq_config *c);
+
 /* The front end says a ring's position. */
 void vh_rings_base(struct vh_session *s, uint32_t ring);
 

@@ -35,16 +35,15 @@ static void go_on(struct vh_session *s, uint32_t i)
 		.call_fd = r->call_fd};
 	const char *why;
 
-	if (vh_session_iommu_ring(&s->iommu, i, &c) != VH_IOTLB_HIT)
+	if (!vh_ring_find(s, i, &c))
 		return;
 	c.log = vh_session_log_of(&s->log, i, true);
 	why = vh_vq_setup(vq, &c);
 	if (why != NULL) {
-		if (r->refused != why)
-			vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
-		r->refused = why;
+		vh_ring_refuse(s, i, why);
 		return;
 	}
+	r->refused = NULL;
 	s->iommu.ring[i].suspended = false;
 	if (!vh_ring_is_tx(i))
 		vh_rxq_ask_ahead(vq);
@@ -72,12 +71,15 @@ static void invalidate(struct vh_session *s, uint64_t first, uint64_t last)
 	uint32_t rings = 2U * s->port->pairs;
 
 	vh_iotlb_remove(s->iommu.iotlb, first, last);
+	/* One that is only drained is found again as if it had just been disabled. Before all others: with
+	 * cards that have guests' memory the pause is of all rings. */
+	for (uint32_t i = 0; i < rings; i++)
+		if (s->ring[i].use == VH_RING_DRAINED &&
+			vh_session_iommu_ring_in(&s->iommu, i, s->ring[i].size, s->features, first, last))
+			vh_rings_pause(s, i);
 	for (uint32_t i = 0; i < rings; i++) {
 		struct vh_vq *vq = vh_ring_queue(s, i);
 
-		/* One that is only drained is found again as if it had just been disabled. */
-		if (s->ring[i].use == VH_RING_DRAINED)
-			vh_rings_pause(s, i);
 		if (!vh_vq_is_live(vq))
 			continue;
 		lost[i] = vh_session_iommu_ring_in(&s->iommu, i, s->ring[i].size, s->features, first, last);

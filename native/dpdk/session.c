@@ -193,14 +193,20 @@ static void on_disconnection(int vid)
 static int on_connection(int vid)
 {
 	struct vh_session *s = session_of(vid);
+	bool closing;
 
 	/* Nobody but the relay can reach the library's socket, and it makes one connection at a time. */
 	if (s == NULL || !vh_relay_attached(s->port->id))
 		return -1;
 	vh_call_guard_library();
 	pthread_mutex_lock(&s->lock);
-	s->vid = vid;
+	/* The port goes, and its number may be another's by the time that the event came. */
+	closing = s->closing;
+	if (!closing)
+		s->vid = vid;
 	pthread_mutex_unlock(&s->lock);
+	if (closing)
+		return -1;
 	if (rte_vhost_extern_callback_register(vid, &message_ops, NULL) != 0) {
 		on_disconnection(vid);
 		return -1;

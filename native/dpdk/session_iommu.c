@@ -2,6 +2,7 @@
 #include "relay.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <rte_vhost.h>
@@ -37,44 +38,55 @@ void vh_session_iommu_forget(struct vh_session_iommu *m)
 	memset(m->ring, 0, sizeof(m->ring));
 }
 
-/* Where a part of `bytes` bytes begins in the largest region, for the library to look at. */
-static uint64_t placeholder(const struct vh_session_iommu *m, uint8_t **p)
+/* Where a ring's parts may stand for the library to look at: the largest region, from its first aligned
+ * address on. */
+struct placeholder {
+	uint64_t user;
+	const uint8_t *p;
+	uint64_t room; /* bytes; the front end chose the region, which may have none */
+};
+
+static struct placeholder placeholder(const struct vh_session_iommu *m)
 {
 	uint32_t largest = 0;
-	uint64_t skip;
+	uint64_t skip, size;
 
 	for (uint32_t i = 1; i < m->regions; i++)
 		if (m->region[i].size > m->region[largest].size)
 			largest = i;
 	skip = -m->region[largest].user % 16;
-	*p = m->region[largest].p + skip;
-	return m->region[largest].user + skip;
+	size = m->region[largest].size;
+	return (struct placeholder){.user = m->region[largest].user + skip,
+		.p = m->region[largest].p + skip,
+		.room = size > skip ? size - skip : 0};
 }
 
 /* The library takes a ring's position from the used index where it finds another one there, and says so. */
 static void agree(const struct vh_session_iommu *m, int vid, uint32_t ring)
 {
-	uint8_t *p = NULL;
+	struct placeholder place;
 	uint16_t idx;
 
 	if (m->regions == 0)
 		return;
-	placeholder(m, &p);
-	idx = __atomic_load_n((uint16_t *)(void *)p + 1, __ATOMIC_RELAXED);
+	place = placeholder(m);
+	/* Where there is no room the library takes no ring either. */
+	if (place.room < sizeof(struct vh_used))
+		return;
+	/* Byte by byte: an address that is aligned for the front end need not be so here. */
+	memcpy(&idx, place.p + offsetof(struct vh_used, idx), sizeof(idx));
 	rte_vhost_set_vring_base(vid, (uint16_t)ring, idx, idx);
 }
 
 static void note_addr(struct vh_session_iommu *m, int vid, struct vh_vhu_addr *a)
 {
-	uint8_t *p = NULL;
-
 	m->ring[a->index].desc = a->desc;
 	m->ring[a->index].avail = a->avail;
 	m->ring[a->index].used = a->used;
 	m->ring[a->index].fresh = true;
 	if (m->regions == 0)
 		return;
-	a->desc = a->avail = a->used = placeholder(m, &p);
+	a->desc = a->avail = a->used = placeholder(m).user;
 	agree(m, vid, a->index);
 }
 
@@ -184,9 +196,15 @@ bool vh_session_iommu_ring_in(const struct vh_session_iommu *m, uint32_t ring, u
 	uint32_t bytes[3];
 
 	part_sizes(size, features, &bytes[0], &bytes[1], &bytes[2]);
-	for (int i = 0; i < 3; i++)
-		if (from[i] <= last && from[i] + bytes[i] - 1 >= first)
+	for (int i = 0; i < 3; i++) {
+		uint64_t end = from[i] + (bytes[i] - 1);
+
+		/* A size that was said again may reach beyond the last address. */
+		if (end < from[i])
+			end = UINT64_MAX;
+		if (from[i] <= last && end >= first)
 			return true;
+	}
 	return false;
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { Look } from '../log.js';
 import type { Status, Worker } from '../switch/schema.js';
+import { RESTART } from '../switch/client.js';
 import { contestedText } from '../switch/contested.js';
 import { clientOf, print, withClientOptions } from './client-command.js';
 import type { ClientOptions } from './client-command.js';
@@ -26,10 +27,11 @@ function contestedFacts(contested: Status['contested']): (readonly [string, stri
   return contested.map((found) => ['same MAC', contestedText(found)] as const);
 }
 
-export function statusLines(status: Status, look: Look = {}): string[] {
+export function statusLines(status: Status, look: Look = {}, own = status.version): string[] {
   const facts: readonly (readonly [string, string])[] = [
     ['switch', `running in ${status.runDir}, process ${status.pid}, up ${duration(status.uptimeSeconds)}`],
     ['version', `${status.version} with ${status.dpdk}`],
+    ...(own === status.version ? [] : [['', `this command is ${own}: ${RESTART} (guests reconnect)`] as const]),
     ['ports', `${status.ports}, ${status.portsReady} ready; ${count(status.macs)} addresses learned`],
     ['hugepages', status.hugepagesReason === null ? 'used' : `not used: ${status.hugepagesReason}`],
     ['polling', status.poll],
@@ -50,7 +52,9 @@ export function statusLines(status: Status, look: Look = {}): string[] {
 export function addStatus(program: Command, context: CliContext): void {
   withClientOptions(program.command('status').description('show how the switch is doing')).action(
     async (options: ClientOptions) => {
-      print(context, options, await clientOf(context, options).status(), statusLines);
+      print(context, options, await clientOf(context, options).status(), (status, look) =>
+        statusLines(status, look, context.version),
+      );
     },
   );
 }

@@ -39,17 +39,37 @@ type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
+/** What a route takes and gives, for whoever describes the API. */
+export interface Route {
+  readonly method: string;
+  /** As Fastify writes it: `/v1/ports/:name`. */
+  readonly path: string;
+  readonly params?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** By HTTP status. */
+  readonly response: Readonly<Record<string, z.ZodType>>;
+}
+
+type Shapes = Pick<Route, 'params' | 'body' | 'response'>;
+type OnRoute = (route: Route) => void;
+
 const BODY_LIMIT = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const ByName = z.strictObject({ name: schema.PortName });
 
-function baseApi(control: Control): Api {
+function baseApi(control: Control, onRoute?: OnRoute): Api {
   const api = Fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
     // At the end nobody's open connection may hold the switch; the answer to `stop` is out by then.
     forceCloseConnections: true,
   }).withTypeProvider<ZodTypeProvider>();
+  if (onRoute !== undefined) {
+    api.addHook('onRoute', ({ method, url, schema: shapes }) => {
+      // Fastify answers HEAD beside each GET.
+      if (typeof method === 'string' && method !== 'HEAD') onRoute({ method, path: url, ...(shapes as Shapes) });
+    });
+  }
   api.setValidatorCompiler<z.ZodType>(({ schema: shape }) => (value: unknown) => {
     const result = shape.safeParse(value);
     if (result.success) return { value: result.data };
@@ -88,8 +108,8 @@ export function buildClaimApi(control: Control): Api {
 }
 
 /** For the owner: everything. */
-export function buildApi(control: Control): Api {
-  const api = baseApi(control);
+export function buildApi(control: Control, onRoute?: OnRoute): Api {
+  const api = baseApi(control, onRoute);
   addPortRoutes(api, control);
   addUplinkRoutes(api, control);
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());

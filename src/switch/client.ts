@@ -1,9 +1,24 @@
 import { z } from 'zod';
-import { VhostHostError } from '../errors.js';
+import { VhostHostError, hasCode, printable } from '../errors.js';
+import { packageVersion } from './package.js';
 import { call } from './rest.js';
 import { apiSocketPath } from './rundir.js';
 import * as schema from './schema.js';
 import { describeFaults } from './validate.js';
+
+/** How a switch becomes of this version. */
+export const RESTART = 'vhost-host stop && vhost-host start';
+
+/** A newer switch says more than is known here, which may be left aside. */
+function withoutUnknown(answer: unknown, error: z.ZodError): unknown {
+  const copy: unknown = structuredClone(answer);
+  for (const issue of error.issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const place = issue.path.reduce<unknown>((at, step) => (at as Record<PropertyKey, unknown>)[step], copy);
+    for (const key of issue.keys) Reflect.deleteProperty(place as object, key);
+  }
+  return copy;
+}
 
 /** The control API as typed calls; answers are checked, so that another version's switch is noticed. */
 export class SwitchClient {
@@ -58,12 +73,35 @@ export class SwitchClient {
   }
 
   async #ask<T>(shape: z.ZodType<T>, method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await call(this.#socket, method, path, body);
+    const answer = await call(this.#socket, method, path, body).catch((error: unknown) => this.#refused(error));
     const result = shape.safeParse(answer);
     if (result.success) return result.data;
-    const faults = describeFaults(`the answer to ${method} ${path}`, shape, result.error);
-    throw new VhostHostError('SWITCH_UNREACHABLE', `the running switch is of another version: ${faults}`, {
-      hint: 'vhost-host stop && vhost-host start',
+    const known = shape.safeParse(withoutUnknown(answer, result.error));
+    if (known.success) return known.data;
+    const faults = describeFaults(`the answer to ${method} ${path}`, shape, known.error);
+    throw await this.#otherVersion('SWITCH_UNREACHABLE', `its answer is not understood: ${faults}`);
+  }
+
+  /** What it knows no word of, it may be too old for. */
+  async #refused(error: unknown): Promise<never> {
+    if (!hasCode(error, 'USAGE')) throw error;
+    const theirs = await this.#version();
+    if (theirs === undefined || theirs === packageVersion()) throw error;
+    throw await this.#otherVersion('USAGE', error.message);
+  }
+
+  /** undefined where it does not say. */
+  async #version(): Promise<string | undefined> {
+    const answer = await call(this.#socket, 'GET', '/v1/version').catch(() => undefined);
+    return schema.Version.safeParse(answer).data?.version;
+  }
+
+  async #otherVersion(code: 'USAGE' | 'SWITCH_UNREACHABLE', what: string): Promise<VhostHostError> {
+    const theirs = (await this.#version()) ?? 'unknown';
+    const versions = `the running switch is version ${printable(theirs)}, this command ${packageVersion()}`;
+    return new VhostHostError(code, `${versions}: ${what}`, {
+      hint: `${RESTART} (guests reconnect; until then they go on, and stop works)`,
+      details: { version: theirs },
     });
   }
 }

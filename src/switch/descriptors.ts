@@ -8,8 +8,11 @@ import type { Host } from '../host.js';
 
 /** Of a port: librte_vhost's socket, the way to it, our own. */
 const PORT = 3;
-/** Of a front end: its connection, ours to librte_vhost and that one's end, its dirty log, its memory's files. */
-const FRONT_END = 4 + 8;
+/**
+ * Of a front end: its connection, ours to librte_vhost and that one's end, its dirty log, the channel that it is asked
+ * by for translations, its memory's files.
+ */
+const FRONT_END = 5 + 8;
 /** Of a ring: kick and call, librte_vhost's and our duplicates. */
 const RING = 4;
 

@@ -3,6 +3,7 @@ import { guestBeside, switchBeside, watchBeside } from '../helpers/beside.js';
 import { Guest } from '../helpers/guest.js';
 import { ping } from '../helpers/network.js';
 import { recipePort } from '../helpers/recipe.js';
+import { until } from '../helpers/until.js';
 import { Scope } from '../helpers/scope.js';
 import type { Switch } from '../helpers/switch.js';
 
@@ -32,7 +33,7 @@ describe('guests that use fewer queue pairs than their port has', function () {
     noLeaks = await watchBeside();
     vswitch = await switchBeside(scope);
     const plain = guestBeside({ name: 'peer', mac: '52:54:00:00:00:30', runDir: vswitch.runDir });
-    [peer] = await Promise.all([Guest.boot(scope, plain), boot(1), boot(2)]);
+    [peer] = await Promise.all([Guest.boot(scope, plain), boot(1), boot(2), boot(PAIRS)]);
     await peer.address('10.0.0.1/24');
   });
   after(async () => {
@@ -59,4 +60,22 @@ describe('guests that use fewer queue pairs than their port has', function () {
       }
     });
   }
+
+  it(`by its own choice (ethtool -L): it is served by as many of ${PAIRS}, up and down, while frames flow`, async () => {
+    const guest = guests.get(PAIRS);
+    assert.ok(guest);
+    const inUse = async (): Promise<number> => (await vswitch.port(recipePort(`mq${PAIRS}`))).queuesInUse;
+    await guest.address(`10.0.0.${PAIRS + 1}/24`);
+    await peer.sh(`ping -q -i 0.02 10.0.0.${PAIRS + 1} >/tmp/flow 2>&1 & echo $! >/tmp/flow.pid`);
+    for (const pairs of [1, PAIRS, 2, 3, 1, PAIRS]) {
+      await guest.sh(`channels eth0 ${pairs}`);
+      await until(async () => (await inUse()) === pairs, { deadline: 20_000, what: `${pairs} pairs in use` });
+      await ping(guest, '10.0.0.1');
+      await ping(peer, `10.0.0.${PAIRS + 1}`);
+    }
+    await peer.sh('kill -INT $(cat /tmp/flow.pid)');
+    await guest.reboot();
+    await guest.address(`10.0.0.${PAIRS + 1}/24`);
+    await ping(peer, `10.0.0.${PAIRS + 1}`);
+  });
 });

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -252,6 +253,37 @@ static void nonsense(bool silent)
 	guest_down(&g);
 }
 
+/*
+ * Memory that ends right behind `size` bytes, with nothing mapped behind it if luck will have it: the switch
+ * may not read a ring's words where there are none. user: addresses of the front end that are aligned in
+ * every way.
+ */
+static void no_room(uint32_t size, uint64_t user)
+{
+	struct vu_msg table = {.request = VU_SET_MEM_TABLE, .flags = VU_VERSION, .size = 40};
+	struct vu_msg addr = {.request = VU_SET_VRING_ADDR, .flags = VU_VERSION, .size = 40};
+	int fd = memfd_create("short", MFD_CLOEXEC);
+
+	must(fd >= 0 && ftruncate(fd, PAGE) == 0 && guest_negotiate(&g), "no room", "no connection");
+	give_channel();
+	table.memory.n = 1;
+	table.memory.region[0] = (struct vu_region){GUEST_GPA, size, user, PAGE - size};
+	vu_send(g.sock, &table, &fd, 1);
+	close(fd);
+	addr.addr.desc = addr.addr.used = addr.addr.avail = GUEST_USER;
+	for (uint32_t ring = 0; ring < 2; ring++) {
+		addr.addr.index = ring;
+		vu_state(g.sock, VU_SET_VRING_NUM, ring, 256);
+		vu_state(g.sock, VU_SET_VRING_BASE, ring, 0);
+		vu_send(g.sock, &addr, NULL, 0);
+		vu_fd(g.sock, VU_SET_VRING_KICK, ring, g.kick[ring]);
+		vu_state(g.sock, VU_SET_VRING_ENABLE, ring, 1);
+	}
+	say(UPDATE, GUEST_USER, PAGE, user, READ | WRITE);
+	invalidate_all();
+	guest_down(&g);
+}
+
 int hostile_iommu(int argc, char **argv)
 {
 	(void)argc;
@@ -270,6 +302,9 @@ int hostile_iommu(int argc, char **argv)
 		must(vu_closed(g.sock, 5000), refused[i].name, "the connection goes on");
 		guest_down(&g);
 	}
+	for (uint32_t size = 1; size <= 24; size++)
+		for (uint64_t user = GUEST_USER; user < GUEST_USER + 16; user += 5)
+			no_room(size, user);
 	storm();
 	nonsense(false);
 	nonsense(true);

@@ -234,6 +234,9 @@ describe('answers for people', () => {
       '     0  any       9       1    1,000  12.5 %       2',
       '     1    3      10       0        0       -       0',
     ]);
+    const newer = statusLines(status, {}, '1.3.0');
+    const restart = 'this command is 1.3.0: vhost-host stop && vhost-host start (guests reconnect)';
+    assert.equal(newer[2], `           ${restart}`);
     const contested = [{ mac: '02:00:00:00:00:01', vlan: 7, ports: ['a', 'b'] }];
     const better = statusLines({ ...status, hugepages: true, hugepagesReason: null, eventsLost: 1200, contested });
     assert.ok(better.includes('same MAC   02:00:00:00:00:01 in VLAN 7 is the address of a and b'));

@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
+import { packageVersion } from '../../../src/switch/package.js';
 import { SwitchClient } from '../../../src/switch/client.js';
 import { request } from '../../../src/switch/rest.js';
 import { apiSocketPath, portSocketPath } from '../../../src/switch/rundir.js';
@@ -10,6 +11,8 @@ import { failure, withDaemon, withDir } from './support.js';
 function errorOf(body: unknown): ApiError['error'] {
   return ApiError.parse(body).error;
 }
+
+const MAC = { mac: '02:00:00:00:00:01', vlan: 0, port: 'a', id: 0, ageSeconds: 1 };
 
 type Case = [string, string, string, unknown, number, string, RegExp];
 
@@ -143,16 +146,70 @@ describe('the API: each error', () => {
       assert.match(text, /"code":"USAGE"/);
     }));
 
-  it('an answer of another version is noticed by the client', () =>
-    withDir(async (dir) => {
-      const server = createServer((_, response) => void response.end('{"ports":[],"pages":1}'));
-      await new Promise<void>((resolve) => server.listen(apiSocketPath(dir), resolve));
-      try {
-        const error = await failure('SWITCH_UNREACHABLE', new SwitchClient(dir).ports());
-        assert.match(error.message, /is of another version: unknown key "pages" in the answer to GET \/v1\/ports/);
-      } finally {
-        server.closeAllConnections();
-        await new Promise((resolve) => server.close(resolve));
-      }
-    }));
+  describe('a switch of another version', () => {
+    /** Answers by path; whatever else is unknown to it. */
+    async function withOther(answers: Readonly<Record<string, object>>, work: (client: SwitchClient) => Promise<void>) {
+      await withDir(async (dir) => {
+        const server = createServer((request, response) => {
+          const answer = answers[`${request.method} ${request.url}`];
+          response.statusCode = answer === undefined ? 400 : 200;
+          response.end(
+            JSON.stringify(answer ?? { error: { code: 'USAGE', message: 'unknown key "forwardReserved"' } }),
+          );
+        });
+        await new Promise<void>((resolve) => server.listen(apiSocketPath(dir), resolve));
+        try {
+          await work(new SwitchClient(dir));
+        } finally {
+          server.closeAllConnections();
+          await new Promise((resolve) => server.close(resolve));
+        }
+      });
+    }
+    const old = { 'GET /v1/version': { version: '0.0.9' } };
+    const versions = `the running switch is version 0.0.9, this command ${packageVersion()}: `;
+    const hint = 'vhost-host stop && vhost-host start (guests reconnect; until then they go on, and stop works)';
+
+    it('that says more is understood', () =>
+      withOther(
+        { 'GET /v1/ports': { ports: [], pages: 1 }, 'GET /v1/macs': { macs: [{ ...MAC, seen: [1] }] } },
+        async (client) => {
+          assert.deepEqual(await client.ports(), { ports: [] });
+          assert.deepEqual(await client.macs(), { macs: [MAC] });
+        },
+      ));
+
+    it('that says less is named, with what works', () =>
+      withOther(
+        { ...old, 'GET /v1/ports': { ports: [{ id: 1, more: 2 }] }, 'POST /v1/stop': { stopping: true, pid: 7 } },
+        async (client) => {
+          const error = await failure('SWITCH_UNREACHABLE', client.ports());
+          assert.ok(
+            error.message.startsWith(`${versions}its answer is not understood: ports[0].name: `),
+            error.message,
+          );
+          assert.doesNotMatch(error.message, /unknown key/);
+          assert.equal(error.hint, hint);
+          assert.deepEqual(await client.stop(), { stopping: true, pid: 7 });
+        },
+      ));
+
+    it('that knows no word of a wish is named, one of this version is not', async () => {
+      const wish = { name: 'a', forwardReserved: true };
+      await withOther(old, async (client) => {
+        const error = await failure('USAGE', client.addPort(wish));
+        assert.deepEqual([error.message, error.hint], [`${versions}unknown key "forwardReserved"`, hint]);
+      });
+      await withOther({ 'GET /v1/version': { version: packageVersion() } }, async (client) => {
+        const error = await failure('USAGE', client.addPort(wish));
+        assert.deepEqual([error.message, error.hint], ['unknown key "forwardReserved"', undefined]);
+      });
+    });
+
+    it('that does not even say which', () =>
+      withOther({ 'GET /v1/ports': {} }, async (client) => {
+        const error = await failure('SWITCH_UNREACHABLE', client.ports());
+        assert.match(error.message, /^the running switch is version unknown, /);
+      }));
+  });
 });
