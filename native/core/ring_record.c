@@ -56,7 +56,7 @@ static bool is_of(const struct vh_ring_record *r, const struct vh_vq *vq, const 
 	return r->size == vq->size && memcmp(r->area, area, sizeof(r->area)) == 0;
 }
 
-/* Whether a switch has started this ring since its driver made it. */
+/* Whether a switch has served this ring since its driver made it, or discarded what was sent on it. */
 static bool was_served(const struct vh_vq *vq)
 {
 	return __atomic_load_n(&vq->device_event->off_wrap, __ATOMIC_RELAXED) != 0 ||

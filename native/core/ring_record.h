@@ -35,8 +35,8 @@
  *   It is in force from the start of the ring until the front end was told the ring's place (GET_VRING_BASE),
  * and for a ring of the same size at the same addresses that the front end says to be where it said when the
  * record began. A driver that starts anew clears its ring: a ring that was ever served has words in the
- * device's event suppression area (vh_vq_start()), a new one has none. In all other cases the front end knows
- * better.
+ * device's event suppression area (vh_vq_start(), vh_txq_discard()), a new one has none. In all other cases
+ * the front end knows better.
  *
  * Trust: the record is the switch's own. The ring is the guest's; whatever it says, a place is within the
  * ring and entries get back only what stood in this ring.
@@ -55,6 +55,8 @@ struct vh_ring_record {
 	uint32_t size;
 	uint32_t in_force; /* atomic; the last to be set */
 	uint16_t base;	   /* the place that the front end said when the record began */
+	int32_t owner;	   /* whose front end the record is for, and since when: dpdk/records.h */
+	uint64_t claimed;
 	/* Written for every round, by the queue's owner. */
 	uint64_t last VH_CACHE_ALIGNED; /* bits 0 to 15: from; 16 to 31: to; VH_RECORD_SENT */
 	uint64_t was[VH_MAX_QUEUE_SIZE];

@@ -180,11 +180,17 @@ static void say(struct vh_vq *vq, bool on)
 		vh_vq_log_wish(vq);
 }
 
-void vh_vq_start(struct vh_vq *vq)
+/* A packed ring tells from now on that it was served (ring_record.h). */
+static void leave_mark(struct vh_vq *vq)
 {
-	/* Means nothing to the driver while the flags do not point to it; see ring_record.h. */
+	/* No place that a driver could kick at; nobody waits for kicks of a queue that is not live. */
 	if (vq->packed)
 		__atomic_store_n(&vq->device_event->off_wrap, UINT16_MAX, __ATOMIC_RELAXED);
+}
+
+void vh_vq_start(struct vh_vq *vq)
+{
+	leave_mark(vq);
 	/* A fresh ring asks for kicks, and a kick is a system call or an exit of the guest for every burst
 	 * that it sends and for every few buffers that it offers. */
 	say(vq, false);
@@ -286,6 +292,10 @@ uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_co
 		vh_txq_collect(vq, scratch, own);
 		if (scratch->chains == 0)
 			break;
+		/* It may never have been started; before the first entry is used. */
+		leave_mark(vq);
+		if (vq->log != NULL)
+			vh_vq_log_wish(vq);
 		vh_txq_complete(vq, scratch, own);
 		vh_count(&own->drops[VH_DROP_TX_DISABLED], scratch->frames);
 		total += scratch->chains;

@@ -1,4 +1,5 @@
 #include "records.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,13 +85,41 @@ static void unmap(struct vh_records *r, uint32_t ring)
 	__atomic_store_n(&r->ring[ring], NULL, __ATOMIC_RELEASE);
 }
 
+void vh_records_connected(struct vh_records *r, pid_t peer)
+{
+	r->peer = peer;
+	r->peer_began = vh_peer_began(peer);
+}
+
+/* Whether it is for a front end that has ended, and not for the one that is there. */
+static bool is_left_behind(const struct vh_records *r, const struct vh_ring_record *record)
+{
+	/* Nobody that is not known began later than anybody. */
+	if (record->owner <= 0 || r->peer_began <= record->claimed)
+		return false;
+	/* Its number may be another process's by now. */
+	return !vh_peer_runs(record->owner) || vh_peer_began(record->owner) > record->claimed;
+}
+
+/* The record becomes the present front end's. */
+static struct vh_ring_record *claim(const struct vh_records *r, struct vh_ring_record *record)
+{
+	if (is_left_behind(r, record))
+		vh_ring_record_void(record);
+	/* In this order: a switch that is killed in between leaves one that is not said to be older than it
+	 * is. */
+	__atomic_store_n(&record->claimed, vh_peer_clock(), __ATOMIC_RELEASE);
+	__atomic_store_n(&record->owner, r->peer, __ATOMIC_RELEASE);
+	return record;
+}
+
 struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32_t size, int *error)
 {
 	void *p = MAP_FAILED;
 
 	*error = 0;
 	if (r->ring[ring] != NULL && r->size[ring] >= size)
-		return r->ring[ring];
+		return claim(r, r->ring[ring]);
 	unmap(r, ring);
 	*error = map_file(r->path, ring, size, &p);
 	if (*error != 0)
@@ -99,14 +128,24 @@ struct vh_ring_record *vh_records_of(struct vh_records *r, uint32_t ring, uint32
 		return NULL;
 	r->size[ring] = size;
 	__atomic_store_n(&r->ring[ring], p, __ATOMIC_RELEASE);
-	return p;
+	return claim(r, p);
+}
+
+bool vh_records_placed(const struct vh_records *r, uint32_t ring)
+{
+	return __atomic_load_n(&r->placed[ring], __ATOMIC_RELAXED);
+}
+
+void vh_records_set_placed(struct vh_records *r, uint32_t ring, bool placed)
+{
+	__atomic_store_n(&r->placed[ring], placed, __ATOMIC_RELEASE);
 }
 
 void vh_records_told(struct vh_records *r, uint32_t ring)
 {
 	struct vh_ring_record *record = __atomic_load_n(&r->ring[ring], __ATOMIC_ACQUIRE);
 
-	if (record != NULL)
+	if (record != NULL && __atomic_load_n(&r->placed[ring], __ATOMIC_ACQUIRE))
 		vh_ring_record_void(record);
 }
 

@@ -412,6 +412,7 @@ static void begin(struct relay *r, int front)
 	r->front = front;
 	r->back = back;
 	r->peer = vh_peer_of(front);
+	vh_records_connected(r->records, r->peer);
 	r->state = OPEN;
 	r->begun = vh_relay_now();
 	r->asked = false;

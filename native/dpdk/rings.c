@@ -183,6 +183,15 @@ static bool refresh_memory(struct vh_session *s)
 	return s->mem.n > 0;
 }
 
+/* As above, where that may have changed: while a queue is in use the memory table has not. */
+static bool has_memory(struct vh_session *s)
+{
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
+		if (s->ring[i].use != VH_RING_IDLE)
+			return true;
+	return refresh_memory(s);
+}
+
 void vh_ring_refuse(struct vh_session *s, uint32_t i, const char *why)
 {
 	if (s->ring[i].refused != why)
@@ -248,7 +257,7 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	}
 	r->call_fd = c.call_fd;
 	r->size = (uint16_t)v.size;
-	c.rejoin = !r->placed_here;
+	c.rejoin = !vh_records_placed(&s->records, i);
 	if ((s->features & VH_F_RING_PACKED) != 0)
 		c.record = record_of(s, i, v.size);
 	why = vh_vq_setup(vh_ring_queue(s, i), &c);
@@ -260,7 +269,7 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	if (vh_ring_is_tx(i))
 		r->kick_fd = duplicate_eventfd(v.kickfd);
 	r->refused = NULL;
-	r->placed_here = true;
+	vh_records_set_placed(&s->records, i, true);
 	return true;
 }
 
@@ -322,14 +331,11 @@ static void note_ready(struct vh_session *s)
 
 void vh_rings_resume(struct vh_session *s)
 {
-	bool any = false, wanted = false;
+	bool wanted = false;
 
-	for (uint32_t i = 0; i < 2U * s->port->pairs; i++) {
-		any |= s->ring[i].use != VH_RING_IDLE;
+	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		wanted |= s->ring[i].started && s->ring[i].use == VH_RING_IDLE;
-	}
-	/* While a queue is in use the memory table has not changed. */
-	if (wanted && (any || refresh_memory(s)))
+	if (wanted && has_memory(s))
 		for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 			start_ring(s, i);
 	steer(s, 0, 0);
@@ -415,9 +421,20 @@ void vh_rings_forget(struct vh_session *s)
 void vh_rings_base(struct vh_session *s, uint32_t ring)
 {
 	/* What it says while we serve the ring is news, whatever it said before. */
-	if (s->ring[ring].placed_here)
-		vh_records_told(&s->records, ring);
-	s->ring[ring].placed_here = false;
+	vh_records_told(&s->records, ring);
+	vh_records_set_placed(&s->records, ring, false);
+}
+
+void vh_rings_asked(struct vh_session *s, uint32_t ring)
+{
+	bool packed = (s->features & VH_F_RING_PACKED) != 0;
+
+	if (!packed || !s->ring[ring].started || vh_records_placed(&s->records, ring))
+		return;
+	if (!has_memory(s) || !set_up(s, ring))
+		return;
+	s->ring[ring].use = VH_RING_DRAINED;
+	let_go(s, ring);
 }
 
 void vh_rings_lift(struct vh_session *s, uint32_t ring)

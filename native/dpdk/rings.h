@@ -47,6 +47,13 @@ bool vh_ring_find(struct vh_session *s, uint32_t i, struct vh_vq_config *c);
 void vh_rings_base(struct vh_session *s, uint32_t ring);
 
 /*
+ * The front end asks for the position of a ring, which is paused. One that was started and never came into
+ * use in this connection is found now, if it can be: until then the library has only what the front end said
+ * itself.
+ */
+void vh_rings_asked(struct vh_session *s, uint32_t ring);
+
+/*
  * Of a guest behind an IOMMU (session_iommu.h): acts on what its front end says of translations. After an
  * invalidation nothing that it takes away is in use.
  */

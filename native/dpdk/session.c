@@ -74,6 +74,8 @@ static bool prepare(struct vh_session *s, struct vh_vhu_msg *msg)
 	vh_rings_pause(s, vh_gate_ring(msg));
 	if (msg->request == VH_VHU_SET_VRING_BASE)
 		vh_rings_base(s, msg->state.index);
+	if (msg->request == VH_VHU_GET_VRING_BASE)
+		vh_rings_asked(s, msg->state.index);
 	/* When the library fails it has no memory table left, and does not tell. */
 	if (msg->request == VH_VHU_SET_MEM_TABLE || msg->request == VH_VHU_RESET_OWNER) {
 		vh_sigbus_forget(s->port->id);
@@ -173,7 +175,7 @@ static void part(struct vh_session *s)
 	vh_session_log_forget(&s->log, s->port->id);
 	vh_session_iommu_forget(&s->iommu);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
-		s->ring[i].placed_here = false;
+		vh_records_set_placed(&s->records, i, false);
 }
 
 static void on_disconnection(int vid)

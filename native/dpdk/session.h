@@ -58,7 +58,6 @@ struct vh_ring {
 	enum vh_ring_use use;
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
-	bool placed_here;     /* its position is of this connection, and so the library's own */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
 	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */

@@ -1,14 +1,18 @@
 /* The file of records: what the next switch finds in it, and what it makes of anything else. */
+#include "../dpdk/peer.h"
 #include "../dpdk/records.h"
 #include "check.h"
 #include "tests.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define SIZE 256U
@@ -72,7 +76,11 @@ void test_records_outlive_the_process(void)
 	/* Its guest is there and knows nothing. */
 	vh_records_close(r, true);
 	REQUIRE(is_there(r));
+	/* It has told the switch where the ring is, and hears the same again. */
+	vh_records_told(next, 3);
+	REQUIRE_EQ(next->ring[3]->in_force, 1);
 	/* Told. */
+	vh_records_set_placed(next, 3, true);
 	vh_records_told(next, 3);
 	vh_records_told(next, 5);
 	vh_records_close(next, true);
@@ -134,5 +142,88 @@ void test_records_of_another_kind(void)
 	get(r, 0, SIZE, -ENOENT);
 	vh_records_close(r, true);
 	free(r);
+	end();
+}
+
+static pid_t process(void)
+{
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+static void kill_process(pid_t pid)
+{
+	REQUIRE_EQ(kill(pid, SIGKILL), 0);
+	REQUIRE_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+/* One that began after what has happened so far. */
+static pid_t later_process(void)
+{
+	uint64_t now = vh_peer_clock();
+	pid_t pid = process();
+
+	for (; vh_peer_began(pid) <= now; pid = process())
+		kill_process(pid);
+	return pid;
+}
+
+/* Connects, and has its ring set up. Return: whether the record is in force for it. */
+static bool counts_for(struct vh_records *r, pid_t pid)
+{
+	vh_records_connected(r, pid);
+	return get(r, 1, SIZE, 0)->in_force != 0;
+}
+
+void test_records_of_another_process(void)
+{
+	struct vh_records *r, *next;
+	pid_t first = process(), early = process(), late;
+
+	begin();
+	for (int restarted = 0; restarted < 2; restarted++) {
+		r = records();
+		next = restarted ? records() : r;
+		REQUIRE(!counts_for(r, first));
+		r->ring[1]->in_force = 1;
+		/* It comes back. */
+		REQUIRE(counts_for(next, first));
+		/* There when the record was asked for: it may have the connection from the other. */
+		kill_process(first);
+		REQUIRE(counts_for(next, early));
+		/* Another one, while the one that has connected lives. */
+		first = later_process();
+		REQUIRE(counts_for(next, first));
+		/* And after its end; killed as it was, it never asked where its rings are. */
+		kill_process(first);
+		late = later_process();
+		REQUIRE(!counts_for(next, late));
+		/* Nobody knows who that is: of one of the two nothing is concluded. */
+		next->ring[1]->in_force = 1;
+		REQUIRE(counts_for(next, 0));
+		kill_process(late);
+		late = later_process();
+		REQUIRE(counts_for(next, late));
+		/* The number of a process that has ended is another one's. */
+		first = later_process();
+		next->ring[1]->owner = first;
+		REQUIRE(!counts_for(next, first));
+		kill_process(late);
+		vh_records_close(next, false);
+		if (restarted) {
+			vh_records_close(r, false);
+			free(r);
+		}
+		free(next);
+	}
+	kill_process(first);
+	kill_process(early);
 	end();
 }

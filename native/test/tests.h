@@ -39,6 +39,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(dirty_log_used_ring, false, ALL)                                                                   \
 	X(dirty_log_setup, false, ALL)                                                                       \
 	X(tx_discard, false, ALL)                                                                            \
+	X(tx_discard_is_found_again, false, PACKED)                                                          \
 	X(tx_every_layout, false, ALL)                                                                       \
 	X(tx_single_is_zero_copy, false, ALL)                                                                \
 	X(tx_drop_reasons, false, ALL)                                                                       \
@@ -144,6 +145,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(hostile_take_over, false, PACKED)                                                                  \
 	X(records_outlive_the_process, false, NONE)                                                          \
 	X(records_of_another_kind, false, NONE)                                                              \
+	X(records_of_another_process, false, NONE)                                                           \
 	X(peer_is_there_or_not, false, NONE)                                                                 \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \

@@ -60,6 +60,22 @@ describe('front ends that are not connected when their switch stops', function (
     });
   }
 
+  it('have nothing to do with those that another process comes with after their end', async () => {
+    const { first, guests } = await rig('killed');
+    guests.write('go\n');
+    await until(() => guests.end, { deadline, what: 'the end of the guests' });
+    assert.deepEqual(guests.end, { code: 0, signal: null }, guests.output + first.output);
+    await quit(first);
+  });
+
+  it('are told where their rings are, or keep that, if they pause before these are served again', async () => {
+    const { first, guests } = await rig('paused');
+    guests.write('go\n');
+    await until(() => guests.end, { deadline, what: 'the end of the guests' });
+    assert.deepEqual(guests.end, { code: 0, signal: null }, guests.output + first.output);
+    await quit(first);
+  });
+
   it('and have ended by then leave nothing', async () => {
     const { records, first, guests } = await rig('refused');
     assert.deepEqual(records(), [true, true]);

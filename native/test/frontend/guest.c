@@ -113,13 +113,17 @@ static struct vu_msg addresses(const struct guest *g, uint32_t ring)
 	return m;
 }
 
-bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base)
+bool guest_place_ring(struct guest *g, uint32_t ring, uint32_t base)
 {
 	struct vu_msg m = addresses(g, ring);
 
 	return vu_state(g->sock, VU_SET_VRING_NUM, ring, g->size) &&
-	       vu_state(g->sock, VU_SET_VRING_BASE, ring, base) && vu_send(g->sock, &m, NULL, 0) &&
-	       vu_fd(g->sock, VU_SET_VRING_KICK, ring, g->kick[ring]) &&
+	       vu_state(g->sock, VU_SET_VRING_BASE, ring, base) && vu_send(g->sock, &m, NULL, 0);
+}
+
+bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base)
+{
+	return guest_place_ring(g, ring, base) && vu_fd(g->sock, VU_SET_VRING_KICK, ring, g->kick[ring]) &&
 	       vu_fd(g->sock, VU_SET_VRING_CALL, ring, g->call[ring]) &&
 	       vu_state_ack(g->sock, VU_SET_VRING_ENABLE, ring, 1);
 }

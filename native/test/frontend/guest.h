@@ -52,6 +52,9 @@ bool guest_negotiate(struct guest *g);
 bool guest_share(struct guest *g, uint32_t regions);
 bool guest_start_ring(struct guest *g, uint32_t ring, uint32_t base);
 
+/* What of the latter comes before the ring is started. */
+bool guest_place_ring(struct guest *g, uint32_t ring, uint32_t base);
+
 /*
  * The dirty log: its file (answered by the switch); whether all memory is logged; a ring's addresses anew,
  * with the flag that its used ring is logged at `used`. Return: whether it went and was acknowledged.
