@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureBoot } from './kernel.mjs';
+import { compileForGuest, ensureBoot } from './kernel.mjs';
 import { fingerprint, isCurrent, record } from './stamp.mjs';
-import { root, runLogged } from './task.mjs';
+import { root } from './task.mjs';
 
 const sources = ['.ci/lib/guest.mjs'];
 
@@ -43,18 +43,7 @@ async function ensurePingGuest() {
     '-fno-asynchronous-unwind-tables',
   ];
   const link = ['-nostdlib', '-static', '-no-pie', '-Wl,--build-id=none', '-Wl,-T', files[1]];
-  await runLogged('guest', 'gcc', [
-    '-std=gnu11',
-    '-Os',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    ...bare,
-    ...link,
-    files[0],
-    '-o',
-    output,
-  ]);
+  await compileForGuest(files[0], output, [...bare, ...link]);
   record('ping-guest', print);
 }
 

@@ -61,20 +61,15 @@ function moduleOrder(modulesDir, wantedModules) {
   return ordered;
 }
 
-/** Static: there are no libraries in a guest. */
+/** Compiles a program that a guest runs, where there are no libraries. */
+export function compileForGuest(source, output, flags) {
+  const args = ['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', ...flags, source, '-o', output];
+  return runLogged('guest', 'gcc', args);
+}
+
 async function compileInto(bin, source) {
   const name = basename(source, '.c');
-  await runLogged('guest', 'gcc', [
-    '-std=gnu11',
-    '-Os',
-    '-Wall',
-    '-Wextra',
-    '-Werror',
-    '-static',
-    source,
-    '-o',
-    join(bin, name),
-  ]);
+  await compileForGuest(source, join(bin, name), ['-static']);
   return `bin/${name}`;
 }
 

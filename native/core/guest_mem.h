@@ -20,14 +20,14 @@ struct vh_iotlb;
 
 struct vh_guest_mem {
 	uint32_t n;
+	struct vh_region region[VH_MAX_REGIONS];
 	/*
 	 * Of a guest behind an IOMMU: what its addresses mean, and its memory by guest-physical ones. There
 	 * are no regions then, so that whatever looks for one finds none and goes the general way
-	 * (virtq_iova.h).
+	 * (virtq_iova.h). Last: the first region stands beside its number for all others.
 	 */
 	struct vh_iotlb *iotlb;
 	const struct vh_guest_mem *behind;
-	struct vh_region region[VH_MAX_REGIONS];
 };
 
 /* The memory by guest-physical addresses. */

@@ -201,7 +201,10 @@ enum vh_iotlb_result vh_iotlb_part(
 			*got = len - 1 <= left ? len : (uint32_t)(left + 1);
 		}
 	} else {
+		uint64_t to_next = VH_IOTLB_PAGE - iova % VH_IOTLB_PAGE;
+
 		result = note_miss(t, iova, access, &fresh);
+		*got = len < to_next ? len : (uint32_t)to_next;
 	}
 	vh_unlock(&t->lock);
 	if (fresh && __atomic_exchange_n(&t->due, 1, __ATOMIC_ACQ_REL) == 0)
@@ -223,11 +226,7 @@ enum vh_iotlb_result vh_iotlb_whole(
 		if (result == VH_IOTLB_FAULT)
 			return result;
 		if (result == VH_IOTLB_MISS) {
-			/* All that is missing is asked for at once. */
-			uint64_t to_next = VH_IOTLB_PAGE - iova % VH_IOTLB_PAGE;
-
 			worst = VH_IOTLB_MISS;
-			got = len < to_next ? len : (uint32_t)to_next;
 		} else {
 			if (*p == NULL)
 				*p = part;

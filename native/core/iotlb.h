@@ -82,7 +82,10 @@ void vh_iotlb_update(struct vh_iotlb *t, uint64_t first, uint64_t last, uint8_t 
 /* Forgets [first, last]. */
 void vh_iotlb_remove(struct vh_iotlb *t, uint64_t first, uint64_t last);
 
-/* Looks up as much of [iova, iova + len) as lies together, len > 0. On a hit: *p, and *got (1..len). */
+/*
+ * Looks up as much of [iova, iova + len) as lies together, len > 0. On a hit: *p, and *got (1..len). On a
+ * miss: *got, up to the next page, where a caller goes on that asks for all that is missing at once.
+ */
 enum vh_iotlb_result vh_iotlb_part(
 	struct vh_iotlb *t, uint64_t iova, uint32_t len, uint8_t access, uint8_t **p, uint32_t *got);
 

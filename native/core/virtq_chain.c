@@ -26,26 +26,36 @@ static enum vh_chain_fault append(const struct vh_vq *vq, uint64_t addr, uint32_
 }
 
 /*
- * Finds an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): whole entries, at most VH_MAX_CHAIN
- * (Linux makes them longer than the ring).
- * Return: the table, or NULL with the fault: it is malformed, was not negotiated, or cannot be reached.
+ * Whether this may be an indirect table (virtio 1.2, 2.7.5.3 and 2.8.8): negotiated, whole entries, at most
+ * VH_MAX_CHAIN (Linux makes them longer than the ring).
  */
-static const void *indirect_table(
-	const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries, enum vh_chain_fault *fault)
+static inline bool is_table(const struct vh_vq *vq, uint64_t addr, uint32_t len)
 {
-	const void *table;
-
-	*fault = VH_CHAIN_BAD_INDIRECT;
-	*entries = len / (uint32_t)sizeof(struct vh_desc);
-	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 || *entries > VH_MAX_CHAIN)
-		return NULL;
+	if (!vq->indirect || len == 0 || len % sizeof(struct vh_desc) != 0 ||
+		len / sizeof(struct vh_desc) > VH_MAX_CHAIN)
+		return false;
 	/* Alignment: descriptors are loaded as 64-bit words; virtio asks drivers for 16 bytes. */
-	if (addr % sizeof(uint64_t) != 0)
+	return addr % sizeof(uint64_t) == 0;
+}
+
+/* Finds an indirect table. Return: it, or NULL: it is none, or is at no address of the guest's. */
+static const void *indirect_table(const struct vh_vq *vq, uint64_t addr, uint32_t len, uint32_t *entries)
+{
+	*entries = len / (uint32_t)sizeof(struct vh_desc);
+	return is_table(vq, addr, len) ? vh_guest_mem_at(vq->mem, addr, len) : NULL;
+}
+
+/*
+ * The same for a guest behind an IOMMU, where the other has found none. Apart, and with a fault of its own:
+ * one whose address is taken would be in memory for everybody.
+ */
+static __attribute__((noinline)) const void *translated_table(
+	const struct vh_vq *vq, uint64_t addr, uint32_t len, enum vh_chain_fault *why)
+{
+	*why = VH_CHAIN_BAD_INDIRECT;
+	if (vq->mem->iotlb == NULL || !is_table(vq, addr, len))
 		return NULL;
-	table = vh_guest_mem_at(vq->mem, addr, len);
-	if (vh_unlikely(table == NULL && vq->mem->iotlb != NULL))
-		table = vh_iova_table(vq, addr, len, fault);
-	return table;
+	return vh_iova_table(vq, addr, len, why);
 }
 
 enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool write, struct vh_seg *out,
@@ -65,9 +75,14 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 		if ((d.flags & VH_DESC_INDIRECT) != 0) {
 			if ((d.flags & VH_DESC_NEXT) != 0 || inside)
 				return VH_CHAIN_BAD_INDIRECT;
-			table = indirect_table(vq, d.addr, d.len, &entries, &fault);
-			if (table == NULL)
-				return fault;
+			table = indirect_table(vq, d.addr, d.len, &entries);
+			if (vh_unlikely(table == NULL)) {
+				enum vh_chain_fault why;
+
+				table = translated_table(vq, d.addr, d.len, &why);
+				if (table == NULL)
+					return why;
+			}
 			inside = true;
 			i = 0;
 			continue;
@@ -90,12 +105,16 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 static enum vh_chain_fault packed_table(const struct vh_vq *vq, const struct vh_packed_desc *head, bool write,
 	struct vh_seg *out, uint32_t room, uint32_t *n, struct vh_taken *taken)
 {
-	enum vh_chain_fault why;
 	uint32_t entries;
-	const struct vh_packed_desc *table = indirect_table(vq, head->addr, head->len, &entries, &why);
+	const struct vh_packed_desc *table = indirect_table(vq, head->addr, head->len, &entries);
 
-	if (table == NULL)
-		return why;
+	if (vh_unlikely(table == NULL)) {
+		enum vh_chain_fault why;
+
+		table = translated_table(vq, head->addr, head->len, &why);
+		if (table == NULL)
+			return why;
+	}
 	taken->walked += entries;
 	for (uint32_t i = 0; i < entries; i++) {
 		struct vh_packed_desc d = vh_packed_load(&table[i]);

@@ -23,10 +23,7 @@ enum vh_chain_fault vh_iova_append(const struct vh_vq *vq, uint64_t addr, uint32
 			return VH_CHAIN_BAD_ADDRESS;
 		if (result == VH_IOTLB_MISS) {
 			/* What follows is asked for together with it. */
-			uint64_t to_next = VH_IOTLB_PAGE - addr % VH_IOTLB_PAGE;
-
 			fault = VH_CHAIN_MISS;
-			got = left < to_next ? left : (uint32_t)to_next;
 		} else if (fault != VH_CHAIN_OK) {
 			; /* only what is missing is of interest any more */
 		} else if (*n > first && out[*n - 1].p + out[*n - 1].len == p) {

@@ -194,7 +194,7 @@ VH_INLINE enum outcome deliver_any(struct round *r, const struct vh_frame *f, co
 		vh_vq_log_range(r->vq, header, r->vq->hdr_len);
 	commit(r, taken, used, place, false, packed);
 	/* Before they are needed: a frame that has to wait for its buffer may be dropped. */
-	if (vh_unlikely(r->vq->mem->iotlb != NULL && r->packets % VH_ASK_EVERY == 0))
+	if (vh_unlikely(r->vq->mem->n == 0 && r->vq->mem->iotlb != NULL && r->packets % VH_ASK_EVERY == 0))
 		vh_iova_ask_ahead(r->vq, place, r->offered, true);
 	r->packets++;
 	r->bytes += f->total;

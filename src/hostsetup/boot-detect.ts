@@ -7,7 +7,7 @@ import { FIRST } from './boot-loaders-first.js';
 import { BEFORE_KERNEL_INSTALL, LAST } from './boot-loaders-last.js';
 import type { BootHost, BootMethod, SnippetStyle } from './boot-method.js';
 import { hasLoader, ownEntries, readLoader, startedBy } from './boot-systemd.js';
-import { findProgram, programPath } from './find-program.js';
+import { findProgram, programPath } from '../find-program.js';
 
 export const ENTRIES = '/boot/loader/entries';
 

@@ -1,5 +1,5 @@
 import type { Host } from '../host.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 import type { HandPlace } from './boot-hand.js';
 import type { BootHost } from './boot-method.js';
 import { CMDLINE } from './boot-cmdline.js';

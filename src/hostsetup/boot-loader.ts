@@ -1,6 +1,6 @@
 import type { HandPlace } from './boot-hand.js';
 import type { BootHost } from './boot-method.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 
 /** How a boot loader whose command line is edited by hand is told, by the files that it has. */
 

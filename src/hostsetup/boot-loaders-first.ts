@@ -1,7 +1,7 @@
 import type { HandPlace } from './boot-hand.js';
 import { byFile, byId, bySign, firstFile, quotedValueOf, systemId, valueOf } from './boot-loader.js';
 import type { FindLoader } from './boot-loader.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 
 /** Systems that start in a way of their own: where one of these signs is there, nothing else starts the system. */
 

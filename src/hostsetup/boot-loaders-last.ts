@@ -2,7 +2,7 @@ import type { HandPlace } from './boot-hand.js';
 import { byFile, bySign, firstFile, quotedValueOf } from './boot-loader.js';
 import type { FindLoader } from './boot-loader.js';
 import { zipl } from './boot-zipl.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 
 /** Boot loaders that are asked for once no tool was found that makes the configuration of another. */
 

@@ -1,7 +1,7 @@
 import type { Host } from '../host.js';
 import { followedBy, planWrites } from '../steps.js';
 import type { Action, LinkTo } from '../steps.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 
 /**
  * How a card is handed to a driver for user space so that it lasts: by driverctl where that is installed, because

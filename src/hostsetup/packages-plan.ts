@@ -4,7 +4,7 @@ import type { Action, Step } from '../steps.js';
 import { detectBoot } from './boot-detect.js';
 import { Look } from './facts-look.js';
 import { readSystem } from './facts-system.js';
-import { findProgram } from './find-program.js';
+import { findProgram } from '../find-program.js';
 import { readKernelModules } from './modules-state.js';
 import type { KernelModules } from './modules-state.js';
 import { MANAGERS, NAMES } from './package-names.js';

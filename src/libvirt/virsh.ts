@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { DAEMON_PATH } from '../daemon-path.js';
 import { VhostHostError, printable } from '../errors.js';
+import { findProgram } from '../find-program.js';
 import type { Host, RunResult } from '../host.js';
 
 /** libvirt, spoken to through `virsh`. */
@@ -81,11 +81,7 @@ export class Virsh {
   /** Where nothing answers because there is nothing to be started, that is the reason. */
   async #notInstalled(error: VhostHostError): Promise<VhostHostError> {
     if (error.code !== 'LIBVIRT_UNREACHABLE' || error.details['denied'] === true) return error;
-    for (const dir of DAEMON_PATH) {
-      for (const name of ['libvirtd', 'virtqemud']) {
-        if ((await this.#host.stat(`${dir}/${name}`)) !== undefined) return error;
-      }
-    }
+    if ((await findProgram(this.#host, 'libvirtd', 'virtqemud')) !== undefined) return error;
     return new VhostHostError('LIBVIRT_MISSING', 'libvirt is not installed: there is neither libvirtd nor virtqemud', {
       hint: 'apt-get install libvirt-daemon-system (Debian, Ubuntu) or dnf install libvirt-daemon-kvm (Fedora)',
       cause: error,

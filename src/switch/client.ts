@@ -20,6 +20,16 @@ function withoutUnknown(answer: unknown, error: z.ZodError): unknown {
   return copy;
 }
 
+/** theirs: undefined where the switch does not say. */
+function otherVersion(code: 'USAGE' | 'SWITCH_UNREACHABLE', theirs: string | undefined, what: string): VhostHostError {
+  const version = theirs ?? 'unknown';
+  const versions = `the running switch is version ${printable(version)}, this command ${packageVersion()}`;
+  return new VhostHostError(code, `${versions}: ${what}`, {
+    hint: `${RESTART} (guests reconnect; until then they go on, and stop works)`,
+    details: { version },
+  });
+}
+
 /** The control API as typed calls; answers are checked, so that another version's switch is noticed. */
 export class SwitchClient {
   readonly #socket: string;
@@ -79,7 +89,7 @@ export class SwitchClient {
     const known = shape.safeParse(withoutUnknown(answer, result.error));
     if (known.success) return known.data;
     const faults = describeFaults(`the answer to ${method} ${path}`, shape, known.error);
-    throw await this.#otherVersion('SWITCH_UNREACHABLE', `its answer is not understood: ${faults}`);
+    throw otherVersion('SWITCH_UNREACHABLE', await this.#version(), `its answer is not understood: ${faults}`);
   }
 
   /** What it knows no word of, it may be too old for. */
@@ -87,21 +97,12 @@ export class SwitchClient {
     if (!hasCode(error, 'USAGE')) throw error;
     const theirs = await this.#version();
     if (theirs === undefined || theirs === packageVersion()) throw error;
-    throw await this.#otherVersion('USAGE', error.message);
+    throw otherVersion('USAGE', theirs, error.message);
   }
 
   /** undefined where it does not say. */
   async #version(): Promise<string | undefined> {
     const answer = await call(this.#socket, 'GET', '/v1/version').catch(() => undefined);
     return schema.Version.safeParse(answer).data?.version;
-  }
-
-  async #otherVersion(code: 'USAGE' | 'SWITCH_UNREACHABLE', what: string): Promise<VhostHostError> {
-    const theirs = (await this.#version()) ?? 'unknown';
-    const versions = `the running switch is version ${printable(theirs)}, this command ${packageVersion()}`;
-    return new VhostHostError(code, `${versions}: ${what}`, {
-      hint: `${RESTART} (guests reconnect; until then they go on, and stop works)`,
-      details: { version: theirs },
-    });
   }
 }

@@ -141,7 +141,7 @@ describe('Linux guests, started through qemu-wrap, talk through the switch', fun
 
   it('a port that is removed takes only its own guest off the network', async () => {
     const [gone, staying] = [others[0] as Kind, others[1] as Kind];
-    const { code, stderr } = await vswitch.cli('ports', 'rm', recipePort(gone.name));
+    const { code, stderr } = await vswitch.cli('ports', 'rm', recipePort(gone.name), '--force');
     assert.equal(code, 0, stderr);
     const { status } = await guestOf(plain).run(`ping -c 2 -i 0.2 -W 1 ${gone.address}`);
     assert.notEqual(status, 0, 'the guest of the removed port answers no more');

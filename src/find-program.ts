@@ -1,10 +1,10 @@
-import { DAEMON_PATH } from '../daemon-path.js';
-import type { LookHost } from './facts-look.js';
+import { DAEMON_PATH } from './daemon-path.js';
+import type { Host } from './host.js';
 
 /** NixOS keeps its programs elsewhere. */
 const PROGRAM_DIRS = [...DAEMON_PATH, '/run/current-system/sw/bin'];
 
-type ProgramHost = Pick<LookHost, 'stat'>;
+type ProgramHost = Pick<Host, 'stat'>;
 
 /** The first of these programs that is there. By files only: an image's programs are not run to be found. */
 export async function findProgram(host: ProgramHost, ...names: readonly string[]): Promise<string | undefined> {
