@@ -5,7 +5,7 @@ import { manifest, serviceText, stage } from './stage.mjs';
 import { TaskError, ask, root, runLogged, say } from './task.mjs';
 
 export const outputDir = join(root, 'build/package');
-const maintainer = 'vhost-host maintainers <maintainers@vhost-host.example>';
+const maintainer = 'The vhost-host authors <maintainers@vhost-host.example>';
 
 /** Debian's release that this is, such as { codename: 'bookworm', number: '12' }. */
 export function thisRelease() {

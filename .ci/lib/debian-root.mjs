@@ -25,6 +25,8 @@ async function bootstrap(codename, home, include = []) {
   // It may be by way of a proxy or a snapshot.
   for (const name of readdirSync('/etc/apt/apt.conf.d').filter((file) => !/docker|packagekit|appstream/.test(file)))
     copyFileSync(join('/etc/apt/apt.conf.d', name), join(home, 'etc/apt/apt.conf.d', name));
+  // What is lost when power fails is made anew.
+  writeFileSync(join(home, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
   // Nothing that is installed in there is to be started.
   writeFileSync(join(home, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
 }

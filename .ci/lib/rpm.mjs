@@ -16,6 +16,7 @@ export async function buildRpm() {
   await stage(tree, manifest.version);
   for (const name of readdirSync(join(tree, 'usr/lib/vhost-host', release)))
     await runLogged('rpm', 'strip', ['--strip-unneeded', join(tree, 'usr/lib/vhost-host', release, name)]);
+  copyFileSync(join(root, 'LICENSE'), join(home, 'LICENSE'));
   writeFileSync(join(home, 'vhost-host.service'), await serviceText());
   for (const name of ['vhost-host.sysusers', 'vhost-host.tmpfiles'])
     copyFileSync(join(root, 'packaging/debian', name), join(home, name));

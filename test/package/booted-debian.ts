@@ -29,7 +29,7 @@ SuccessAction=exit-force
 FailureAction=exit-force
 [Service]
 Type=oneshot
-TimeoutStartSec=280
+TimeoutStartSec=580
 Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ExecStart=/bin/sh /tmp/script
 StandardOutput=file:/var/log/out

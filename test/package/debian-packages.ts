@@ -16,7 +16,8 @@ export interface Packages {
   readonly newer: string;
 }
 
-async function task(script: string, ...args: string[]): Promise<string> {
+/** Runs a script of set-up's that builds a package. Return: its path. */
+export async function buildTask(script: string, ...args: string[]): Promise<string> {
   const within = new Scope();
   try {
     const made = await runToEnd(within, process.execPath, [`${root}.ci/${script}`, ...args], { deadline: DEADLINE_MS });
@@ -30,7 +31,7 @@ async function task(script: string, ...args: string[]): Promise<string> {
 /** Of another release: in the root that the image was built in, which has that release's DPDK. */
 async function fromImage(): Promise<Packages> {
   const dir = `${root}build/package/oci`;
-  await task('package-oci.mjs', '--deb', OLDER);
+  await buildTask('package-oci.mjs', '--deb', OLDER);
   const built = `${dir}/build/src/build/package`;
   const names = (await readdir(built)).filter((name) => name.endsWith('.deb'));
   const find = (older: boolean): string =>
@@ -43,5 +44,5 @@ async function fromImage(): Promise<Packages> {
 /** Builds both packages for that release. */
 export async function buildPackages(release: string): Promise<Packages> {
   if (release !== ownRelease) return fromImage();
-  return { older: await task('package-deb.mjs', '--version', OLDER), newer: await task('package-deb.mjs') };
+  return { older: await buildTask('package-deb.mjs', '--version', OLDER), newer: await buildTask('package-deb.mjs') };
 }
