@@ -43,7 +43,9 @@ for (const release of new Set([ownRelease, IMAGE_RELEASE])) {
         const checked = await runToEnd(scope(), 'lintian', ['--fail-on', 'error', path], { deadline: DEADLINE_MS });
         assert.equal(checked.code, 0, checked.stdout);
       }
-      const { stdout } = await runToEnd(scope(), 'dpkg-deb', ['-f', packages.newer, 'Depends'], { deadline: DEADLINE_MS });
+      const { stdout } = await runToEnd(scope(), 'dpkg-deb', ['-f', packages.newer, 'Depends'], {
+        deadline: DEADLINE_MS,
+      });
       assert.match(stdout, /nodejs \(>= 20\.19\)/);
       assert.match(stdout, /librte-eal\d+/);
       assert.match(stdout, /libfuse3-/);

@@ -13,8 +13,8 @@ interface Step {
   readonly source?: string;
 }
 interface Modules {
-  stage(dir: string, version: string): Promise<void>;
-  readDockerfile(text: string): { name: string; steps: Step[]; settings: Record<string, string[]> }[];
+  readonly stage: (dir: string, version: string) => Promise<void>;
+  readonly readDockerfile: (text: string) => { name: string; steps: Step[]; settings: Record<string, string[]> }[];
 }
 
 const module = async (name: string): Promise<Modules> =>
