@@ -21,7 +21,8 @@ install() { inside apt-get install -qq -y --no-install-recommends "$@" > "$work/
 files() {
   find . -path ./proc -prune -o -path ./sys -prune -o -path ./dev -prune -o -path ./run/systemd -prune -o -print |
     grep -v '^./var/lib/dpkg\\|^./var/lib/apt\\|^./var/cache\\|^./var/log\\|^./etc/ld.so.cache\\|^./run/adduser' | sort
-  cat etc/passwd etc/group
+  cat etc/passwd
+  grep -v '^kvm:\\|^rdma:' etc/group
   grep HugePages_Total /proc/meminfo
   cut -d' ' -f5 /proc/self/mountinfo | sort
 }
@@ -38,7 +39,8 @@ eventually() {
  * For a script in a private namespace: that Debian below the present directory, with a layer of its own for what is
  * changed, and `inside COMMAND` to run something in it: without network, and with nothing of this machine but its kernel.
  * /nodejs.deb holds this machine's Node, for a release whose own is too old. `files` lists what there is, but for the
- * records of dpkg, apt, adduser and the dynamic linker, with what users and groups there are. `eventually COMMAND`
+ * records of dpkg, apt, adduser and the dynamic linker, with what users and groups there are (but for those that
+ * several packages share, which none takes away). `eventually COMMAND`
  * repeats it until it does.
  */
 export const cleanDebian = (release: string): string => `
