@@ -8,7 +8,7 @@
 //                                           ovs: also the switch that the bench compares with
 import { ensureCorpus } from './lib/corpus.mjs';
 import { thisRelease } from './lib/deb.mjs';
-import { ensureDebianRoot } from './lib/debian-root.mjs';
+import { ensureDebianRoot, imageRelease } from './lib/debian-root.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
 import { ensureNodes } from './lib/nodes.mjs';
@@ -49,6 +49,8 @@ await main('prepare', async () => {
   await Promise.all([buildProgram(), fetchForTests(groups)]);
   if (groups.includes('nodes')) await ensureNodes();
   if (groups.includes(corpus)) await ensureCorpus();
-  if (groups.includes(packages)) await ensureDebianRoot(thisRelease().codename);
+  if (groups.includes(packages)) {
+    for (const codename of new Set([thisRelease().codename, imageRelease])) await ensureDebianRoot(codename);
+  }
   if (args.includes(peer)) await ensureOvs();
 });

@@ -12,6 +12,9 @@ const wanted = {
 };
 const emulator = ['qemu-system-x86', 'seabios', 'ipxe-qemu'];
 
+/** Of packaging/oci/Dockerfile. */
+export const imageRelease = 'trixie';
+
 export const debianRoot = (codename) => join(root, 'build/package', `root-${codename}`);
 
 /** A Debian without anything, with the packages of `include` beside; apt finds packages as this machine does. */

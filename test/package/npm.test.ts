@@ -5,7 +5,7 @@ import { runToEnd } from '../helpers/child.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { root, tempDir } from '../helpers/paths.js';
 
-const DEADLINE_MS = 400_000;
+const DEADLINE_MS = 900_000;
 
 describe("npm's package", function () {
   this.timeout(DEADLINE_MS);
