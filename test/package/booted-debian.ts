@@ -17,11 +17,11 @@ rm usr/sbin/policy-rc.d
 { cat <<'END'
 set -e
 cd /
-work=/tmp
+work=/srv
 ${FUNCTIONS}
 inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive "$@"; }
 END
-printf '%s\n' "$script"; } > tmp/script
+printf '%s\n' "$script"; } > srv/script
 cat > etc/systemd/system/test.service <<END
 [Unit]
 DefaultDependencies=no
@@ -31,7 +31,7 @@ FailureAction=exit-force
 Type=oneshot
 TimeoutStartSec=580
 Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin
-ExecStart=/bin/sh /tmp/script
+ExecStart=/bin/sh /srv/script
 StandardOutput=file:/var/log/out
 StandardError=file:/var/log/err
 END

@@ -1,9 +1,9 @@
 import { kernel, kernelArguments, initramfs } from '../helpers/guest.js';
 
-/** What they boot, put there from outside. */
+/** What they boot, put there from outside; /tmp is emptied when a system boots. */
 export const DEMO_FILES = `
-cp ${kernel} tmp/vmlinux
-cp ${initramfs} tmp/initramfs
+cp ${kernel} srv/vmlinux
+cp ${initramfs} srv/initramfs
 `;
 
 /**
@@ -18,7 +18,7 @@ guest() {
     exec qemu-wrap -name guest=$1 -machine pc,graphics=off -accel tcg,thread=multi -m 256 \\
       -no-user-config -nodefaults -display none -monitor none -serial stdio \\
       -netdev tap,id=hostnet1,vhost=on -device virtio-net-pci,netdev=hostnet1,id=net1,mac=$2 \\
-      -kernel /tmp/vmlinux -initrd /tmp/initramfs -append '${kernelArguments}' \\
+      -kernel /srv/vmlinux -initrd /srv/initramfs -append '${kernelArguments}' \\
       <> /tmp/$1.in > /tmp/$1.out 2>&1" &
 }
 has_booted() { grep -q guest-ready "tmp/$1.out"; }
