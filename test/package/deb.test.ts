@@ -20,6 +20,11 @@ switches() { ls -l proc/[0-9]*/exe 2>/dev/null | grep -c 'bin/node' || true; }
 are_ready() { [ "$(inside vhost-host ports | grep -c ready)" = "$1" ]; }
 no_switch() { [ "$(switches)" = 0 ]; }
 version_of_switch() { inside vhost-host status | sed -n 's/^version *//p'; }
+# Also what others only suggest.
+purge() {
+  inside apt-get purge -qq -y --auto-remove -o APT::AutoRemove::RecommendsImportant=false \\
+    -o APT::AutoRemove::SuggestsImportant=false "$@"
+}
 emulator='qemu-system-x86 seabios ipxe-qemu'
 `;
 
@@ -94,7 +99,7 @@ for (const release of new Set([ownRelease, IMAGE_RELEASE])) {
         ls usr/lib/vhost-host/build/bundle/cli | grep -c 'code$'
         echo '{}' > etc/vhost-host/switch.json
         # The switch still runs.
-        inside apt-get purge -qq -y --auto-remove vhost-host nodejs $emulator 2>&1 | grep '^vhost-host\\|stopped$' || true
+        purge vhost-host nodejs $emulator 2>&1 | grep '^vhost-host\\|stopped$' || true
         echo "running: $(switches)"
         rm -rf tmp/guest*
         files > "$work/after"
@@ -138,7 +143,7 @@ for (const release of new Set([ownRelease, IMAGE_RELEASE])) {
         echo "running: $(switches) boots: $(boots)"
         end_guests
         eventually are_ready 0
-        inside apt-get purge -qq -y --auto-remove vhost-host nodejs $emulator > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+        purge vhost-host nodejs $emulator > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
         eventually no_switch
         echo "units: $(systemctl list-units --all --plain --no-legend 'vhost*' | wc -l)" \\
           "$(systemctl list-unit-files --no-legend 'vhost*' | wc -l)"
