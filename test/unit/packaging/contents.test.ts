@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
+// Staging loads it, and with it packages that make globals: before mocha looks for new ones.
+import '../../../src/cli/program.js';
 import { freshScope } from '../../helpers/fresh-scope.js';
 import { root, tempDir } from '../../helpers/paths.js';
 
