@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Compiles all of native/ that is not specific to a processor for aarch64, against Debian's own headers for it.
 import { join } from 'node:path';
-import { fetchPackages, ownSuite } from './lib/suite.mjs';
+import { thisRelease } from './lib/deb.mjs';
+import { fetchPackages } from './lib/suite.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { main, root, runLogged, say } from './lib/task.mjs';
 
@@ -18,7 +19,7 @@ const dirs = [
 const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-S', '-o', '/dev/null'];
 
 await main('check-aarch64', async () => {
-  const suite = ownSuite();
+  const { codename: suite } = thisRelease();
   const what = `the headers of Debian ${suite} for aarch64`;
   await fetchPackages('aarch64', { home, suite, packages, architecture: 'arm64', what });
   const config = join(home, dirs.at(-1), 'rte_config.h');

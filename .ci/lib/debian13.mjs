@@ -1,10 +1,10 @@
 // A Debian 13 below build/, for `npm run test:trixie`.
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { aptSettings } from './access.mjs';
-import { mirror } from './suite.mjs';
-import { TaskError, root, runLogged, say } from './task.mjs';
+import { bootstrap } from './debian-root.mjs';
+import { TaskError, root, say } from './task.mjs';
 
 const suite = 'trixie';
 export const home = join(root, 'build', suite);
@@ -24,17 +24,10 @@ async function copySettings() {
 }
 
 async function makeSystem() {
-  say(`- making a Debian 13 to test in (debootstrap, below build/)`);
-  const partial = `${home}.partial`;
-  rmSync(partial, { recursive: true, force: true });
+  say('- making a Debian 13 to test in (debootstrap, below build/)');
+  await bootstrap(suite, `${home}.partial`);
   rmSync(home, { recursive: true, force: true });
-  mkdirSync(dirname(partial), { recursive: true });
-  await runLogged('debootstrap', 'debootstrap', ['--variant=minbase', suite, partial, await mirror()]);
-  // Nothing that is installed in there is to be started.
-  writeFileSync(join(partial, 'usr/sbin/policy-rc.d'), '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  // It can be made anew at any time: nothing has to be on the disk at once.
-  writeFileSync(join(partial, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
-  renameSync(partial, home);
+  renameSync(`${home}.partial`, home);
 }
 
 /** `run` runs a command in the system, and says whether it ended well. */

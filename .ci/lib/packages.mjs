@@ -67,6 +67,12 @@ const groups = {
   trixie: {
     debootstrap: 'makes the Debian 13 that the tests run in',
   },
+  package: {
+    debhelper: 'builds the Debian package',
+    lintian: 'checks it',
+    debootstrap: 'makes the system that it is installed in',
+    rpm: "reads the other packages' description",
+  },
   // Versions of Node, which come from npm's registry (lib/nodes.mjs).
   nodes: {},
   check: {

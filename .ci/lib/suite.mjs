@@ -1,16 +1,9 @@
 // Debian packages of any suite and architecture that are unpacked here and never installed.
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TaskError, ask, runLogged, say } from './task.mjs';
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-
-/** Of the Debian that runs here, `bookworm` say. */
-export function ownSuite() {
-  const name = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
-  if (name === undefined) throw new TaskError('/etc/os-release names no release of Debian', 'cat /etc/os-release');
-  return name;
-}
 
 /** The mirror that this system uses for Debian itself, of whatever release. */
 export async function mirror() {
