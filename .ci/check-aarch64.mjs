@@ -7,7 +7,7 @@ import { filesBelow } from './lib/stamp.mjs';
 import { main, root, runLogged, say } from './lib/task.mjs';
 
 const home = join(root, 'build/aarch64-headers');
-const packages = ['libc6-dev', 'linux-libc-dev', 'libdpdk-dev', 'libfuse3-dev'];
+const packages = ['libc6-dev', 'linux-libc-dev', 'libdpdk-dev', 'libbsd-dev', 'libfuse3-dev'];
 const dirs = [
   'usr/include',
   'usr/include/fuse3',
