@@ -100,7 +100,6 @@ void vh_relay_ask(void);
  */
 void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms);
 
-/* Has `check` called about every `ms` milliseconds on the relay's thread, without its lock; NULL: no more. */
-void vh_relay_every(uint32_t ms, void (*check)(void));
+uint64_t vh_relay_now(void); /* ms, monotonic */
 
 #endif

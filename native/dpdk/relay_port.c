@@ -1,6 +1,7 @@
 #include "relay_port.h"
-#include "peer.h"
 #include "events.h"
+#include "foreign.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +119,7 @@ static void close_back(struct relay *r)
 static void drop_log(struct relay *r)
 {
 	if (r->log_fd >= 0)
-		close(r->log_fd);
+		vh_foreign_close(r->port, r->log_fd);
 	r->log_fd = -1;
 }
 
@@ -395,7 +396,7 @@ static void begin(struct relay *r, int front)
 {
 	int back = vh_mail_connect(r->library_fd);
 
-	r->request = r->reply = (struct vh_mail){0};
+	r->request = r->reply = (struct vh_mail){.port = r->port};
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->last = (struct vh_vhu_msg){0};
 	if (back < 0 || watch_new(r, FRONT, front) != 0 || watch_new(r, BACK, back) != 0) {
@@ -438,6 +439,10 @@ static void welcome(struct relay *r)
 		end(r);
 	if (r->state == ENDING || now < r->shut_until || !has_token(&r->connections, now))
 		return;
+	if (vh_foreign_is_full(r->port)) {
+		r->shut_until = now + 100;
+		return;
+	}
 	fd = accept4(r->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		int error = errno;

@@ -75,6 +75,4 @@ void vh_relay_port_detached(struct relay *r);
 /* Closes everything. */
 void vh_relay_port_close(struct relay *r);
 
-uint64_t vh_relay_now(void); /* ms, monotonic */
-
 #endif

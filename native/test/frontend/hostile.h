@@ -30,6 +30,9 @@ int hostile_silent(int argc, char **argv);   /* SOCKET OTHER_SOCKET */
 int hostile_log(int argc, char **argv);	     /* SOCKET PARTNER_SOCKET */
 int hostile_memory(int argc, char **argv);   /* SOCKET split|packed ROUNDS */
 int hostile_eventfd(int argc, char **argv);  /* SOCKET VICTIM_SOCKET */
+int hostile_flip(int argc, char **argv);     /* SOCKET VICTIM_SOCKET */
+int hostile_kinds(int argc, char **argv);    /* SOCKET OTHER_SOCKET */
+int hostile_closing(int argc, char **argv);  /* SOCKET OTHER_SOCKET */
 int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */
 int hostile_removed(int argc, char **argv);  /* SOCKET split|packed PEER_SOCKET */
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
