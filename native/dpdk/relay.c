@@ -232,3 +232,15 @@ void vh_relay_ask(void)
 {
 	wake();
 }
+
+const char *vh_relay_shut(uint16_t port)
+{
+	struct relay *r = &hub.relay[port];
+	const char *why = NULL;
+
+	pthread_mutex_lock(&hub.lock);
+	if (r->open && vh_relay_now() < r->shut_until)
+		why = r->shut_why;
+	pthread_mutex_unlock(&hub.lock);
+	return why;
+}

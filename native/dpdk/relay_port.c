@@ -367,9 +367,21 @@ static void drain(struct relay *r)
 	settle(r);
 }
 
-/* Does all that can be done without waiting, within the port's turn. */
+static uint64_t cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/*
+ * Does all that can be done without waiting, within the port's turn. What that takes is paid for as messages
+ * are: whoever hangs thousands of watches on its socket makes every one of them dear.
+ */
 static void step(struct relay *r)
 {
+	uint64_t begin = cpu_us();
 	bool more = true;
 
 	for (int i = 0; i < TURN && more && r->state == OPEN; i++) {
@@ -385,6 +397,7 @@ static void step(struct relay *r)
 	}
 	if (r->state == ENDING)
 		drain(r);
+	r->messages.left -= (int64_t)(cpu_us() - begin) * VH_RELAY_US_COSTS;
 }
 
 static bool out_of_files(int error)
@@ -415,6 +428,7 @@ static void begin(struct relay *r, int front)
 	r->peer = vh_peer_of(front);
 	vh_records_connected(r->records, r->peer);
 	r->state = OPEN;
+	r->shut_why = NULL;
 	r->begun = vh_relay_now();
 	r->asked = false;
 	r->deadline = 0;
@@ -487,6 +501,7 @@ void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms)
 		return;
 	say(r, "", why);
 	r->shut_until = vh_relay_now() + shut_ms;
+	r->shut_why = shut_ms > 0 ? why : NULL;
 	end(r);
 	step(r);
 	vh_relay_port_rearm(r);

@@ -45,6 +45,8 @@ static const struct {
 	{"iommu", "SOCKET split|packed PARTNER_SOCKET", 3, hostile_iommu},
 	{"random", "SOCKET SECONDS SEED", 3, hostile_random},
 	{"measure", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID", 6, hostile_measure},
+	{"flips", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID", 5, hostile_flips},
+	{"watches", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET WATCHES SWITCH_PID", 6, hostile_watches},
 	{"chains", "SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID", 5, hostile_chains},
 	{"full", "SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID", 7, hostile_full},
 };

@@ -38,8 +38,10 @@ int hostile_removed(int argc, char **argv);  /* SOCKET split|packed PEER_SOCKET 
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 
-int hostile_iommu(int argc, char **argv);  /* SOCKET split|packed PARTNER_SOCKET */
-int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
+int hostile_flips(int argc, char **argv);   /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
+int hostile_watches(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET WATCHES SWITCH_PID */
+int hostile_iommu(int argc, char **argv);   /* SOCKET split|packed PARTNER_SOCKET */
+int hostile_chains(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
 /* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
 int hostile_full(int argc, char **argv);
 

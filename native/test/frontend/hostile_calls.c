@@ -1,8 +1,10 @@
 /* Front ends whose call eventfds, and what they pass for such, keep threads of the switch waiting. */
+#include "rate.h"
 #include "hostile.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,13 +56,47 @@ static void flip(struct guest *g)
 		fill(g->call[i]);
 		fcntl(g->call[i], F_SETFL, O_RDWR);
 	}
-	guest_send(g, 0xff, GUEST_MIN_FRAME, 1);
+	guest_send(g, g->id, GUEST_MIN_FRAME, 1);
 	/* It is shown what is used before it is interrupted. */
 	while (!ring_reap(&g->ring[GUEST_TX], &ignored) && vu_now() < end)
 		;
 	nap(FLIP_NS);
 	for (int i = 0; i < 2; i++)
 		fcntl(g->call[i], F_SETFL, O_RDWR | O_NONBLOCK);
+}
+
+/* As often as the port lets it. */
+static void flip_on(const struct attacker *self)
+{
+	struct guest g;
+
+	setpriority(PRIO_PROCESS, 0, RATE_NICE);
+	if (!guest_make(&g, self->path, EVIL, false, 256) || !guest_up(&g))
+		hostile_fail("flips", "the port does not take a front end");
+	while (attacker_goes_on(self)) {
+		if (__atomic_load_n(&self->orders->on, __ATOMIC_RELAXED) == 0) {
+			nap(FLIP_NS);
+			continue;
+		}
+		if (!vu_closed(g.sock, 1)) {
+			flip(&g);
+			continue;
+		}
+		guest_down(&g);
+		if (!guest_up(&g))
+			nap(FLIP_NS);
+	}
+	guest_free(&g);
+}
+
+int hostile_flips(int argc, char **argv)
+{
+	struct comparison of = {
+		.path_a = argv[0], .path_b = argv[1], .seconds = argv[2], .switch_pid = argv[4]};
+	struct attacker attacker = {.run = flip_on, .path = argv[3]};
+
+	(void)argc;
+	return rate_compare(&of, &attacker);
 }
 
 int hostile_flip(int argc, char **argv)
