@@ -6,9 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How old a worker's sample of its processor time may be. */
-#define SAMPLE_US 1000
-/* How long a port's writes are measured exactly after one that was long. */
+/* Where many of a port's writes were long, one of so many is measured exactly for some time. */
+#define SAMPLED 16
 #define EXACT_US 1000000
 /* Of writes whose shortest counts. */
 #define TRIES 64
@@ -22,8 +21,8 @@ static uint32_t asleep;	    /* atomic; the thread for writes apart */
 /* Constant while threads write; nothing is measured before it is known. */
 static struct {
 	uint64_t per_second;
-	uint64_t honest, busy, sample;
-} rate = {.honest = UINT64_MAX, .busy = UINT64_MAX, .sample = UINT64_MAX};
+	uint64_t honest, busy;
+} rate = {.honest = UINT64_MAX, .busy = UINT64_MAX};
 
 uint64_t vh_call_ticks(void)
 {
@@ -73,7 +72,6 @@ struct vh_call_slot *vh_call_join(bool worker)
 	}
 	if (mine != NULL) {
 		mine->worker = worker;
-		mine->sampled_at = 0;
 		mine->idle_at = vh_call_ticks();
 	}
 	return mine;
@@ -101,22 +99,23 @@ static int64_t times_slept(void)
 	return getrusage(RUSAGE_THREAD, &u) == 0 ? u.ru_nvcsw : 0;
 }
 
-static void sample(struct vh_call_slot *s)
+/* The calling thread's processor time, and how often it has slept. */
+struct sample {
+	uint64_t cpu_ns;
+	int64_t slept;
+};
+
+static struct sample sample(void)
 {
-	s->slept = times_slept();
-	s->cpu_ns = cpu_time();
-	s->sampled_at = vh_call_ticks();
+	return (struct sample){.slept = times_slept(), .cpu_ns = cpu_time()};
 }
 
-/* What a long write that began at `begin` and took `ticks` has cost: as much of it as is certain. */
-static uint64_t cost_of(struct vh_call_slot *s, uint64_t begin, uint64_t ticks)
+/* What a write has cost that took `ticks`. */
+static uint64_t cost_of(const struct sample *before, uint64_t ticks)
 {
-	uint64_t before = begin - s->sampled_at; /* could all have been processor time */
-	uint64_t cpu = (uint64_t)((double)(cpu_time() - s->cpu_ns) * ((double)rate.per_second / 1e9));
+	uint64_t cpu = (uint64_t)((double)(cpu_time() - before->cpu_ns) * ((double)rate.per_second / 1e9));
 
-	if (times_slept() != s->slept || cpu > before + ticks)
-		return ticks;
-	return cpu > before ? cpu - before : 0;
+	return times_slept() != before->slept || cpu > ticks ? ticks : cpu;
 }
 
 bool vh_budget_charge(struct vh_budget *b, uint64_t now, uint64_t ticks, uint32_t share)
@@ -141,29 +140,52 @@ bool vh_budget_charge(struct vh_budget *b, uint64_t now, uint64_t ticks, uint32_
 	return some;
 }
 
-static void charge(struct vh_call_slot *s, struct vh_call *c, uint64_t begin, uint64_t ticks)
+/* One of SAMPLED, and nobody knows which. */
+static bool is_sampled(uint64_t ticks)
 {
-	uint64_t now = begin + ticks, cost = ticks;
-	uint32_t direct = VH_CALL_DIRECT;
-	bool some;
+	return (ticks * 0x9e3779b97f4a7c15ULL >> 32) % SAMPLED == 0;
+}
 
-	if (ticks > rate.honest) {
-		cost = cost_of(s, begin, ticks);
-		s->sampled_at = 0;
-		__atomic_store_n(&c->exact_until, now + vh_call_us(EXACT_US), __ATOMIC_RELAXED);
-	}
-	/* Only where there is nothing that others wait for. */
-	if (!s->worker || begin - s->idle_at < rate.busy)
-		cost = vh_call_excess(cost);
-	if (cost == 0)
-		return;
-	some = vh_budget_charge(&c->budget, now, cost, VH_CALL_SHARE);
-	if (vh_budget_charge(&s->all, now, cost, VH_CALL_SHARE_OF_ALL) && some)
-		return;
+static void send_apart(struct vh_call *c, uint64_t now)
+{
+	uint32_t direct = VH_CALL_DIRECT;
+
 	__atomic_store_n(&c->apart_until, now + vh_call_us(VH_CALL_APART_US), __ATOMIC_RELAXED);
 	/* Not over MUTED. */
 	__atomic_compare_exchange_n(
 		&c->stage, &direct, VH_CALL_APART, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/*
+ * A write that was long, or one of a busy worker. before: NULL where processor time was not read; times: how
+ * many writes it stands for.
+ */
+static void charge(struct vh_call_slot *s, struct vh_line *line, uint64_t begin, const struct sample *before,
+	uint32_t times)
+{
+	uint64_t now = vh_call_ticks(), ticks = now - begin;
+	struct vh_call *c = line->call;
+	bool some;
+
+	if (before != NULL) {
+		ticks = cost_of(before, ticks);
+		line->exact = ticks > rate.honest;
+	} else if (ticks > rate.honest) {
+		/* Perhaps it had no processor: the next one will tell. */
+		line->exact = true;
+		if (!vh_budget_charge(&c->suspicion, now, ticks, VH_CALL_SHARE))
+			__atomic_store_n(&c->exact_until, now + vh_call_us(EXACT_US), __ATOMIC_RELAXED);
+		return;
+	}
+	/* Only where there is nothing that others wait for. */
+	if (!s->worker || begin - s->idle_at < rate.busy)
+		ticks = vh_call_excess(ticks);
+	if (ticks == 0)
+		return;
+	ticks *= times;
+	some = vh_budget_charge(&c->budget, now, ticks, VH_CALL_SHARE);
+	if (!vh_budget_charge(&s->all, now, ticks, VH_CALL_SHARE_OF_ALL) || !some)
+		send_apart(c, now);
 }
 
 /* Writes with that published. */
@@ -200,7 +222,8 @@ bool vh_call_write(struct vh_line *line)
 	struct vh_call_slot *s = mine != NULL ? mine : vh_call_join(false);
 	struct vh_call *c = line->call;
 	uint32_t stage = __atomic_load_n(&c->stage, __ATOMIC_RELAXED);
-	uint64_t begin = vh_call_ticks(), ticks;
+	uint64_t begin = vh_call_ticks();
+	uint32_t times = 0;
 	bool done;
 
 	if (vh_unlikely(stage == VH_CALL_MUTED || s == NULL))
@@ -211,29 +234,38 @@ bool vh_call_write(struct vh_line *line)
 		__atomic_compare_exchange_n(
 			&c->stage, &stage, VH_CALL_DIRECT, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 	}
-	if (vh_unlikely(begin - s->sampled_at > rate.sample || !s->worker ||
-			begin < __atomic_load_n(&c->exact_until, __ATOMIC_RELAXED))) {
-		sample(s);
-		begin = s->sampled_at;
+	if (vh_unlikely(begin < __atomic_load_n(&c->exact_until, __ATOMIC_RELAXED)) && is_sampled(begin))
+		times = SAMPLED;
+	if (vh_unlikely(line->exact))
+		times = 1;
+	if (vh_unlikely(times > 0)) {
+		struct sample before = sample();
+
+		begin = vh_call_ticks();
+		done = publish_and_write(s, line);
+		charge(s, line, begin, &before, times);
+		return done;
 	}
 	done = publish_and_write(s, line);
-	ticks = vh_call_ticks() - begin;
-	if (ticks > rate.honest || begin - s->idle_at >= rate.busy)
-		charge(s, c, begin, ticks);
+	if (vh_call_ticks() - begin > rate.honest || begin - s->idle_at >= rate.busy)
+		charge(s, line, begin, NULL, 1);
 	return done;
 }
 
 bool vh_call_write_apart(struct vh_line *line, uint64_t *ticks)
 {
 	struct vh_call_slot *s = mine != NULL ? mine : vh_call_join(false);
+	struct sample before;
+	uint64_t begin;
 	bool done;
 
 	*ticks = 0;
 	if (s == NULL || __atomic_load_n(&line->call->stage, __ATOMIC_RELAXED) == VH_CALL_MUTED)
 		return false;
-	sample(s);
+	before = sample();
+	begin = vh_call_ticks();
 	done = publish_and_write(s, line);
-	*ticks = cost_of(s, s->sampled_at, vh_call_ticks() - s->sampled_at);
+	*ticks = cost_of(&before, vh_call_ticks() - begin);
 	return done;
 }
 
@@ -272,7 +304,6 @@ void vh_call_start(uint64_t ticks)
 
 	rate.per_second = ticks;
 	rate.busy = vh_call_us(VH_CALL_BUSY_US);
-	rate.sample = vh_call_us(SAMPLE_US);
 	rate.honest = vh_call_us(VH_CALL_HONEST_US);
 	if (rate.honest < slow)
 		rate.honest = slow;

@@ -21,8 +21,9 @@
  *
  *   Time in a write is processor time: a thread that has lost its processor there costs the others nothing
  * that the front end decides. A thread that slept there is charged all of it, because honest writes never
- * sleep. Processor time is read where a write was long, and compared with a sample that is a millisecond old
- * at most; of ports whose writes were long lately, with one that is taken just before.
+ * sleep. To ask for processor time takes longer than the write, so it is done where the line's last write was
+ * long by the clock, and for one write of several, nobody knows which, while the port's have been long for
+ * more than its share.
  *
  * Threads: any thread may write; each has a slot of its own from its first write on. A line is used by one
  * thread at a time (virtq.h).
@@ -59,11 +60,11 @@ enum vh_call_stage { VH_CALL_DIRECT, VH_CALL_APART, VH_CALL_MUTED };
 
 /* What one port's interrupts cost. All zeroes: nothing yet. */
 struct vh_call {
-	uint32_t stage;	      /* atomic; enum vh_call_stage */
-	uint16_t port;	      /* whose */
-	uint64_t apart_until; /* atomic, ticks */
-	uint64_t exact_until; /* atomic, ticks: processor time is read before each write */
-	struct vh_budget budget;
+	uint32_t stage;			    /* atomic; enum vh_call_stage */
+	uint16_t port;			    /* whose */
+	uint64_t apart_until;		    /* atomic, ticks */
+	uint64_t exact_until;		    /* atomic, ticks: processor time is read around some writes */
+	struct vh_budget budget, suspicion; /* of processor time, and of time by the clock */
 	/* The thread's for writes apart. */
 	struct vh_budget apart;
 	uint64_t not_before; /* ticks: when it writes next */
@@ -73,6 +74,7 @@ struct vh_call {
 struct vh_line {
 	int fd; /* the caller's, who closes it when nobody uses the line any more */
 	struct vh_call *call;
+	bool exact; /* the last write was long: processor time is read around the next one */
 	/* Of writes apart. */
 	uint32_t due; /* atomic; waits for one */
 	struct vh_line *next;
@@ -85,10 +87,8 @@ struct vh_call_slot {
 	uint32_t port;	 /* atomic; of the write under way */
 	uint64_t writes; /* atomic; begun and ended: odd while one is under way */
 	/* The thread's own. */
-	uint64_t idle_at;	     /* ticks; workers: when there was nothing to do last */
-	uint64_t sampled_at, cpu_ns; /* processor time, and when it was read; 0: to be read anew */
-	int64_t slept;		     /* how often it had slept by then */
-	struct vh_budget all;	     /* all ports together */
+	uint64_t idle_at;     /* ticks; workers: when there was nothing to do last */
+	struct vh_budget all; /* ports together */
 	bool worker;
 } VH_CACHE_ALIGNED;
 
@@ -104,13 +104,6 @@ uint64_t vh_call_us(uint64_t us);
 /* The calling thread's slot, which it has until it leaves; NULL where there are too many threads. */
 struct vh_call_slot *vh_call_join(bool worker);
 void vh_call_leave(void);
-
-/* A thread is about to sleep: what it has slept by then is none of a write's doing. */
-static inline void vh_call_rested(struct vh_call_slot *s)
-{
-	if (s != NULL)
-		s->sampled_at = 0;
-}
 
 /* A worker has found nothing to do. */
 static inline void vh_call_idle(struct vh_call_slot *s, uint64_t ticks)

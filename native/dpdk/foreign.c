@@ -9,9 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A thread that does one system call. */
-#define STACK (64U << 10)
-
 static uint32_t closing[VH_MAX_PORTS]; /* atomic */
 
 bool vh_foreign_is_eventfd(int fd)
@@ -60,7 +57,6 @@ void vh_foreign_close(uint16_t port, int fd)
 	}
 	__atomic_fetch_add(&closing[port], 1, __ATOMIC_RELAXED);
 	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	/* Without a thread it stays open, and counts: better than to wait. */
 	(void)pthread_create(&thread, &attr, run, (void *)(uintptr_t)packed);

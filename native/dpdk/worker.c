@@ -102,7 +102,6 @@ static void sleep_until_kicked(struct worker *w)
 	int timeout = __atomic_load_n(&w->unkicked, __ATOMIC_RELAXED) > 0 ? VH_UNKICKED_MS : VH_SLEEP_MS;
 	struct epoll_event events[16];
 
-	vh_call_rested(w->slot);
 	if (!want_kicks(w, plan, true)) {
 		/* Offline: the control side need not wait for a sleeper, which holds no pointer across the
 		 * wait. */
@@ -111,7 +110,6 @@ static void sleep_until_kicked(struct worker *w)
 		epoll_wait(w->epoll_fd, events, 16, timeout);
 		__atomic_store_n(&w->offline, 0, __ATOMIC_RELEASE);
 		rte_rcu_qsbr_thread_online(pool.rcu, w->id);
-		vh_call_rested(w->slot);
 		vh_count(&w->sleeps, 1);
 		plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
 	}
