@@ -103,7 +103,10 @@ describe('hostile guests and front ends', function () {
     }
   });
 
-  it('serves others while a descriptor takes for ever to be closed', async () => {
-    await leavesNoDescriptor(() => field.attack('closing', ['evil', 'other']));
+  it('serves others while a descriptor takes for ever to be closed', async function () {
+    let told = '';
+    await leavesNoDescriptor(async () => (told = await field.attack('closing', ['evil', 'other'])));
+    // There is no such file without FUSE.
+    if (told.includes('skipped')) this.skip();
   });
 });
