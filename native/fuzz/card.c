@@ -43,11 +43,13 @@ static bool make(struct input *in, uint8_t how)
 {
 	bool tagged = (how & 1) != 0, v6 = (how & 2) != 0, tcp = (how & 4) != 0, gso = tcp && (how & 8) != 0;
 	uint32_t ip = tagged ? 18 : 14, l4 = ip + (v6 ? 40 : 20), len = in_u16(in), cut;
+	/* Segments of about the longest that the card sends, or of any length. */
+	uint32_t segment = (how & 64) != 0 ? LONGEST - l4 - 20 - in_u8(in) % 64U : in_u16(in);
 	struct vh_virtio_header h = {.flags = VH_HDR_NEEDS_CSUM,
 		.gso_type = !gso ? VH_GSO_NONE
 			    : v6 ? VH_GSO_TCPV6
 				 : VH_GSO_TCPV4,
-		.gso_size = gso ? in_u16(in) : 0,
+		.gso_size = gso ? (uint16_t)segment : 0,
 		.csum_start = (uint16_t)l4,
 		.csum_offset = tcp ? 16 : 6};
 
@@ -157,7 +159,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	/* Looked at; now the guest writes. */
 	for (uint32_t k = in_u8(&in) % 4; k > 0; k--) {
-		uint32_t at = 12 + in_u8(&in) % 100U;
+		uint8_t where = in_u8(&in);
+		/* Now and then how long TCP's header is. */
+		uint32_t at = where < 200 ? 12 + where % 100U : batch.offload[0].csum_start % 120U + 12;
 
 		frame[at] = in_u8(&in);
 	}
