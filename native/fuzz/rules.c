@@ -69,13 +69,16 @@ static void make(struct input *in)
 	uint8_t how = in_u8(in), odd = in_u8(in), dst = in_u8(in) % (2 * GUESTS);
 	uint32_t tags = how / 4 % 8 < 5 ? how / 4 % 8 : 0, payload = 1 + in_u16(in) % 3000;
 
-	if ((odd & 1) != 0)
+	if ((odd & 65) != 0)
 		payload = VH_MAX_FRAME - 4 * tags - 80 - payload % 32;
 	offload_make(&frame, dst < GUESTS ? dst : UINT32_MAX, (how & 1) != 0, 0, payload, 1,
 		(how & 2) != 0 ? payload / (1U + in_u8(in) / 2) + 1 : 0);
 	frame_mac(frame.data + 6, from == UPLINK ? 100 : from);
 	put_tags(in, tags);
-	if ((odd & 2) != 0)
+	/* Where a tag more or less makes a difference, for one. */
+	if ((odd & 64) != 0)
+		frame.header.csum_start = (uint16_t)(65535 - in_u8(in) % 16);
+	else if ((odd & 2) != 0)
 		frame.header.csum_start = in_u16(in);
 	if ((odd & 4) != 0)
 		frame.header.csum_offset = in_u8(in) % 32;
