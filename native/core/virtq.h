@@ -22,10 +22,12 @@
 #ifndef VH_CORE_VIRTQ_H
 #define VH_CORE_VIRTQ_H
 
+#include "call.h"
 #include "dirty_log.h"
 #include "guest_mem.h"
 #include "offload.h"
 #include "spinlock.h"
+#include "vlan.h"
 
 /* Virtio feature bits this code acts on (virtio 1.2, 5.1.3 and 6). */
 #define VH_F_MRG_RXBUF (1ULL << 15)
@@ -102,8 +104,7 @@ struct vh_vq_config {
 	uint16_t last_avail, last_used;
 	bool rejoin; /* packed: the positions are what a front end says that has just come; the record may
 			know better */
-	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
-			stopped */
+	struct vh_line *line; /* towards the guest, or NULL; stays the caller's until the queue has stopped */
 };
 
 struct vh_round;
@@ -123,7 +124,7 @@ struct vh_vq {
 	uint16_t size, mask; /* mask: size - 1; packed: of the record's entries */
 	uint8_t hdr_len;     /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
-	int call_fd;
+	struct vh_line *line;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
 	uint16_t tx_offloads, rx_offloads;
@@ -205,8 +206,8 @@ struct vh_batch {
 	/* Behind the first VH_BATCH_SEGS: what the other forms leave as it is. */
 	struct vh_seg seg[2 * VH_BATCH_SEGS + VH_BATCH];
 	struct vh_offload offload[VH_FRAMES];
-	/* What the other forms begin with: addresses, tag, EtherType. */
-	uint8_t front[VH_FORMS - 1][VH_BATCH][VH_MIN_FRAME + 4];
+	/* What the other forms begin with: addresses, tags, EtherType. */
+	uint8_t front[VH_FORMS - 1][VH_BATCH][VH_FRONT];
 };
 
 /* Checks the configuration and makes the queue ready to start. Return: NULL, or why it cannot be used. */

@@ -61,6 +61,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(notify_event_index, false, ALL)                                                                    \
 	X(notify_random_interleavings, false, ALL)                                                           \
 	X(notify_two_sleepers, true, ALL)                                                                    \
+	X(calls_stand_still, true, NONE)                                                                     \
+	X(calls_dear, true, NONE)                                                                            \
+	X(calls_preempted, true, NONE)                                                                       \
+	X(calls_moderated, true, NONE)                                                                       \
 	X(notify_race, true, ALL)                                                                            \
 	X(linger, false, SPLIT)                                                                              \
 	X(linger_short_ring, false, SPLIT)                                                                   \
@@ -132,6 +136,9 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_waits_again, false, NONE)                                                                   \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
+	X(vlan_whatever_is_sent, false, ALL)                                                                 \
+	X(vlan_two_tags, false, NONE)                                                                        \
+	X(vlan_rewritten_by_a_thread, false, NONE)                                                           \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \
 	X(vlan_lengths, false, ALL)                                                                          \
 	X(vlan_offloads, false, ALL)                                                                         \
