@@ -21,9 +21,10 @@ const graceMs = 30_000;
  * the kernel takes mounts and processes down with the first process. Return: whether the command ended well.
  */
 function runInside(env, command) {
-  const own = ['--mount', '--pid', '--ipc', '--fork', '--kill-child'];
+  // Also when this process is killed.
+  const own = ['--pdeathsig', 'KILL', 'unshare', '--mount', '--pid', '--ipc', '--fork', '--kill-child'];
   // A process group of its own, so that a signal to this process alone reaches those in there, once.
-  const child = spawn('unshare', [...own, 'sh', '.ci/lib/debian13-init', home, ...command], {
+  const child = spawn('setpriv', [...own, 'sh', '.ci/lib/debian13-init', home, ...command], {
     cwd: root,
     env,
     stdio: 'inherit',
@@ -38,7 +39,7 @@ function runInside(env, command) {
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   for (const signal of signals) process.on(signal, end);
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new TaskError(`unshare: ${error.message}`, 'apt-get install util-linux')));
+    child.on('error', (error) => reject(new TaskError(`setpriv: ${error.message}`, 'apt-get install util-linux')));
     child.on('close', (code) => {
       clearTimeout(killer);
       for (const signal of signals) process.removeListener(signal, end);
