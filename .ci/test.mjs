@@ -149,8 +149,6 @@ await main('test', async () => {
   mkdirSync(join(root, 'build/results'), { recursive: true });
   // For downloads, which are done. Every Node process would read it at its start, and tests start hundreds.
   delete process.env.NODE_EXTRA_CA_CERTS;
-  // Where it may use that, Node refuses seteuid, by which a test of root's is somebody else for a moment.
-  process.env.UV_USE_IO_URING = '0';
   // Read by test/helpers/until.ts.
   process.env.VHOST_HOST_TEST_SLOWDOWN = String(slower);
   const deadline = Date.now() + limitMs;
