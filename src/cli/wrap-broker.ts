@@ -14,6 +14,7 @@ import {
   portSocketPath,
   resolveRunDir,
 } from '../switch/rundir.js';
+import { changeableByOthers } from '../trusted-place.js';
 import type { Broker, Way } from '../wrap/broker.js';
 import type { Config } from '../wrap/config-keys.js';
 import type { Claim } from '../wrap/rewrite.js';
@@ -37,7 +38,8 @@ function runDirs(host: QuickHost, config: Config): string[] {
 /** Whoever owns the switch can read the guest's memory: one found by looking must be ours or root's. */
 async function isTrusted(host: QuickHost, runDir: string): Promise<boolean> {
   const stat = await host.lstat(runDir);
-  return stat?.kind === 'directory' && (stat.uid === host.uid() || stat.uid === 0) && (stat.mode & 0o002) === 0;
+  if (stat?.kind !== 'directory' || (stat.mode & 0o002) !== 0) return false;
+  return (await changeableByOthers(host, runDir)) === undefined;
 }
 
 /** Who is at work, and by what means. */

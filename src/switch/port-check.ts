@@ -1,4 +1,6 @@
 import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { changeableAround } from '../trusted-place.js';
 import type { PortRecord } from './ports.js';
 import { checkSocketPath } from './rundir.js';
 import type { NativeLimits } from './surface.js';
@@ -33,4 +35,15 @@ export function checkPort(
   if (owner !== undefined) {
     throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
   }
+}
+
+/** A socket that others could take away and replace would hand them the guest that looks for it there. */
+export async function refuseSharedPlace(host: Host, name: string, socket: string): Promise<void> {
+  const doubt = await changeableAround(host, socket);
+  if (doubt === undefined) return;
+  const why = `${doubt.path} ${doubt.reason}, who could put another socket in its place`;
+  throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is no place for its socket: ${why}`, {
+    hint: `vhost-host ports add ${name}, without --socket`,
+    details: { socket, place: doubt.path },
+  });
 }

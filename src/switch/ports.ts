@@ -9,7 +9,7 @@ import type { Clock } from './clock.js';
 import type { Descriptors } from './descriptors.js';
 import { DeviceTable } from './devices.js';
 import { PortSockets } from './port-sockets.js';
-import { checkPort } from './port-check.js';
+import { checkPort, refuseSharedPlace } from './port-check.js';
 import { portSocketPath, ringRecordsPath } from './rundir.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim, Transport } from './schema.js';
@@ -178,6 +178,7 @@ export class PortTable {
     checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
     await this.#parts.descriptors.check(wish.name, queues, this.all());
+    await refuseSharedPlace(this.#parts.host, wish.name, socket);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
