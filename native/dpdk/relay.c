@@ -203,6 +203,16 @@ bool vh_relay_close(uint16_t port)
 	return awaited;
 }
 
+void vh_relay_own(uint16_t port, const struct vh_owner *owner)
+{
+	struct relay *r = &hub.relay[port];
+
+	pthread_mutex_lock(&hub.lock);
+	if (r->open)
+		vh_relay_port_own(r, owner);
+	pthread_mutex_unlock(&hub.lock);
+}
+
 bool vh_relay_attached(uint16_t port)
 {
 	struct relay *r = &hub.relay[port];

@@ -21,6 +21,8 @@
 /* Refusals said per second and at once; the rest is counted. */
 #define SAID 2
 #define SAID_BURST 16
+/* A line about two processes, one of them by the path of a file. */
+#define WHY 768
 
 static const char no_descriptors[] =
 	"no descriptor is left for it: the limit of open files is too low (ulimit -n, LimitNOFILE=)";
@@ -432,6 +434,7 @@ static bool has_left(const struct relay *r)
 static void welcome(struct relay *r)
 {
 	uint64_t now = vh_relay_now();
+	char why[WHY];
 	int fd;
 
 	if (r->state == OPEN && has_left(r))
@@ -451,6 +454,11 @@ static void welcome(struct relay *r)
 	r->connections.left -= 1000;
 	if (is_short(r)) {
 		say(r, "a front end: ", no_descriptors);
+		close(fd);
+		return;
+	}
+	if (!vh_owner_admits(&r->owner, fd, why, sizeof(why))) {
+		say(r, "a front end: ", why);
 		close(fd);
 		return;
 	}
@@ -485,6 +493,15 @@ void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms)
 	end(r);
 	step(r);
 	vh_relay_port_rearm(r);
+}
+
+void vh_relay_port_own(struct relay *r, const struct vh_owner *owner)
+{
+	char why[WHY];
+
+	r->owner = *owner;
+	if (r->state == OPEN && !vh_owner_admits(&r->owner, r->front, why, sizeof(why)))
+		vh_relay_port_condemn(r, why, 0);
 }
 
 void vh_relay_port_detached(struct relay *r)
@@ -551,6 +568,7 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.features = o->features,
 		.protocol_features = o->protocol_features,
 		.records = o->records,
+		.owner = o->owner,
 		.listen_fd = o->listen_fd,
 		.library_fd = o->library_fd,
 		.front = -1,

@@ -25,6 +25,7 @@ struct relay {
 	uint32_t rings;
 	uint64_t features, protocol_features;
 	struct vh_records *records;
+	struct vh_owner owner;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
 	pid_t peer;    /* the process that connected last; 0: unknown */
@@ -68,6 +69,9 @@ int vh_relay_port_time(struct relay *r, int timeout);
 
 /* Ends the connection, if there is one, and says why; nobody is let in for shut_ms. */
 void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms);
+
+/* As vh_relay_own(). */
+void vh_relay_port_own(struct relay *r, const struct vh_owner *owner);
 
 /* librte_vhost has forgotten the connection. */
 void vh_relay_port_detached(struct relay *r);

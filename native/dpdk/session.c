@@ -359,7 +359,7 @@ static int make_socket(struct vh_session *s, struct start *st, void *(*work)(voi
 	return error;
 }
 
-static int start(struct vh_session *s)
+static int start(struct vh_session *s, const struct vh_session_options *o)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
 	int error = make_socket(s, &st, start_closed);
@@ -377,6 +377,7 @@ static int start(struct vh_session *s)
 		.protocol_features = OFFERED_PROTOCOL,
 		.iotlb = s->iommu.iotlb,
 		.records = &s->records,
+		.owner = o->owner,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
@@ -450,7 +451,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	result = configure(s);
 	if (result == 0)
-		result = start(s);
+		result = start(s, o);
 	if (result != 0) {
 		snprintf(error, n, "%s: the socket cannot be set up: %s", s->path, strerror(-result));
 		vh_session_close(s);

@@ -1,4 +1,5 @@
 #include "worker.h"
+#include "confine.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -128,6 +129,7 @@ static void *loop(void *arg)
 	__atomic_store_n(&w->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	/* Gives it caches in front of packet buffers; without, it is merely slower. */
 	(void)rte_thread_register();
+	vh_confine_worker();
 	rte_rcu_qsbr_thread_online(pool.rcu, w->id);
 	while (__atomic_load_n(&pool.stop, __ATOMIC_RELAXED) == 0) {
 		uint32_t moved = poll_once(w);

@@ -91,7 +91,7 @@ function sameMac({ netdev }: Wish, other: string): string {
 
 /** The way to the port. */
 async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
-  const { name, queues, exact, mac, transport } = wish;
+  const { name, queues, exact, mac, transport, forks } = wish;
   const body = {
     name,
     queues,
@@ -100,13 +100,12 @@ async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
     ...(transport === 'auto' ? {} : { transport }),
   };
   const claimant = await claimantOf(parts);
-  const port = await ask(parts, runDir, claimant === undefined ? body : { ...body, claimant }).catch(
-    (error: unknown) => {
-      // A switch that runs since before an update knows no claimants and refuses what it does not know.
-      if (hasCode(error, 'USAGE') && claimant !== undefined) return ask(parts, runDir, body);
-      throw error;
-    },
-  );
+  const known = claimant === undefined ? {} : { claimant, ...(forks === undefined ? {} : { forks }) };
+  const port = await ask(parts, runDir, { ...body, ...known }).catch((error: unknown) => {
+    // A switch that runs since before an update knows no claimants and refuses what it does not know.
+    if (hasCode(error, 'USAGE') && claimant !== undefined) return ask(parts, runDir, body);
+    throw error;
+  });
   const other = mac === undefined ? textOf(port, 'defaultMacAt') : undefined;
   if (other !== undefined) parts.say(sameMac(wish, other));
   const place = placeOf(port, transport);
