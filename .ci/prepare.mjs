@@ -21,6 +21,17 @@ const peer = 'ovs';
 /** The same for the group that `npm run corpus` needs. */
 const corpus = 'corpus';
 
+async function buildProgram() {
+  await ensureNodeModules();
+  await ensureTypeScript();
+  await buildNative();
+}
+
+async function fetchForTests(groups) {
+  if (groups.includes('guest')) await ensureGuest();
+  if (groups.includes('machine')) await ensureQemu();
+}
+
 await main('prepare', async () => {
   const args = process.argv.slice(2);
   const named = args.filter((name) => name !== peer);
@@ -30,11 +41,8 @@ await main('prepare', async () => {
   }
   const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus) : named;
   await ensurePackages(groups);
-  await ensureNodeModules();
-  await ensureTypeScript();
-  await buildNative();
-  if (groups.includes('guest')) await ensureGuest();
-  if (groups.includes('machine')) await ensureQemu();
+  // What is compiled, and beside it what mostly waits for the network.
+  await Promise.all([buildProgram(), fetchForTests(groups)]);
   if (groups.includes('nodes')) await ensureNodes();
   if (groups.includes(corpus)) await ensureCorpus();
   if (args.includes(peer)) await ensureOvs();

@@ -48,10 +48,11 @@ static void drain(napi_env env, napi_value callback, void *context, void *data)
 		lost += lost_now;
 		for (uint32_t i = 0; i < n; i++)
 			vh_append(env, array, at++, event_value(env, &batch[i]));
-		/* A flood of events must not keep the main thread here for ever: the rest comes with the next
-		 * wake. */
-		if (at >= 2 * VH_EVENT_ROOM)
+		/* A flood of events must not keep the main thread here for ever. */
+		if (at >= 2 * VH_EVENT_ROOM) {
+			vh_events_again();
 			break;
+		}
 	}
 	if (lost > 0) {
 		napi_value object = vh_object(env);
@@ -64,7 +65,7 @@ static void drain(napi_env env, napi_value callback, void *context, void *data)
 		napi_call_function(env, global, callback, 1, &array, NULL);
 }
 
-/* On any thread, under the event queue's lock. */
+/* On the event queue's thread. */
 static void wake(void *context)
 {
 	(void)context;
@@ -82,7 +83,12 @@ bool vh_bridge_open(napi_env env, napi_value callback)
 		return false;
 	}
 	napi_unref_threadsafe_function(env, bridge);
-	vh_events_init(wake, NULL);
+	if (vh_events_init(wake, NULL) != 0) {
+		napi_release_threadsafe_function(bridge, napi_tsfn_abort);
+		bridge = NULL;
+		vh_throw(env, "ENOMEM", "there is no thread for events to be had");
+		return false;
+	}
 	return true;
 }
 

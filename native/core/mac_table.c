@@ -7,6 +7,17 @@ static inline uint64_t pack(uint16_t port, uint32_t now)
 	return (uint64_t)port << 32 | now;
 }
 
+/* How often an address (its slot's value) has moved in this second. */
+static inline uint32_t moves(uint64_t val, uint32_t now)
+{
+	return (uint32_t)val == now ? (uint32_t)(val >> 48) : 0;
+}
+
+static inline uint64_t pack_moved(uint16_t port, uint32_t now, uint32_t moves)
+{
+	return (uint64_t)moves << 48 | pack(port, now);
+}
+
 /* Under the lock. */
 static inline void changed(struct vh_mac_table *t, int32_t used)
 {
@@ -45,6 +56,8 @@ static bool has_replaced(const struct vh_mac_table *t, uint16_t port, uint32_t n
 /* Whether an address (its slot's value) stays where it is though it is now seen on `to`. */
 static bool held(uint64_t val, uint16_t to, uint32_t now)
 {
+	if (moves(val, now) >= VH_MAC_MOVES)
+		return true;
 	return to >= VH_MAX_PORTS && vh_mac_port(val) < VH_MAX_PORTS &&
 	       (int32_t)(now - (uint32_t)val) < VH_MAC_HOLD;
 }
@@ -229,7 +242,7 @@ static enum vh_learned learn_locked(struct vh_mac_table *t, uint64_t key, uint16
 			return VH_MAC_REFUSED;
 		count_port(t, old, -1);
 		count_port(t, port, 1);
-		__atomic_store_n(&s->val, pack(port, now), __ATOMIC_RELEASE);
+		__atomic_store_n(&s->val, pack_moved(port, now, moves(val, now) + 1), __ATOMIC_RELEASE);
 		changed(t, 0);
 		return VH_MAC_MOVED;
 	}

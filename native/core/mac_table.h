@@ -40,11 +40,16 @@
  * may send a guest's broadcast back to us. A guest that has moved to another host is silent here.
  */
 #define VH_MAC_HOLD 10
+/*
+ * Moves of an address in a second: then it stays where it is until the next. Every move has all senders look
+ * up their own addresses anew, so two guests that fight for one would make everybody pay.
+ */
+#define VH_MAC_MOVES 4U
 #define VH_NO_PORT UINT16_MAX
 
 struct vh_mac_slot {
 	uint64_t key; /* vh_mac_key(); 0 = free */
-	uint64_t val; /* port << 32 | seconds */
+	uint64_t val; /* moves in that second << 48 | port << 32 | second in which it was last seen */
 };
 
 struct vh_mac_bucket {
@@ -68,7 +73,7 @@ enum vh_learned {
 	VH_MAC_SEEN,	/* known here already; its age starts anew */
 	VH_MAC_NEW,	/* learned */
 	VH_MAC_MOVED,	/* was known on another port */
-	VH_MAC_HELD,	/* a guest's, which an uplink claims */
+	VH_MAC_HELD,	/* a guest's, which an uplink claims; or it has moved too often in this second */
 	VH_MAC_REFUSED, /* no address of a station, or no room for it: its port has as many as it may */
 };
 

@@ -1,8 +1,9 @@
 /*
  * What the data path tells the control plane: one bounded queue, many producers, one consumer.
  *
- * Producers (workers, librte_vhost's thread, EAL's log) never wait for the consumer: what does not fit is
- * counted as lost. The consumer is woken once per batch, when the queue stops being empty.
+ * Producers (workers, librte_vhost's thread, EAL's log) take no lock and never wait for the consumer or for
+ * each other: what does not fit is counted as lost. The consumer is woken once per batch, when the queue
+ * stops being empty, by a thread of its own.
  */
 #ifndef VH_DPDK_EVENTS_H
 #define VH_DPDK_EVENTS_H
@@ -30,10 +31,11 @@ struct vh_event {
 	char text[VH_EVENT_TEXT];
 };
 
-/* Called by whoever ends the queue's emptiness, on its own thread; must not block. */
+/* Called when the queue stops being empty, on the thread for that. */
 typedef void (*vh_events_wake)(void *context);
 
-void vh_events_init(vh_events_wake wake, void *context);
+/* Before the first event. Return: 0, or a negative errno. */
+int vh_events_init(vh_events_wake wake, void *context);
 
 /* After this no wake is called any more. */
 void vh_events_close(void);
@@ -44,7 +46,11 @@ void vh_events_push(enum vh_event_type type, uint16_t port, uint64_t key, const 
 void vh_events_say(enum vh_event_type type, uint16_t port, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Takes up to `max` events; *lost is how many were dropped since the last call. Return: how many. */
+/* For one thread. Takes up to `max` events; *lost is how many were dropped since the last call. Return: how
+ * many. */
 uint32_t vh_events_take(struct vh_event *out, uint32_t max, uint64_t *lost);
+
+/* For a consumer that stops before the queue is empty: it is woken once more. */
+void vh_events_again(void);
 
 #endif

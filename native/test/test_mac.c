@@ -183,7 +183,7 @@ void test_mac_random_model(void)
 	enum { KEYS = 600, PORTS = 5 };
 	struct vh_mac_table *t = table_new();
 	uint16_t port[KEYS];
-	uint32_t seen[KEYS], now = 1000, used = 0;
+	uint32_t seen[KEYS] = {0}, moves[KEYS] = {0}, now = 1000, used = 0;
 
 	memset(port, 0xff, sizeof(port));
 	for (uint32_t step = 0; step < 30000; step++) {
@@ -206,9 +206,14 @@ void test_mac_random_model(void)
 					       : port[k] == p	     ? VH_MAC_SEEN
 								     : VH_MAC_MOVED;
 
+			if (want == VH_MAC_NEW || seen[k] != now)
+				moves[k] = 0;
+			if (want == VH_MAC_MOVED && moves[k] == VH_MAC_MOVES)
+				want = VH_MAC_HELD;
 			REQUIRE_EQ(vh_mac_learn(t, key, p, now), want);
 			used += want == VH_MAC_NEW;
-			port[k] = p;
+			moves[k] += want == VH_MAC_MOVED;
+			port[k] = want == VH_MAC_HELD ? port[k] : p;
 			seen[k] = now;
 		} else {
 			REQUIRE_EQ(mac_lookup(t, key), port[k]);
@@ -216,5 +221,33 @@ void test_mac_random_model(void)
 		REQUIRE_EQ(t->used, used);
 		now += rng_below(&test_rng, 20) == 0;
 	}
+	free(t);
+}
+
+/* Two ports that fight for an address, which is the one's at first. */
+void test_mac_fight(void)
+{
+	struct vh_mac_table *t = table_new();
+	uint64_t key = key_of(1, 0);
+
+	for (uint32_t now = 1; now < 100; now++) {
+		uint32_t before;
+
+		vh_mac_learn(t, key, 7, now);
+		before = t->generation;
+		for (uint32_t i = 0; i < 1000; i++) {
+			vh_mac_learn(t, key, 8, now);
+			vh_mac_learn(t, key, 7, now);
+		}
+		/* Others look their addresses up again no more often than that. */
+		REQUIRE(t->generation - before <= VH_MAC_MOVES);
+		/* And it stays whose it was. */
+		REQUIRE_EQ(mac_lookup(t, key), 7);
+		REQUIRE_EQ(t->per_port[7], 1);
+		REQUIRE_EQ(t->per_port[8], 0);
+	}
+	/* One that moves for good is taken at its word. */
+	REQUIRE_EQ(vh_mac_learn(t, key, 8, 100), VH_MAC_MOVED);
+	REQUIRE_EQ(mac_lookup(t, key), 8);
 	free(t);
 }

@@ -28,8 +28,12 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(mac_limits, false, NONE)                                                                           \
 	X(mac_share, false, NONE)                                                                            \
 	X(mac_share_of_uplink, false, NONE)                                                                  \
+	X(mac_fight, false, NONE)                                                                            \
 	X(mac_random_model, false, NONE)                                                                     \
 	X(mac_readers_and_writers, true, NONE)                                                               \
+	X(events_come_once, true, NONE)                                                                      \
+	X(events_lost_are_counted, false, NONE)                                                              \
+	X(events_after_a_stopped_reader, false, NONE)                                                        \
 	X(copy_exact, false, NONE)                                                                           \
 	X(vq_setup_refusals, false, NONE)                                                                    \
 	X(vq_setup_packed, false, NONE)                                                                      \

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { VhostHostError, printable } from '../errors.js';
+import { VhostHostError, hasCode, printable } from '../errors.js';
 import { checkHost } from '../hostsetup/check.js';
 import type { Checked } from '../hostsetup/check.js';
 import { info } from '../hostsetup/check-record.js';
@@ -18,6 +18,7 @@ import { hostBelow } from './parse.js';
 import { withVmOptions } from './vm-options.js';
 import type { VmOptions } from './vm-options.js';
 import { viewSwitch } from './vm-switch.js';
+import type { SwitchView } from './vm-switch.js';
 
 interface HostCheckOptions extends VmOptions {
   readonly root?: string;
@@ -25,6 +26,8 @@ interface HostCheckOptions extends VmOptions {
 
 /** Of an image neither its libvirt nor its switch can be asked. */
 const IN_IMAGE: DomainSurvey = { domains: [], trouble: info('below --root only its files are looked at') };
+
+const NO_RECORDS: Surroundings['records'] = { stale: [], ports: [], uncertain: 0 };
 
 /** The sockets that QEMU connects to; the API's is for the switch's owner alone. */
 async function guestSockets(look: Look, runDir: string): Promise<string[]> {
@@ -36,19 +39,17 @@ async function guestSockets(look: Look, runDir: string): Promise<string[]> {
   return found;
 }
 
-/** Whether a switch runs, undefined where it may not be asked; and what it says of its guests' addresses. */
+/** The switch, and whether one runs: undefined where it may not be asked. */
 async function askSwitch(
   context: CliContext,
   options: HostCheckOptions,
-): Promise<Pick<Surroundings, 'switchRuns' | 'contested'>> {
+): Promise<{ readonly view: SwitchView; readonly switchRuns: boolean | undefined }> {
   try {
-    const { ports, contested } = await viewSwitch(context, options, false);
-    return { switchRuns: ports !== undefined, contested: contested.map(contestedText) };
+    const view = await viewSwitch(context, options, false);
+    return { view, switchRuns: view.ports !== undefined };
   } catch (failure) {
-    if (failure instanceof VhostHostError && failure.code === 'SWITCH_UNREACHABLE') {
-      return { switchRuns: undefined, contested: [] };
-    }
-    throw failure;
+    if (!hasCode(failure, 'SWITCH_UNREACHABLE')) throw failure;
+    return { view: await viewSwitch(context, options, true), switchRuns: undefined };
   }
 }
 
@@ -58,16 +59,19 @@ async function survey(context: CliContext, options: HostCheckOptions, look: Look
   const sockets = await guestSockets(look, runDir);
   // Asked for only where there is a libvirt: a host without one has no need of virsh.
   const installed = await viewLibvirt(look, live ? context.host : undefined, sockets, undefined);
-  const asks = live && installed !== undefined;
-  const { domains, trouble } = asks
-    ? await surveyDomains(context, options, await viewSwitch(context, options, true))
-    : IN_IMAGE;
-  const libvirt = installed === undefined ? undefined : { ...installed, trouble };
-  const records = live
-    ? await surveyRecords(context, options, await viewSwitch(context, options, true))
-    : { stale: [], ports: [], uncertain: 0 };
-  const said = live ? await askSwitch(context, options) : { switchRuns: undefined, contested: [] };
-  return { libvirt, domains, runDir, ...said, sockets, records };
+  const asked = live ? await askSwitch(context, options) : undefined;
+  const { domains, trouble } =
+    asked !== undefined && installed !== undefined ? await surveyDomains(context, options, asked.view) : IN_IMAGE;
+  return {
+    libvirt: installed === undefined ? undefined : { ...installed, trouble },
+    domains,
+    runDir,
+    sockets,
+    switchRuns: asked === undefined ? false : asked.switchRuns,
+    contested: asked?.view.contested.map(contestedText) ?? [],
+    dpdk: asked?.view.dpdk,
+    records: asked === undefined ? NO_RECORDS : await surveyRecords(context, options, asked.view),
+  };
 }
 
 function summary(checks: readonly Checked[]): { readonly errors: number; readonly warnings: number } {

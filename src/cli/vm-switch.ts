@@ -24,6 +24,8 @@ export interface SwitchView {
   readonly config: string | null;
   /** Addresses that several guests have. */
   readonly contested: readonly Contested[];
+  /** What it says of its DPDK; undefined where no switch runs. */
+  readonly dpdk: string | undefined;
   ours(socket: string | undefined): boolean;
 }
 
@@ -43,9 +45,10 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
   let ports: readonly Port[] | undefined;
   let config: string | null = null;
   let contested: readonly Contested[] = [];
+  let dpdk: string | undefined;
   try {
     ports = (await client.ports()).ports;
-    ({ config, contested } = await client.status());
+    ({ config, contested, dpdk } = await client.status());
   } catch (error) {
     const none = hasCode(error, 'SWITCH_NOT_RUNNING') || (tolerant && hasCode(error, 'SWITCH_UNREACHABLE'));
     if (!none) throw error;
@@ -54,7 +57,7 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
     socket !== undefined &&
     ((dirname(socket) === runDir && PORT_SOCKET.test(basename(socket))) ||
       ports?.some((port) => port.socket === socket) === true);
-  return { runDir, ports, config, contested, ours };
+  return { runDir, ports, config, contested, dpdk, ours };
 }
 
 export interface PortWish {

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly switchRuns: boolean | undefined;
   /** Addresses that several guests of it have, a line each. */
   readonly contested: readonly string[];
+  /** The DPDK that it runs with, as it says; undefined where none runs. */
+  readonly dpdk: string | undefined;
   /** Sockets in the run directory. */
   readonly sockets: readonly string[];
   /** What `vm attach` remembers. */

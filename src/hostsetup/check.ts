@@ -1,3 +1,4 @@
+import { DPDK_CHECKS } from './check-dpdk.js';
 import { GUEST_CHECKS } from './check-guests.js';
 import { IMAGE_CHECKS } from './check-image.js';
 import { HUGEPAGE_CHECKS } from './check-hugepages.js';
@@ -12,6 +13,7 @@ import { SYSTEM_CHECKS } from './check-system.js';
 /** In the order in which they are told. */
 export const CHECKS: readonly Check[] = [
   ...SYSTEM_CHECKS,
+  ...DPDK_CHECKS,
   ...IMAGE_CHECKS.filter(({ group }) => group === 'hugepages'),
   ...HUGEPAGE_CHECKS,
   ...MOUNT_CHECKS,

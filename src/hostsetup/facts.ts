@@ -4,6 +4,7 @@ import { readPools } from '../hugepage-pools.js';
 import type { Pools } from '../hugepage-pools.js';
 import { readNextBoot } from './boot-next.js';
 import type { NextBoot } from './boot-next.js';
+import { readDpdkVersion } from './facts-dpdk.js';
 import { readBridges } from './facts-bridge.js';
 import type { BridgeFacts } from './facts-bridge.js';
 import { readLeftovers } from './facts-leftovers.js';
@@ -34,6 +35,8 @@ export interface HostFacts {
   readonly nics: readonly NicFacts[];
   readonly leftovers: LeftoverFacts;
   readonly bridges: readonly BridgeFacts[];
+  /** Of the installed librte_vhost (`22.11.7`); undefined where no file tells. */
+  readonly dpdk: string | undefined;
   readonly appArmor: boolean;
   readonly selinux: SelinuxMode;
   /** Paths that the user may not read, whoever has tried by this look. */
@@ -56,6 +59,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     nics: await readNics(look),
     leftovers: await readLeftovers(look, mounts.mounted),
     bridges: await readBridges(look),
+    dpdk: await readDpdkVersion(look),
     appArmor: await apparmorIsOn(look),
     selinux: await selinuxMode(look),
     denied: [...look.denied].sort(),

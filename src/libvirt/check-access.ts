@@ -22,9 +22,14 @@ async function table(host: Texts, path: string): Promise<Row[]> {
   return ((await host.readOptional(path)) ?? '').split('\n').map((line) => line.split(':'));
 }
 
+/** What `+107` and `107` say. */
+function numberIn(name: string | undefined): string | undefined {
+  return /^\+?(\d+)$/.exec(name ?? '')?.[1];
+}
+
 /** `user` and `+uid` as qemu.conf writes them, found in a table of names. */
 function lookUp(rows: readonly Row[], name: string): Row | undefined {
-  const number = /^\+?(\d+)$/.exec(name)?.[1];
+  const number = numberIn(name);
   return (
     rows.find((row) => row[0] === name) ?? (number === undefined ? undefined : rows.find((row) => row[2] === number))
   );
@@ -36,13 +41,15 @@ export async function qemuIdentity(host: Texts, conf: string, label: string | un
   const groups = await table(host, '/etc/group');
   const [labelUser, labelGroup] = label?.split(':') ?? [];
   const builtIn = BUILT_IN.find((name) => lookUp(users, name) !== undefined) ?? 'root';
-  const user = lookUp(users, labelUser ?? confValue(conf, 'user') ?? builtIn);
-  const name = user?.[0] ?? labelUser ?? builtIn;
+  const wanted = labelUser ?? confValue(conf, 'user') ?? builtIn;
+  const user = lookUp(users, wanted);
+  const name = user?.[0] ?? wanted;
   const group = labelGroup ?? confValue(conf, 'group');
-  const named = group === undefined ? undefined : (lookUp(groups, group)?.[2] ?? /^\+?(\d+)$/.exec(group)?.[1]);
+  const named = group === undefined ? undefined : (lookUp(groups, group)?.[2] ?? numberIn(group));
   const member = groups.filter((row) => row[3]?.split(',').includes(name) === true).map((row) => row[2]);
   const gids = [named, user?.[3], ...member].filter((gid) => gid !== undefined).map(Number);
-  return { name, uid: Number(user?.[2] ?? 0), gids: [...new Set(gids)] };
+  // A number need not have a name. Of a name that only a directory service knows nothing can be said: nothing is refused.
+  return { name, uid: Number(user?.[2] ?? numberIn(wanted) ?? 0), gids: [...new Set(gids)] };
 }
 
 function allows(stat: FileStat, who: Identity, bit: number): boolean {

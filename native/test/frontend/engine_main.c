@@ -175,7 +175,8 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	woken = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	vh_events_init(wake, NULL);
+	if (vh_events_init(wake, NULL) != 0)
+		return 1;
 	o.workers = (uint32_t)atoi(argv[1]);
 	if (vh_engine_start(&o, error, sizeof(error)) != 0) {
 		fprintf(stderr, "engine_main: %s\n", error);

@@ -66,7 +66,8 @@ export class Talker {
     await this.shell.sh(`kill -9 ${this.pid}`);
   }
 
+  /** Whole ones: the end of what is written at this moment is left for the next time. */
   private async lines(): Promise<string[]> {
-    return (await this.shell.sh(`cat ${this.file}.out`)).split('\n').filter((line) => line !== '');
+    return (await this.shell.sh(`cat ${this.file}.out`)).split('\n').slice(0, -1);
   }
 }

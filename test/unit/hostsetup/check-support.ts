@@ -11,6 +11,7 @@ export const AROUND: Surroundings = {
   runDir: '/run/vhost-host',
   switchRuns: false,
   contested: [],
+  dpdk: undefined,
   sockets: [],
   records: { stale: [], ports: [], uncertain: 0 },
 };

@@ -7,6 +7,7 @@ import { MIB } from '../../../src/sizes.js';
 import { mistakeIn } from '../cli/flags.js';
 import { MemoryHost } from '../memory-host.js';
 import { AROUND_CASES } from './check-cases-around.js';
+import { DPDK_CASES } from './check-cases-dpdk.js';
 import { HOST_CASES } from './check-cases-host.js';
 import { AROUND, LIBVIRT, TOO_FEW, WEB, pages } from './check-support.js';
 import type { Case } from './check-support.js';
@@ -29,7 +30,7 @@ async function check({ on = debian12(), around, libvirt, facts }: Case): Promise
 }
 
 describe('check: each thing it looks at', () => {
-  for (const [what, given, wanted, text] of [...HOST_CASES, ...AROUND_CASES]) {
+  for (const [what, given, wanted, text] of [...HOST_CASES, ...DPDK_CASES, ...AROUND_CASES]) {
     it(`${wanted}: ${what}`, async () => {
       const all = await check(given);
       const [id = ''] = wanted.split(' ');

@@ -44,6 +44,11 @@ describe('vm check: the QEMU user', () => {
     assert.equal((await qemuIdentity(fakeHost({ files: {} }), '', undefined)).name, 'root');
   });
 
+  it('a number that has no name is itself, not root', async () => {
+    assert.deepEqual(await identity('user = "+77"\ngroup = "+5"\n'), { name: '+77', uid: 77, gids: [5] });
+    assert.deepEqual(await identity('', '77:5'), { name: '77', uid: 77, gids: [5] });
+  });
+
   it('qemu.conf: the value, not the comment', () => {
     assert.equal(confValue(' user="a" # why\n', 'user'), 'a');
     assert.equal(confValue('# user = "a"\nsuperuser = "b"\n', 'user'), undefined);
