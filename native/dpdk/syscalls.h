@@ -26,8 +26,8 @@
 	X(mmap) X(munmap) X(mremap) X(mprotect) X(madvise) X(brk) \
 	/* Signals: back from a handler, and to a thread that waits for one. */ \
 	X(rt_sigreturn) X(rt_sigprocmask) X(sigaltstack) X(tgkill) X(gettid) X(getpid) \
-	/* Time where the kernel has no faster way; the CPU for DPDK's caches. */ \
-	X(clock_gettime) X(gettimeofday) X(getcpu) X(sched_getaffinity) \
+	/* Time where the kernel has no faster way, and what was spent of it; the CPU for DPDK's caches. */ \
+	X(clock_gettime) X(gettimeofday) X(getrusage) X(getcpu) X(sched_getaffinity) \
 	/* The thread's end, and that of the process. */ \
 	X(exit) X(exit_group) X(set_robust_list) X(rseq)
 

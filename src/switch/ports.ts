@@ -1,67 +1,24 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
-import type { Host } from '../host.js';
-import type { Bridge } from './bridge.js';
 import { isSame, lives, orphaned, watchable } from './claimants.js';
 import { MAX_OPEN_CLAIMS, expiredReason, lapsed, siblingName, takenReason } from './claims.js';
-import type { ClaimState } from './claims.js';
-import type { Clock } from './clock.js';
-import type { Descriptors } from './descriptors.js';
 import { DeviceTable } from './devices.js';
+import type { PortRecord, PortTableParts } from './port-record.js';
 import { PortSockets } from './port-sockets.js';
 import { foreignReason, nativeOwner } from './owner.js';
 import { checkPort, refuseSharedPlace } from './port-check.js';
 import { portSocketPath, ringRecordsPath } from './rundir.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
-import type { Claimant, PortClaim, Transport } from './schema.js';
-import type { PortWish, Settings } from './settings.js';
+import type { Claimant, PortClaim } from './schema.js';
+import type { PortWish } from './settings.js';
 import { BLOCKED, clearDeadSocket, socketState } from './sockets.js';
-import type { SocketRecord } from './sockets.js';
-import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
 import { IN_SOFTWARE, portMisfit } from './vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** What the control plane knows of a port; counters and rings are the engine's. */
-export interface PortRecord extends ClaimState {
-  readonly id: number;
-  readonly name: string;
-  readonly socket: string;
-  readonly queues: number;
-  readonly offloads: boolean;
-  readonly transports: readonly Transport[];
-  /** Name of its device, without /dev/. */
-  readonly device: string | undefined;
-  /** Of the guest that it is for. */
-  readonly mac: string | undefined;
-  /** For whom it was handed out last; undefined where that cannot be watched. */
-  readonly claimant: Claimant | undefined;
-  /** The claimant leaves its connection to a child. */
-  readonly forks: boolean;
-  readonly vlan: string;
-  readonly macLimit: number;
-  readonly forwardReserved: boolean;
-  /** As configured (owner.ts). */
-  readonly owner: string | undefined;
-}
-
-export interface PortTableParts {
-  readonly host: Host;
-  readonly binding: NativeBinding;
-  readonly settings: Pick<
-    Settings,
-    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads' | 'vm2vm'
-  >;
-  readonly bridge: Bridge;
-  readonly clock: Clock;
-  readonly record: SocketRecord;
-  readonly descriptors: Descriptors;
-  readonly say: (line: string) => void;
-  /** Whether an uplink has this name. */
-  readonly isUplink: (name: string) => boolean;
-}
+export type { PortRecord } from './port-record.js';
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
 
