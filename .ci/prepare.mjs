@@ -3,9 +3,12 @@
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
 //   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all but
-//                                           corpus, which also fetches libvirt's test data;
+//                                           corpus, which also fetches libvirt's test data, and package, which
+//                                           also makes a system to install packages in;
 //                                           ovs: also the switch that the bench compares with
 import { ensureCorpus } from './lib/corpus.mjs';
+import { thisRelease } from './lib/deb.mjs';
+import { ensureDebianRoot, imageRelease } from './lib/debian-root.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
 import { ensureNodes } from './lib/nodes.mjs';
@@ -18,8 +21,9 @@ import { ensureTypeScript } from './lib/typescript.mjs';
 
 /** Only where it is asked for: nothing but the bench has a use for it. */
 const peer = 'ovs';
-/** The same for the group that `npm run corpus` needs. */
+/** The same for the groups that `npm run corpus` and `npm run test:package` need. */
 const corpus = 'corpus';
+const packages = 'package';
 
 async function buildProgram() {
   await ensureNodeModules();
@@ -39,11 +43,14 @@ await main('prepare', async () => {
   if (unknown !== undefined) {
     throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus) : named;
+  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus && name !== packages) : named;
   await ensurePackages(groups);
   // What is compiled, and beside it what mostly waits for the network.
   await Promise.all([buildProgram(), fetchForTests(groups)]);
   if (groups.includes('nodes')) await ensureNodes();
   if (groups.includes(corpus)) await ensureCorpus();
+  if (groups.includes(packages)) {
+    for (const codename of new Set([thisRelease().codename, imageRelease])) await ensureDebianRoot(codename);
+  }
   if (args.includes(peer)) await ensureOvs();
 });

@@ -69,12 +69,19 @@ function apart(found) {
   };
 }
 
+/** Directories of npm's packages that have given something: who passes the bundle on owes their licences. */
+function packagesOf({ inputs }) {
+  const found = Object.keys(inputs).flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(path)?.[0] ?? []);
+  return [...new Set(found)].sort();
+}
+
 export async function bundle() {
   // Deferred: set-up begins before the packages are installed.
   const { build } = await import('esbuild');
   rmSync(dir, { recursive: true, force: true });
   const lazy = new Map();
-  await build(commandLine);
+  const { metafile } = await build({ ...commandLine, metafile: true });
+  writeFileSync(join(root, 'build/bundle/packages.json'), JSON.stringify(packagesOf(metafile)));
   await build({
     ...planner,
     entryPoints: ['src/cli/wrap-plan.ts'],

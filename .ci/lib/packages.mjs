@@ -61,6 +61,12 @@ const groups = {
   corpus: {
     'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
   },
+  package: {
+    debhelper: 'builds the Debian package',
+    lintian: 'checks it',
+    debootstrap: 'makes the system that it is installed in',
+    rpm: "reads the other packages' description",
+  },
   // Versions of Node, which come from npm's registry (lib/nodes.mjs).
   nodes: {},
   check: {

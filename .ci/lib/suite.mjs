@@ -6,7 +6,7 @@ import { TaskError, ask, runLogged, say } from './task.mjs';
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
 /** The mirror that this system uses for Debian itself. */
-async function mirror() {
+export async function mirror() {
   const list = await ask('apt-get', ['indextargets', '--format', '$(REPO_URI) $(CODENAME)']);
   const line = list?.split('\n').find((text) => / bookworm$/.test(text));
   if (line === undefined) throw new TaskError('no Debian 12 mirror among the apt sources', 'apt-get update');

@@ -168,7 +168,7 @@ async function claimWhenStarted(parts: Parts, runDir: string, claim: Wish): Prom
 async function startAndClaim(parts: Parts, runDir: string, claim: Wish): Promise<Way> {
   const { host, say } = parts;
   const { packageRoot } = await import('../switch/package.js');
-  const main = join(packageRoot, 'build', 'src', 'cli', 'main.js');
+  const main = join(packageRoot, 'build', 'bundle', 'cli', 'main.js');
   const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
   try {
     const way = await claimWhenStarted(parts, runDir, claim);

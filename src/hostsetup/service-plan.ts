@@ -4,7 +4,8 @@ import type { Host } from '../host.js';
 import { followedBy, planWrites } from '../steps.js';
 import type { Action, Step } from '../steps.js';
 import { groupStep, memlockStep } from './service-group.js';
-import { ENABLED_LINK, UNIT_NAME, UNIT_PATH, unitText } from './service-unit.js';
+import { ENABLED_LINK, SHIPPED_UNIT_PATHS, UNIT_NAME, UNIT_PATH, unitBody, unitText } from './service-unit.js';
+import type { UnitPlace } from './service-unit.js';
 import type { PartPlan } from './plan-part.js';
 import { findSystemd } from './systemd.js';
 
@@ -58,13 +59,26 @@ async function refuseBroken(host: Host, { binary, config }: ServiceWish): Promis
   });
 }
 
+/** Whether the distribution's package has installed this very service, and nothing stands before it. */
+async function isShipped(host: Host, place: UnitPlace): Promise<boolean> {
+  if ((await host.stat(UNIT_PATH)) !== undefined) return false;
+  for (const path of SHIPPED_UNIT_PATHS) {
+    const text = await host.readOptional(path);
+    if (text !== undefined) return text.endsWith(`\n${unitBody(place)}`);
+  }
+  return false;
+}
+
 async function serviceStep(host: Host, { start, binary, config }: ServiceWish): Promise<Step> {
-  const before = await host.stat(UNIT_PATH);
+  const shipped = await isShipped(host, { binary, config });
+  const before = shipped || (await host.stat(UNIT_PATH)) !== undefined;
   const enabled = (await host.lstat(ENABLED_LINK)) !== undefined;
   const { running } = await findSystemd(host);
-  const { actions, diff } = await planWrites(host, [
-    { kind: 'write', path: UNIT_PATH, text: unitText({ binary, config }), mode: 0o644, uid: 0, gid: 0 },
-  ]);
+  const text = unitText({ binary, config });
+  const { actions, diff } = await planWrites(
+    host,
+    shipped ? [] : [{ kind: 'write', path: UNIT_PATH, text, mode: 0o644, uid: 0, gid: 0 }],
+  );
   const reload = running && actions.length > 0 ? followedBy(actions, ['systemctl', 'daemon-reload']) : actions;
   const word = (installed: boolean, atBoot: boolean): string =>
     installed ? `installed, ${atBoot ? 'started at boot' : 'not started at boot'}` : 'not installed';
@@ -72,7 +86,7 @@ async function serviceStep(host: Host, { start, binary, config }: ServiceWish): 
     id: 'service',
     title: `the switch as ${UNIT_NAME}`,
     why: 'it is there before libvirt starts guests, comes back when it ends, and may do no more than it needs',
-    current: word(before !== undefined, enabled),
+    current: word(before, enabled),
     wanted: word(true, start),
     diff,
     actions: [...reload, ...enabling(start, enabled, running)],

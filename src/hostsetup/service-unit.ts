@@ -20,6 +20,8 @@
 
 export const UNIT_NAME = 'vhost-host.service';
 export const UNIT_PATH = `/etc/systemd/system/${UNIT_NAME}`;
+/** Where a distribution's package puts its own. */
+export const SHIPPED_UNIT_PATHS = [`/usr/lib/systemd/system/${UNIT_NAME}`, `/lib/systemd/system/${UNIT_NAME}`];
 /** What `systemctl enable` makes. */
 export const ENABLED_LINK = `/etc/systemd/system/multi-user.target.wants/${UNIT_NAME}`;
 
@@ -49,7 +51,12 @@ export function quoteForUnit(word: string): string {
   return /^[\w./+@:%$-]+$/.test(word) ? literal : `"${literal.replace(/["\\]/g, '\\$&')}"`;
 }
 
-export function unitText({ binary, config }: UnitPlace): string {
+export function unitText(place: UnitPlace): string {
+  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n${unitBody(place)}`;
+}
+
+/** As in the distribution's package, which has words of its own before it. */
+export function unitBody({ binary, config }: UnitPlace): string {
   const words = [
     binary,
     'start',
@@ -57,8 +64,7 @@ export function unitText({ binary, config }: UnitPlace): string {
     '/run/vhost-host',
     ...(config === undefined ? [] : ['--config', config]),
   ];
-  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.
-[Unit]
+  return `[Unit]
 Description=vhost-host, a switch for virtual machines
 # Guests that libvirt starts at boot find their ports.
 Before=libvirtd.service virtqemud.service

@@ -47,7 +47,7 @@ async function readPaths(host: Host, wish: HostWish): Promise<PolicyPaths & { re
   const node = await findNode(host);
   const emulatorLink = await findEmulator(host, wish.emulator);
   await refuseUnreachable(host, launcher, 0o005, BUILD);
-  await refuseUnreachable(host, `${packageRoot}/build/src/cli/wrap-plan.js`, 0o004, BUILD);
+  await refuseUnreachable(host, `${packageRoot}/build/bundle/cli/wrap-plan.js`, 0o004, BUILD);
   await refuseUnreachable(host, node, 0o005, 'apt-get install nodejs');
   return {
     wrapper: wish.wrapper,

@@ -37,9 +37,10 @@ export function quoteForShell(path: string): string {
   return /^[\w./+@:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
+/** The distribution's package brings the very same file: set-up has nothing to do then. */
 export function wrapperText(launcher: string): string {
   return `#!/bin/sh
-# Written by vhost-host libvirt setup; vhost-host libvirt setup --undo takes it away.
+# From the package of vhost-host; or from vhost-host libvirt setup, whose --undo takes it away.
 exec ${quoteForShell(launcher)} "$0" "$@"
 `;
 }

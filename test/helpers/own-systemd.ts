@@ -5,6 +5,14 @@ import { needsRoot } from './fresh-scope.js';
 import { root, tempDir } from './paths.js';
 import type { Scope } from './scope.js';
 
+/** For a shell script in a mount namespace of its own: a part of the control groups, gone again with the script. */
+export const OWN_CGROUP = `
+mount -t cgroup2 none /sys/fs/cgroup
+group=$(mktemp -d /sys/fs/cgroup/vhost-host-XXXXXX)
+own=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+trap 'echo 0 > "$own/cgroup.procs"; find "$group" -depth -type d -exec rmdir {} +' EXIT
+echo 0 > "$group/cgroup.procs"`;
+
 /**
  * A systemd of its own, as the first process of namespaces of its own, that starts nothing but a script and ends
  * with it. What it would set in /proc/sys is the machine's, so that is read-only; of the control groups it sees a part,
@@ -23,11 +31,7 @@ for device in 'console 5 1' 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urand
   set -- $device
   mknod -m 666 "/dev/$1" c "$2" "$3"
 done
-mount -t cgroup2 none /sys/fs/cgroup
-group=$(mktemp -d /sys/fs/cgroup/vhost-host-XXXXXX)
-own=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
-trap 'echo 0 > "$own/cgroup.procs"; find "$group" -depth -type d -exec rmdir {} +' EXIT
-echo 0 > "$group/cgroup.procs"
+${OWN_CGROUP}
 rm -rf /var/lib/vhost-host /etc/systemd/system /etc/fstab
 mkdir -p /etc/systemd/system
 cat > "$work/script" <<END

@@ -105,11 +105,11 @@ describe('libvirt setup on a copy of this system', function () {
   it('works on an image below a directory, as on a running system', async () => {
     const { out } = await run(`
       image=$work/image
-      mkdir -p "$image/usr/bin" "$image/opt/vhost-host/native/build/Release" "$image/opt/vhost-host/build/src/cli"
+      mkdir -p "$image/usr/bin" "$image/opt/vhost-host/native/build/Release" "$image/opt/vhost-host/build/bundle/cli"
       chmod 755 "$image"
       cp -a /etc "$image/etc"
       touch "$image/usr/bin/node" "$image/usr/bin/qemu-system-x86_64" "$image/usr/bin/qemu-system-aarch64"
-      touch "$image/opt/vhost-host/native/build/Release/vh-launch" "$image/opt/vhost-host/build/src/cli/wrap-plan.js"
+      touch "$image/opt/vhost-host/native/build/Release/vh-launch" "$image/opt/vhost-host/build/bundle/cli/wrap-plan.js"
       chmod 755 "$image"/usr/bin/* "$image/opt/vhost-host/native/build/Release/vh-launch"
       find "$image" -printf '%p %m %s\\n' | sort > "$work/before"
       setup --root "$image" --package-root /opt/vhost-host --devices 3 --yes

@@ -5,7 +5,15 @@ import { promisify } from 'node:util';
 import { applySteps } from '../../../src/apply.js';
 import { planService } from '../../../src/hostsetup/service-plan.js';
 import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
-import { CAPABILITIES, ENABLED_LINK, UNIT_PATH, quoteForUnit, unitText } from '../../../src/hostsetup/service-unit.js';
+import {
+  CAPABILITIES,
+  ENABLED_LINK,
+  SHIPPED_UNIT_PATHS,
+  UNIT_PATH,
+  quoteForUnit,
+  unitBody,
+  unitText,
+} from '../../../src/hostsetup/service-unit.js';
 import { root } from '../../helpers/paths.js';
 import { withDir } from '../switch/support.js';
 import { MemoryHost } from '../memory-host.js';
@@ -75,6 +83,19 @@ describe('setup: the switch as a service', () => {
     equal(await memory.host.lstat(ENABLED_LINK), undefined);
     await undoAll(memory);
     equal(await memory.host.lstat(ENABLED_LINK), undefined);
+  });
+
+  it("the unit that a distribution's package has installed is only enabled; another one is overridden", async () => {
+    for (const path of SHIPPED_UNIT_PATHS) {
+      const memory = machine();
+      memory.file(path, `# From a package.\n${unitBody({ binary: BINARY, config: undefined })}`);
+      deepEqual(commandsOf(await plan(memory)), [`systemctl enable ${UNIT}`]);
+      await cycle(memory, () => plan(memory));
+      equal(await memory.host.lstat(UNIT_PATH), undefined);
+      memory.file('/etc/s.json', '{}');
+      const other = await plan(memory, { config: '/etc/s.json' });
+      deepEqual(commandsOf(other), ['systemctl daemon-reload', `systemctl enable ${UNIT}`]);
+    }
   });
 
   it('of an image no running systemd is told', async () => {

@@ -15,7 +15,7 @@ export function debian(): MemoryHost {
     .file(QEMU, 'ELF', 0o755)
     .file('/usr/bin/node', 'ELF', 0o755)
     .file(LAUNCHER, 'ELF', 0o755)
-    .file(`${PACKAGE}/build/src/cli/wrap-plan.js`, '');
+    .file(`${PACKAGE}/build/bundle/cli/wrap-plan.js`, '');
 }
 
 export function withApparmor(memory: MemoryHost): MemoryHost {
