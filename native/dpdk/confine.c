@@ -1,6 +1,7 @@
 #include "confine.h"
 #include "syscalls.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/capability.h>
@@ -8,9 +9,11 @@
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -93,12 +96,45 @@ static int keep_capabilities(uint64_t mask)
 	return syscall(SYS_capset, &head, data) != 0 ? -errno : 0;
 }
 
-int vh_confine_process(void)
-{
 #define BIT(name) | 1ULL << CAP_##name
-	int error = keep_capabilities(0 VH_CAPABILITIES(BIT));
+static const uint64_t kept = 0 VH_CAPABILITIES(BIT);
 #undef BIT
 
+static void take_them(int signal)
+{
+	int error = errno;
+
+	(void)signal;
+	(void)keep_capabilities(kept);
+	errno = error;
+}
+
+/*
+ * Capabilities are a thread's own, and Node has started some before we came. Each does it itself as soon as
+ * it runs again; nobody waits, because one that blocks all signals, Node's for its debugger, never does.
+ */
+static void tell_older_threads(void)
+{
+	struct sigaction act = {.sa_handler = take_them, .sa_flags = SA_RESTART};
+	int signal = SIGRTMAX - 1;
+	DIR *threads = sigaction(signal, &act, NULL) == 0 ? opendir("/proc/self/task") : NULL;
+	struct dirent *e;
+
+	while (threads != NULL && (e = readdir(threads)) != NULL) {
+		int tid = atoi(e->d_name);
+
+		if (tid > 0 && tid != (int)syscall(SYS_gettid))
+			(void)syscall(SYS_tgkill, getpid(), tid, signal);
+	}
+	if (threads != NULL)
+		closedir(threads);
+}
+
+int vh_confine_process(void)
+{
+	int error = keep_capabilities(kept);
+
+	tell_older_threads();
 	return error != 0 ? error : FILTER(for_all, SECCOMP_FILTER_FLAG_TSYNC);
 }
 

@@ -9,9 +9,10 @@
 #define VH_DPDK_CONFINE_H
 
 /*
- * The calling thread and those that it starts from now on keep the capabilities of syscalls.h; all threads of
- * the process lose its refused calls and gain no privileges by execve(2) any more. Once, before the engine
- * starts. Return: 0, or a negative errno where the kernel cannot do it.
+ * The calling thread and those that it starts from now on keep the capabilities of syscalls.h, and so do
+ * older ones that take signals, as soon as they run; all threads lose its refused calls and gain no
+ * privileges by execve(2) any more. Once, before the engine starts. Return: 0, or a negative errno where the
+ * kernel cannot do it.
  */
 int vh_confine_process(void);
 

@@ -60,8 +60,8 @@
 	X(execveat)
 
 /*
- * What is left to it as root (capabilities(7)), for its main thread and all that it starts after that. The service's
- * unit has the same list.
+ * What is left to it as root (capabilities(7)), in all threads that take signals. The service's unit has the same
+ * list.
  */
 #define VH_CAPABILITIES(X) \
 	/* Sockets for the group that runs QEMU; the processes of guests in front of devices. */ \

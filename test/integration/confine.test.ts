@@ -71,6 +71,17 @@ describe('what is left to somebody who runs code in the switch', function () {
     const left = BigInt(`0x${await field(pid, pid, 'CapPrm')}`);
     for (const capability of [16n, 22n, 27n, 7n, 5n]) assert.equal((left >> capability) & 1n, 0n, `${capability}`);
     assert.equal(await field(pid, pid, 'CapBnd'), await field(pid, pid, 'CapPrm'));
+    // One that blocks all signals is not reached: Node's for its debugger.
+    const threads = (await readdir(`/proc/${pid}/task`)).map(Number);
+    const reached = async (thread: number): Promise<boolean> =>
+      (await field(pid, thread, 'SigBlk')).startsWith('fff') ||
+      (BigInt(`0x${await field(pid, thread, 'CapPrm')}`) & ~left) === 0n;
+    await until(async () => (await Promise.all(threads.map(reached))).every(Boolean), {
+      deadline: 20_000,
+      what: 'older threads to lose capabilities',
+    });
+    const blocking = await Promise.all(threads.map((thread) => field(pid, thread, 'SigBlk')));
+    assert.ok(blocking.filter((mask) => mask.startsWith('fff')).length <= 1, blocking.join(' '));
     // It goes on, with what it makes while it runs.
     assert.equal((await it.cli('ports', 'add', 'late')).code, 0);
     const knocker = await Child.start(scope(), 'a guest', 'python3', [`${root}test/helpers/knock.py`]);
