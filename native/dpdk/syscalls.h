@@ -40,8 +40,8 @@
 
 /* For the whole process, and what it starts: the bridge of /dev/usvhost-N. */
 #define VH_REFUSED_CALLS(X) \
-	/* Another kernel, or other code in this one. */ \
-	X(kexec_load) X(init_module) X(finit_module) X(delete_module) X(bpf) X(perf_event_open) \
+	/* Another kernel, or other code in this one. bpf() stays: af_xdp and tap load programs for their queues. */ \
+	X(kexec_load) X(init_module) X(finit_module) X(delete_module) X(perf_event_open) \
 	/* The system's end, clock, name, swap, accounting and log. */ \
 	X(reboot) X(swapon) X(swapoff) X(settimeofday) X(clock_settime) X(clock_adjtime) X(adjtimex) \
 	X(sethostname) X(setdomainname) X(acct) X(quotactl) X(syslog) X(vhangup) \
