@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { ServerResponse } from 'node:http';
@@ -12,7 +12,6 @@ import type { Host, RunResult } from '../../../src/host.js';
 import type { Exchange } from '../../../src/switch/quick-call.js';
 import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import type { Config } from '../../../src/wrap/config-keys.js';
-import { survey } from '../../../src/wrap/rewrite.js';
 import { FakeSwitch } from '../launch/fake-switch.js';
 
 const CLAIM = { netdev: 'h1', name: 'vm1-h1', queues: 2, exact: true };
@@ -91,19 +90,6 @@ describe('the way to the switch', () => {
     );
   });
 
-  it('says of a QEMU that goes to the background that a child of it connects', async () => {
-    const args = ['-name', 'vm1', '-netdev', 'tap,id=h1,vhost=on', '-device', 'virtio-net-pci,netdev=h1'];
-    const call = { files: new Map<string, string>(), emulator: '/usr/bin/qemu', processor: 'x64', config: DEFAULTS };
-    const [stays] = survey({ ...call, args }).claims;
-    const [forks] = survey({ ...call, args: [...args, '-daemonize'] }).claims;
-    ok(stays !== undefined && forks !== undefined && !('forks' in stays));
-    await listen(join(own(), 'wrap.sock'));
-    launcher = LAUNCHER;
-    await brokerOf().claim(forks, false);
-    const { claim } = fakes[0]?.claims[0] as { claim: { claimant?: unknown; forks?: unknown } };
-    ok(claim.claimant !== undefined && claim.forks === true);
-  });
-
   it('a run directory that was named is the only one asked', async () => {
     const runDir = join(dir, 'named');
     mkdirSync(runDir);
@@ -153,6 +139,9 @@ describe('the way to the switch', () => {
     launcher = LAUNCHER.replace(' S ', ' Z ');
     await brokerOf().claim(CLAIM, false);
     deepEqual(claimants(), [{ pid: 7, started: 4711 }, undefined]);
+    launcher = LAUNCHER;
+    await brokerOf().claim({ ...CLAIM, forks: true }, false);
+    match(JSON.stringify(fakes[0]?.claims.at(-1)), /"forks":true/);
   });
 
   it('does not say it again to a switch from before an update, which refuses what it does not know', async () => {
