@@ -2,7 +2,6 @@
 #include "virtq_ring.h"
 
 #include <string.h>
-#include <unistd.h>
 
 /* Sizes and places of a split ring's three parts (virtio 1.2, 2.7). Return: NULL, or what is wrong. */
 static const char *check_split(const struct vh_vq_config *c)
@@ -88,7 +87,7 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		.indirect = (c->features & VH_F_INDIRECT_DESC) != 0,
 		.event_idx = (c->features & VH_F_EVENT_IDX) != 0,
 		.hdr_len = (c->features & (VH_F_MRG_RXBUF | VH_F_VERSION_1)) != 0 ? 12 : 10,
-		.call_fd = c->call_fd,
+		.line = c->line,
 		.tx_offloads = vh_offloads_of_sender(c->features),
 		.rx_offloads = vh_offloads_of_receiver(c->features),
 		.mem = c->space != NULL ? c->space : c->mem,
@@ -253,18 +252,13 @@ static bool split_wants(const struct vh_vq *vq, uint16_t old, uint16_t new)
 /* Entries from `old` to `now` have become visible. */
 static void tell(struct vh_vq *vq, struct vh_place old, uint16_t now, struct vh_counters *own)
 {
-	static const uint64_t one = 1;
-
 	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (vh_unlikely(vq->log != NULL))
 		vh_vq_log_used(vq, old.at, now);
-	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old.at, now)) && vq->call_fd >= 0) {
-		/* A full eventfd counter means that the guest has an interrupt pending already: nothing is
-		 * lost. */
-		if (write(vq->call_fd, &one, sizeof(one)) == (ssize_t)sizeof(one))
-			vh_count(&own->interrupts, 1);
-	}
+	if ((vq->packed ? packed_wants(vq, old) : split_wants(vq, old.at, now)) && vq->line != NULL &&
+		vh_call_write(vq->line))
+		vh_count(&own->interrupts, 1);
 }
 
 /* Split rings: shows the entries from `from` up to last_used, but for the last `linger`. */

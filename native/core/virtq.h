@@ -22,6 +22,7 @@
 #ifndef VH_CORE_VIRTQ_H
 #define VH_CORE_VIRTQ_H
 
+#include "call.h"
 #include "dirty_log.h"
 #include "guest_mem.h"
 #include "offload.h"
@@ -102,8 +103,7 @@ struct vh_vq_config {
 	uint16_t last_avail, last_used;
 	bool rejoin; /* packed: the positions are what a front end says that has just come; the record may
 			know better */
-	int call_fd; /* eventfd towards the guest, or -1; stays the caller's, who closes it after the queue
-			stopped */
+	struct vh_line *line; /* towards the guest, or NULL; stays the caller's until the queue has stopped */
 };
 
 struct vh_round;
@@ -123,7 +123,7 @@ struct vh_vq {
 	uint16_t size, mask; /* mask: size - 1; packed: of the record's entries */
 	uint8_t hdr_len;     /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
-	int call_fd;
+	struct vh_line *line;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
 	uint16_t tx_offloads, rx_offloads;

@@ -276,19 +276,11 @@ bool vh_cuse_link_wanted(const struct vh_cuse_link *l)
 	return false;
 }
 
-/* Both sides look at the ring, whatever was lost in between. */
-static void wake(const struct events *e)
-{
-	const uint64_t one = 1;
-
-	/* Full counters, the one way to fail, have woken already. */
-	if (e->kick >= 0 && write(e->kick, &one, sizeof(one)) < 0 && errno != EAGAIN)
-		return;
-	if (e->call >= 0 && write(e->call, &one, sizeof(one)) < 0)
-		return;
-}
-
-/* One running ring, told again. */
+/*
+ * One running ring, told again. Both sides have to look at it, whatever was lost in between: the switch does,
+ * and interrupts the guest, whenever a ring starts. Nothing is written to the client's eventfds here, for it
+ * is the client who decides how long that takes.
+ */
 static int restore(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ring)
 {
 	struct events e;
@@ -298,8 +290,6 @@ static int restore(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_t ri
 		return error;
 	find_position(l, &c->ring[ring]);
 	error = tell_ring(l, c, ring, &e);
-	if (error == 0)
-		wake(&e);
 	drop_events(&e);
 	return error;
 }

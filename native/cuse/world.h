@@ -9,6 +9,7 @@ struct vh_cuse_real {
 	const char *socket; /* of the port */
 	uint64_t said_at;   /* lines said in that second, so that no client fills the log */
 	uint32_t said;
+	uint32_t kept; /* descriptors that could not be closed (take_event) */
 };
 
 /* A world over `real`, which must outlive it. */

@@ -1,128 +1,245 @@
 #include "call_guard.h"
-#include "worker.h"
+#include "call_apart.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Ignored by default, so one too many harms nobody, and of no use to anything without TCP. */
 #define INTERRUPT SIGURG
+/* How often the time for which a port stays shut doubles, and after how many times that time it begins anew.
+ */
+#define STRIKES 6
+#define FORGIVEN 10
 
-struct watched {
-	int fd;
-	uint16_t port;
-};
+static const char stands_still[] = "a write to its call eventfd did not return, which stops the switch";
 
 static struct {
+	pthread_t thread;
+	bool running;
 	pthread_mutex_t lock;
-	struct watched *list;
-	uint32_t n, room;
-	int32_t control, library; /* threads that write besides the workers, or 0; atomic */
+	pthread_cond_t change;
+	bool stop;
+	uint32_t lines;
+	struct {
+		uint32_t strikes;
+		uint64_t until; /* ms: shut */
+	} record[VH_MAX_PORTS];
+	uint64_t seen[VH_CALL_SLOTS]; /* writes, at the last look; the thread's own */
 	struct sigaction before;
 } guard = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* Never freed, so that whoever looks late finds something there. */
+static struct vh_call calls[VH_MAX_PORTS];
 
 static void do_nothing(int signal)
 {
 	(void)signal;
 }
 
-static void interrupt(int32_t tid)
+char vh_call_guard_state(int32_t tid)
 {
-	if (tid != 0)
-		syscall(SYS_tgkill, getpid(), tid, INTERRUPT);
+	char path[40], text[128] = "";
+	const char *name_ends;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? '\0' : '?';
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	/* "tid (name) S ...". */
+	name_ends = strrchr(text, ')');
+	return name_ends == NULL || name_ends[1] == '\0' || name_ends[2] == '\0' ? '?' : name_ends[2];
 }
 
-static void look(void)
+/* How long the port is to stay shut, in ms. */
+static uint32_t strike(uint16_t port)
 {
-	bool found = false;
+	uint64_t now = vh_relay_now();
+	uint32_t shut_ms;
 
 	pthread_mutex_lock(&guard.lock);
-	for (uint32_t i = 0; i < guard.n; i++) {
-		int flags = fcntl(guard.list[i].fd, F_GETFL);
-
-		if (flags >= 0 && (flags & O_NONBLOCK) != 0)
-			continue;
-		found = true;
-		vh_relay_condemn(guard.list[i].port,
-			"it took O_NONBLOCK off a call eventfd, which stops workers", VH_RELAY_SHUT_MS);
+	shut_ms = VH_RELAY_SHUT_MS << guard.record[port].strikes;
+	if (guard.record[port].strikes > 0 && now > guard.record[port].until + FORGIVEN * (uint64_t)shut_ms) {
+		guard.record[port].strikes = 0;
+		shut_ms = VH_RELAY_SHUT_MS;
 	}
+	guard.record[port].until = now + shut_ms;
+	if (guard.record[port].strikes < STRIKES)
+		guard.record[port].strikes++;
 	pthread_mutex_unlock(&guard.lock);
-	if (!found)
-		return;
-	for (uint32_t i = 0; i < vh_workers_count(); i++)
-		interrupt(vh_workers_tid(i));
-	interrupt(__atomic_load_n(&guard.control, __ATOMIC_RELAXED));
-	interrupt(__atomic_load_n(&guard.library, __ATOMIC_RELAXED));
+	return shut_ms;
 }
 
-int vh_call_guard_start(void)
+void vh_call_guard_condemn(uint16_t port, const char *why)
+{
+	if (__atomic_exchange_n(&calls[port].stage, VH_CALL_MUTED, __ATOMIC_ACQ_REL) != VH_CALL_MUTED)
+		vh_relay_condemn(port, why, strike(port));
+}
+
+/* Return: whether anybody writes, or has since the last look. */
+static bool look(void)
+{
+	bool busy = false;
+
+	for (uint32_t i = 0; i < VH_CALL_SLOTS; i++) {
+		struct vh_call_slot *s = &vh_call_slots[i];
+		uint64_t writes = __atomic_load_n(&s->writes, __ATOMIC_ACQUIRE);
+		uint32_t port = __atomic_load_n(&s->port, __ATOMIC_RELAXED);
+		int32_t tid = __atomic_load_n(&s->tid, __ATOMIC_ACQUIRE);
+		bool moved = writes != guard.seen[i];
+		char state;
+
+		guard.seen[i] = writes;
+		busy |= moved || writes % 2 != 0;
+		if (moved || writes % 2 == 0 || tid == 0)
+			continue;
+		state = vh_call_guard_state(tid);
+		/* 'D' is for pages that are being read. */
+		if ((state != 'S' && state != '?') || __atomic_load_n(&s->writes, __ATOMIC_ACQUIRE) != writes)
+			continue;
+		vh_call_guard_condemn((uint16_t)port, stands_still);
+		syscall(SYS_tgkill, getpid(), tid, INTERRUPT);
+	}
+	return busy;
+}
+
+static void wait_ms(uint32_t ms)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += (long)ms * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	pthread_cond_timedwait(&guard.change, &guard.lock, &until);
+}
+
+static void *loop(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&guard.lock);
+	while (!guard.stop) {
+		bool busy;
+
+		/* An idle switch does not wake up for nothing. */
+		if (guard.lines == 0) {
+			pthread_cond_wait(&guard.change, &guard.lock);
+			continue;
+		}
+		pthread_mutex_unlock(&guard.lock);
+		busy = look();
+		pthread_mutex_lock(&guard.lock);
+		if (!guard.stop)
+			wait_ms(busy ? VH_CALL_GUARD_MS : VH_CALL_GUARD_IDLE_MS);
+	}
+	pthread_mutex_unlock(&guard.lock);
+	return NULL;
+}
+
+static int start_thread(void)
+{
+	pthread_condattr_t monotonic;
+	int error;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&guard.change, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	guard.stop = false;
+	error = -pthread_create(&guard.thread, NULL, loop, NULL);
+	if (error != 0)
+		return error;
+	guard.running = true;
+	pthread_setname_np(guard.thread, "vh-guard");
+	return 0;
+}
+
+int vh_call_guard_start(uint64_t ticks)
 {
 	/* Without SA_RESTART: a write() that waits returns EINTR. */
 	struct sigaction action = {.sa_handler = do_nothing};
+	int error;
 
+	vh_call_start(ticks);
 	sigemptyset(&action.sa_mask);
 	if (sigaction(INTERRUPT, &action, &guard.before) != 0)
 		return -errno;
-	__atomic_store_n(&guard.control, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
-	return 0;
+	error = start_thread();
+	if (error == 0)
+		error = vh_call_apart_start();
+	if (error != 0)
+		vh_call_guard_stop();
+	return error;
 }
 
 void vh_call_guard_stop(void)
 {
-	vh_relay_every(0, NULL);
+	/* Before its guard. */
+	vh_call_apart_stop();
+	if (guard.running) {
+		pthread_mutex_lock(&guard.lock);
+		guard.stop = true;
+		pthread_cond_signal(&guard.change);
+		pthread_mutex_unlock(&guard.lock);
+		pthread_join(guard.thread, NULL);
+	}
+	guard.running = false;
 	sigaction(INTERRUPT, &guard.before, NULL);
+}
+
+static void count_lines(int change)
+{
 	pthread_mutex_lock(&guard.lock);
-	free(guard.list);
-	guard.list = NULL;
-	guard.n = guard.room = 0;
-	guard.control = guard.library = 0;
+	guard.lines += (uint32_t)change;
+	if (guard.lines == 1 && change > 0)
+		pthread_cond_signal(&guard.change);
 	pthread_mutex_unlock(&guard.lock);
 }
 
-int vh_call_guard_add(uint16_t port, int fd)
+struct vh_line *vh_call_guard_add(uint16_t port, int fd)
 {
-	int result = 0;
+	struct vh_line *line = calloc(1, sizeof(*line));
 
-	pthread_mutex_lock(&guard.lock);
-	if (guard.n == guard.room) {
-		uint32_t room = guard.room == 0 ? 16 : 2 * guard.room;
-		struct watched *list = realloc(guard.list, room * sizeof(*list));
-
-		if (list == NULL) {
-			result = -ENOMEM;
-		} else {
-			guard.list = list;
-			guard.room = room;
-		}
-	}
-	if (result == 0)
-		guard.list[guard.n++] = (struct watched){.fd = fd, .port = port};
-	if (guard.n == 1)
-		vh_relay_every(VH_CALL_GUARD_MS, look);
-	pthread_mutex_unlock(&guard.lock);
-	return result;
+	if (line == NULL)
+		return NULL;
+	line->fd = fd;
+	line->call = &calls[port];
+	count_lines(1);
+	return line;
 }
 
-void vh_call_guard_remove(int fd)
+void vh_call_guard_remove(struct vh_line *line)
 {
+	if (line == NULL)
+		return;
+	vh_call_apart_forget(line);
+	free(line);
+	count_lines(-1);
+}
+
+void vh_call_guard_open(uint16_t port)
+{
+	memset(&calls[port], 0, sizeof(calls[port]));
+	calls[port].port = port;
 	pthread_mutex_lock(&guard.lock);
-	for (uint32_t i = 0; i < guard.n; i++) {
-		if (guard.list[i].fd == fd) {
-			guard.list[i] = guard.list[--guard.n];
-			break;
-		}
-	}
-	/* An idle switch does not wake up for nothing. */
-	if (guard.n == 0)
-		vh_relay_every(0, NULL);
+	guard.record[port].strikes = 0;
 	pthread_mutex_unlock(&guard.lock);
 }
 
-void vh_call_guard_library(void)
+void vh_call_guard_welcome(uint16_t port)
 {
-	__atomic_store_n(&guard.library, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
+	__atomic_store_n(&calls[port].stage, VH_CALL_DIRECT, __ATOMIC_RELEASE);
 }

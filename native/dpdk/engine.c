@@ -32,26 +32,25 @@ static void *aligned(size_t size)
 	return p;
 }
 
+static void stop_guards(void)
+{
+	vh_relay_stop();
+	vh_call_guard_stop();
+	vh_sigbus_stop();
+}
+
 /* What stands between front ends and everything else. Return: 0, or a negative errno. */
 static int start_guards(int descriptors)
 {
 	int error = vh_relay_start(descriptors);
 
 	if (error == 0)
-		error = vh_call_guard_start();
+		error = vh_call_guard_start(1000000 * vh_workers_ticks_per_us());
 	if (error == 0)
 		error = vh_sigbus_start();
 	if (error != 0)
-		vh_relay_stop();
+		stop_guards();
 	return error;
-}
-
-static void stop_guards(void)
-{
-	/* The relay's thread is the one that looks after the workers' descriptors: it goes first. */
-	vh_relay_stop();
-	vh_call_guard_stop();
-	vh_sigbus_stop();
 }
 
 int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)

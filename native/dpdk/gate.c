@@ -1,4 +1,5 @@
 #include "gate.h"
+#include "foreign.h"
 #include "memfile.h"
 #include "../core/dirty_log.h"
 #include "../core/virtq.h"
@@ -22,7 +23,8 @@ enum payload {
 enum fds {
 	NO_FDS,
 	ONE,
-	ONE_OR_NOFD, /* one, or none when the payload says so */
+	ONE_EVENT,   /* an eventfd */
+	ONE_OR_NOFD, /* an eventfd, or none when the payload says so */
 	PER_REGION,
 };
 
@@ -47,7 +49,7 @@ static const struct rule rules[] = {
 	[5] = {"SET_MEM_TABLE", MEMORY, PER_REGION, YES, NO, YES},
 	[6] = {"SET_LOG_BASE", LOG, ONE, YES, YES, YES},
 	/* To be told that something was logged; librte_vhost closes it, and no front end waits for that. */
-	[7] = {"SET_LOG_FD", NONE, ONE, NO, NO, YES},
+	[7] = {"SET_LOG_FD", NONE, ONE_EVENT, NO, NO, YES},
 	[8] = {"SET_VRING_NUM", STATE_RING, NO_FDS, YES, NO, YES},
 	[9] = {"SET_VRING_ADDR", ADDR_RING, NO_FDS, YES, NO, YES},
 	[10] = {"SET_VRING_BASE", STATE_RING, NO_FDS, YES, NO, YES},
@@ -317,17 +319,22 @@ static const char *check_features(const struct vh_gate *g, uint64_t wanted)
 }
 
 /* The number of descriptors, by the table. */
-static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, uint32_t n)
+static const char *check_fds(const struct rule *r, const struct vh_vhu_msg *m, const int *fds, uint32_t n)
 {
 	uint32_t expected = 0;
 
-	if (r->fds == ONE)
+	if (r->fds == ONE || r->fds == ONE_EVENT)
 		expected = 1;
 	else if (r->fds == ONE_OR_NOFD)
 		expected = (m->u64 & 1U << 8) != 0 ? 0 : 1;
 	else if (r->fds == PER_REGION)
 		expected = m->memory.n;
-	return n == expected ? NULL : "it comes with the wrong number of descriptors";
+	if (n != expected)
+		return "it comes with the wrong number of descriptors";
+	/* Whoever writes to anything else, or closes it, may have to wait. */
+	return n == 1 && (r->fds == ONE_OR_NOFD || r->fds == ONE_EVENT) && !vh_foreign_is_eventfd(fds[0])
+		       ? "its descriptor is no eventfd"
+		       : NULL;
 }
 
 /* The ring number, where the message has one, or UINT64_MAX. */
@@ -440,7 +447,7 @@ const char *vh_gate_check(struct vh_gate *g, const struct vh_vhu_msg *msg, const
 	const char *why = vh_gate_check_header(msg);
 
 	if (why == NULL)
-		why = check_fds(r, msg, n);
+		why = check_fds(r, msg, fds, n);
 	if (why == NULL)
 		why = check_ring(g, r, msg);
 	if (why == NULL)

@@ -1,4 +1,5 @@
 #include "lack.h"
+#include "relay.h"
 #include "session.h"
 
 #include <stddef.h>
@@ -75,6 +76,8 @@ enum vh_lack vh_session_lack(const struct vh_session *s, const char **text)
 	look(s, 0, &rx);
 	look(s, 1, &tx);
 	lack = find(s, &rx, &tx);
+	if (lack == VH_LACK_FRONT_END && (*text = vh_relay_shut(s->port->id)) != NULL)
+		return VH_LACK_SHUT;
 	*text = lack != VH_LACK_REFUSED ? texts[lack] : rx.refused != NULL ? rx.refused : tx.refused;
 	return lack;
 }

@@ -14,6 +14,7 @@
 #define VH_LACKS(X)                                                                                          \
 	X(NOTHING, "nothing", "")                                                                            \
 	X(FRONT_END, "no_front_end", "nobody is connected to its socket")                                    \
+	X(SHUT, "shut_out", "nobody is let in for now")                                                      \
 	X(FEATURES, "no_features",                                                                           \
 		"no driver has begun: the front end has not said which features it takes")                   \
 	X(MEMORY, "no_memory", "the front end shares no memory")                                             \
@@ -39,7 +40,8 @@ struct vh_session;
 
 const char *vh_lack_name(enum vh_lack lack);
 
-/* Under the session's lock. *text: the same in words; of a ring that is refused, what is wrong with it. */
+/* Under the session's lock. *text: the same in words; of a ring that is refused, what is wrong with it, of a
+ * port that is shut, what its last front end did. */
 enum vh_lack vh_session_lack(const struct vh_session *s, const char **text);
 
 #endif

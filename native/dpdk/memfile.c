@@ -1,7 +1,6 @@
 #include "memfile.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -46,6 +45,12 @@ static bool is_local(uint64_t mount)
 	return false;
 }
 
+bool vh_memfile_is_memory(int fd)
+{
+	/* Seals exist on memory only: memfd, tmpfs, hugetlbfs. */
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
 const char *vh_memfile_check(int fd, uint64_t size)
 {
 	struct statx st;
@@ -60,8 +65,7 @@ const char *vh_memfile_check(int fd, uint64_t size)
 		return "its file is not open for reading and writing";
 	if (st.stx_size < size)
 		return "its file is shorter than its regions";
-	/* Seals exist on memory only: memfd, tmpfs, hugetlbfs. */
-	if (fcntl(fd, F_GET_SEALS) < 0 && !is_local(st.stx_mnt_id))
+	if (!vh_memfile_is_memory(fd) && !is_local(st.stx_mnt_id))
 		return "its file lies on a file system that may keep the switch waiting";
 	return NULL;
 }

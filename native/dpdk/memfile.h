@@ -9,9 +9,13 @@
 #ifndef VH_DPDK_MEMFILE_H
 #define VH_DPDK_MEMFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Return: NULL when `size` bytes from the file's beginning can be mapped for writing, or why not. */
 const char *vh_memfile_check(int fd, uint64_t size);
+
+/* Whether it is memory and nothing else: memfd, tmpfs, hugetlbfs. */
+bool vh_memfile_is_memory(int fd);
 
 #endif

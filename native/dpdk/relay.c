@@ -23,9 +23,6 @@ static struct {
 	int epoll_fd, wake_fd;
 	int descriptors;
 	struct relay relay[VH_MAX_PORTS];
-	void (*check)(void);
-	uint32_t check_ms;
-	uint64_t check_at;
 } hub = {.lock = PTHREAD_MUTEX_INITIALIZER, .epoll_fd = -1, .wake_fd = -1};
 
 /* Written by anybody, also in signal handlers: atomic. */
@@ -71,22 +68,7 @@ static int take_times(void)
 		take_condemnation(r);
 		timeout = vh_relay_port_time(r, timeout);
 	}
-	if (hub.check != NULL && (uint64_t)timeout > hub.check_ms)
-		timeout = (int)hub.check_ms;
 	return timeout;
-}
-
-/* The regular check, outside of the lock. */
-static void run_check(void)
-{
-	void (*check)(void) = hub.check;
-
-	if (check == NULL || vh_relay_now() < hub.check_at)
-		return;
-	hub.check_at = vh_relay_now() + hub.check_ms;
-	pthread_mutex_unlock(&hub.lock);
-	check();
-	pthread_mutex_lock(&hub.lock);
 }
 
 static void *loop(void *arg)
@@ -108,7 +90,6 @@ static void *loop(void *arg)
 			else if (read(hub.wake_fd, &counter, sizeof(counter)) < 0)
 				continue; /* somebody else's wake-up is as good */
 		}
-		run_check();
 	}
 	pthread_mutex_unlock(&hub.lock);
 	return NULL;
@@ -262,11 +243,14 @@ void vh_relay_ask(void)
 	wake();
 }
 
-void vh_relay_every(uint32_t ms, void (*check)(void))
+const char *vh_relay_shut(uint16_t port)
 {
+	struct relay *r = &hub.relay[port];
+	const char *why = NULL;
+
 	pthread_mutex_lock(&hub.lock);
-	hub.check = check;
-	hub.check_ms = ms;
+	if (r->open && vh_relay_now() < r->shut_until)
+		why = r->shut_why;
 	pthread_mutex_unlock(&hub.lock);
-	wake();
+	return why;
 }

@@ -37,6 +37,9 @@
  * table counts for many: it unmaps and maps memory, which every CPU of the process feels. */
 #define VH_RELAY_MESSAGES 2000
 #define VH_RELAY_TABLE_COSTS 20
+/* What a microsecond of the relay's time costs, in thousandths of a message: a port may have a tenth of it.
+ */
+#define VH_RELAY_US_COSTS 20
 /* Translations come by the thousand from a guest that maps each buffer anew: so many count for one. */
 #define VH_RELAY_IOTLB_SHARE 8
 /* Connections per second, and at once: each costs librte_vhost a device, and most a memory table. */
@@ -105,7 +108,9 @@ void vh_relay_ask(void);
  */
 void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms);
 
-/* Has `check` called about every `ms` milliseconds on the relay's thread, without its lock; NULL: no more. */
-void vh_relay_every(uint32_t ms, void (*check)(void));
+/* Return: why nobody is let in for now, where a front end is to blame for that, or NULL. */
+const char *vh_relay_shut(uint16_t port);
+
+uint64_t vh_relay_now(void); /* ms, monotonic */
 
 #endif

@@ -1,4 +1,5 @@
 #include "relay_io.h"
+#include "foreign.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 void vh_mail_drop(struct vh_mail *mail)
 {
 	for (uint32_t i = 0; i < mail->n_fds; i++)
-		close(mail->fds[i]);
+		vh_foreign_close(mail->port, mail->fds[i]);
 	mail->n_fds = mail->have = 0;
 }
 
@@ -31,7 +32,7 @@ static bool take_fds(struct vh_mail *mail, struct msghdr *h)
 			if (mail->n_fds < VH_VHU_MAX_FDS) {
 				mail->fds[mail->n_fds++] = fd;
 			} else {
-				close(fd);
+				vh_foreign_close(mail->port, fd);
 				room = false;
 			}
 		}

@@ -10,6 +10,7 @@ struct vh_mail {
 	uint32_t have; /* bytes of it */
 	int fds[VH_VHU_MAX_FDS];
 	uint32_t n_fds; /* open ones, ours to close */
+	uint16_t port;	/* whose front end sent it */
 };
 
 enum vh_mail_state {

@@ -1,6 +1,7 @@
 #include "relay_port.h"
-#include "peer.h"
 #include "events.h"
+#include "foreign.h"
+#include "peer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +121,7 @@ static void close_back(struct relay *r)
 static void drop_log(struct relay *r)
 {
 	if (r->log_fd >= 0)
-		close(r->log_fd);
+		vh_foreign_close(r->port, r->log_fd);
 	r->log_fd = -1;
 }
 
@@ -368,9 +369,21 @@ static void drain(struct relay *r)
 	settle(r);
 }
 
-/* Does all that can be done without waiting, within the port's turn. */
+static uint64_t cpu_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/*
+ * Does all that can be done without waiting, within the port's turn. What that takes is paid for as messages
+ * are: whoever hangs thousands of watches on its socket makes every one of them dear.
+ */
 static void step(struct relay *r)
 {
+	uint64_t begin = cpu_us();
 	bool more = true;
 
 	for (int i = 0; i < TURN && more && r->state == OPEN; i++) {
@@ -386,6 +399,7 @@ static void step(struct relay *r)
 	}
 	if (r->state == ENDING)
 		drain(r);
+	r->messages.left -= (int64_t)(cpu_us() - begin) * VH_RELAY_US_COSTS;
 }
 
 static bool out_of_files(int error)
@@ -397,7 +411,7 @@ static void begin(struct relay *r, int front)
 {
 	int back = vh_mail_connect(r->library_fd);
 
-	r->request = r->reply = (struct vh_mail){0};
+	r->request = r->reply = (struct vh_mail){.port = r->port};
 	r->request_due = r->reply_due = r->answer_due = false;
 	r->last = (struct vh_vhu_msg){0};
 	if (back < 0 || watch_new(r, FRONT, front) != 0 || watch_new(r, BACK, back) != 0) {
@@ -416,6 +430,7 @@ static void begin(struct relay *r, int front)
 	r->peer = vh_peer_of(front);
 	vh_records_connected(r->records, r->peer);
 	r->state = OPEN;
+	r->shut_why = NULL;
 	r->begun = vh_relay_now();
 	r->asked = false;
 	r->deadline = 0;
@@ -441,6 +456,10 @@ static void welcome(struct relay *r)
 		end(r);
 	if (r->state == ENDING || now < r->shut_until || !has_token(&r->connections, now))
 		return;
+	if (vh_foreign_is_full(r->port)) {
+		r->shut_until = now + 100;
+		return;
+	}
 	fd = accept4(r->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		int error = errno;
@@ -490,6 +509,7 @@ void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms)
 		return;
 	say(r, "", why);
 	r->shut_until = vh_relay_now() + shut_ms;
+	r->shut_why = shut_ms > 0 ? why : NULL;
 	end(r);
 	step(r);
 	vh_relay_port_rearm(r);

@@ -45,9 +45,10 @@ struct relay {
 	uint64_t deadline;	/* ms, or 0 */
 	const char *late;	/* what it means when the deadline passes */
 	uint64_t shut_until;
-	uint64_t begun;	    /* ms: when the connection began */
-	bool asked;	    /* it has asked how many queues the port has */
-	bool told_too_many; /* said of the port, until a front end negotiates features */
+	const char *shut_why; /* the reason, where that was a front end's doing */
+	uint64_t begun;	      /* ms: when the connection began */
+	bool asked;	      /* it has asked how many queues the port has */
+	bool told_too_many;   /* said of the port, until a front end negotiates features */
 	struct bucket messages, connections, said;
 	uint64_t unsaid;
 };
@@ -78,7 +79,5 @@ void vh_relay_port_detached(struct relay *r);
 
 /* Closes everything. */
 void vh_relay_port_close(struct relay *r);
-
-uint64_t vh_relay_now(void); /* ms, monotonic */
 
 #endif

@@ -3,6 +3,7 @@
 #include "direct.h"
 #include "events.h"
 #include "feed.h"
+#include "foreign.h"
 #include "loan.h"
 #include "sigbus.h"
 #include "worker.h"
@@ -40,10 +41,10 @@ static void forget_fds(struct vh_ring *r)
 {
 	if (r->kick_fd >= 0)
 		close(r->kick_fd);
-	if (r->call_fd >= 0) {
-		vh_call_guard_remove(r->call_fd);
+	vh_call_guard_remove(r->line);
+	r->line = NULL;
+	if (r->call_fd >= 0)
 		close(r->call_fd);
-	}
 	r->kick_fd = r->call_fd = -1;
 }
 
@@ -124,29 +125,16 @@ void vh_rings_pause(struct vh_session *s, uint32_t ring)
 		let_go(s, i);
 }
 
-/*
- * Only eventfds: writing to anything else that a front end sends (a pipe, a socket, a terminal) could block a
- * worker or reach somebody it should not. Return: our own non-blocking duplicate, or -1.
- */
+/* The gate has let only eventfds pass. Return: our own non-blocking duplicate, or -1. */
 static int duplicate_eventfd(int fd)
 {
-	char path[40], target[40];
-	ssize_t n;
-	int copy;
+	int copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
 
-	if (fd < 0)
-		return -1;
-	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (copy < 0)
-		return -1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", copy);
-	n = readlink(path, target, sizeof(target) - 1);
-	target[n > 0 ? n : 0] = '\0';
-	if (strcmp(target, "anon_inode:[eventfd]") != 0 || fcntl(copy, F_SETFL, O_RDWR | O_NONBLOCK) != 0) {
+	if (copy >= 0 && vh_foreign_is_eventfd(copy) && fcntl(copy, F_SETFL, O_RDWR | O_NONBLOCK) == 0)
+		return copy;
+	if (copy >= 0)
 		close(copy);
-		return -1;
-	}
-	return copy;
+	return -1;
 }
 
 /* Takes the guest's memory as the library has mapped it. Return: whether there is any. */
@@ -250,12 +238,9 @@ static bool set_up(struct vh_session *s, uint32_t i)
 	if (vh_session_iommu_on(&s->iommu) && !vh_ring_find(s, i, &c))
 		return false;
 	c.log = vh_session_log_of(&s->log, i, c.space != NULL);
-	c.call_fd = duplicate_eventfd(v.callfd);
-	if (c.call_fd >= 0 && vh_call_guard_add(s->port->id, c.call_fd) != 0) {
-		close(c.call_fd);
-		c.call_fd = -1;
-	}
-	r->call_fd = c.call_fd;
+	r->call_fd = duplicate_eventfd(v.callfd);
+	if (r->call_fd >= 0)
+		c.line = r->line = vh_call_guard_add(s->port->id, r->call_fd);
 	r->size = (uint16_t)v.size;
 	c.rejoin = !vh_records_placed(&s->records, i);
 	if ((s->features & VH_F_RING_PACKED) != 0)
@@ -277,7 +262,6 @@ static void serve(struct vh_session *s, uint32_t i)
 {
 	struct vh_ring *r = &s->ring[i];
 	struct vh_vq *vq = vh_ring_queue(s, i);
-	static const uint64_t one = 1;
 
 	r->use = VH_RING_SERVED;
 	if (vh_ring_is_tx(i)) {
@@ -289,11 +273,8 @@ static void serve(struct vh_session *s, uint32_t i)
 	}
 	vh_vq_start(vq);
 	/* An interrupt may have been due while the queue was stopped; one too many does no harm. */
-	if (r->call_fd >= 0) {
-		ssize_t ignored = write(r->call_fd, &one, sizeof(one));
-
-		(void)ignored;
-	}
+	if (r->line != NULL)
+		vh_call_write(r->line);
 	if (vh_ring_is_tx(i))
 		vh_workers_wake(r->worker);
 }

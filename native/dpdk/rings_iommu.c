@@ -32,7 +32,7 @@ static void go_on(struct vh_session *s, uint32_t i)
 		.features = s->features,
 		.size = r->size,
 		.record = vq->record,
-		.call_fd = r->call_fd};
+		.line = r->line};
 	const char *why;
 
 	if (!vh_ring_find(s, i, &c))

@@ -201,7 +201,7 @@ static int on_connection(int vid)
 	/* Nobody but the relay can reach the library's socket, and it makes one connection at a time. */
 	if (s == NULL || !vh_relay_attached(s->port->id))
 		return -1;
-	vh_call_guard_library();
+	vh_call_guard_welcome(s->port->id);
 	pthread_mutex_lock(&s->lock);
 	/* The port goes, and its number may be another's by the time that the event came. */
 	closing = s->closing;
@@ -441,6 +441,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	pthread_mutex_init(&s->lock, NULL);
 	s->vid = -1;
+	vh_call_guard_open(s->port->id);
 	for (uint32_t i = 0; i < 2U * s->port->pairs; i++)
 		s->ring[i].call_fd = s->ring[i].kick_fd = -1;
 	if (rte_vhost_driver_register(s->path, 0) != 0) {

@@ -60,6 +60,7 @@ struct vh_ring {
 	bool watched;	      /* its kick eventfd is in the worker's epoll */
 	bool lifted;	      /* on its way from one worker to another */
 	int call_fd, kick_fd; /* our duplicates, or -1 */
+	struct vh_line *line; /* by which the former is written to, or NULL */
 	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
 	uint16_t size;

@@ -1,4 +1,5 @@
 #include "worker.h"
+#include "call_guard.h"
 #include "confine.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -21,6 +23,12 @@
 /* How often a worker looks by itself while one of its guests gave no kick eventfd. */
 #define VH_UNKICKED_MS 1
 #define VH_SLEEP_MS 1000
+/* Waiting for workers: a turn of theirs is shorter than the first; the second is between looks after that. */
+#define TURN_US 50
+#define LOOK_US 50
+/* A worker that sleeps within a turn for so many seconds cannot be woken: there is nothing left to wait for.
+ */
+#define LOST_S 10
 
 struct plan {
 	uint32_t n;
@@ -35,7 +43,9 @@ struct worker {
 	const struct plan *plan; /* atomic; control side replaces */
 	int32_t unkicked;	 /* atomic; live queues without kick eventfd */
 	struct vh_lane *lane;
-	int32_t tid; /* atomic; set by the thread */
+	int32_t tid;		   /* atomic; set by the thread */
+	uint32_t offline;	   /* atomic; asleep, as it may be */
+	struct vh_call_slot *slot; /* the thread's */
 
 	/* Written by the thread, read by anybody: relaxed atomics. */
 	uint64_t cycles VH_CACHE_ALIGNED;
@@ -97,7 +107,9 @@ static void sleep_until_kicked(struct worker *w)
 		/* Offline: the control side need not wait for a sleeper, which holds no pointer across the
 		 * wait. */
 		rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
+		__atomic_store_n(&w->offline, 1, __ATOMIC_RELEASE);
 		epoll_wait(w->epoll_fd, events, 16, timeout);
+		__atomic_store_n(&w->offline, 0, __ATOMIC_RELEASE);
 		rte_rcu_qsbr_thread_online(pool.rcu, w->id);
 		vh_count(&w->sleeps, 1);
 		plan = __atomic_load_n(&w->plan, __ATOMIC_ACQUIRE);
@@ -129,6 +141,7 @@ static void *loop(void *arg)
 	__atomic_store_n(&w->tid, (int32_t)syscall(SYS_gettid), __ATOMIC_RELAXED);
 	/* Gives it caches in front of packet buffers; without, it is merely slower. */
 	(void)rte_thread_register();
+	w->slot = vh_call_join(true);
 	vh_confine_worker();
 	rte_rcu_qsbr_thread_online(pool.rcu, w->id);
 	while (__atomic_load_n(&pool.stop, __ATOMIC_RELAXED) == 0) {
@@ -145,7 +158,9 @@ static void *loop(void *arg)
 			   __atomic_load_n(&w->lane->parked, __ATOMIC_RELAXED) == 0) {
 			sleep_until_kicked(w);
 			now = last_work = rte_rdtsc();
+			vh_call_idle(w->slot, now);
 		} else {
+			vh_call_idle(w->slot, now);
 			vh_pause();
 		}
 		last = now;
@@ -157,6 +172,7 @@ static void *loop(void *arg)
 		}
 	}
 	rte_rcu_qsbr_thread_offline(pool.rcu, w->id);
+	vh_call_leave();
 	rte_thread_unregister();
 	return NULL;
 }
@@ -281,9 +297,73 @@ uint32_t vh_workers_count(void)
 	return pool.n;
 }
 
+/*
+ * One worker sleeps in the middle of a turn, and nothing has ended that: neither vh-guard nor time. What it
+ * uses cannot be taken away, and everybody who waits for it would wait for ever, the API among them. Ports
+ * and guests outlive the process, which its service starts again.
+ */
+static _Noreturn void give_up(const struct worker *w)
+{
+	dprintf(STDERR_FILENO,
+		"worker %u (thread %d) has slept in a system call for %u s and cannot be interrupted: the "
+		"switch "
+		"ends, and its service starts it anew\n",
+		w->id, __atomic_load_n(&w->tid, __ATOMIC_RELAXED), LOST_S);
+	abort();
+}
+
+/* The worker that is asleep although it has not passed, or NULL. `turns`: what it had counted at first. */
+static const struct worker *find_sleeper(const uint64_t *turns)
+{
+	for (uint32_t i = 0; i < pool.n; i++) {
+		const struct worker *w = &pool.worker[i];
+		char state;
+
+		if (__atomic_load_n(&w->cycles, __ATOMIC_RELAXED) != turns[i] ||
+			__atomic_load_n(&w->offline, __ATOMIC_ACQUIRE) != 0)
+			continue;
+		state = vh_call_guard_state(__atomic_load_n(&w->tid, __ATOMIC_RELAXED));
+		if (state == 'S' || state == 'D')
+			return w;
+	}
+	return NULL;
+}
+
+/* Waits on, in sleep; one that has no processor will go on, and vh-guard ends what is not a front end's to
+ * decide. */
+static void wait_long(uint64_t token)
+{
+	static const struct timespec nap = {.tv_nsec = LOOK_US * 1000};
+	uint64_t turns[VH_MAX_WORKERS], second = pool.hz, looked = rte_rdtsc();
+	uint32_t asleep = 0;
+
+	for (uint32_t i = 0; i < pool.n; i++)
+		turns[i] = __atomic_load_n(&pool.worker[i].cycles, __ATOMIC_RELAXED);
+	while (rte_rcu_qsbr_check(pool.rcu, token, false) == 0) {
+		const struct worker *w;
+
+		nanosleep(&nap, NULL);
+		if (rte_rdtsc() - looked < second)
+			continue;
+		looked = rte_rdtsc();
+		w = find_sleeper(turns);
+		asleep = w == NULL ? 0 : asleep + 1;
+		if (asleep == LOST_S)
+			give_up(w);
+	}
+}
+
 void vh_workers_sync(void)
 {
-	rte_rcu_qsbr_synchronize(pool.rcu, RTE_QSBR_THRID_INVALID);
+	uint64_t token = rte_rcu_qsbr_start(pool.rcu), begin = rte_rdtsc();
+
+	while (rte_rcu_qsbr_check(pool.rcu, token, false) == 0) {
+		if (rte_rdtsc() - begin > pool.hz / 1000000 * TURN_US) {
+			wait_long(token);
+			return;
+		}
+		vh_pause();
+	}
 }
 
 void vh_workers_join(void)

@@ -92,7 +92,7 @@ static void odd_setup(struct input *in)
 		.record = q->record,
 		.last_avail = in_u16(in),
 		.last_used = in_u16(in),
-		.call_fd = q->call_fd};
+		.line = &q->line};
 
 	c.rejoin = (c.last_used & 2) != 0;
 	switch (in_u8(in) % 8) {

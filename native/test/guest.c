@@ -29,6 +29,7 @@ static void make_queue(struct guest *g, struct guest_queue *q, uint32_t size, ui
 	REQUIRE(q->record != MAP_FAILED);
 	q->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	REQUIRE(q->call_fd >= 0);
+	q->line = (struct vh_line){.fd = q->call_fd, .call = &q->call};
 	guest_reset_queue(g, q);
 }
 
@@ -105,7 +106,7 @@ struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, u
 		.record = q->record,
 		.last_avail = guest_place(q, at),
 		.last_used = guest_place(q, at),
-		.call_fd = q->call_fd};
+		.line = &q->line};
 }
 
 const char *guest_attach(struct guest *g, struct guest_queue *q, struct vh_vq *vq)

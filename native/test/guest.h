@@ -93,6 +93,8 @@ struct guest_queue {
 	struct guest_chain *chain;     /* by head (split) or buffer id (packed) */
 	struct vh_ring_record *record; /* the device's; packed */
 	int call_fd;		       /* eventfd */
+	struct vh_call call;
+	struct vh_line line; /* both of call_fd */
 };
 
 /* Free buffers of one size. */

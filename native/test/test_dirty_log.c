@@ -242,7 +242,7 @@ void test_dirty_log_setup(void)
 	static struct vh_vq vq;
 
 	c.log = &log;
-	c.call_fd = -1;
+	c.line = NULL;
 	log.memory = log.used_ring = true;
 	log.used = end - used;
 	REQUIRE(vh_vq_setup(&vq, &c) == NULL);

@@ -73,7 +73,7 @@ void test_notify_flags(void)
 	REQUIRE(guest_should_kick(tx));
 	/* A queue without an eventfd, and one whose counter is full, are no trouble. */
 	rig_poll(r, 0, 1);
-	r->port[0]->tx[0].call_fd = -1;
+	r->port[0]->tx[0].line = NULL;
 	send_burst(r, 1);
 	rig_poll(r, 0, 1);
 	REQUIRE_EQ(eventfd_write(rx->call_fd, UINT64_MAX - 1 - guest_interrupts(rx)), 0);

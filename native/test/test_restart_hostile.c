@@ -144,7 +144,7 @@ static bool take_over(struct rig *r, struct guest_queue *q, struct vh_vq *vq)
 		.last_avail = base,
 		.last_used = base,
 		.rejoin = true,
-		.call_fd = q->call_fd};
+		.line = &q->line};
 	const uint64_t end = 0x656e64;
 	uint64_t *behind =
 		&record->was[(vh_ring_record_bytes(q->size) - offsetof(struct vh_ring_record, was)) /

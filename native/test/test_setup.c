@@ -16,8 +16,7 @@ static struct vh_vq_config good(void)
 		.mem = &g->mem,
 		.record = g->tx[0].record,
 		.last_avail = 7,
-		.last_used = 8,
-		.call_fd = -1};
+		.last_used = 8};
 }
 
 /* Refused for this reason, and the queue is left as it was. */

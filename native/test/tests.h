@@ -61,6 +61,10 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(notify_event_index, false, ALL)                                                                    \
 	X(notify_random_interleavings, false, ALL)                                                           \
 	X(notify_two_sleepers, true, ALL)                                                                    \
+	X(calls_stand_still, true, NONE)                                                                     \
+	X(calls_dear, true, NONE)                                                                            \
+	X(calls_preempted, true, NONE)                                                                       \
+	X(calls_moderated, true, NONE)                                                                       \
 	X(notify_race, true, ALL)                                                                            \
 	X(linger, false, SPLIT)                                                                              \
 	X(linger_short_ring, false, SPLIT)                                                                   \

@@ -3,6 +3,7 @@ import type { NativePort } from './surface.js';
 
 /** What mends what a port lacks, by the engine's name of it (native/dpdk/lack.h). */
 const HINTS: Readonly<Record<string, string>> = {
+  shut_out: 'its front end did harm and is kept out for a while; it may come again after that',
   no_features: "it comes with the guest's driver; QEMU says in its own log why it would not go on",
   no_memory: "guest memory must be shared: share=on of QEMU's memory backend, <access mode='shared'/> of libvirt",
   legacy_byte_order: 'a guest with the byte order of another CPU needs virtio 1.0: disable-legacy=on',

@@ -1,4 +1,5 @@
 #include "rig.h"
+#include "../../dpdk/foreign.h"
 #include "../../cuse/proc.h"
 
 #include <errno.h>
@@ -149,8 +150,13 @@ static int dup_fd(pid_t process, int fd)
 
 static int do_take_event(void *self, pid_t process, int fd)
 {
+	int copy = dup_fd(process, fd);
+
 	(void)self;
-	return dup_fd(process, fd);
+	if (copy < 0 || vh_foreign_is_eventfd(copy))
+		return copy;
+	close(copy);
+	return -EINVAL;
 }
 
 static int do_has_fd(void *self, pid_t process, int fd)

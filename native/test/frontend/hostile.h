@@ -30,13 +30,18 @@ int hostile_silent(int argc, char **argv);   /* SOCKET OTHER_SOCKET */
 int hostile_log(int argc, char **argv);	     /* SOCKET PARTNER_SOCKET */
 int hostile_memory(int argc, char **argv);   /* SOCKET split|packed ROUNDS */
 int hostile_eventfd(int argc, char **argv);  /* SOCKET VICTIM_SOCKET */
+int hostile_flip(int argc, char **argv);     /* SOCKET VICTIM_SOCKET */
+int hostile_kinds(int argc, char **argv);    /* SOCKET OTHER_SOCKET */
+int hostile_closing(int argc, char **argv);  /* SOCKET OTHER_SOCKET */
 int hostile_rings(int argc, char **argv);    /* SOCKET split|packed PARTNER_SOCKET */
 int hostile_removed(int argc, char **argv);  /* SOCKET split|packed PEER_SOCKET */
 int hostile_random(int argc, char **argv);   /* SOCKET SECONDS SEED */
 int hostile_measure(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SEED SWITCH_PID */
 
-int hostile_iommu(int argc, char **argv);  /* SOCKET split|packed PARTNER_SOCKET */
-int hostile_chains(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
+int hostile_flips(int argc, char **argv);   /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
+int hostile_watches(int argc, char **argv); /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET WATCHES SWITCH_PID */
+int hostile_iommu(int argc, char **argv);   /* SOCKET split|packed PARTNER_SOCKET */
+int hostile_chains(int argc, char **argv);  /* SOCKET_A SOCKET_B SECONDS EVIL_SOCKET SWITCH_PID */
 /* SOCKET_A SOCKET_B SECONDS FROM_SOCKET TO_SOCKET dead|slow SWITCH_PID */
 int hostile_full(int argc, char **argv);
 
