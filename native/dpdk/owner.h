@@ -14,6 +14,8 @@
 #include <sys/types.h>
 
 #define VH_MAX_OWNER_FILE 511
+/* A line about two processes, one of them by the path of its file. */
+#define VH_MAX_OWNER_WHY 768
 
 /* All zeroes: everybody's who may open the socket. */
 struct vh_owner {

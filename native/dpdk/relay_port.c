@@ -22,8 +22,6 @@
 /* Refusals said per second and at once; the rest is counted. */
 #define SAID 2
 #define SAID_BURST 16
-/* A line about two processes, one of them by the path of a file. */
-#define WHY 768
 
 static const char no_descriptors[] =
 	"no descriptor is left for it: the limit of open files is too low (ulimit -n, LimitNOFILE=)";
@@ -449,7 +447,7 @@ static bool has_left(const struct relay *r)
 static void welcome(struct relay *r)
 {
 	uint64_t now = vh_relay_now();
-	char why[WHY];
+	char why[VH_MAX_OWNER_WHY];
 	int fd;
 
 	if (r->state == OPEN && has_left(r))
@@ -513,15 +511,6 @@ void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms)
 	end(r);
 	step(r);
 	vh_relay_port_rearm(r);
-}
-
-void vh_relay_port_own(struct relay *r, const struct vh_owner *owner)
-{
-	char why[WHY];
-
-	r->owner = *owner;
-	if (r->state == OPEN && !vh_owner_admits(&r->owner, r->front, why, sizeof(why)))
-		vh_relay_port_condemn(r, why, 0);
 }
 
 void vh_relay_port_detached(struct relay *r)

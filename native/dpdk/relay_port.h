@@ -71,9 +71,6 @@ int vh_relay_port_time(struct relay *r, int timeout);
 /* Ends the connection, if there is one, and says why; nobody is let in for shut_ms. */
 void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms);
 
-/* As vh_relay_own(). */
-void vh_relay_port_own(struct relay *r, const struct vh_owner *owner);
-
 /* librte_vhost has forgotten the connection. */
 void vh_relay_port_detached(struct relay *r);
 
