@@ -5,7 +5,7 @@
 #ifndef VH_CORE_FLOW_H
 #define VH_CORE_FLOW_H
 
-#include "defs.h"
+#include "vlan.h"
 
 static inline uint32_t vh_flow_mix(uint64_t x)
 {
@@ -48,7 +48,7 @@ static inline uint32_t vh_flow_hash(const uint8_t *frame, uint32_t len)
 		return 0;
 	type = (uint16_t)(p[12] << 8 | p[13]);
 	p += 14;
-	if ((type == 0x8100 || type == 0x88a8) && end - p >= 4) {
+	if (vh_is_tag(type) && end - p >= 4) {
 		type = (uint16_t)(p[2] << 8 | p[3]);
 		p += 4;
 	}

@@ -18,8 +18,8 @@ static inline struct header parse(const struct vh_batch *b, const struct vh_fram
 	uint16_t type = (uint16_t)(p[12] << 8 | p[13]);
 	uint16_t vlan = 0;
 
-	/* 802.1Q and 802.1ad tags; a priority tag (VLAN 0) counts as untagged. */
-	if (vh_unlikely(type == 0x8100 || type == 0x88a8))
+	/* A priority tag (VLAN 0) counts as untagged. */
+	if (vh_is_tag(type))
 		vlan = (uint16_t)((p[14] << 8 | p[15]) & 0xfff);
 	return (struct header){.dst = vh_mac_key(p, vlan), .src = vh_mac_key(p + 6, vlan)};
 }

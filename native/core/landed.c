@@ -16,6 +16,14 @@ static void read_front(const struct vh_landed *f, struct vh_landing *l)
 	l->tag = l->has_tag ? (uint16_t)(l->front[14] << 8 | l->front[15]) : f->stripped ? f->tag : 0;
 }
 
+/* Whether there is a tag behind the one that names the guest, be that in the frame or beside it. */
+static bool has_second_tag(const struct vh_landing *l)
+{
+	const uint8_t *type = l->front + MACS + (l->has_tag ? TAG : 0);
+
+	return vh_is_tag((uint16_t)(type[0] << 8 | type[1]));
+}
+
 /*
  * Learns a source, unless it is a guest's: what stands in guest memory may be the guest's own words by now,
  * and shall take no address away from another guest. Return: the port that has the address.
@@ -41,6 +49,11 @@ struct vh_landing vh_landed_judge(struct vh_switch *sw, const struct vh_landed *
 	src = vh_mac_key(l.front + 6, 0);
 	if ((l.tag & 0xfff) != VH_VLAN_TAG_BASE + f->to->id) {
 		l.copy = vh_mac_is_group(dst);
+		l.drop = VH_DROP_TX_STRAY;
+		return l;
+	}
+	/* Behind it another one would be the first that the guest sees. */
+	if (has_second_tag(&l)) {
 		l.drop = VH_DROP_TX_STRAY;
 		return l;
 	}

@@ -1,5 +1,6 @@
 /* Checks of unfinished frames. Off the plain path: only queues with offloads come here. */
 #include "virtq.h"
+#include "vlan.h"
 
 #include <string.h>
 
@@ -85,10 +86,10 @@ bool vh_tcp_headers_parse(const uint8_t *p, uint32_t len, uint32_t tcp, bool v6,
 {
 	uint32_t at = 12, type = 0, payload;
 
-	for (uint32_t tags = 0; tags <= 2 && at + 2 <= len; tags++) {
+	for (uint32_t tags = 0; tags <= VH_MAX_TAGS && at + 2 <= len; tags++) {
 		type = be16(p + at);
 		at += 2;
-		if (type != 0x8100 && type != 0x88a8)
+		if (!vh_is_tag((uint16_t)type))
 			break;
 		/* The tag itself; the type of what follows stands behind it. */
 		at += 2;
@@ -111,7 +112,7 @@ static bool take_gso(uint16_t negotiated, const struct vh_virtio_header *raw, co
 	uint8_t type = raw->gso_type & (uint8_t)~VH_GSO_ECN, front[VH_MAX_HEADERS];
 	bool v6 = type == VH_GSO_TCPV6;
 	struct vh_tcp_headers h;
-	uint32_t len;
+	uint32_t len, payload, segment;
 
 	if ((type != VH_GSO_TCPV4 && type != VH_GSO_TCPV6) ||
 		(negotiated & (v6 ? VH_F_HOST_TSO6 : VH_F_HOST_TSO4)) == 0)
@@ -122,8 +123,13 @@ static bool take_gso(uint16_t negotiated, const struct vh_virtio_header *raw, co
 	if (!out->needs_csum || raw->csum_offset != TCP_CSUM_OFFSET || raw->gso_size == 0)
 		return false;
 	len = vh_frame_read(b, f, 0, front, sizeof(front));
-	if (!vh_tcp_headers_parse(front, len, raw->csum_start, v6, &h) || h.payload >= f->total ||
-		(f->total - h.payload + raw->gso_size - 1) / raw->gso_size > VH_MAX_SEGMENTS)
+	if (!vh_tcp_headers_parse(front, len, raw->csum_start, v6, &h) || h.payload >= f->total)
+		return false;
+	payload = f->total - h.payload;
+	segment = payload < raw->gso_size ? payload : raw->gso_size;
+	/* A segment's length stands in 16 bits, its IP header counted. */
+	if ((payload + raw->gso_size - 1) / raw->gso_size > VH_MAX_SEGMENTS ||
+		h.payload - (uint32_t)h.ip + segment > UINT16_MAX)
 		return false;
 	out->gso_type = raw->gso_type;
 	out->gso_size = raw->gso_size;
@@ -143,6 +149,21 @@ bool vh_offload_take(uint16_t negotiated, const struct vh_virtio_header *raw, co
 		out->csum_offset = raw->csum_offset;
 	}
 	return raw->gso_type == VH_GSO_NONE || take_gso(negotiated, raw, b, f, out);
+}
+
+bool vh_offload_move(const struct vh_offload *from, int32_t by, uint32_t total, struct vh_offload *to)
+{
+	int32_t csum_start = from->needs_csum ? from->csum_start + by : 0;
+	int32_t hdr_len = from->hdr_len != 0 ? from->hdr_len + by : 0;
+
+	if (csum_start < 0 || csum_start > UINT16_MAX || hdr_len < 0 || hdr_len > UINT16_MAX ||
+		(uint32_t)hdr_len > total ||
+		(from->needs_csum && (uint32_t)csum_start + from->csum_offset + 2 > total))
+		return false;
+	*to = *from;
+	to->csum_start = (uint16_t)csum_start;
+	to->hdr_len = (uint16_t)hdr_len;
+	return true;
 }
 
 uint32_t vh_offload_needs(const struct vh_offload *o)

@@ -107,6 +107,13 @@ void vh_virtio_header_load(const struct vh_seg *seg, uint32_t n, struct vh_virti
 bool vh_offload_take(uint16_t negotiated, const struct vh_virtio_header *raw, const struct vh_batch *b,
 	const struct vh_frame *f, struct vh_offload *out);
 
+/*
+ * What is to be done to the frame when its headers stand `by` bytes further back, because a tag was added or
+ * (below 0) taken away, and it is `total` bytes long. Return: whether that still is within the frame and can
+ * be said in 16 bits.
+ */
+bool vh_offload_move(const struct vh_offload *from, int32_t by, uint32_t total, struct vh_offload *to);
+
 /* Return: the features (VH_F_GUEST_*) that a receiver needs to take the frame as it is; 0 for a complete one.
  */
 uint32_t vh_offload_needs(const struct vh_offload *o);

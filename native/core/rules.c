@@ -3,9 +3,7 @@
 
 #include <string.h>
 
-#define TAG_BYTES 4U
-/* Addresses, tag, EtherType: as far as a frame is read. */
-#define FRONT (VH_MIN_FRAME + TAG_BYTES)
+#define MACS (VH_MIN_FRAME - 2)
 /* No form: the port is no member. */
 #define NOT_AT_ALL VH_FORMS
 
@@ -16,11 +14,13 @@ struct verdict {
 	uint16_t vlan, tag;    /* tag: what it carries as VH_TAGGED, all 16 bits of it */
 	uint16_t only;	       /* the one guest that it is meant for, or VH_NO_PORT */
 	uint8_t plain, tagged; /* its forms where no tag is wanted, and where one is */
+	uint8_t tags;	       /* how many it has, or VH_TAGS_ODD */
+	uint8_t end;	       /* of its front, as far as that is told apart: behind the EtherType */
 	bool is_tagged;
-	enum vh_drop drop;    /* VH_DROP_COUNT: it may be sent */
-	bool asked, returned; /* whether it is back at its sender; told once it was asked for */
-	bool looped;	      /* from one of our guests to another, by way of the card */
-	uint8_t front[FRONT]; /* read once */
+	enum vh_drop drop;	 /* VH_DROP_COUNT: it may be sent */
+	bool asked, returned;	 /* whether it is back at its sender; told once it was asked for */
+	bool looped;		 /* from one of our guests to another, by way of the card */
+	uint8_t front[VH_FRONT]; /* read once */
 };
 
 /* One round of sorting. */
@@ -31,8 +31,9 @@ struct sorting {
 	const struct vh_port_list *list;
 	const struct vh_port *card; /* vh_switch.card, while frames can go there */
 	struct run run;
-	uint16_t segs;	   /* where the next rest of a frame goes in batch->seg */
-	uint64_t reshaped; /* frames that have their other forms, as bits */
+	uint16_t segs; /* where the next rest of a frame goes in batch->seg */
+	/* As bits: frames that have this form; verdicts whose front in it is in the batch. */
+	uint64_t reshaped[VH_FORMS], written[VH_FORMS];
 	/*
 	 * Frames follow each other with the same front, because that is how senders send. They share the
 	 * verdict of the first of them, and go where it went if that was one place.
@@ -48,7 +49,7 @@ static uint16_t tag_of(const struct verdict *v)
 	return (uint16_t)(v->front[14] << 8 | v->front[15]);
 }
 
-/* The VLAN in the frame's own tag; 0 without one, and where it has none but a priority. */
+/* The VLAN in the frame's first tag; 0 without one, and where it has none but a priority. */
 static uint16_t own_vlan(const struct verdict *v)
 {
 	return v->is_tagged ? tag_of(v) & 0xfff : 0;
@@ -56,23 +57,34 @@ static uint16_t own_vlan(const struct verdict *v)
 
 static void read_front(const struct vh_batch *b, const struct vh_frame *f, struct verdict *v)
 {
-	uint16_t type;
-
-	if (vh_likely(f->len >= FRONT))
-		memcpy(v->front, f->data, FRONT);
+	if (vh_likely(f->len >= VH_FRONT))
+		memcpy(v->front, f->data, VH_FRONT);
 	else
-		gather(b, f, v->front, FRONT);
-	type = (uint16_t)(v->front[12] << 8 | v->front[13]);
-	/* 802.1Q and 802.1ad; with less behind it, it is no tag. */
-	v->is_tagged = (type == 0x8100 || type == 0x88a8) && f->total >= FRONT;
+		gather(b, f, v->front, VH_FRONT);
+	/* What is judged is what goes out: from here on the frame's own bytes are not looked at again. */
+	__asm__ volatile("" : : : "memory");
+	v->tags = (uint8_t)vh_tags_count(v->front, f->total);
+	v->is_tagged = v->tags != 0 && f->total >= VH_MIN_FRAME + VH_TAG_BYTES;
+	v->end = (uint8_t)(v->tags == VH_TAGS_ODD ? VH_FRONT : VH_MIN_FRAME + v->tags * VH_TAG_BYTES);
 }
 
 /* Whether the fronts of two frames are the same, as far as they are looked at. */
 static bool is_like(const struct verdict *v, const struct verdict *other)
 {
-	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->is_tagged == other->is_tagged &&
-	       (!v->is_tagged ||
-		       memcmp(v->front + VH_MIN_FRAME, other->front + VH_MIN_FRAME, TAG_BYTES) == 0);
+	return memcmp(v->front, other->front, VH_MIN_FRAME) == 0 && v->tags == other->tags &&
+	       (vh_likely(v->tags == 0) ||
+		       (v->is_tagged == other->is_tagged && memcmp(v->front, other->front, v->end) == 0));
+}
+
+/*
+ * Whether a port of this mode may have the frame on its wire with the tags that stand behind its first one.
+ */
+static bool may_stack(const struct vh_vlan *mode, const struct verdict *v)
+{
+	if (vh_likely(v->tags <= 1))
+		return true;
+	return v->tags != VH_TAGS_ODD && mode->mode == VH_VLAN_TRUNK && own_vlan(v) != 0 &&
+	       vh_vlan_allows(mode, (uint16_t)((v->front[18] << 8 | v->front[19]) & 0xfff));
 }
 
 /* As it came, wherever its own tag or the want of one is what is wanted. */
@@ -84,13 +96,13 @@ static void pass(struct verdict *v)
 	v->plain = v->vlan == 0 ? VH_AS_IT_CAME : VH_UNTAGGED;
 }
 
-/* Puts it into a VLAN that the guest does not know of, under a tag of ours. */
+/* Puts it into a VLAN that the guest does not know of, under a tag of ours; without one it is ours too. */
 static void put_into(struct verdict *v, uint16_t vlan, uint16_t tag)
 {
 	v->vlan = vlan;
 	v->tag = (uint16_t)((v->is_tagged ? tag_of(v) & 0xf000 : 0) | tag);
 	v->tagged = VH_TAGGED;
-	v->plain = v->is_tagged ? VH_UNTAGGED : VH_AS_IT_CAME;
+	v->plain = VH_UNTAGGED;
 }
 
 /* Return: whether the guest may send this. */
@@ -103,16 +115,16 @@ static bool from_guest(const struct vh_port *port, struct verdict *v)
 	case VH_VLAN_AUTO:
 		put_into(v, 0, device_tag);
 		/* Its own tag is the one that it gets to see with --vlan-strip 0. */
-		return own == 0 || own == device_tag;
+		return (own == 0 || own == device_tag) && may_stack(mode, v);
 	case VH_VLAN_ACCESS:
 		put_into(v, mode->id, mode->id);
-		return own == 0;
+		return own == 0 && may_stack(mode, v);
 	case VH_VLAN_TRUNK:
 		pass(v);
 		/* Of our own making, so that the tag that was looked at is the one that goes out. */
 		v->tagged = VH_TAGGED;
 		v->plain = VH_UNTAGGED;
-		return vh_vlan_allows(mode, own);
+		return vh_vlan_allows(mode, own) && may_stack(mode, v);
 	default:
 		pass(v);
 		return true;
@@ -159,7 +171,7 @@ static bool is_returned(const struct sorting *s, struct verdict *v)
 }
 
 /* The form in which a guest takes the frame, or NOT_AT_ALL. */
-static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
+static uint8_t wanted_form(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
 {
 	uint8_t as_is = v->vlan == 0 ? v->plain : v->tagged;
 
@@ -180,6 +192,23 @@ static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, 
 	}
 }
 
+/*
+ * The same with what holds for every mode: a frame of a guest's, which that may still change, is ours as far
+ * as its EtherType where the receiver may not get every tag.
+ */
+static uint8_t form_for_guest(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
+{
+	uint8_t form = wanted_form(s, v, to);
+
+	if (to->vlan.mode == VH_VLAN_NONE || form == NOT_AT_ALL)
+		return form;
+	if (vh_unlikely(!may_stack(&to->vlan, v)))
+		return NOT_AT_ALL;
+	if (form == VH_AS_IT_CAME && s->from->uplink == NULL)
+		return v->is_tagged && to->vlan.mode == VH_VLAN_TRUNK ? VH_TAGGED : VH_UNTAGGED;
+	return form;
+}
+
 /* The form in which a port takes the frame, or NOT_AT_ALL. */
 static uint8_t form_for(const struct sorting *s, const struct verdict *v, const struct vh_port *to)
 {
@@ -193,8 +222,9 @@ static uint8_t form_for(const struct sorting *s, const struct verdict *v, const 
 	return v->vlan != 0 || s->from->vlan.mode == VH_VLAN_AUTO ? v->tagged : v->plain;
 }
 
-/* Writes down what follows the front of a frame, where it is. Return: how many segments that are. */
-static uint16_t keep_rest(struct sorting *s, const struct vh_frame *f, uint32_t skip)
+/* As keep_rest(), of a frame in several segments or one that ends with its front. */
+static __attribute__((noinline)) uint16_t keep_rest_of_segments(
+	struct sorting *s, const struct vh_frame *f, uint32_t skip)
 {
 	const struct vh_seg front = {.p = f->data, .len = f->len};
 	uint16_t n = 0;
@@ -212,67 +242,103 @@ static uint16_t keep_rest(struct sorting *s, const struct vh_frame *f, uint32_t 
 	return n;
 }
 
-/* Makes the two other forms of frame `i`. */
-static __attribute__((noinline)) void reshape(struct sorting *s, uint16_t i)
+/* Writes down what follows the front of a frame, where it is. Return: how many segments that are. */
+static inline uint16_t keep_rest(struct sorting *s, const struct vh_frame *f, uint32_t skip)
+{
+	if (vh_unlikely(f->more != 0 || f->len <= skip))
+		return keep_rest_of_segments(s, f, skip);
+	s->batch->seg[s->segs] = (struct vh_seg){.p = f->data + skip, .len = f->len - skip};
+	return 1;
+}
+
+/* Writes what a frame has in this form in place of its front. */
+static __attribute__((noinline)) void write_front(const struct verdict *v, uint8_t form, uint8_t *to)
+{
+	/* Behind a tag that may go: further tags and the EtherType. */
+	const uint8_t *rest = v->front + MACS + (v->is_tagged ? VH_TAG_BYTES : 0);
+	uint32_t n = v->end - (uint32_t)(rest - v->front), at = MACS;
+
+	memcpy(to, v->front, MACS);
+	if (form == VH_TAGGED) {
+		to[at] = v->is_tagged ? v->front[MACS] : 0x81;
+		to[at + 1] = v->is_tagged ? v->front[MACS + 1] : 0;
+		to[at + 2] = (uint8_t)(v->tag >> 8);
+		to[at + 3] = (uint8_t)v->tag;
+		at += VH_TAG_BYTES;
+	}
+	memcpy(to + at, rest, n);
+}
+
+/* What frames that share this verdict begin with in this form; written once. */
+static inline uint8_t *front_of(struct sorting *s, uint16_t verdict, uint8_t form)
+{
+	uint8_t *front = s->batch->front[form - 1][verdict];
+
+	if ((s->written[form] >> verdict & 1) == 0) {
+		write_front(&s->of[verdict], form, front);
+		s->written[form] |= 1ULL << verdict;
+	}
+	return front;
+}
+
+/* Gives frame `i` another form. */
+static void reshape(struct sorting *s, uint16_t i, uint8_t form)
 {
 	struct vh_batch *b = s->batch;
+	const struct vh_frame *f = &b->frame[i];
 	const struct verdict *v = &s->of[s->first[i]];
-	uint8_t *tagged = b->front[0][i], *plain = b->front[1][i];
-	uint32_t skip = v->is_tagged ? FRONT : VH_MIN_FRAME;
-	const uint8_t *type = v->front + skip - 2;
-	uint16_t more = keep_rest(s, &b->frame[i], skip);
+	uint32_t at = (uint32_t)form * VH_BATCH + i, other = form == VH_TAGGED ? VH_UNTAGGED : VH_TAGGED;
+	uint32_t len = v->end + (form == VH_TAGGED ? VH_TAG_BYTES : 0) - (v->is_tagged ? VH_TAG_BYTES : 0);
+	uint32_t total = f->total - v->end + len;
+	uint16_t first = s->segs, more;
 
-	memcpy(tagged, v->front, 12);
-	memcpy(tagged + 12, v->is_tagged ? v->front + 12 : (const uint8_t[]){0x81, 0}, 2);
-	tagged[14] = (uint8_t)(v->tag >> 8);
-	tagged[15] = (uint8_t)v->tag;
-	memcpy(tagged + 16, type, 2);
-	memcpy(plain, v->front, 12);
-	memcpy(plain + 12, type, 2);
-	for (uint32_t form = VH_TAGGED; form <= VH_UNTAGGED; form++) {
-		uint32_t at = form * VH_BATCH + i, len = form == VH_TAGGED ? FRONT : VH_MIN_FRAME;
-
-		b->frame[at] = (struct vh_frame){.data = form == VH_TAGGED ? tagged : plain,
-			.len = len,
-			.total = b->frame[i].total - skip + len,
-			.more = more,
-			.first = s->segs,
-			.offload = b->frame[i].offload};
-		if (b->frame[i].offload == 0)
-			continue;
-		b->offload[at] = b->offload[i];
-		if (b->offload[i].needs_csum)
-			b->offload[at].csum_start = (uint16_t)(b->offload[i].csum_start - skip + len);
-		if (b->offload[i].hdr_len != 0)
-			b->offload[at].hdr_len = (uint16_t)(b->offload[i].hdr_len - skip + len);
+	if (vh_unlikely((s->reshaped[other] >> i & 1) != 0)) {
+		first = b->frame[other * VH_BATCH + i].first;
+		more = b->frame[other * VH_BATCH + i].more;
+	} else {
+		more = keep_rest(s, f, v->end);
+		s->segs = (uint16_t)(s->segs + more);
 	}
-	s->segs = (uint16_t)(s->segs + more);
-	s->reshaped |= 1ULL << i;
+	b->frame[at] = (struct vh_frame){.data = front_of(s, s->first[i], form),
+		.len = len,
+		.total = total,
+		.more = more,
+		.first = first,
+		.offload = f->offload};
+	/* It can be moved: can_reshape() has looked. */
+	if (vh_unlikely(f->offload != 0))
+		(void)vh_offload_move(&b->offload[i], (int32_t)len - (int32_t)v->end, total, &b->offload[at]);
+	s->reshaped[form] |= 1ULL << i;
 }
 
 /*
- * Whether a frame stays one when a tag is put into it: it may become too long, and a checksum over what we
- * write would not be the guest's.
+ * Whether a frame stays one when a tag is put into it or taken out: it may become too long, and a checksum
+ * over what we write would not be the guest's, wherever that comes to lie.
  */
-static bool can_reshape(const struct vh_batch *b, uint16_t i, struct vh_counters *own)
+static bool can_reshape(
+	const struct vh_batch *b, uint16_t i, const struct verdict *v, struct vh_counters *own)
 {
 	const struct vh_frame *f = &b->frame[i];
+	int32_t by = v->is_tagged ? -(int32_t)VH_TAG_BYTES : (int32_t)VH_TAG_BYTES;
+	const struct vh_offload *o = &b->offload[i];
+	struct vh_offload moved;
 
-	if (f->total > VH_MAX_FRAME - TAG_BYTES) {
+	if (f->total > VH_MAX_FRAME - VH_TAG_BYTES) {
 		vh_count(&own->drops[VH_DROP_TX_TOO_LONG], 1);
 		return false;
 	}
-	if (f->offload != 0 && b->offload[i].needs_csum && b->offload[i].csum_start < FRONT) {
-		vh_count(&own->drops[VH_DROP_TX_BAD_OFFLOAD], 1);
-		return false;
-	}
-	return true;
+	if (vh_likely(f->offload == 0) ||
+		((!o->needs_csum || o->csum_start >= v->end) &&
+			vh_offload_move(o, by, (uint32_t)((int32_t)f->total + by), &moved)))
+		return true;
+	vh_count(&own->drops[VH_DROP_TX_BAD_OFFLOAD], 1);
+	return false;
 }
 
 static inline void put(struct sorting *s, uint16_t i, uint16_t to, uint8_t form)
 {
-	if (form != VH_AS_IT_CAME && (s->reshaped >> i & 1) == 0)
-		reshape(s, i);
+	if (form != VH_AS_IT_CAME && (s->reshaped[form] >> i & 1) == 0)
+		reshape(s, i, form);
 	enlist(&s->run, to, (uint16_t)(form * VH_BATCH + i));
 }
 
@@ -307,7 +373,7 @@ static bool give_to_card(struct sorting *s, uint16_t i, const struct vh_port *to
 
 	if (vh_likely(s->card == NULL) || s->from->vlan.mode != VH_VLAN_AUTO ||
 		__atomic_load_n(&to->at_card, __ATOMIC_RELAXED) != v->dst ||
-		length_of(s->batch, i) + TAG_BYTES > s->sw->card_longest)
+		length_of(s->batch, i) + VH_TAG_BYTES > s->sw->card_longest)
 		return false;
 	/* For all that are alike, which go nowhere else with a tag. */
 	v->tag = (uint16_t)((v->tag & 0xf000) | (VH_VLAN_TAG_BASE + to->id));
@@ -410,7 +476,7 @@ static uint64_t classify(struct sorting *s, const struct vh_lane *lane, struct v
 			vh_count(&own->drops[first->drop], 1);
 			continue;
 		}
-		if (!can_reshape(s->batch, i, own))
+		if (!can_reshape(s->batch, i, first, own))
 			continue;
 		(void)learn(s->sw, lane, s->from, vq, first->src);
 		if (vh_unlikely(is_returned(s, first))) {
@@ -437,7 +503,8 @@ void vh_sort_by_rules(struct vh_switch *sw, struct vh_lane *lane, struct vh_roun
 		s.card = NULL;
 	s.run = (struct run){.r = r, .dst = VH_NO_PORT};
 	s.segs = VH_BATCH_SEGS;
-	s.reshaped = 0;
+	memset(s.reshaped, 0, sizeof(s.reshaped));
+	memset(s.written, 0, sizeof(s.written));
 	s.sole = VH_NO_PORT;
 	good = classify(&s, lane, vq);
 	for (uint16_t i = 0; i < r->batch.frames; i++)

@@ -20,8 +20,10 @@
  * are ours to copy to guests, since the tag under which they go out to the network is their sender's own.
  *
  * Trust
- *   A guest may change a frame while we read it. Where its tag or the want of one was checked, what leaves by
- * an uplink or on a trunk has the tag that we have written, in front of an EtherType that we have read once.
+ *   A guest may change a frame while we read it. Where either its sender or its receiver may not have every
+ * tag, what is delivered begins with our own copy, as far as the EtherType behind the last tag, which was
+ * read once and judged; and no checksum that is still missing belongs there. So what a receiver or an uplink
+ * finds in a frame, however many tags it takes off, is what the sender may send and the receiver may get.
  */
 #ifndef VH_CORE_RULES_H
 #define VH_CORE_RULES_H

@@ -27,6 +27,7 @@
 #include "guest_mem.h"
 #include "offload.h"
 #include "spinlock.h"
+#include "vlan.h"
 
 /* Virtio feature bits this code acts on (virtio 1.2, 5.1.3 and 6). */
 #define VH_F_MRG_RXBUF (1ULL << 15)
@@ -205,8 +206,8 @@ struct vh_batch {
 	/* Behind the first VH_BATCH_SEGS: what the other forms leave as it is. */
 	struct vh_seg seg[2 * VH_BATCH_SEGS + VH_BATCH];
 	struct vh_offload offload[VH_FRAMES];
-	/* What the other forms begin with: addresses, tag, EtherType. */
-	uint8_t front[VH_FORMS - 1][VH_BATCH][VH_MIN_FRAME + 4];
+	/* What the other forms begin with: addresses, tags, EtherType. */
+	uint8_t front[VH_FORMS - 1][VH_BATCH][VH_FRONT];
 };
 
 /* Checks the configuration and makes the queue ready to start. Return: NULL, or why it cannot be used. */

@@ -206,6 +206,15 @@ static __attribute__((noinline)) enum outcome deliver_general(struct round *r, c
 	return r->vq->packed ? deliver_any(r, f, true) : deliver_any(r, f, false);
 }
 
+/* As vh_copy(), of two parts, each of which may be empty. */
+VH_INLINE void copy_parts(uint8_t *d, const uint8_t *s, uint32_t n, const struct vh_seg *rest)
+{
+	if (vh_likely(n > 0))
+		vh_copy(d, s, n);
+	if (vh_likely(rest->len > 0))
+		vh_copy(d + n, rest->p, rest->len);
+}
+
 VH_INLINE void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p)
 {
 	put_header(p, r->vq->hdr_len, 1);
@@ -214,6 +223,9 @@ VH_INLINE void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p
 	p += r->vq->hdr_len;
 	if (vh_likely(f->more == 0)) {
 		vh_copy(p, f->data, f->len);
+	} else if (f->more == 1) {
+		/* A front of ours and the sender's rest (rules.h), for one. */
+		copy_parts(p, f->data, f->len, &r->batch->seg[f->first]);
 	} else {
 		struct source s = source_of(r->batch, f);
 

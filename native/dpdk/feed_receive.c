@@ -23,6 +23,10 @@ static struct vh_landing judge(
 		.now = now};
 	if (m->nb_segs != 1 || m->data_len > f->uplink->longest)
 		return l;
+	/* Two tags beside the frame: no guest's own one alone. */
+	l.drop = VH_DROP_TX_STRAY;
+	if ((m->ol_flags & (RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED)) != 0)
+		return l;
 	l.drop = VH_DROP_TX_RUNT;
 	return m->data_len < VH_MIN_FRAME ? l : vh_landed_judge(f->sw, frame);
 }

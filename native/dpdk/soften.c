@@ -189,6 +189,27 @@ static struct rte_mbuf *load(struct softener *s, const struct cut *c, const stru
 	return m;
 }
 
+/*
+ * What librte_gso relies on and does not look at (gso_common.c and gso_tcp4.c, 22.11 to 26.07): that all
+ * headers lie in the first buffer, and fit into each of those that it copies them to; that a segment has room
+ * for payload behind them; that there is payload; that lengths which it adds up in 16 bits fit. What of it
+ * depends on a guest was checked before; this holds whatever was missed.
+ */
+static bool can_be_cut(const struct rte_mbuf *m, const struct rte_gso_ctx *ctx, uint32_t segments)
+{
+	uint32_t headers = (uint32_t)m->l2_len + m->l3_len + m->l4_len;
+
+	return m->nb_segs == 1 && m->next == NULL && m->pkt_len == m->data_len &&
+	       m->ol_flags == (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_IPV4) &&
+	       m->l2_len == sizeof(struct rte_ether_hdr) && m->l3_len == sizeof(struct rte_ipv4_hdr) &&
+	       m->l4_len >= VH_MIN_TCP_HEADER && m->l4_len <= VH_MAX_TCP_HEADER && headers < m->data_len &&
+	       headers + RTE_PKTMBUF_HEADROOM <= rte_pktmbuf_data_room_size(ctx->direct_pool) &&
+	       ctx->gso_size > headers && ctx->gso_size < m->pkt_len &&
+	       (m->data_len - headers + ctx->gso_size - headers - 1) / (ctx->gso_size - headers) ==
+		       segments &&
+	       segments <= VH_BATCH;
+}
+
 /* Has librte_gso cut it. Return: whether that gave as many segments as there must be. */
 static bool split(struct softener *s, const struct cut *c, struct rte_mbuf *m)
 {
@@ -196,7 +217,7 @@ static bool split(struct softener *s, const struct cut *c, struct rte_mbuf *m)
 		.indirect_pool = s->small,
 		.gso_types = RTE_ETH_TX_OFFLOAD_TCP_TSO,
 		.gso_size = (uint16_t)(STAND_IN + m->l4_len + c->gso_size)};
-	int made = rte_gso_segment(m, &ctx, s->made, VH_BATCH);
+	int made = can_be_cut(m, &ctx, c->n) ? rte_gso_segment(m, &ctx, s->made, VH_BATCH) : 0;
 
 	/* The segments refer to it, and keep it as long as they last. */
 	rte_pktmbuf_free(m);

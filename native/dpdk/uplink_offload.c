@@ -89,13 +89,17 @@ static void put_tag_beside(struct rte_mbuf *m)
 	rte_pktmbuf_adj(m, 4);
 }
 
-/* Tells the card what is to be done. Return: whether the frame still is what it was. */
+/* Tells the card what is to be done. Return: whether the frame still is what it was, and can be sent so. */
 static bool describe(const struct vh_uplink *u, struct rte_mbuf *m, const struct vh_offload *o)
 {
 	struct vh_layers at;
 
 	if (!vh_layers_find(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &at) ||
-		!is_its_checksum(o, &at) || (o->gso_type != VH_GSO_NONE && !at.tcp))
+		!is_its_checksum(o, &at))
+		return false;
+	/* Of the headers as they are now: they may have grown since the frame was taken. */
+	if (o->gso_type != VH_GSO_NONE &&
+		(!at.tcp || (uint32_t)at.l2 + at.l3 + at.l4 + o->gso_size > u->longest))
 		return false;
 	m->l2_len = at.l2;
 	m->l3_len = at.l3;
@@ -185,13 +189,22 @@ static void flush(struct sending *s)
 static void add(struct sending *s, const struct vh_batch *b, uint8_t frame)
 {
 	const struct vh_frame *f = &b->frame[frame];
-	struct rte_mbuf *m = load(s->u, b, f);
+	const struct vh_offload *o = &b->offload[frame];
+	bool is_long = f->total > s->u->longest, unfinished = (f->offload & ~VH_CHECKED) != 0;
+	/* Only what the card cuts may be longer than what it sends, and come in several buffers. */
+	bool cut = unfinished && o->gso_type != VH_GSO_NONE && s->u->offloads.tso;
+	struct rte_mbuf *m;
 
+	if (is_long && !cut) {
+		vh_count(&s->own->drops[VH_DROP_RX_TOO_LONG], 1);
+		return;
+	}
+	m = load(s->u, b, f);
 	if (m == NULL) {
 		vh_count(&s->own->drops[VH_DROP_RX_RING_FULL], 1);
 		return;
 	}
-	if ((f->offload == 0 || !describe(s->u, m, &b->offload[frame])) && f->total > s->u->longest) {
+	if (unfinished && !describe(s->u, m, o) && is_long) {
 		vh_count(&s->own->drops[VH_DROP_RX_TOO_LONG], 1);
 		rte_pktmbuf_free(m);
 		return;

@@ -12,7 +12,8 @@
  * Trust
  *   A guest may change its frame at any time: it is looked at in guest memory to choose the way, and in our
  * copy to describe it. One that is no longer what it was is sent as the bytes that it is, or dropped where
- * that is too long.
+ * that is too long. What is longer than the card was configured to send goes to it only to be cut, into
+ * segments that are not.
  */
 #ifndef VH_DPDK_UPLINK_OFFLOAD_H
 #define VH_DPDK_UPLINK_OFFLOAD_H

@@ -6,6 +6,7 @@
 #include "vmdq.h"
 #include "../core/copy.h"
 
+#include <string.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 #include <rte_mbuf.h>
@@ -45,12 +46,36 @@ static enum vh_drop frame_of(struct vh_batch *b, const struct rte_mbuf *m, uint3
 	return VH_DROP_COUNT;
 }
 
-/* Drivers may hand a tag over beside the frame; here it belongs into it. Return: whether it is there now. */
-static bool put_tag_back(struct rte_mbuf **m)
+/* Puts the outer one of two tags back that were both taken off. Return: whether it is there now. */
+static bool put_outer_tag_back(struct rte_mbuf *m)
 {
-	if (vh_likely(((*m)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0))
+	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, VH_TAG_BYTES);
+
+	if (p == NULL)
+		return false;
+	memmove(p, p + VH_TAG_BYTES, VH_MIN_FRAME - 2);
+	memcpy(p + VH_MIN_FRAME - 2, (uint8_t[]){0x88, 0xa8}, 2);
+	p[VH_MIN_FRAME] = (uint8_t)(m->vlan_tci_outer >> 8);
+	p[VH_MIN_FRAME + 1] = (uint8_t)m->vlan_tci_outer;
+	return true;
+}
+
+/*
+ * Drivers may hand tags over beside the frame (rte_mbuf_core.h); here they belong into it, in the order in
+ * which they came. Return: whether they are there now.
+ */
+static bool put_tags_back(struct rte_mbuf **m)
+{
+	uint64_t flags = (*m)->ol_flags;
+
+	if (vh_likely((flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) == 0))
 		return true;
-	return rte_vlan_insert(m) == 0;
+	/* The inner one alone was taken out: nothing is to be put in front of the outer one. */
+	if ((flags & (RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED)) == RTE_MBUF_F_RX_QINQ)
+		return false;
+	if ((flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0 && rte_vlan_insert(m) != 0)
+		return false;
+	return (flags & RTE_MBUF_F_RX_QINQ_STRIPPED) == 0 || put_outer_tag_back(*m);
 }
 
 /*
@@ -87,7 +112,7 @@ static void collect(struct vh_port *port, uint16_t pair, struct vh_batch *b, str
 	for (uint16_t i = landed; i < b->chains; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = landed; i < b->chains; i++) {
-		bool whole = put_tag_back(&m[i]);
+		bool whole = put_tags_back(&m[i]);
 		enum vh_drop fault;
 
 		if (vh_unlikely(by_pool && is_copy(m[i], pair)))

@@ -268,11 +268,18 @@ void test_vlan_lengths(void)
 	make(f, 50, 0, 1, UNTAGGED, VH_MAX_FRAME);
 	send(r, u, 0, f, VH_MAX_FRAME, LAYOUT_INDIRECT);
 	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_TOO_LONG), 1);
-	/* As short as it may be; and one that ends where the rest of its tag would stand, which is none then.
+	/* One that ends where the rest of its tag would stand: whoever fills it up makes a whole one of it.
 	 */
 	for (uint32_t len = VH_MIN_FRAME; len < VH_MIN_FRAME + 4; len++) {
 		make(f, 50, 0, 1, UNTAGGED, FRAME_MIN);
 		frame_tag(f, 0x8100, 0);
+		send(r, u, 0, f, len, LAYOUT_SINGLE);
+		REQUIRE_EQ(uplink_sent(u, got), GUEST_NOTHING);
+	}
+	REQUIRE_EQ(rig_drops(r, 0, VH_DROP_TX_BAD_VLAN), 4);
+	/* As short as it may be. */
+	for (uint32_t len = VH_MIN_FRAME; len < VH_MIN_FRAME + 4; len++) {
+		make(f, 50, 0, 1, UNTAGGED, FRAME_MIN);
 		send(r, u, 0, f, len, LAYOUT_SINGLE);
 		REQUIRE_EQ(uplink_sent(u, got), len + 4);
 		REQUIRE_EQ(got[14] << 8 | got[15], 10);

@@ -136,6 +136,9 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(uplink_waits_again, false, NONE)                                                                   \
 	X(vlan_who_gets_what, false, NONE)                                                                   \
 	X(vlan_every_layout, false, ALL)                                                                     \
+	X(vlan_whatever_is_sent, false, ALL)                                                                 \
+	X(vlan_two_tags, false, NONE)                                                                        \
+	X(vlan_rewritten_by_a_thread, false, NONE)                                                           \
 	X(vlan_changed_meanwhile, false, ALL)                                                                \
 	X(vlan_lengths, false, ALL)                                                                          \
 	X(vlan_offloads, false, ALL)                                                                         \

@@ -67,11 +67,15 @@ static uint32_t deliver(struct vh_port *port, uint16_t pair, const struct vh_bat
 			vh_count(&own->drops[VH_DROP_RX_RING_FULL], n - i);
 			return n;
 		}
-		REQUIRE(f->total <= UPLINK_ROOM);
+		if (f->total > UPLINK_ROOM) {
+			vh_count(&own->drops[VH_DROP_RX_TOO_LONG], 1);
+			continue;
+		}
 		to->len = vh_frame_read(b, f, 0, to->data, f->total);
 		REQUIRE_EQ(to->len, f->total);
 		to->queue = pair;
 		to->unfinished = f->offload;
+		to->offload = f->offload != 0 ? b->offload[which[i]] : (struct vh_offload){0};
 		u->n_out++;
 		vh_count(&own->rx_packets, 1);
 		vh_count(&own->rx_bytes, f->total);

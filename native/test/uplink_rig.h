@@ -12,6 +12,7 @@ struct uplink_frame {
 	/* Of frames that went out: by which queue, and what was left to the card. */
 	uint16_t queue;
 	uint32_t unfinished;
+	struct vh_offload offload;
 	uint8_t data[UPLINK_ROOM];
 };
 

@@ -45,6 +45,26 @@ const cases: readonly Case[] = [
   { mode: 'trunk:all', out: [undefined, 10, 20, 1000, 1001], in: [undefined, 10, 20, 1000, 1001] },
 ];
 
+/** EtherTypes of tags. */
+const types = [0x8100, 0x88a8, 0x9100, 0x9200] as const;
+
+/** Modes, the tag of their own frames outside, and whether VLAN 20 behind another one is theirs. */
+const stacks = [
+  { mode: 'auto', own: 1000, passes: false },
+  { mode: 'access:10', own: 10, passes: false },
+  { mode: 'trunk:0,10', own: undefined, passes: false },
+  { mode: 'trunk:all', own: undefined, passes: true },
+] as const;
+
+/** A frame with two tags: the first with this EtherType, the second an 802.1Q one. */
+function stacked(from: string, first: number, type: number, second: number, seed: number): Buffer {
+  const inner = frame({ to: broadcast, from, length: 104, seed, vlan: second });
+  const tag = Buffer.alloc(4);
+  tag.writeUInt16BE(type, 0);
+  tag.writeUInt16BE(first, 2);
+  return Buffer.concat([inner.subarray(0, 12), tag, inner.subarray(12)]);
+}
+
 function expected(from: string, seen: Case['out']): Buffer[] {
   return seen.flatMap((vlan, seed) => (vlan === null ? [] : [tagged(from, vlan, seed)]));
 }
@@ -85,6 +105,30 @@ describe('uplinks and VLANs, with files for the network', function () {
       const refused = seen.out.filter((tag) => tag === null).length;
       const { drops, txPackets } = await vswitch.counters('guest');
       assert.deepEqual([txPackets, drops.tx_bad_vlan], [tags.length, refused]);
+    });
+  }
+
+  for (const { mode, own, passes } of stacks) {
+    it(`${mode}: a tag in front of another one brings nothing into a VLAN that is not the guest's`, async () => {
+      const dir = await tempDir(scope());
+      const vswitch = await Switch.start(scope(), { args: ['--vlan', mode] });
+      const { socket } = await vswitch.addPort('guest');
+      const odd = [0, own ?? 10].flatMap((first) => types.map((type) => [first, type] as const));
+      const sent = odd.map(([first, type], seed) => stacked(mac, first, type, 20, seed));
+      const guest = await RecordingGuest.start(scope(), { socket, mac }, [...sent, tagged(mac, undefined, 99)]);
+      await vswitch.portReady('guest');
+      const came = odd.map(([first, type], seed) => stacked(outside, first, type, 20, seed));
+      await writePcap(`${dir}/in`, [...came, tagged(outside, own, 99)]);
+      await vswitch.addUplink({ name: 'net', device: `net_pcap0,rx_pcap=${dir}/in,tx_pcap=${dir}/out` });
+      await guest.go();
+      const through = (frames: readonly Buffer[]): Buffer[] =>
+        passes ? frames.filter((_, seed) => odd[seed]?.[0] !== 0) : [];
+      const out = [...through(sent), tagged(mac, own, 99)];
+      const into = [...through(came), tagged(outside, undefined, 99)];
+      assert.deepEqual(await recorded(`${dir}/out`, out.length), out);
+      assert.deepEqual(await guest.received(into.length), into);
+      const { drops } = await vswitch.counters('guest');
+      assert.equal(drops.tx_bad_vlan, sent.length - through(sent).length);
     });
   }
 

@@ -197,6 +197,42 @@ static void test_not_taken(void)
 	REQUIRE(!vh_uplink_takes(&u->port, &batch, 0));
 }
 
+/* Whatever a frame asks for, it is no longer than the card was configured for, or it is cut to that. */
+static void test_too_long(void)
+{
+	static const struct kind kinds[] = {{.tcp = true}, {.tcp = false}, {.tcp = true, .v6 = true},
+		{.tcp = true, .tagged = true}, {.tcp = true, .gso_size = 1000}};
+	uint64_t refused = 0;
+	struct rte_mbuf *m;
+
+	for (uint32_t i = 0; i < 5 * 2 * 4; i++) {
+		struct kind k = kinds[i % 5];
+		bool cuts = i / 5 % 2 == 0 && k.gso_size != 0;
+		uint32_t longer = (uint32_t[]){0, 1, 4000, 60000}[i / 10];
+
+		choose(i / 5 % 2 == 0 ? ALL_TX : ALL_TX & ~RTE_ETH_TX_OFFLOAD_MULTI_SEGS, ALL_RX, 0,
+			"net_any");
+		memset(&counters, 0, sizeof(counters));
+		make(&k);
+		k.payload = LONGEST - batch.frame[0].total + longer;
+		make(&k);
+		m = deliver();
+		REQUIRE_EQ(m != NULL, longer == 0 || cuts);
+		REQUIRE_EQ(counters.drops[VH_DROP_RX_TOO_LONG], m == NULL);
+		refused += m == NULL;
+		REQUIRE(m == NULL || m->nb_segs == 1 || (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG) != 0);
+		rte_pktmbuf_free(m);
+	}
+	REQUIRE(refused > 20);
+	choose(ALL_TX, ALL_RX, 0, "net_any");
+	/* Its headers have grown since it was taken: now its segments would be too long. */
+	make(&(struct kind){.tcp = true, .payload = 9000, .gso_size = LONGEST - 54});
+	REQUIRE(vh_uplink_takes(&u->port, &batch, 0));
+	frame[34 + 12] = 0xf0;
+	REQUIRE(deliver() == NULL);
+	REQUIRE_EQ(rte_mempool_in_use_count(u->pool), 0);
+}
+
 /* The guest writes into its frame after it was looked at: whatever comes of it, the card is told nothing
  * wrong. */
 static void test_changed(void)
@@ -288,6 +324,7 @@ static void test_all_of_it(void)
 	test_choice();
 	test_kinds();
 	test_not_taken();
+	test_too_long();
 	test_changed();
 	test_verdicts();
 	rte_eth_dev_stop(u->eth);

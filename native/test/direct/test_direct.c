@@ -464,6 +464,52 @@ static void test_uplink_goes(void)
 	finish();
 }
 
+/* Tags that the device has taken off stand in the frame again, in their order, or there is no frame. */
+static void test_stripped(void)
+{
+	static const struct {
+		uint64_t flags;
+		const char *front; /* what the guest finds: o outer, i inner; NULL: nothing */
+	} cases[] = {
+		{0, ""},
+		{RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED, "i"},
+		{RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ |
+				RTE_MBUF_F_RX_QINQ_STRIPPED,
+			"oi"},
+		{RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED, "o"},
+		{RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ, NULL},
+	};
+	uint8_t f[64], got[2048];
+
+	begin(0, 1, VH_VLAN_NONE);
+	guest_post_all(rig->guest[0], 0, 2000, LAYOUT_SINGLE);
+	for (uint32_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(uplink[0]->pool);
+		uint32_t at = 12;
+
+		REQUIRE(m != NULL);
+		frame_make(f, (uint8_t[]){255, 255, 255, 255, 255, 255}, (uint8_t[]){2, 0, 0, 0, 1, 1}, i,
+			sizeof(f));
+		memcpy(rte_pktmbuf_append(m, sizeof(f)), f, sizeof(f));
+		m->ol_flags = cases[i].flags;
+		m->vlan_tci = 0x2014;
+		m->vlan_tci_outer = 0x400a;
+		REQUIRE_EQ(rte_ring_enqueue(wire[0], m), 0);
+		REQUIRE_EQ(rig->poll(rig->sw, rig->lane[0], &uplink[0]->port, 0), 1);
+		if (cases[i].front == NULL) {
+			REQUIRE_EQ(guest_receive(rig->guest[0], 0, got, sizeof(got)), GUEST_NOTHING);
+			continue;
+		}
+		REQUIRE_EQ(guest_receive(rig->guest[0], 0, got, sizeof(got)),
+			sizeof(f) + 4 * strlen(cases[i].front));
+		for (const char *tag = cases[i].front; *tag != '\0'; tag++, at += 4)
+			REQUIRE(memcmp(got + at, *tag == 'o' ? "\x88\xa8\x40\x0a" : "\x81\0\x20\x14", 4) ==
+				0);
+		REQUIRE(memcmp(got, f, 12) == 0 && memcmp(got + at, f + 12, sizeof(f) - 12) == 0);
+	}
+	finish();
+}
+
 static void test_all_of_it(void)
 {
 	vh_direct_start(
@@ -471,6 +517,7 @@ static void test_all_of_it(void)
 	uplink[0] = make_uplink(0);
 	uplink[1] = make_uplink(1);
 	test_counts();
+	test_stripped();
 	test_all(0);
 	test_all(VH_F_RING_PACKED);
 	test_odd_memory();

@@ -150,6 +150,31 @@ static void test_refused(uint64_t features)
 	guest_leaves();
 }
 
+/* A tag behind the guest's own would be the first that it sees: not for it, wherever the two stand. */
+static void test_two_tags(uint64_t features, bool keep)
+{
+	static const uint16_t types[] = {0x8100, 0x88a8, 0x9100, 0x9200};
+	uint8_t f[200], to[6], got[2048];
+
+	enters(features, keep);
+	fill_card();
+	frame_mac(to, 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		bool beside = i % 2 == 0;
+
+		frame_make(f, to, (uint8_t[]){2, 0, 0, 0, 1, 1}, 9, sizeof(f));
+		frame_tag(f, 0x8100, TAG);
+		frame_tag(f + (beside ? 0 : 4), types[i / 2], 20);
+		card_receives(f, sizeof(f), beside, TAG);
+		REQUIRE_EQ(worker_turn(), 1);
+	}
+	REQUIRE_EQ(guest_receive(rig->guest[0], 0, got, sizeof(got)), GUEST_NOTHING);
+	REQUIRE_EQ(landed(), 0);
+	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), 8);
+	guest_stops();
+	guest_leaves();
+}
+
 /* A frame in guest memory takes no address from another guest, and none goes to anybody else. */
 static void test_rewritten(uint64_t features)
 {
@@ -399,6 +424,8 @@ static void test_all(void)
 	test_tags(0, false);
 	test_tags(0, true);
 	test_refused(0);
+	test_two_tags(0, false);
+	test_two_tags(0, true);
 	test_rewritten(0);
 	test_unfit(0, 1000, LAYOUT_SINGLE);
 	test_unfit(0, BUFFER, LAYOUT_HEADER_APART);

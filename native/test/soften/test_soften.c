@@ -9,7 +9,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <rte_gso.h>
 #include <rte_malloc.h>
+#include <rte_mbuf.h>
 
 /* Of IP and its payload; with it and two tags no frame is longer than VH_MAX_FRAME. */
 #define MOST 65500U
@@ -119,6 +121,40 @@ static uint32_t flat(const struct vh_batch *b, uint32_t i, uint8_t *out)
 	REQUIRE_EQ(n, b->frame[i].total);
 	REQUIRE_EQ(b->frame[i].offload, 0);
 	return n;
+}
+
+int __real_rte_gso_segment(
+	struct rte_mbuf *m, const struct rte_gso_ctx *ctx, struct rte_mbuf **out, uint16_t room);
+int __wrap_rte_gso_segment(
+	struct rte_mbuf *m, const struct rte_gso_ctx *ctx, struct rte_mbuf **out, uint16_t room);
+
+static uint64_t cuts;
+
+/*
+ * What librte_gso is handed (linked in its place): each length that it adds, subtracts or copies by is in
+ * bounds, however it comes to it.
+ */
+int __wrap_rte_gso_segment(
+	struct rte_mbuf *m, const struct rte_gso_ctx *ctx, struct rte_mbuf **out, uint16_t room)
+{
+	uint32_t headers = (uint32_t)m->l2_len + m->l3_len + m->l4_len;
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	REQUIRE(m->nb_segs == 1 && m->next == NULL && m->data_len == m->pkt_len);
+	REQUIRE(m->data_off + m->data_len <= m->buf_len);
+	/* The kind that it is told of is the one that stands there: IPv4 in one piece, then TCP. */
+	REQUIRE(m->l2_len == 14 && m->l3_len == 20 && p[14] == 0x45 && (get16(p + 20) & 0x3fff) == 0);
+	REQUIRE(m->l4_len >= 20 && m->l4_len <= 60 && m->l4_len % 4 == 0);
+	REQUIRE(m->outer_l2_len == 0 && m->outer_l3_len == 0);
+	REQUIRE((m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK) == 0);
+	/* Headers are copied from the first buffer into one of the pool's; the rest is payload. */
+	REQUIRE(headers < m->data_len);
+	REQUIRE(headers + RTE_PKTMBUF_HEADROOM <= rte_pktmbuf_data_room_size(ctx->direct_pool));
+	/* Payload for each segment, more than one of them, as many as there is room for. */
+	REQUIRE(ctx->gso_size > headers && ctx->gso_size < m->pkt_len && room <= VH_BATCH);
+	REQUIRE((m->data_len - headers - 1) / (ctx->gso_size - headers) < room);
+	cuts++;
+	return __real_rte_gso_segment(m, ctx, out, room);
 }
 
 /* Segment `i` of `total`: all that may differ from what was sent differs as it must. */
@@ -240,6 +276,34 @@ static void test_changed_headers(void)
 	REQUIRE(refused > 0);
 }
 
+/* What a frame asks for anew, not checked by anybody: any lengths, over any headers. */
+static void test_unchecked_lengths(void)
+{
+	uint64_t before = cuts;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		struct vh_offload *o = &batch.offload[3];
+		uint32_t total = 0;
+		const struct vh_batch *made;
+
+		if (i % 100 == 0)
+			make(1 + rng_below(&test_rng, 20000), 100 + rng_below(&test_rng, 2000));
+		if (!offer())
+			continue;
+		if (rng_below(&test_rng, 2) == 0)
+			o->gso_size = (uint16_t)rng_between(&test_rng, 1, 65535);
+		if (rng_below(&test_rng, 2) == 0)
+			o->hdr_len = (uint16_t)rng_next(&test_rng);
+		if (rng_below(&test_rng, 4) == 0)
+			o->gso_type ^= VH_GSO_TCPV4 ^ VH_GSO_TCPV6;
+		if (rng_below(&test_rng, 4) == 0)
+			sent[tcp + 12] = (uint8_t)rng_next(&test_rng);
+		made = soften.hook(soften.context, 2, &batch, 3, rng_below(&test_rng, 4), &total);
+		REQUIRE(made == NULL || (made->frames > 0 && made->frames <= VH_BATCH));
+	}
+	REQUIRE(cuts > before);
+}
+
 /* Nothing left for us: that is said, and what was made already is no loss. */
 static void test_no_memory(void)
 {
@@ -273,6 +337,7 @@ static void test_all_of_it(void)
 		test_segments();
 		test_checksums();
 		test_changed_headers();
+		test_unchecked_lengths();
 		vh_soften_stop();
 	}
 }
