@@ -8,7 +8,7 @@ import type { FileStat, Host } from './host.js';
  */
 export type QuickHost = Pick<
   Host,
-  'run' | 'read' | 'readOptional' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid' | 'env' | 'now'
+  'run' | 'read' | 'readOptional' | 'list' | 'stat' | 'lstat' | 'realpath' | 'readLink' | 'uid' | 'env' | 'now'
 >;
 
 function kindOf(stat: fs.Stats): FileStat['kind'] {
@@ -48,6 +48,7 @@ export const quickHost: QuickHost = {
   stat: (path) => found(() => describeStat(fs.statSync(path))),
   lstat: (path) => found(() => describeStat(fs.lstatSync(path))),
   realpath: (path) => found(() => fs.realpathSync(path)),
+  readLink: (path) => found(() => fs.readlinkSync(path)),
   uid: () => process.getuid?.() ?? 0,
   env: (name) => process.env[name],
   now: () => Date.now(),
