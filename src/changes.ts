@@ -8,6 +8,7 @@ import { mount } from './mounting.js';
 import { runOrFail, runUntil } from './run-or-fail.js';
 import { readSnapshot, resultOf, rights } from './steps.js';
 import type { Action, Snapshot } from './steps.js';
+import { changeableAround } from './trusted-place.js';
 
 /** One action as the journal knows it: enough to undo it without the code that planned it. */
 
@@ -123,13 +124,27 @@ async function refuseStore(host: Host, path: string, nearest: string): Promise<v
   });
 }
 
+/** Root changes nothing by a name that somebody else can let mean another file. */
+export async function refuseOthersPlace(host: Host, path: string): Promise<void> {
+  const doubt = host.uid() === 0 ? await changeableAround(host, path) : undefined;
+  if (doubt === undefined) return;
+  const what = `${path} is left alone: ${doubt.path} ${doubt.reason}, who could lead this change to another file`;
+  throw new VhostHostError('SETUP_REFUSED', what, {
+    hint: `chown root: ${doubt.path} && chmod go-w ${doubt.path}`,
+    details: { path, place: doubt.path },
+  });
+}
+
 /** Does it, and reads files and values back; returns the value. */
 export async function perform(host: Host, action: Action): Promise<string | undefined> {
   switch (action.kind) {
     case 'touch': {
-      const stat = await host.stat(action.path);
+      // A link stays a link: what changes is the file it leads to.
+      const path = (await host.realpath(action.path)) ?? action.path;
+      const stat = await host.stat(path);
+      if (stat !== undefined) await refuseOthersPlace(host, path);
       // Setting the mode it has changes nothing but the time of the last change.
-      if (stat !== undefined) await host.chmod(action.path, stat.mode);
+      if (stat !== undefined) await host.chmod(path, stat.mode);
       return undefined;
     }
     case 'check': {
@@ -138,20 +153,24 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       return undefined;
     }
     case 'directory':
+      await refuseOthersPlace(host, action.path);
       await host.mkdir(action.path, 0o755);
       return undefined;
     case 'set':
       return raiseOrSet(host, action);
     case 'mount':
+      await refuseOthersPlace(host, action.path);
       await mount(host, action);
       return undefined;
     case 'run':
       if (action.command !== undefined) await runUntil(host, action.command, action.until?.done);
       return undefined;
     case 'write': {
-      const wanted = resultOf(action, await readSnapshot(host, action.path));
-      await host.mkdir(dirname(action.path), 0o755);
-      await putFile(host, action.path, wanted);
+      const path = (await host.realpath(action.path)) ?? action.path;
+      const wanted = resultOf(action, await readSnapshot(host, path));
+      await refuseOthersPlace(host, path);
+      await host.mkdir(dirname(path), 0o755);
+      await putFile(host, path, wanted);
       return undefined;
     }
   }
@@ -159,6 +178,7 @@ export async function perform(host: Host, action: Action): Promise<string | unde
 
 /** Writes a file with mode and owner, and compares what is there then with what was wanted. */
 export async function putFile(host: Host, path: string, wanted: Snapshot): Promise<void> {
+  await refuseOthersPlace(host, path);
   await host.write(path, wanted.text, wanted.mode);
   const stat = await host.stat(path);
   if (stat !== undefined && (stat.uid !== wanted.uid || stat.gid !== wanted.gid)) {

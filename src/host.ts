@@ -63,6 +63,7 @@ export interface Host {
   /** Like `stat`, but tells of a symbolic link itself: for whoever must not be led elsewhere. */
   lstat(path: string): Promise<FileStat | undefined>;
   mkdir(path: string, mode: number): Promise<void>;
+  /** Both of what has this name itself: a symbolic link is refused (ELOOP), whenever it came there. */
   chown(path: string, uid: number, gid: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
   /** Which file has this name, whatever it is; undefined where none has. Stands as long as the file is open somewhere. */
@@ -145,7 +146,8 @@ function firstLineOf(stream: NodeJS.ReadableStream): Promise<string | undefined>
 }
 
 async function spawnDetached(command: string, args: readonly string[], logPath: string): Promise<DetachedChild> {
-  const log = await fs.open(logPath, 'a', 0o640);
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW } = fs.constants;
+  const log = await fs.open(logPath, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0o640);
   try {
     const stdio: StdioOptions = ['ignore', log.fd, log.fd, 'pipe'];
     const child = spawn(command, [...args], { detached: true, stdio, cwd: '/' });
@@ -218,6 +220,23 @@ async function mkdir(path: string, mode: number): Promise<void> {
   }
 }
 
+/** open(2); Node does not name it. The descriptor stands for a place, and opens nothing. */
+const O_PATH = 0o10000000;
+
+/** Works on what `path` is at one moment, by a descriptor: a name may mean something else a moment later. */
+async function atPlace(path: string, work: (place: string) => Promise<void>): Promise<void> {
+  const file = await fs.open(path, O_PATH | fs.constants.O_NOFOLLOW);
+  try {
+    if ((await file.stat()).isSymbolicLink()) {
+      throw Object.assign(new Error(`ELOOP: ${path} is a symbolic link`), { code: 'ELOOP' });
+    }
+    // There is no fchmod(2) for such a descriptor.
+    await work(`/proc/self/fd/${file.fd}`);
+  } finally {
+    await file.close();
+  }
+}
+
 async function rmdir(path: string): Promise<boolean> {
   try {
     await orUndefined(fs.rmdir(path));
@@ -249,8 +268,8 @@ export const realHost: Host = {
   stat: (path) => describe(fs.stat(path)),
   lstat: (path) => describe(fs.lstat(path)),
   mkdir,
-  chown: (path, uid, gid) => fs.chown(path, uid, gid),
-  chmod: (path, mode) => fs.chmod(path, mode),
+  chown: (path, uid, gid) => atPlace(path, (place) => fs.chown(place, uid, gid)),
+  chmod: (path, mode) => atPlace(path, (place) => fs.chmod(place, mode)),
   identity,
   rename: (from, to) => fs.rename(from, to),
   unlink: async (path) => void (await orUndefined(fs.unlink(path))),

@@ -8,7 +8,18 @@ import type { ByteRange, FileStat, Host } from './host.js';
  */
 export type QuickHost = Pick<
   Host,
-  'run' | 'read' | 'readOptional' | 'readBytes' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid' | 'env' | 'now'
+  | 'run'
+  | 'read'
+  | 'readOptional'
+  | 'readBytes'
+  | 'list'
+  | 'stat'
+  | 'lstat'
+  | 'realpath'
+  | 'readLink'
+  | 'uid'
+  | 'env'
+  | 'now'
 >;
 
 function kindOf(stat: fs.Stats): FileStat['kind'] {
@@ -60,6 +71,7 @@ export const quickHost: QuickHost = {
   stat: (path) => found(() => describeStat(fs.statSync(path))),
   lstat: (path) => found(() => describeStat(fs.lstatSync(path))),
   realpath: (path) => found(() => fs.realpathSync(path)),
+  readLink: (path) => found(() => fs.readlinkSync(path)),
   uid: () => process.getuid?.() ?? 0,
   env: (name) => process.env[name],
   now: () => Date.now(),

@@ -1,4 +1,4 @@
-import { hashOf, putFile } from './changes.js';
+import { hashOf, putFile, refuseOthersPlace } from './changes.js';
 import type { Change, FileChange } from './changes.js';
 import { VhostHostError, messageOf } from './errors.js';
 import type { Host } from './host.js';
@@ -147,6 +147,7 @@ async function revert(host: Host, change: Change): Promise<void> {
       const now = await readSnapshot(host, change.path);
       if (isUndone(change, now)) return;
       const before = restored(change, now);
+      await refuseOthersPlace(host, change.path);
       if (before === undefined) await host.unlink(change.path);
       else await putFile(host, change.path, before);
       return;

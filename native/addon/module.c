@@ -9,6 +9,7 @@
 #include "values.h"
 #include "../core/file_lock.h"
 #include "../core/log_file.h"
+#include "../dpdk/confine.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -140,12 +141,52 @@ static bool read_vlan(napi_env env, napi_value object, struct vh_vlan *v)
 	return true;
 }
 
+/* `object.owner`. Return: whether it was good; otherwise an exception is pending. */
+static bool read_owner(napi_env env, napi_value object, struct vh_owner *o)
+{
+	napi_value owner;
+	int64_t pid, began, uid;
+
+	if (napi_get_named_property(env, object, "owner", &owner) != napi_ok ||
+		!vh_get_int(env, owner, "pid", 0, INT32_MAX, &pid) ||
+		!vh_get_int(env, owner, "started", 0, INT64_MAX >> 10, &began) ||
+		!vh_get_bool(env, owner, "only", &o->only) ||
+		!vh_get_int(env, owner, "uid", -1, UINT32_MAX - 1LL, &uid) ||
+		!vh_get_bool(env, owner, "bridged", &o->bridged) ||
+		!vh_get_text(env, owner, "pidFile", o->pid_file, sizeof(o->pid_file)))
+		return false;
+	o->by_user = uid >= 0;
+	o->uid = o->by_user ? (uid_t)uid : 0;
+	o->pid = (pid_t)pid;
+	o->began = (uint64_t)began;
+	return true;
+}
+
+static napi_value own(napi_env env, napi_callback_info info)
+{
+	struct vh_owner owner = {0};
+	napi_value argv[1];
+	size_t argc = 1;
+	int64_t id;
+
+	if (!must_own(env))
+		return NULL;
+	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
+		return vh_throw(env, "EINVAL", "own(options)");
+	if (!vh_get_int(env, argv[0], "id", 0, VH_MAX_PORTS - 1, &id) || !read_owner(env, argv[0], &owner))
+		return NULL;
+	if (vh_engine_own((uint16_t)id, &owner) != 0)
+		return vh_throw(env, "ENOENT", "no port has this number");
+	return NULL;
+}
+
 static napi_value add_port(napi_env env, napi_callback_info info)
 {
 	char name[VH_MAX_NAME], path[VH_MAX_SOCKET_PATH + 1], records[VH_MAX_RECORDS_PATH + 1], error[512];
 	int64_t pairs, mode, gid, mac_limit;
 	bool mergeable, offloads, forward_reserved;
 	struct vh_vlan vlan = {0};
+	struct vh_owner owner = {0};
 	napi_value argv[1], result = NULL;
 	size_t argc = 1;
 	int id;
@@ -164,7 +205,7 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 		!vh_get_int(env, argv[0], "macLimit", 1, VH_MAC_BUCKETS * VH_MAC_SLOTS, &mac_limit) ||
 		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
 		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid) ||
-		!read_vlan(env, argv[0], &vlan))
+		!read_vlan(env, argv[0], &vlan) || !read_owner(env, argv[0], &owner))
 		return NULL;
 	if (vh_session_by_path(path) != NULL)
 		return vh_throw(env, "EEXIST", "another port has this socket");
@@ -178,7 +219,8 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 					.mac_limit = (uint16_t)mac_limit,
 					.vlan = vlan,
 					.socket_mode = (unsigned int)mode,
-					.socket_gid = (int)gid},
+					.socket_gid = (int)gid,
+					.owner = owner},
 		error, sizeof(error));
 	if (id < 0)
 		return vh_throw_errno(env, id, error);
@@ -382,6 +424,14 @@ static napi_value with_path(napi_env env, napi_callback_info info, int (*work)(c
 	return result;
 }
 
+static napi_value confine(napi_env env, napi_callback_info info)
+{
+	int error = vh_confine_process();
+
+	(void)info;
+	return error == 0 ? NULL : vh_throw_errno(env, error, strerror(-error));
+}
+
 static napi_value lock(napi_env env, napi_callback_info info)
 {
 	return with_path(env, info, vh_file_lock);
@@ -431,6 +481,8 @@ NAPI_MODULE_INIT()
 		METHOD("lockDirectory", lock_directory),
 		METHOD("logTo", log_to),
 		METHOD("listenAgain", listen_again),
+		METHOD("own", own),
+		METHOD("confine", confine),
 	};
 
 	if (napi_define_properties(env, exports, sizeof(methods) / sizeof(methods[0]), methods) != napi_ok)

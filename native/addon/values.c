@@ -68,6 +68,13 @@ bool vh_get_bool(napi_env env, napi_value object, const char *name, bool *out)
 
 bool vh_get_string(napi_env env, napi_value object, const char *name, char *out, size_t room)
 {
+	if (!vh_get_text(env, object, name, out, room))
+		return false;
+	return out[0] != '\0' || misuse(env, name, "is empty");
+}
+
+bool vh_get_text(napi_env env, napi_value object, const char *name, char *out, size_t room)
+{
 	napi_value value;
 	size_t length;
 
@@ -75,8 +82,8 @@ bool vh_get_string(napi_env env, napi_value object, const char *name, char *out,
 		return false;
 	if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok)
 		return misuse(env, name, "must be a string");
-	if (length == 0 || length >= room)
-		return misuse(env, name, "is empty or too long");
+	if (length >= room)
+		return misuse(env, name, "is too long");
 	if (napi_get_value_string_utf8(env, value, out, room, &length) != napi_ok || strlen(out) != length)
 		return misuse(env, name, "has a zero byte in it");
 	return true;

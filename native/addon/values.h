@@ -20,6 +20,8 @@ napi_value vh_throw_errno(napi_env env, int error, const char *message);
 bool vh_get_int(napi_env env, napi_value object, const char *name, int64_t min, int64_t max, int64_t *out);
 bool vh_get_bool(napi_env env, napi_value object, const char *name, bool *out);
 bool vh_get_string(napi_env env, napi_value object, const char *name, char *out, size_t room);
+/* As vh_get_string(), and it may be empty. */
+bool vh_get_text(napi_env env, napi_value object, const char *name, char *out, size_t room);
 
 /* An array of integers; *n is how many (1..max). */
 bool vh_get_ints(napi_env env, napi_value object, const char *name, int64_t min, int64_t max, int *out,

@@ -391,6 +391,14 @@ int vh_engine_remove_port(uint16_t id)
 	return 0;
 }
 
+int vh_engine_own(uint16_t id, const struct vh_owner *owner)
+{
+	if (id >= VH_MAX_PORTS || vh_engine.session[id] == NULL)
+		return -ENOENT;
+	vh_relay_own(id, owner);
+	return 0;
+}
+
 int vh_engine_listen_again(uint16_t id)
 {
 	struct vh_session *s = id < VH_MAX_PORTS ? vh_engine.session[id] : NULL;

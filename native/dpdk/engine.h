@@ -58,6 +58,9 @@ int vh_engine_add_port(const struct vh_session_options *options, char *error, si
 /* Return: 0, or -ENOENT. */
 int vh_engine_remove_port(uint16_t id);
 
+/* Whose the port is from now on (vh_relay_own()). Return: 0, or -ENOENT. */
+int vh_engine_own(uint16_t id, const struct vh_owner *owner);
+
 /* Makes the port's socket anew where its name is gone (session.h). Return: 0, or a negative errno. */
 int vh_engine_listen_again(uint16_t id);
 

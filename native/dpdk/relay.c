@@ -184,6 +184,19 @@ bool vh_relay_close(uint16_t port)
 	return awaited;
 }
 
+void vh_relay_own(uint16_t port, const struct vh_owner *owner)
+{
+	struct relay *r = &hub.relay[port];
+	char why[VH_MAX_OWNER_WHY];
+
+	pthread_mutex_lock(&hub.lock);
+	if (r->open)
+		r->owner = *owner;
+	if (r->open && r->state == OPEN && !vh_owner_admits(owner, r->front, why, sizeof(why)))
+		vh_relay_port_condemn(r, why, 0);
+	pthread_mutex_unlock(&hub.lock);
+}
+
 bool vh_relay_attached(uint16_t port)
 {
 	struct relay *r = &hub.relay[port];

@@ -25,6 +25,7 @@
 #ifndef VH_DPDK_RELAY_H
 #define VH_DPDK_RELAY_H
 
+#include "owner.h"
 #include "records.h"
 #include "../core/iotlb.h"
 
@@ -53,6 +54,7 @@ struct vh_relay_options {
 	uint64_t features, protocol_features; /* offered */
 	struct vh_iotlb *iotlb;		      /* whose misses are to be asked for */
 	struct vh_records *records;	      /* whose places the front end may be told */
+	struct vh_owner owner;		      /* who may be its front end */
 	int listen_fd;			      /* front ends connect here; the relay's from now on */
 	int library_fd;			      /* O_PATH of librte_vhost's socket; the relay's from now on */
 };
@@ -81,6 +83,9 @@ int vh_relay_listen(uint16_t port, int listen_fd);
  * connection has ended tries again every now and then.
  */
 bool vh_relay_close(uint16_t port);
+
+/* The port is somebody else's from now on. A front end that is not that one's loses its connection. */
+void vh_relay_own(uint16_t port, const struct vh_owner *owner);
 
 /* librte_vhost has taken a connection. Return: whether it is one that the relay made. */
 bool vh_relay_attached(uint16_t port);

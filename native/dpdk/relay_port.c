@@ -447,6 +447,7 @@ static bool has_left(const struct relay *r)
 static void welcome(struct relay *r)
 {
 	uint64_t now = vh_relay_now();
+	char why[VH_MAX_OWNER_WHY];
 	int fd;
 
 	if (r->state == OPEN && has_left(r))
@@ -470,6 +471,11 @@ static void welcome(struct relay *r)
 	r->connections.left -= 1000;
 	if (is_short(r)) {
 		say(r, "a front end: ", no_descriptors);
+		close(fd);
+		return;
+	}
+	if (!vh_owner_admits(&r->owner, fd, why, sizeof(why))) {
+		say(r, "a front end: ", why);
 		close(fd);
 		return;
 	}
@@ -571,6 +577,7 @@ int vh_relay_port_init(struct relay *r, const struct vh_relay_options *o, int ep
 		.features = o->features,
 		.protocol_features = o->protocol_features,
 		.records = o->records,
+		.owner = o->owner,
 		.listen_fd = o->listen_fd,
 		.library_fd = o->library_fd,
 		.front = -1,

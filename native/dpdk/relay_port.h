@@ -25,6 +25,7 @@ struct relay {
 	uint32_t rings;
 	uint64_t features, protocol_features;
 	struct vh_records *records;
+	struct vh_owner owner;
 	enum { IDLE, OPEN, ENDING } state;
 	bool attached; /* librte_vhost has a device for the connection */
 	pid_t peer;    /* the process that connected last; 0: unknown */

@@ -7,6 +7,7 @@
 #include "relay.h"
 #include "rings.h"
 #include "sigbus.h"
+#include "socket_file.h"
 #include "wake.h"
 
 #include <errno.h>
@@ -298,7 +299,7 @@ static void listen_by_name(struct start *st)
 static void *start_closed(void *arg)
 {
 	struct start *st = arg;
-	char self[40];
+	struct stat made;
 
 	if (!mask_all(st))
 		return NULL;
@@ -307,18 +308,19 @@ static void *start_closed(void *arg)
 		return NULL;
 	}
 	vh_wake();
-	st->library_fd = open(st->path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	if (st->library_fd < 0 || unlink(st->path) != 0) {
+	st->library_fd = vh_socket_file_open(st->path, &made);
+	if (st->library_fd < 0) {
+		st->error = st->library_fd;
+		return NULL;
+	}
+	if (unlink(st->path) != 0) {
 		st->error = -errno;
 		return NULL;
 	}
 	/* To connect, the relay needs a permission that root alone can do without. */
-	snprintf(self, sizeof(self), "/proc/self/fd/%d", st->library_fd);
-	if (chmod(self, 0600) != 0) {
-		st->error = -errno;
-		return NULL;
-	}
-	listen_by_name(st);
+	st->error = vh_socket_file_give(st->library_fd, -1, 0600);
+	if (st->error == 0)
+		listen_by_name(st);
 	return NULL;
 }
 
@@ -340,23 +342,24 @@ static int make_socket(struct vh_session *s, struct start *st, void *(*work)(voi
 {
 	struct stat made;
 	pthread_t thread;
-	int error = -pthread_create(&thread, NULL, work, st);
+	int fd, error = -pthread_create(&thread, NULL, work, st);
 
 	if (error != 0)
 		return error;
 	pthread_join(thread, NULL);
 	if (st->error != 0)
 		return st->error;
-	if (lstat(s->path, &made) != 0 ||
-		(s->socket_gid >= 0 && chown(s->path, (uid_t)-1, (gid_t)s->socket_gid) != 0) ||
-		chmod(s->path, s->socket_mode) != 0)
-		return -errno;
+	fd = vh_socket_file_open(s->path, &made);
+	if (fd < 0)
+		return fd;
+	error = vh_socket_file_give(fd, s->socket_gid, s->socket_mode);
+	close(fd);
 	s->device = made.st_dev;
 	s->inode = made.st_ino;
-	return 0;
+	return error;
 }
 
-static int start(struct vh_session *s)
+static int start(struct vh_session *s, const struct vh_session_options *o)
 {
 	struct start st = {.path = s->path, .library_fd = -1, .listen_fd = -1};
 	int error = make_socket(s, &st, start_closed);
@@ -374,6 +377,7 @@ static int start(struct vh_session *s)
 		.protocol_features = OFFERED_PROTOCOL,
 		.iotlb = s->iommu.iotlb,
 		.records = &s->records,
+		.owner = o->owner,
 		.listen_fd = st.listen_fd,
 		.library_fd = st.library_fd});
 }
@@ -448,7 +452,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	}
 	result = configure(s);
 	if (result == 0)
-		result = start(s);
+		result = start(s, o);
 	if (result != 0) {
 		snprintf(error, n, "%s: the socket cannot be set up: %s", s->path, strerror(-result));
 		vh_session_close(s);

@@ -31,6 +31,7 @@
 
 #include <pthread.h>
 #include <sys/types.h>
+#include "owner.h"
 #include "records.h"
 #include "session_iommu.h"
 #include "session_log.h"
@@ -104,6 +105,7 @@ struct vh_session_options {
 	struct vh_vlan vlan;
 	unsigned int socket_mode;
 	int socket_gid;
+	struct vh_owner owner; /* who may connect */
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "worker.h"
 #include "call_guard.h"
+#include "confine.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -141,6 +142,7 @@ static void *loop(void *arg)
 	/* Gives it caches in front of packet buffers; without, it is merely slower. */
 	(void)rte_thread_register();
 	w->slot = vh_call_join(true);
+	vh_confine_worker();
 	rte_rcu_qsbr_thread_online(pool.rcu, w->id);
 	while (__atomic_load_n(&pool.stop, __ATOMIC_RELAXED) == 0) {
 		uint32_t moved = poll_once(w);

@@ -158,6 +158,11 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(records_of_another_kind, false, NONE)                                                              \
 	X(records_of_another_process, false, NONE)                                                           \
 	X(peer_is_there_or_not, false, NONE)                                                                 \
+	X(owner_is_the_process_that_claimed, false, NONE)                                                    \
+	X(owner_is_a_user, false, NONE)                                                                      \
+	X(owner_is_in_a_file, false, NONE)                                                                   \
+	X(socket_file_is_not_led_elsewhere, false, NONE)                                                     \
+	X(socket_file_is_only_a_fresh_socket, false, NONE)                                                   \
 	X(hostile_packed_endless, false, PACKED)                                                             \
 	X(hostile_packed_longest, false, PACKED)                                                             \
 	X(hostile_packed_forged_flags, false, PACKED)                                                        \

@@ -96,6 +96,7 @@ interface AddOptions extends ClientOptions {
   readonly vlan?: string;
   readonly macLimit?: number;
   readonly forwardReserved?: boolean;
+  readonly owner?: string;
 }
 
 interface RemoveOptions extends ClientOptions {
@@ -141,9 +142,10 @@ export function addPorts(program: Command, context: CliContext): void {
     .option('--vlan <mode>', "none, auto, access:N, trunk:all or trunk:LIST (default: the switch's)")
     .option('--mac-limit <n>', 'addresses that are learned of its guest at a time (default: 2048)', parseMacLimit)
     .option('--forward-reserved', 'forward what bridges keep to themselves: 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP)')
+    .option('--owner <who>', 'whose processes may connect: uid:NUMBER or domain:NAME (default: all that may open it)')
     .action(async (name: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { socket, queues, offloads, vlan, transports, devIndex, mac, macLimit, forwardReserved } = options;
+      const { socket, queues, offloads, vlan, transports, devIndex, mac, macLimit, forwardReserved, owner } = options;
       const port = await clientOf(context, options).addPort({
         name,
         ...(socket === undefined ? {} : { socket: resolve(context.cwd, socket) }),
@@ -155,6 +157,7 @@ export function addPorts(program: Command, context: CliContext): void {
         ...(vlan === undefined ? {} : { vlan }),
         ...(macLimit === undefined ? {} : { macLimit }),
         ...(forwardReserved === undefined ? {} : { forwardReserved }),
+        ...(owner === undefined ? {} : { owner }),
       });
       print(context, options, port, (answer) => [
         `port ${answer.name} (${answer.id}) listens on ${waysCell(answer).replace(' ', ' and ')}`,

@@ -14,6 +14,7 @@ import {
   portSocketPath,
   resolveRunDir,
 } from '../switch/rundir.js';
+import { changeableByOthers } from '../trusted-place.js';
 import type { Broker, Way } from '../wrap/broker.js';
 import type { Config } from '../wrap/config-keys.js';
 import type { Claim } from '../wrap/rewrite.js';
@@ -37,7 +38,8 @@ function runDirs(host: QuickHost, config: Config): string[] {
 /** Whoever owns the switch can read the guest's memory: one found by looking must be ours or root's. */
 async function isTrusted(host: QuickHost, runDir: string): Promise<boolean> {
   const stat = await host.lstat(runDir);
-  return stat?.kind === 'directory' && (stat.uid === host.uid() || stat.uid === 0) && (stat.mode & 0o002) === 0;
+  if (stat?.kind !== 'directory' || (stat.mode & 0o002) !== 0) return false;
+  return (await changeableByOthers(host, runDir)) === undefined;
 }
 
 /** Who is at work, and by what means. */
@@ -89,7 +91,7 @@ function sameMac({ netdev }: Wish, other: string): string {
 
 /** The way to the port. */
 async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
-  const { name, queues, exact, mac, transport } = wish;
+  const { name, queues, exact, mac, transport, forks } = wish;
   const body = {
     name,
     queues,
@@ -98,13 +100,12 @@ async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
     ...(transport === 'auto' ? {} : { transport }),
   };
   const claimant = await claimantOf(parts);
-  const port = await ask(parts, runDir, claimant === undefined ? body : { ...body, claimant }).catch(
-    (error: unknown) => {
-      // A switch that runs since before an update knows no claimants and refuses what it does not know.
-      if (hasCode(error, 'USAGE') && claimant !== undefined) return ask(parts, runDir, body);
-      throw error;
-    },
-  );
+  const known = claimant === undefined ? {} : { claimant, ...(forks === undefined ? {} : { forks }) };
+  const port = await ask(parts, runDir, { ...body, ...known }).catch((error: unknown) => {
+    // A switch that runs since before an update knows no claimants and refuses what it does not know.
+    if (hasCode(error, 'USAGE') && claimant !== undefined) return ask(parts, runDir, body);
+    throw error;
+  });
   const other = mac === undefined ? textOf(port, 'defaultMacAt') : undefined;
   if (other !== undefined) parts.say(sameMac(wish, other));
   const place = placeOf(port, transport);

@@ -5,6 +5,7 @@ import { pageSizeOption } from '../mounts.js';
 import { sizeText } from '../sizes.js';
 import { rights } from '../steps.js';
 import type { Action, MountAction } from '../steps.js';
+import { changeableAround } from '../trusted-place.js';
 import { fitRights, optionsOf } from './mount-options.js';
 import type { MountWish } from './mounts-plan.js';
 
@@ -42,6 +43,8 @@ function mountAction(wish: MountWish): MountAction {
 
 export async function mountNow(host: Host, wish: MountWish, defaultSize: number): Promise<Mounting> {
   const { path } = wish;
+  const doubt = host.uid() === 0 ? await changeableAround(host, path) : undefined;
+  if (doubt !== undefined) refuse(path, `is no place for a mount: ${doubt.path} ${doubt.reason}`);
   const there = await mountedAt(host, path);
   const stat = await host.stat(path);
   if (there !== undefined && stat !== undefined) {

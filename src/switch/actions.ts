@@ -6,6 +6,7 @@ export type PortAction =
 
 function same(a: PortWish, b: PortWish): boolean {
   if (a.name !== b.name || a.socket !== b.socket) return false;
+  if (a.owner !== b.owner) return false;
   if (a.macLimit !== b.macLimit || (a.forwardReserved ?? false) !== (b.forwardReserved ?? false)) return false;
   return (a.queues ?? 1) === (b.queues ?? 1) && (a.offloads ?? false) === (b.offloads ?? false) && a.vlan === b.vlan;
 }

@@ -38,6 +38,8 @@ function isBinding(loaded: unknown): loaded is NativeBinding {
     'stop',
     'addPort',
     'removePort',
+    'own',
+    'confine',
     'ports',
     'addUplink',
     'removeUplink',

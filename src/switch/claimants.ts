@@ -11,7 +11,7 @@ import type { Claimant } from './schema.js';
 type Look = Pick<Host, 'readOptional'>;
 
 /** Whether this very process lives; undefined where /proc does not let us look (`hidepid`). */
-async function lives(host: Look, { pid, started }: Claimant): Promise<boolean | undefined> {
+export async function lives(host: Look, { pid, started }: Claimant): Promise<boolean | undefined> {
   try {
     return (await startOf(host, pid)) === started;
   } catch {
@@ -22,6 +22,11 @@ async function lives(host: Look, { pid, started }: Claimant): Promise<boolean | 
 /** The claimant, where it can be watched: one of another PID namespace, or that is hidden from us, cannot. */
 export async function watchable(host: Look, claimant: Claimant | undefined): Promise<Claimant | undefined> {
   return claimant !== undefined && (await lives(host, claimant)) === true ? claimant : undefined;
+}
+
+/** Whether both name the same process. */
+export function isSame(one: Claimant | undefined, other: Claimant | undefined): boolean {
+  return one !== undefined && one.pid === other?.pid && one.started === other.started;
 }
 
 /** Those of the claims whose process has ended since. */

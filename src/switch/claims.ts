@@ -38,6 +38,12 @@ export function expiredReason(port: ClaimState, now: number): string | undefined
   return port.lostAt !== undefined && now - port.lostAt >= GUEST_GONE_MS ? 'its guest is gone' : undefined;
 }
 
+/** Whether a port that was not made for a claim is no longer its claimant's: that went, or never came. */
+export function lapsed(port: ClaimState, now: number): boolean {
+  if (port.origin === 'claim' || port.connected) return false;
+  return expiredReason({ ...port, origin: 'claim' }, now) !== undefined;
+}
+
 /** The n-th name for one claim: `name`, `name-2`, `name-3` …, cut so that it stays a port name. */
 export function siblingName(name: string, n: number): string {
   if (n === 1) return name;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
+import { OwnerText } from './owner.js';
 import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
@@ -43,6 +44,8 @@ const ConfigPort = z.strictObject({
   macLimit: MacLimit.optional(),
   /** Forward what the guest sends to 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP), which a bridge keeps to itself. */
   forwardReserved: z.boolean().optional(),
+  /** Whose processes may connect to it: "uid:64055", or "domain:web1" for that domain of libvirt's. */
+  owner: OwnerText.optional(),
 });
 
 function namesOnce(list: readonly { readonly name: string }[], context: z.RefinementCtx): void {

@@ -98,6 +98,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       connectedFrom: (least) => ports.all().find(({ id, connected }) => connected && id >= least),
     });
     const sink = new EventSink({ ports, uplinks, repeats, clock: parts.clock });
+    confine(parts.binding, say);
     const engine = await startEngine({ ...parts, dma, descriptors }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
@@ -122,6 +123,15 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   } catch (error) {
     await unwind.run();
     throw error;
+  }
+}
+
+/** Before the engine, whose threads inherit it. A kernel that cannot is no reason to leave guests without a network. */
+function confine(binding: NativeBinding, say: (line: string) => void): void {
+  try {
+    binding.confine();
+  } catch (error) {
+    say(`the kernel does not take from the switch what it does not need: ${printable(messageOf(error))}`);
   }
 }
 

@@ -40,9 +40,10 @@ export class GuestRecord {
   /** Makes the ports again; one that cannot be made costs its guest the network, and nobody else anything. */
   async restore(say: (line: string) => void): Promise<void> {
     this.#written = (await this.#host.readOptional(this.#file)) ?? '';
-    for (const { name, queues, transport } of parse(this.#written)) {
+    for (const { name, queues, transport, claimant } of parse(this.#written)) {
       try {
-        await this.#ports.restore({ name, queues, ...(transport === undefined ? {} : { transports: [transport] }) });
+        const transports = transport === undefined ? {} : { transports: [transport] };
+        await this.#ports.restore({ name, queues, ...transports }, claimant);
         say(`port ${name} made again for the guest that it had`);
       } catch (error) {
         say(`port ${name} not made again: ${printable(messageOf(error))}`);
@@ -58,9 +59,10 @@ function mayComeBack({ origin, connected, lostAt }: PortRecord): boolean {
 }
 
 /** What a switch that starts anew has to know of a guest's port. */
-function describe({ name, queues, transports }: PortRecord): z.infer<typeof Guest> {
+function describe({ name, queues, transports, claimant, forks }: PortRecord): z.infer<typeof Guest> {
   const [transport] = transports;
-  return transport === undefined || transport === 'user' ? { name, queues } : { name, queues, transport };
+  if (transport === 'cuse') return { name, queues, transport };
+  return claimant === undefined || forks ? { name, queues } : { name, queues, claimant };
 }
 
 function parse(text: string): z.infer<typeof Guest>[] {

@@ -1,6 +1,9 @@
 import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { changeableAround } from '../trusted-place.js';
 import type { PortRecord } from './ports.js';
 import { checkSocketPath } from './rundir.js';
+import type { Transport } from './schema.js';
 import type { NativeLimits } from './surface.js';
 
 /** A port as it is wished for, with what the switch adds to the wish. */
@@ -9,11 +12,13 @@ interface Wished {
   readonly socket: string;
   readonly queues: number;
   readonly mac: string | undefined;
+  readonly owner: string | undefined;
+  readonly transports: readonly Transport[];
 }
 
 /** Throws where there cannot be such a port beside those that are there. */
 export function checkPort(
-  { name, socket, queues, mac }: Wished,
+  { name, socket, queues, mac, owner, transports }: Wished,
   { maxPorts, maxQueuePairs }: NativeLimits,
   ports: readonly PortRecord[],
 ): void {
@@ -29,8 +34,23 @@ export function checkPort(
   if (other !== undefined) {
     throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
   }
-  const owner = mac === undefined ? undefined : ports.find((port) => port.mac === mac);
-  if (owner !== undefined) {
-    throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${owner.name} is for the guest with ${mac ?? ''}`);
+  if (owner !== undefined && transports.includes('cuse')) {
+    const what = `port ${name}: an owner is told by who connects to the socket, which a device has done for it`;
+    throw new VhostHostError('USAGE', what, { hint: 'leave out "cuse" of its transports, or the owner' });
   }
+  const guest = mac === undefined ? undefined : ports.find((port) => port.mac === mac);
+  if (guest !== undefined) {
+    throw new VhostHostError('PORT_EXISTS', `port ${name}: port ${guest.name} is for the guest with ${mac ?? ''}`);
+  }
+}
+
+/** A socket that others could take away and replace would hand them the guest that looks for it there. */
+export async function refuseSharedPlace(host: Host, name: string, socket: string): Promise<void> {
+  const doubt = await changeableAround(host, socket);
+  if (doubt === undefined) return;
+  const why = `${doubt.path} ${doubt.reason}, who could put another socket in its place`;
+  throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is no place for its socket: ${why}`, {
+    hint: `vhost-host ports add ${name}, without --socket`,
+    details: { socket, place: doubt.path },
+  });
 }

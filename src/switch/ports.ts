@@ -1,62 +1,24 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { ErrorCode } from '../errors.js';
-import type { Host } from '../host.js';
-import type { Bridge } from './bridge.js';
-import { orphaned, watchable } from './claimants.js';
-import { MAX_OPEN_CLAIMS, expiredReason, siblingName, takenReason } from './claims.js';
-import type { ClaimState } from './claims.js';
-import type { Clock } from './clock.js';
-import type { Descriptors } from './descriptors.js';
+import { isSame, lives, orphaned, watchable } from './claimants.js';
+import { MAX_OPEN_CLAIMS, expiredReason, lapsed, siblingName, takenReason } from './claims.js';
 import { DeviceTable } from './devices.js';
+import type { PortRecord, PortTableParts } from './port-record.js';
 import { PortSockets } from './port-sockets.js';
-import { checkPort } from './port-check.js';
+import { foreignReason, nativeOwner } from './owner.js';
+import { checkPort, refuseSharedPlace } from './port-check.js';
 import { portSocketPath, ringRecordsPath } from './rundir.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
-import type { Claimant, PortClaim, Transport } from './schema.js';
-import type { PortWish, Settings } from './settings.js';
+import type { Claimant, PortClaim } from './schema.js';
+import type { PortWish } from './settings.js';
 import { BLOCKED, clearDeadSocket, socketState } from './sockets.js';
-import type { SocketRecord } from './sockets.js';
-import type { NativeBinding } from './surface.js';
 import { Turns } from './turns.js';
 import { parseVlan } from './vlan.js';
 import { IN_SOFTWARE, portMisfit } from './vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-/** What the control plane knows of a port; counters and rings are the engine's. */
-export interface PortRecord extends ClaimState {
-  readonly id: number;
-  readonly name: string;
-  readonly socket: string;
-  readonly queues: number;
-  readonly offloads: boolean;
-  readonly transports: readonly Transport[];
-  /** Name of its device, without /dev/. */
-  readonly device: string | undefined;
-  /** Of the guest that it is for. */
-  readonly mac: string | undefined;
-  /** For whom it was handed out last; undefined where that cannot be watched. */
-  readonly claimant: Claimant | undefined;
-  readonly vlan: string;
-  readonly macLimit: number;
-  readonly forwardReserved: boolean;
-}
-
-export interface PortTableParts {
-  readonly host: Host;
-  readonly binding: NativeBinding;
-  readonly settings: Pick<
-    Settings,
-    'runDir' | 'mergeable' | 'socketMode' | 'socketGid' | 'devBaseName' | 'vlan' | 'vlanStrip' | 'offloads' | 'vm2vm'
-  >;
-  readonly bridge: Bridge;
-  readonly clock: Clock;
-  readonly record: SocketRecord;
-  readonly descriptors: Descriptors;
-  readonly say: (line: string) => void;
-  /** Whether an uplink has this name. */
-  readonly isUplink: (name: string) => boolean;
-}
+export type { PortRecord } from './port-record.js';
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
 
@@ -109,10 +71,10 @@ export class PortTable {
   }
 
   /** Makes a port that an earlier switch had handed out, for its guest to come back to; one that is there stays. */
-  restore(wish: PortWish): Promise<void> {
+  restore(wish: PortWish, claimant?: Claimant): Promise<void> {
     return this.#turns.take(async () => {
       if (this.#ports.has(wish.name)) return;
-      const { id } = await this.#add(wish, 'claim');
+      const { id } = await this.#add(wish, 'claim', claimant);
       const port = this.#byId(id);
       if (port !== undefined) port.lostAt = this.#parts.clock.now();
     });
@@ -122,6 +84,7 @@ export class PortTable {
   expire(): Promise<void> {
     return this.#turns.take(async () => {
       await this.#endOrphaned();
+      this.#endLapsed();
       for (const port of this.all()) {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
@@ -167,17 +130,18 @@ export class PortTable {
     return mac === undefined ? undefined : this.all().find((port) => port.mac === mac);
   }
 
-  async #add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
+  async #add(wish: PortWish, origin: PortRecord['origin'], claimant?: Claimant): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
     const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
     const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false } = wish;
+    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false, owner } = wish;
     if (this.#parts.isUplink(wish.name)) {
       throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
     }
-    checkPort({ name: wish.name, socket, queues, mac: wish.mac }, binding.limits, this.all());
+    checkPort({ name: wish.name, socket, queues, mac: wish.mac, owner, transports }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
     await this.#parts.descriptors.check(wish.name, queues, this.all());
+    await refuseSharedPlace(this.#parts.host, wish.name, socket);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);
     try {
@@ -189,12 +153,22 @@ export class PortTable {
       const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
       const native = { ...place, offloads, vlanMode, vlans };
       const rules = { macLimit, forwardReserved };
-      const id = binding.addPort({ ...native, ...rules, mergeable, socketMode, socketGid, keepTag: !vlanStrip });
+      // With the port, not after it: who waits for the socket to appear is faster.
+      const whose = { owner: nativeOwner({ owner, origin, transports }, claimant) };
+      const id = binding.addPort({
+        ...native,
+        ...rules,
+        ...whose,
+        mergeable,
+        socketMode,
+        socketGid,
+        keepTag: !vlanStrip,
+      });
       await this.#sockets.made(id, socket);
       const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
       const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
-      const port = { ...shape, ...rules, origin, connected: false };
-      const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant: undefined };
+      const port = { ...shape, ...rules, owner, origin, connected: false };
+      const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant, forks: false };
       this.#ports.set(wish.name, known);
       return known;
     } catch (error) {
@@ -265,7 +239,7 @@ export class PortTable {
     for (let n = 1; n <= tries; n++) {
       const name = owner?.name ?? siblingName(wish.name, n);
       const port = this.#ports.get(name);
-      const refusal = port === undefined ? undefined : this.#refusal(port, wish);
+      const refusal = port === undefined ? undefined : await this.#refusal(port, wish);
       reason = n === 1 ? (refusal ?? '') : reason;
       if (refusal === undefined) return await this.#handOut(name, wish);
     }
@@ -274,15 +248,39 @@ export class PortTable {
     });
   }
 
-  #refusal(port: PortRecord, { queues, transport }: PortClaim): string | undefined {
-    const taken = takenReason(port, this.#parts.clock.now());
+  async #refusal(port: PortRecord, { queues, transport, claimant }: PortClaim): Promise<string | undefined> {
+    const { host, clock } = this.#parts;
+    const taken = takenReason(port, clock.now()) ?? (await this.#heldReason(port, claimant));
     if (taken !== undefined || port.origin === 'claim') return taken;
+    const foreign = await foreignReason(host, port.owner, await watchable(host, claimant));
+    if (foreign !== undefined) return foreign;
     if (port.queues < queues) return `it has too few queues: ${port.queues}, ${queues} asked for`;
     if (transport === undefined || port.transports.includes(transport)) return undefined;
     return `it is not for ${transport}: its transports are ${port.transports.join(', ')}`;
   }
 
-  async #handOut(name: string, { queues, transport = 'user', claimant }: PortClaim): Promise<PortRecord> {
+  /** A guest that has only lost its connection comes back: QEMU tries once a second. */
+  async #heldReason(port: PortRecord, claimant: Claimant | undefined): Promise<string | undefined> {
+    const { claimant: holder, lostAt } = port;
+    if (holder === undefined || lostAt === undefined || isSame(holder, claimant)) return undefined;
+    if ((await lives(this.#parts.host, holder)) !== true) return undefined;
+    return `its guest, process ${holder.pid}, still runs`;
+  }
+
+  /** Ports of the configuration that nobody uses any more for whom they were handed out. */
+  #endLapsed(): void {
+    for (const port of this.#ports.values()) {
+      if (port.claimant === undefined || !lapsed(port, this.#parts.clock.now())) continue;
+      port.claimant = undefined;
+      this.#parts.binding.own({ id: port.id, owner: nativeOwner(port, undefined) });
+    }
+  }
+
+  async #handOut(name: string, wish: PortClaim): Promise<PortRecord> {
+    const { queues, transport = 'user', forks = false } = wish;
+    const claimant = await watchable(this.#parts.host, wish.claimant);
+    // By a device there is the bridge, and after a fork nobody knows which process it will be.
+    const owner = transport === 'cuse' || forks ? undefined : claimant;
     const old = this.#ports.get(name);
     const open = this.all().filter(({ claimedAt }) => claimedAt !== undefined).length;
     if (old?.claimedAt === undefined && open >= MAX_OPEN_CLAIMS) {
@@ -290,9 +288,11 @@ export class PortTable {
     }
     const unfit = old?.origin === 'claim' && (old.queues < queues || !old.transports.includes(transport));
     if (old !== undefined && unfit) await this.#remove(old);
-    if (!this.#ports.has(name)) await this.#add({ name, queues, transports: [transport] }, 'claim');
+    if (!this.#ports.has(name)) await this.#add({ name, queues, transports: [transport] }, 'claim', owner);
     const port = this.get(name) as Mutable<PortRecord>;
-    port.claimant = await watchable(this.#parts.host, claimant);
+    this.#parts.binding.own({ id: port.id, owner: nativeOwner(port, owner) });
+    port.claimant = claimant;
+    port.forks = forks;
     port.claimedAt = this.#parts.clock.now();
     port.lostAt = undefined;
     return port;

@@ -1,6 +1,7 @@
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { FileStat, Host } from '../host.js';
+import { changeableByOthers } from '../trusted-place.js';
 
 /**
  * Where a switch lives: one directory holds its sockets, lock and log. Kept free of heavy imports,
@@ -103,12 +104,21 @@ function unusable(dir: string, reason: string, hint: string, cause?: unknown): V
 const CHOOSE_ANOTHER = 'vhost-host start --run-dir DIR with a directory of your own';
 
 /** Why somebody else could play tricks in the directory; undefined where nobody can. */
-function distrust(stat: FileStat, uid: number, dir: string): { reason: string; hint: string } | undefined {
+async function distrust(
+  host: Host,
+  stat: FileStat,
+  dir: string,
+): Promise<{ reason: string; hint: string } | undefined> {
+  const uid = host.uid();
   if (stat.kind === 'symlink') return { reason: 'is a symbolic link', hint: CHOOSE_ANOTHER };
   if (stat.kind !== 'directory') return { reason: 'is not a directory', hint: CHOOSE_ANOTHER };
   if (stat.uid !== uid) return { reason: `belongs to user id ${stat.uid}, not to ${uid}`, hint: CHOOSE_ANOTHER };
+  // Sticky or not: what is missing in it, anybody could make.
   if ((stat.mode & 0o002) !== 0) return { reason: 'is writable for everybody', hint: `chmod o-w ${dir}` };
-  return undefined;
+  const doubt = await changeableByOthers(host, dir);
+  if (doubt === undefined) return undefined;
+  if (doubt.path === dir) return { reason: doubt.reason, hint: `chmod g-w ${dir}` };
+  return { reason: `lies below ${doubt.path}, which ${doubt.reason}`, hint: CHOOSE_ANOTHER };
 }
 
 /**
@@ -121,7 +131,7 @@ export async function prepareRunDir(host: Host, dir: string, gid: number): Promi
   try {
     if ((await host.lstat(dir)) === undefined) await makeRunDir(host, dir, gid);
     const stat = await host.lstat(dir);
-    const doubt = stat === undefined ? undefined : distrust(stat, host.uid(), dir);
+    const doubt = stat === undefined ? undefined : await distrust(host, stat, dir);
     if (doubt !== undefined) throw unusable(dir, doubt.reason, doubt.hint);
   } catch (error) {
     if (error instanceof VhostHostError) throw error;
@@ -131,6 +141,8 @@ export async function prepareRunDir(host: Host, dir: string, gid: number): Promi
 }
 
 async function makeRunDir(host: Host, dir: string, gid: number): Promise<void> {
+  const doubt = await changeableByOthers(host, dirname(dir));
+  if (doubt !== undefined) throw unusable(dir, `lies below ${doubt.path}, which ${doubt.reason}`, CHOOSE_ANOTHER);
   await host.mkdir(dir, 0o700);
   const made = await host.lstat(dir);
   // Somebody else's directory or link, planted in the moment before: left alone here, refused by the caller.

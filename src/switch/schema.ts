@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { OwnerText } from './owner.js';
 import { VlanText } from './vlan.js';
 
 /** Shapes of the control API (REST over a UNIX socket, JSON); both the daemon and the client check against them. */
@@ -80,6 +81,8 @@ export const Port = z.strictObject({
   macLimit: Count,
   /** What it sends to 01:80:c2:00:00:00 to 0f is forwarded, which a bridge keeps to itself. */
   forwardReserved: z.boolean(),
+  /** Whose processes may connect, as in the configuration; null: everybody's who may open the socket. */
+  owner: z.string().nullable(),
   /** Negotiated virtio features by name, e.g. `mrg_rxbuf`. */
   features: z.array(z.string()),
   memoryBytes: Count,
@@ -101,6 +104,7 @@ export const PortAdd = z.strictObject({
   vlan: VlanText.optional(),
   macLimit: MacLimit.optional(),
   forwardReserved: z.boolean().optional(),
+  owner: OwnerText.optional(),
 });
 export type PortAdd = z.infer<typeof PortAdd>;
 
@@ -127,6 +131,8 @@ export const PortClaim = z.strictObject({
   transport: Transport.optional(),
   /** Becomes QEMU. With its end the claim ends, where the switch can see it; a claim without one ends by time alone. */
   claimant: Claimant.optional(),
+  /** It goes to the background (`-daemonize`): the process that connects is a child of it. */
+  forks: z.boolean().optional(),
 });
 export type PortClaim = z.infer<typeof PortClaim>;
 

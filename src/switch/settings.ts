@@ -20,6 +20,7 @@ export interface PortWish {
   readonly vlan?: string | undefined;
   readonly macLimit?: number | undefined;
   readonly forwardReserved?: boolean | undefined;
+  readonly owner?: string | undefined;
 }
 
 export type UplinkWish = UplinkAdd;

@@ -82,6 +82,22 @@ export interface NativePortOptions {
   readonly forwardReserved: boolean;
   /** Addresses that are learned of it at a time. */
   readonly macLimit: number;
+  readonly owner: NativeOwner;
+}
+
+/** Who may connect to a port, of those who may open its socket (native/dpdk/owner.h). */
+export interface NativeOwner {
+  /** The process that it was handed out to, and when that began in clock ticks since boot; 0: nobody. */
+  readonly pid: number;
+  readonly started: number;
+  /** Nobody else once that has ended; else the two below count then. */
+  readonly only: boolean;
+  /** -1: any. */
+  readonly uid: number;
+  /** A file that holds the number of the process; empty: none. */
+  readonly pidFile: string;
+  /** A device is in front of the port, whose bridge may connect. */
+  readonly bridged: boolean;
 }
 
 export interface NativeUplinkOptions {
@@ -227,6 +243,11 @@ export interface NativeBinding {
   /** From here on stdout and stderr append to this file, made where missing. */
   logTo(path: string): void;
 
+  /**
+   * Takes from this process what a switch never needs (native/dpdk/confine.h), for good and before start(). Throws where
+   * the kernel cannot do it.
+   */
+  confine(): void;
   /** Starts EAL and the workers; once per process, a second call throws. */
   start(options: EngineOptions, onEvents: (events: EngineEvent[]) => void): EngineInfo;
   /** Removes all ports and ends the workers. EAL itself stays until the process ends. */
@@ -235,6 +256,8 @@ export interface NativeBinding {
   /** Returns the device number. Throws with `code` EEXIST, ENOSPC, EADDRINUSE or another errno name. */
   addPort(options: NativePortOptions): number;
   removePort(id: number): void;
+  /** The port is somebody's from now on; a front end that is not his loses its connection. */
+  own(options: { readonly id: number; readonly owner: NativeOwner }): void;
   /** Makes the port's socket anew where its name is gone; who is connected stays. Throws with `code`, as addPort(). */
   listenAgain(id: number): void;
   ports(): NativePort[];

@@ -60,6 +60,7 @@ export function portView(
     vlan: port.vlan,
     macLimit: port.macLimit,
     forwardReserved: port.forwardReserved,
+    owner: port.owner ?? null,
     features: featureNames(native.features),
     memoryBytes: toNumber(native.memoryBytes),
     rings: native.queues.map(({ index, size, live, worker }) => ({ index, size, live, worker })),

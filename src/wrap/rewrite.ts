@@ -27,6 +27,8 @@ export interface Claim {
   readonly mac?: string;
   /** The guest has a name of its own, so this very port is its; otherwise a numbered sibling will do. */
   readonly exact: boolean;
+  /** QEMU goes to the background: a child of the process that asks connects. */
+  readonly forks?: true;
 }
 
 /** What has to be found out before a command line can be rewritten. */
@@ -119,6 +121,7 @@ export function survey(source: Source): Survey {
     name: portName(guest ?? 'qemu', id),
     queues,
     exact: guest !== undefined,
+    ...(command.has('daemonize') ? { forks: true as const } : {}),
     ...(mac === undefined ? {} : { mac }),
   }));
   const { config } = source;

@@ -7,6 +7,7 @@ import type {
   EngineOptions,
   NativeBinding,
   NativeMac,
+  NativeOwner,
   NativePort,
   NativePortOptions,
   NativeUplink,
@@ -115,6 +116,16 @@ export class FakeBinding implements NativeBinding {
     const guest = { connected: false, ready: false, ...lacking, features: 0n, memoryBytes: 0n, queues: [], counters };
     this.#ports.push({ port: { id, name, socketPath, queuePairs, ...guest }, server });
     return id;
+  }
+
+  confined = 0;
+  confine(): void {
+    this.confined++;
+  }
+
+  readonly owners = new Map<number, NativeOwner>();
+  own({ id, owner }: { readonly id: number; readonly owner: NativeOwner }): void {
+    this.owners.set(id, owner);
   }
 
   removePort(id: number): void {

@@ -15,6 +15,7 @@ export type FrontEndProgram =
   | 'partway'
   | 'gap'
   | 'hostile'
+  | 'inject'
   | 'engine_main'
   | 'engine_main_asan';
 

@@ -24,7 +24,7 @@ describe('the command line, with a switch running', () => {
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
         const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
-        wish.push('--mac-limit', '3', '--forward-reserved');
+        wish.push('--mac-limit', '3', '--forward-reserved', '--owner', 'uid:7');
         const second = await run(desk, 'ports', 'add', ...wish, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
@@ -36,6 +36,10 @@ describe('the command line, with a switch running', () => {
             [2048, false],
             [3, true],
           ],
+        );
+        assert.deepEqual(
+          desk.binding.added.map(({ owner }) => owner.uid),
+          [-1, 7],
         );
         assert.deepEqual(second, { code: 0, out: [`port b (1) listens on ${socket}`], err: [] });
         desk.binding.connect('a');

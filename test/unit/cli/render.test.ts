@@ -170,6 +170,7 @@ describe('answers for people', () => {
       mac: null,
       macLimit: 2048,
       forwardReserved: false,
+      owner: null,
     };
     const plain = { ...port, ...more, macs: ['m1', 'm2', 'm3', 'm4'], pools: [] };
     assert.match(portLines([plain])[1] ?? '', / m1 m2 \+2 +\/s$/);

@@ -1,8 +1,12 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { applySteps } from '../../../src/apply.js';
 import { planService } from '../../../src/hostsetup/service-plan.js';
 import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
 import {
+  CAPABILITIES,
   ENABLED_LINK,
   SHIPPED_UNIT_PATHS,
   UNIT_PATH,
@@ -10,6 +14,8 @@ import {
   unitBody,
   unitText,
 } from '../../../src/hostsetup/service-unit.js';
+import { root } from '../../helpers/paths.js';
+import { withDir } from '../switch/support.js';
 import { MemoryHost } from '../memory-host.js';
 import { OPTIONS, undoAll } from '../steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
@@ -164,5 +170,26 @@ describe('setup: the switch as a service', () => {
     equal(quoteForUnit('/opt/my "switch"\\'), '"/opt/my \\"switch\\"\\\\"');
     const text = unitText({ binary: BINARY, config: '/etc/a b.json' });
     ok(text.includes(`\nExecStart=${BINARY} start --run-dir /run/vhost-host --config "/etc/a b.json"\n`));
+  });
+
+  it('keeps the capabilities that the switch keeps by itself', async () => {
+    const [, list = ''] =
+      /#define VH_CAPABILITIES\(X\)([\s\S]*?[^\\])\n/.exec(await readFile(`${root}native/dpdk/syscalls.h`, 'utf8')) ??
+      [];
+    const kept = [...list.matchAll(/X\((\w+)\)/g)].map(([, name]) => `CAP_${name ?? ''}`);
+    ok(kept.length > 5);
+    deepEqual([...CAPABILITIES].sort(), kept.sort());
+  });
+
+  it('is as strict as its own text says, by what systemd thinks of it', async function () {
+    const program = '/usr/bin/systemd-analyze';
+    const version = await promisify(execFile)(program, ['--version']).catch(() => undefined);
+    // Judging a file is new in 250.
+    if (version === undefined || !(Number(/^systemd (\d+)/.exec(version.stdout)?.[1]) >= 250)) return this.skip();
+    await withDir(async (dir) => {
+      const path = `${dir}/vhost-host.service`;
+      await writeFile(path, unitText({ binary: '/bin/true', config: undefined }));
+      await promisify(execFile)(program, ['security', '--offline=yes', '--no-pager', '--threshold=45', path]);
+    });
   });
 });

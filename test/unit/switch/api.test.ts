@@ -86,6 +86,7 @@ describe('the API: each endpoint', () => {
         vlan: 'none',
         macLimit: 2048,
         forwardReserved: false,
+        owner: null,
         features: ['mrg_rxbuf', 'version_1', 'bit_52'],
         memoryBytes: 268_435_456,
         rings: [{ index: 1, size: 256, live: true, worker: 0 }],

@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from 'node:assert/strict';
+import { deepEqual, equal, match, rejects } from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { ServerResponse } from 'node:http';
@@ -139,6 +139,9 @@ describe('the way to the switch', () => {
     launcher = LAUNCHER.replace(' S ', ' Z ');
     await brokerOf().claim(CLAIM, false);
     deepEqual(claimants(), [{ pid: 7, started: 4711 }, undefined]);
+    launcher = LAUNCHER;
+    await brokerOf().claim({ ...CLAIM, forks: true }, false);
+    match(JSON.stringify(fakes[0]?.claims.at(-1)), /"forks":true/);
   });
 
   it('does not say it again to a switch from before an update, which refuses what it does not know', async () => {
