@@ -36,7 +36,7 @@ await main('check-native', async () => {
   const problems = files.flatMap(problemsOf);
   for (const problem of problems) say(problem);
   const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror'];
-  const code = await runShown('clang-format-14', ['--style=file', ...mode, ...files]);
+  const code = await runShown('clang-format', ['--style=file', ...mode, ...files]);
   if (problems.length > 0) throw new TaskError(`${problems.length} rules broken in native/`);
   if (code !== 0) throw new TaskError('native/ is not formatted', 'npm run format');
 });

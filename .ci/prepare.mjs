@@ -3,7 +3,8 @@
 // is installed yet when it starts. With all in place it does nothing, in well under a second.
 //
 //   node .ci/prepare.mjs [GROUP...] [ovs]   groups of Debian packages (see lib/packages.mjs); without one, all but
-//                                           corpus, which also fetches libvirt's test data, and package, which
+//                                           corpus, which also fetches libvirt's test data, trixie, which
+//                                           test:trixie needs on the machine that it runs on, and package, which
 //                                           also makes a system to install packages in;
 //                                           ovs: also the switch that the bench compares with
 import { ensureCorpus } from './lib/corpus.mjs';
@@ -21,9 +22,10 @@ import { ensureTypeScript } from './lib/typescript.mjs';
 
 /** Only where it is asked for: nothing but the bench has a use for it. */
 const peer = 'ovs';
-/** The same for the groups that `npm run corpus` and `npm run test:package` need. */
+/** The same for the groups that `npm run corpus`, `npm run test:package` and `npm run test:trixie` need. */
 const corpus = 'corpus';
 const packages = 'package';
+const apart = [corpus, packages, 'trixie'];
 
 async function buildProgram() {
   await ensureNodeModules();
@@ -43,7 +45,7 @@ await main('prepare', async () => {
   if (unknown !== undefined) {
     throw new TaskError(`unknown group ${unknown}`, `node .ci/prepare.mjs ${[...groupNames, peer].join(' ')}`);
   }
-  const groups = args.length === 0 ? groupNames.filter((name) => name !== corpus && name !== packages) : named;
+  const groups = args.length === 0 ? groupNames.filter((name) => !apart.includes(name)) : named;
   await ensurePackages(groups);
   // What is compiled, and beside it what mostly waits for the network.
   await Promise.all([buildProgram(), fetchForTests(groups)]);

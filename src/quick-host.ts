@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import { errnoOf } from './errors.js';
-import type { FileStat, Host } from './host.js';
+import type { ByteRange, FileStat, Host } from './host.js';
 
 /**
  * The part of the system that qemu-wrap's planner needs. It lives for milliseconds with every start of a
@@ -8,7 +8,18 @@ import type { FileStat, Host } from './host.js';
  */
 export type QuickHost = Pick<
   Host,
-  'run' | 'read' | 'readOptional' | 'list' | 'stat' | 'lstat' | 'realpath' | 'readLink' | 'uid' | 'env' | 'now'
+  | 'run'
+  | 'read'
+  | 'readOptional'
+  | 'readBytes'
+  | 'list'
+  | 'stat'
+  | 'lstat'
+  | 'realpath'
+  | 'readLink'
+  | 'uid'
+  | 'env'
+  | 'now'
 >;
 
 function kindOf(stat: fs.Stats): FileStat['kind'] {
@@ -39,11 +50,23 @@ async function found<T>(look: () => T): Promise<Awaited<T> | undefined> {
   }
 }
 
+function readBytes(path: string, range?: ByteRange): Buffer {
+  if (range === undefined) return fs.readFileSync(path);
+  const descriptor = fs.openSync(path, 'r');
+  try {
+    const bytes = Buffer.allocUnsafe(range.length);
+    return bytes.subarray(0, fs.readSync(descriptor, bytes, 0, range.length, range.offset));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 export const quickHost: QuickHost = {
   // Only to start a switch, which takes longer than loading what that needs.
   run: async (...call) => (await import('./host.js')).realHost.run(...call),
   read: (path) => Promise.resolve().then(() => fs.readFileSync(path, 'utf8')),
   readOptional: (path) => found(() => fs.readFileSync(path, 'utf8')),
+  readBytes: (path, range) => found(() => readBytes(path, range)),
   list: async (path) => (await found(() => fs.readdirSync(path))) ?? [],
   stat: (path) => found(() => describeStat(fs.statSync(path))),
   lstat: (path) => found(() => describeStat(fs.lstatSync(path))),

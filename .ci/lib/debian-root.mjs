@@ -18,7 +18,7 @@ export const imageRelease = 'trixie';
 export const debianRoot = (codename) => join(root, 'build/package', `root-${codename}`);
 
 /** A Debian without anything, with the packages of `include` beside; apt finds packages as this machine does. */
-async function bootstrap(codename, home, include = []) {
+export async function bootstrap(codename, home, include = []) {
   rmSync(home, { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
   const more = include.length === 0 ? [] : [`--include=${include.join(',')}`];

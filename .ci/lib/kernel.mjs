@@ -1,6 +1,7 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { layOutModules, moduleOrder } from './modules.mjs';
 import { updateLists } from './packages.mjs';
 import { fingerprint, isCurrent, record } from './stamp.mjs';
 import { TaskError, ask, root, runLogged, say } from './task.mjs';
@@ -9,6 +10,7 @@ import { unpackKernel } from './vmlinux.mjs';
 /** Debian kernels to boot in QEMU: their packages are unpacked below build/, never installed. */
 
 const busybox = '/bin/busybox';
+const means = ['kernel', 'modules', 'vmlinux'].map((name) => `.ci/lib/${name}.mjs`);
 
 async function kernelPackage(metaPackage) {
   const depends = await ask('apt-cache', ['depends', metaPackage]);
@@ -37,28 +39,9 @@ async function fetchKernel(metaPackage, kernelDir) {
   const deb = readdirSync(partial).find((name) => name.endsWith('.deb'));
   await runLogged('guest', 'dpkg-deb', ['-x', deb, '.'], { cwd: partial });
   rmSync(join(partial, deb));
+  await layOutModules(partial);
   rmSync(kernelDir, { recursive: true, force: true });
   renameSync(partial, kernelDir);
-}
-
-/** Paths of the wanted modules and all they depend on, in the order in which they load. */
-function moduleOrder(modulesDir, wantedModules) {
-  const needs = new Map();
-  for (const line of readFileSync(join(modulesDir, 'modules.dep'), 'utf8').split('\n')) {
-    const [path, rest] = line.split(':');
-    if (rest !== undefined) needs.set(path, rest.trim().split(/\s+/).filter(Boolean));
-  }
-  const ordered = [];
-  const visit = (path) => {
-    for (const need of needs.get(path) ?? []) visit(need);
-    if (!ordered.includes(path)) ordered.push(path);
-  };
-  for (const name of wantedModules) {
-    const path = [...needs.keys()].find((key) => basename(key) === `${name}.ko`);
-    if (path === undefined) throw new TaskError(`the kernel has no module ${name}`, `rm -r ${modulesDir}`);
-    visit(path);
-  }
-  return ordered;
 }
 
 /** Compiles a program that a guest runs, where there are no libraries. */
@@ -76,7 +59,6 @@ async function compileInto(bin, source) {
 async function packInitramfs({ dir, init, modules, programs }, version) {
   const kernelDir = join(dir, 'kernel');
   const modulesDir = join(kernelDir, 'lib/modules', version);
-  await runLogged('guest', 'busybox', ['depmod', '-b', kernelDir, version]);
   const staging = join(dir, 'initramfs');
   rmSync(staging, { recursive: true, force: true });
   for (const name of ['bin', 'modules']) mkdirSync(join(staging, name), { recursive: true });
@@ -107,10 +89,7 @@ export async function ensureBoot({ name, image, metaPackage, modules, init, prog
   const kernelDir = join(dir, 'kernel');
   if (!existsSync(kernelDir)) await fetchKernel(metaPackage, kernelDir);
   const version = readdirSync(join(kernelDir, 'lib/modules'))[0];
-  const print = fingerprint(
-    [init, ...programs, '.ci/lib/kernel.mjs', '.ci/lib/vmlinux.mjs', ...sources, busybox],
-    version,
-  );
+  const print = fingerprint([init, ...programs, ...means, ...sources, busybox], version);
   if (isCurrent(name, print, [`build/${name}/${image}`, `build/${name}/initramfs.cpio`])) return;
   say(`- packing the file system of build/${name}`);
   await packInitramfs({ dir, init, modules, programs }, version);

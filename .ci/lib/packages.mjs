@@ -18,7 +18,9 @@ const groups = {
   guest: {
     'busybox-static': "the test guests' user space",
     cpio: "packs the test guests' file system",
-    lz4: "unpacks the test guests' kernel",
+    lz4: "unpacks the test guests' kernel, as Debian 12 packs it",
+    'xz-utils': 'the same, and its modules, as Debian 13 packs them',
+    zstd: 'the same, as other kernels are packed',
   },
   // The machine with a card that has VMDq; its QEMU is a newer one, unpacked side by side (lib/qemu.mjs).
   machine: {
@@ -40,8 +42,9 @@ const groups = {
     'dpdk-dev': 'dpdk-testpmd, a guest that counts frames',
   },
   fuzz: {
-    'clang-14': 'compiler with libFuzzer',
-    'libclang-rt-14-dev': "libFuzzer and its sanitizers' runtime",
+    // Debian's own choice of a version.
+    clang: 'compiler with libFuzzer',
+    'libclang-rt-dev': "libFuzzer and its sanitizers' runtime",
   },
   policy: {
     apparmor: 'apparmor_parser checks the rules for guests',
@@ -61,6 +64,9 @@ const groups = {
   corpus: {
     'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
   },
+  trixie: {
+    debootstrap: 'makes the Debian 13 that the tests run in',
+  },
   package: {
     debhelper: 'builds the Debian package',
     lintian: 'checks it',
@@ -70,7 +76,7 @@ const groups = {
   // Versions of Node, which come from npm's registry (lib/nodes.mjs).
   nodes: {},
   check: {
-    'clang-format-14': 'format check of the C sources',
+    'clang-format': 'format check of the C sources',
   },
 };
 

@@ -5,11 +5,12 @@ import { TaskError, ask, runLogged, say } from './task.mjs';
 
 const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
-/** The mirror that this system uses for Debian itself. */
+/** The mirror that this system uses for Debian itself, of whatever release. */
 export async function mirror() {
-  const list = await ask('apt-get', ['indextargets', '--format', '$(REPO_URI) $(CODENAME)']);
-  const line = list?.split('\n').find((text) => / bookworm$/.test(text));
-  if (line === undefined) throw new TaskError('no Debian 12 mirror among the apt sources', 'apt-get update');
+  const list = await ask('apt-get', ['indextargets', '--format', '$(REPO_URI) $(ORIGIN) $(LABEL) $(CODENAME)']);
+  // Not those of updates, backports and security, which have other labels or longer names.
+  const line = list?.split('\n').find((text) => / Debian Debian [a-z]+$/.test(text));
+  if (line === undefined) throw new TaskError('no Debian mirror among the apt sources', 'apt-get update');
   return line.split(' ')[0];
 }
 

@@ -457,9 +457,7 @@ static napi_value unlock(napi_env env, napi_callback_info info)
 }
 
 #define METHOD(name, function)                                                                               \
-	{                                                                                                    \
-		name, NULL, function, NULL, NULL, NULL, napi_enumerable, NULL                                \
-	}
+	((napi_property_descriptor){name, NULL, function, NULL, NULL, NULL, napi_enumerable, NULL})
 
 NAPI_MODULE_INIT()
 {

@@ -32,6 +32,8 @@ export function apparmorRules(paths: PolicyPaths, known: string): string {
     `${apparmorPath(node)} rmix,`,
     `${apparmorPath(packageRoot, '/')} r,`,
     `${apparmorPath(packageRoot, '/**')} r,`,
+    // Debian's Node from version 20 on, which Debian 13 has, reads parts of itself there at each start.
+    '/usr/share/nodejs/** r,',
     '/etc/vhost-host/qemu-wrap.json r,',
     '/etc/ssl/openssl.cnf r,',
     'owner @{PROC}/@{pid}/mounts r,',

@@ -12,7 +12,7 @@ export interface Config {
   readonly transport: 'auto' | 'user' | 'cuse';
   /** The one device for all NICs, instead of the one that the switch names; `auto` takes it where it can be opened. */
   readonly device?: string;
-  /** Seconds after which QEMU looks again for a switch that went away; 0: never. */
+  /** Seconds, in milliseconds' steps, after which QEMU looks again for a switch that went away; 0: never. */
   readonly reconnect: number;
   /** Hugepages for guests that do not ask for any themselves. `auto`: where enough are free. */
   readonly hugepages: 'auto' | 'on' | 'off';
@@ -31,7 +31,7 @@ export type Key = keyof Config;
 export const DEFAULTS: Config = {
   autostart: 'auto',
   transport: 'auto',
-  reconnect: 1,
+  reconnect: 0.1,
   hugepages: 'auto',
   hugepagesForAll: false,
   hugetlbfsDir: [],
@@ -69,8 +69,8 @@ const paths = when(
 const words = when(isListOf(isText), 'must be a list of strings, one per argument');
 const flag = when((value) => typeof value === 'boolean', 'must be true or false');
 const seconds = when(
-  (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= 3600,
-  'must be a whole number of seconds from 0 to 3600',
+  (value) => typeof value === 'number' && value === Math.round(value * 1000) / 1000 && value >= 0 && value <= 3600,
+  'must be a number of seconds from 0 to 3600, with at most three decimals',
 );
 const device = when(
   (value) => isText(value) && /^\/dev\/[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$/.test(value),

@@ -102,7 +102,7 @@ export function readConfig(host: Pick<Host, 'read'>, path: string): Promise<Conf
 
 /** A variable's text: a list, a truth value and a number are written as in the file, everything else bare. */
 function fromVariable(text: string, name: string): unknown {
-  if (!/^(\[.*|true|false|\d+)$/s.test(text)) return text;
+  if (!/^(\[.*|true|false|\d+(\.\d+)?)$/s.test(text)) return text;
   try {
     return JSON.parse(text);
   } catch (error) {

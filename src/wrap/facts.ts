@@ -2,6 +2,8 @@ import { readPools } from '../hugepage-pools.js';
 import type { Pools, PoolsHost } from '../hugepage-pools.js';
 import type { Host } from '../host.js';
 import { mountOf, parseMounts } from '../mounts.js';
+import { takesReconnectMs } from './emulator.js';
+import type { EmulatorHost } from './emulator.js';
 import { filesystemOf } from './mounts.js';
 import type { Filesystem } from './mounts.js';
 
@@ -10,9 +12,11 @@ export interface Facts extends Pools {
   readonly filesystems: ReadonlyMap<string, Filesystem>;
   /** The processor's virtualisation is there for guests, so that `kvm` in a list of accelerators is taken. */
   readonly kvm: boolean;
+  /** The emulator takes milliseconds for the time after which it looks for the switch again. */
+  readonly reconnectMs: boolean;
 }
 
-export type FactsHost = PoolsHost & Pick<Host, 'realpath' | 'stat'>;
+export type FactsHost = PoolsHost & EmulatorHost & Pick<Host, 'realpath' | 'stat'>;
 
 async function readFilesystems(host: FactsHost, paths: readonly string[]): Promise<Map<string, Filesystem>> {
   const filesystems = new Map<string, Filesystem>();
@@ -26,11 +30,19 @@ async function readFilesystems(host: FactsHost, paths: readonly string[]): Promi
   return filesystems;
 }
 
-/** Reads what `rewrite` needs: the hugepages that are free, and what the named memory paths lie on. */
-export async function readFacts(host: FactsHost, memoryPaths: readonly string[]): Promise<Facts> {
+/**
+ * Reads what `rewrite` needs: the hugepages that are free, what the named memory paths lie on, and what the emulator of
+ * a guest that is connected to the switch can do; undefined for another guest.
+ */
+export async function readFacts(
+  host: FactsHost,
+  memoryPaths: readonly string[],
+  emulator: string | undefined,
+): Promise<Facts> {
   return {
     ...(await readPools(host)),
     filesystems: await readFilesystems(host, memoryPaths),
     kvm: (await host.stat('/dev/kvm'))?.kind === 'character',
+    reconnectMs: emulator !== undefined && (await takesReconnectMs(host, emulator)),
   };
 }

@@ -34,7 +34,7 @@ export async function launch(
 ): Promise<Rewritten> {
   const source: Source = { ...call, files: await readFiles(host, [...call.args, ...call.config.options]) };
   const { claims, memoryPaths, belowLibvirt } = survey(source);
-  const facts = await readFacts(host, memoryPaths);
+  const facts = await readFacts(host, memoryPaths, claims.length > 0 ? call.emulator : undefined);
   const predicted = await waysFor(claims, (claim) => broker.predict(claim));
   const planned = rewrite(source, { facts, ways: predicted });
   if (dry || claims.length === 0) return planned;

@@ -4,6 +4,7 @@ import type { Item } from './argv.js';
 import type { Way } from './broker.js';
 import type { Command, Reason } from './command.js';
 import { virtioNetBus } from './drivers.js';
+import type { Facts } from './facts.js';
 import { printKeys } from './group.js';
 import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
 import type { Machine } from './machine.js';
@@ -114,8 +115,27 @@ export function freeId(command: Command, option: string, wanted: string): string
   }
 }
 
+/**
+ * The keys by which a socket is connected again: without them the guest does not come back to its port when the switch
+ * was stopped. `seconds`: 0 for never; an older QEMU counts in whole ones.
+ */
+export function reconnectKeys(
+  seconds: number,
+  { reconnectMs }: Pick<Facts, 'reconnectMs'>,
+): Readonly<Record<string, string>> {
+  if (seconds === 0) return {};
+  return reconnectMs
+    ? { 'reconnect-ms': String(Math.round(seconds * 1000)) }
+    : { reconnect: String(Math.ceil(seconds)) };
+}
+
 /** tap with vhost becomes a vhost-user netdev of the same id, with its socket in front of it. */
-export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<string, Way>, reconnect: number): void {
+export function toVhostUser(
+  command: Command,
+  reason: Reason,
+  ways: ReadonlyMap<string, Way>,
+  reconnect: Readonly<Record<string, string>>,
+): void {
   for (const item of vhostNetdevs(command)) {
     let group = groupOf(item);
     const id = group.get('id') ?? '';
@@ -126,9 +146,7 @@ export function toVhostUser(command: Command, reason: Reason, ways: ReadonlyMap<
     for (const key of group.keys()) if (key !== 'type' && key !== 'id') group = group.remove(key);
     group = group.set('type', 'vhost-user').set('chardev', chardev);
     if (queues > 1) group = group.set('queues', queues);
-    // With it the guest lives on when the switch is stopped, and comes back to its port afterwards.
-    const again = reconnect === 0 ? {} : { reconnect: String(reconnect) };
-    const socket = newItem('chardev', printKeys('socket', { id: chardev, path: way.socket, ...again }));
+    const socket = newItem('chardev', printKeys('socket', { id: chardev, path: way.socket, ...reconnect }));
     command.replace(reason, item, [socket, withValue(item, group)]);
   }
 }

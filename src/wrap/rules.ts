@@ -6,7 +6,7 @@ import type { Facts } from './facts.js';
 import type { Machine } from './machine.js';
 import type { MemoryPlan } from './memory.js';
 import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory-edit.js';
-import { msixOff, offloadsOff, toDevice, toVhostUser } from './netdev.js';
+import { msixOff, offloadsOff, reconnectKeys, toDevice, toVhostUser } from './netdev.js';
 import type { Netdev } from './netdev.js';
 
 /** All that a rule may look at besides the command line. */
@@ -32,7 +32,7 @@ export const RULES: readonly Rule[] = [
     id: 'netdev-vhost-user',
     why: 'the guest is connected to a port of the switch instead of a tap with vhost',
     apply(command, context) {
-      toVhostUser(command, this, context.ways, context.config.reconnect);
+      toVhostUser(command, this, context.ways, reconnectKeys(context.config.reconnect, context.facts));
     },
   },
   {

@@ -37,7 +37,8 @@ function plan({ args, emulator }: Call, pages: number, changes: Partial<Config>)
   const nodes = new Map(Array.from({ length: 16 }, (_, node) => [node, { free: pages, total: pages }]));
   const pool = (pageSize: number) => ({ pageSize, free: pages * 16, total: pages * 16, onDemand: 0, nodes });
   const filesystems = new Map(memoryPaths.map((path) => [path, filesystemOf(path)]));
-  const facts = { pools: [pool(1024 * MIB), pool(2 * MIB)], defaultPageSize: 2 * MIB, filesystems, kvm: true };
+  const pools = [pool(1024 * MIB), pool(2 * MIB)];
+  const facts = { pools, defaultPageSize: 2 * MIB, filesystems, kvm: true, reconnectMs: true };
   return rewrite(source, { facts, ways });
 }
 

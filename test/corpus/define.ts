@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { unifiedDiff } from '../../src/diff.js';
 import { readDomain } from '../../src/libvirt/domain.js';
@@ -10,8 +10,8 @@ import { domainSamples, mayKeep, withoutSharing } from './domains.js';
 import type { Source } from './files.js';
 import { Report } from './report.js';
 
-/** Its data is of the version that is installed: every other knows things that this one does not. */
-const SUITE = 'bookworm';
+/** That of this Debian, whose libvirt is installed: every other's data has things that this one does not know. */
+const SUITE = /^VERSION_CODENAME=(\w+)$/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
 const AT_ONCE = 50;
 const DEADLINE_MS = 300_000;
 

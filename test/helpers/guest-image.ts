@@ -1,14 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import {
-  closeSync,
-  copyFileSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  realpathSync,
-  symlinkSync,
-} from 'node:fs';
+import { closeSync, copyFileSync, mkdirSync, openSync, readdirSync, realpathSync, symlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { initramfs } from './guest.js';
 import { root, tempDir } from './paths.js';
@@ -27,23 +18,14 @@ export interface ImageContents {
   readonly modules: readonly string[];
 }
 
+interface ModulesOfKernel {
+  readonly moduleOrder: (modulesDir: string, names: readonly string[]) => string[];
+}
+
 /** The shared libraries that a program or library is linked to, however indirectly. */
 export function librariesOf(path: string): string[] {
   const listed = execFileSync('ldd', [path], { encoding: 'utf8' });
   return [...listed.matchAll(/(\/\S+) \(0x/g)].flatMap(([, library]) => library ?? []);
-}
-
-/** Paths below the modules' directory, each after those that it needs. */
-function moduleOrder(dir: string, names: readonly string[]): string[] {
-  const needs = new Map(
-    readFileSync(join(dir, 'modules.dep'), 'utf8')
-      .split('\n')
-      .map((line) => line.split(':'))
-      .map(([path = '', rest = '']) => [path, rest.trim().split(/\s+/).filter(Boolean)] as const),
-  );
-  const visit = (path: string): string[] => [...(needs.get(path) ?? []).flatMap(visit), path];
-  const wanted = [...needs.keys()].filter((path) => names.includes(basename(path, '.ko')));
-  return [...new Set(wanted.flatMap(visit))];
 }
 
 /** Puts the contents behind the tests' own file system: the kernel unpacks one after the other. */
@@ -58,6 +40,8 @@ export async function packImage(scope: Scope, { files, modules }: ImageContents)
   for (const [to, from] of new Map([...files].map(([from, to]) => [to, from]))) put(from, to);
   const versions = join(root, 'build/guest/kernel/lib/modules');
   const dir = join(versions, readdirSync(versions)[0] ?? '');
+  // As set-up orders those of every guest.
+  const { moduleOrder } = (await import(`${root}.ci/lib/modules.mjs`)) as ModulesOfKernel;
   const order = moduleOrder(dir, modules);
   for (const path of order) put(join(dir, path), `/modules/${basename(path)}`);
   const names = execFileSync('find', ['-L', '.', '-mindepth', '1'], { cwd: staging, maxBuffer: 2 ** 26 });

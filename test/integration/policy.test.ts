@@ -88,11 +88,11 @@ describe('libvirt setup on a copy of this system', function () {
 
   it('a read-only file system: nothing is changed where the journal lies on it, and what was done is undone else', async () => {
     const { out, err } = await run(`
-      mount -o remount,ro /var/lib
+      mount -o remount,bind,ro /var/lib
       setup --devices 1 --yes || echo "exit $?"
       [ -e /usr/bin/qemu-wrap ] || echo untouched
-      mount -o remount,rw /var/lib
-      mount -o remount,ro /etc
+      mount -o remount,bind,rw /var/lib
+      mount -o remount,bind,ro /etc
       setup --devices 1 --yes || echo "exit $?"
       setup --undo --yes 2>/dev/null
       [ -e /usr/bin/qemu-wrap ] || [ -e /var/lib/vhost-host ] || echo untouched

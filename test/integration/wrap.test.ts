@@ -81,7 +81,8 @@ describe("a recorded call of libvirt's, with QEMU itself", function () {
   it('the process that libvirt started is QEMU, paused and silent', async () => {
     assert.equal(readlinkSync(`/proc/${process_.pid}/exe`), qemu);
     assert.equal(readFileSync(`/proc/${process_.pid}/task/${process_.pid}/children`, 'utf8'), '');
-    assert.deepEqual(await qmp.run('query-status'), { status: 'prelaunch', singlestep: false, running: false });
+    const { status, running } = (await qmp.run('query-status')) as { status: string; running: boolean };
+    assert.deepEqual([status, running], ['prelaunch', false]);
     assert.equal(stderr, '');
   });
 

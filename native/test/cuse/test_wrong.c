@@ -156,7 +156,7 @@ void test_memory_changes(void)
 		struct vhost_memory head;
 		struct vhost_memory_region region[3];
 	} t = {.head = {.nregions = 3}};
-	void *private;
+	void *anonymous;
 	int dimm = memfd_create("dimm", MFD_CLOEXEC);
 	void *plugged;
 
@@ -167,11 +167,11 @@ void test_memory_changes(void)
 	/* A module of memory is plugged, and there is some that is QEMU's alone. */
 	REQUIRE(dimm >= 0 && ftruncate(dimm, 0x10000) == 0);
 	plugged = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_SHARED, dimm, 0);
-	private = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	REQUIRE(plugged != MAP_FAILED && private != MAP_FAILED);
+	anonymous = mmap(NULL, 0x10000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(plugged != MAP_FAILED && anonymous != MAP_FAILED);
 	t.region[0] = (struct vhost_memory_region){0, RIG_MEMORY, (uintptr_t)r->memory, 0};
 	t.region[1] = (struct vhost_memory_region){RIG_GPA, 0x10000, (uintptr_t)plugged, 0};
-	t.region[2] = (struct vhost_memory_region){2 * RIG_GPA, 0x10000, (uintptr_t) private, 0};
+	t.region[2] = (struct vhost_memory_region){2 * RIG_GPA, 0x10000, (uintptr_t)anonymous, 0};
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_MEM_TABLE, &t, NULL), 0);
 	REQUIRE_EQ(rig_last(r, VH_CUSE_SET_MEM_TABLE).msg.memory.n, 2);
 	REQUIRE_EQ(rig_last(r, VH_CUSE_SET_MEM_TABLE).fds, 2);
@@ -190,7 +190,7 @@ void test_memory_changes(void)
 	t.region[0] = t.region[2];
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_MEM_TABLE, &t, NULL), -EFAULT);
 	munmap(plugged, 0x10000);
-	munmap(private, 0x10000);
+	munmap(anonymous, 0x10000);
 	close(dimm);
 	rig_close(r);
 }

@@ -398,10 +398,7 @@ static const struct attack {
 	enum stage stage;
 	void (*act)(void);
 } attacks[] = {
-#define ATTACK(stage, name)                                                                                  \
-	{                                                                                                    \
-#name, stage, name                                                                           \
-	}
+#define ATTACK(stage, name) ((struct attack){#name, stage, name})
 	ATTACK(RAW, inflight),
 	ATTACK(RAW, unknown),
 	ATTACK(RAW, short_payload),

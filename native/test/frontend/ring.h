@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* Room that a ring needs: descriptors, then the driver's part, then the device's. */
-#define RING_BYTES(size) ((size)*16U + 4096U * 2 + (size)*2U + (size)*8U)
+#define RING_BYTES(size) (16U * (size) + 4096U * 2 + 2U * (size) + 8U * (size))
 
 struct ring_desc {
 	uint64_t addr;

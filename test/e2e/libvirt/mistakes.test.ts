@@ -145,7 +145,11 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
   it('memory that is not shared, which QEMU takes in silence: vm check and the hook find it, qemu-wrap mends it', async () => {
     for (const domain of [native, wrapped]) {
       const before = await domain.xml();
-      await domain.redefine(before.replace(/<memoryBacking>[^]*<\/memoryBacking>/, ''));
+      const unshared = await domain.write('unshared', before.replace(/<memoryBacking>[^]*<\/memoryBacking>/, ''));
+      const { code, stderr } = await libvirt.virsh('define', unshared);
+      // libvirt 11 does not take such a domain to begin with.
+      if (domain === native && /requires shared memory/.test(stderr)) continue;
+      assert.equal(code, 0, stderr);
       const { stdout } = await libvirt.cli('vm', 'check', domain.name);
       assert.equal(/error memory-not-shared/.test(stdout), domain === native, stdout);
       if (domain === native) {

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { bundle } from '../bundle.js';
 import { frontEndPath } from '../frontend.js';
 import type { FrontEndProgram } from '../frontend.js';
@@ -25,12 +25,22 @@ export function drivers(names: RegExp): string[] {
   );
 }
 
+/** Parts of itself that Debian's Node reads from files when it starts; others have them inside. */
+function partsOfNode(): string[] {
+  const programs = [process.execPath, ...librariesOf(process.execPath)].filter((path) => /node/.test(basename(path)));
+  const named = programs.flatMap((path) => {
+    const found = readFileSync(path, 'latin1').matchAll(/\/usr\/share\/nodejs\/[\w./-]+\.js/g);
+    return [...found].map(([name]) => name);
+  });
+  return [...new Set(named)].filter(existsSync);
+}
+
 /** Node, DPDK, the package as it was built, and the tests' programs; `dir`: for what is made. */
 export function switchFiles(dir: string): (readonly [string, string])[] {
   const addon = 'native/build/Release/vhost_host.node';
   const plugins = drivers(/^(bus_pci|bus_vdev|mempool_ring|net_e1000)$/);
   const linked = [process.execPath, `${root}${addon}`, ...plugins];
-  const asHere = [process.execPath, ...plugins, ...linked.flatMap(librariesOf)];
+  const asHere = [process.execPath, ...partsOfNode(), ...plugins, ...linked.flatMap(librariesOf)];
   bundle('build/src/cli/main.js', `${dir}/main.mjs`);
   return [
     ...asHere.map((path) => [path, path] as const),

@@ -43,7 +43,7 @@ describe('vm detach: an interface is known by what attach gave it', () => {
     ['both addresses', (xml) => newMac('02')(newMac('01')(xml))],
     ['an address in capitals', (xml) => xml.replace(MAC_0, "<mac address='52:54:0A:BC:00:01'/>")],
     ['no address', (xml) => xml.replace(MAC_0, '')],
-    ['addresses exchanged', (xml) => xml.replace(MAC_0, 'M').replace(MAC_1, MAC_0).replace('M', MAC_1)],
+    ['addresses exchanged', (xml) => xml.replace(MAC_0, '@').replace(MAC_1, MAC_0).replace('@', MAC_1)],
     ['another order', turned],
     ['another order and one address new', (xml) => turned(newMac('02')(xml))],
     ['an alias of its own', (xml) => xml.replace(MAC_0, `${MAC_0}<alias name='ua-x'/>`)],

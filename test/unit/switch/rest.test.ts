@@ -79,14 +79,19 @@ describe('the bare client', () => {
     );
   });
 
-  it('names the socket that may not be opened', () =>
-    withServer(
+  it('names the socket that may not be opened', function () {
+    return withServer(
       () => assert.fail('reached'),
       async (socket) => {
         await chmod(socket, 0);
         // Root may open anything, so for this moment the test is nobody.
         const isRoot = process.geteuid?.() === 0;
-        if (isRoot) process.seteuid?.(65_534);
+        try {
+          if (isRoot) process.seteuid?.(65_534);
+        } catch {
+          // Debian 13's Node refuses it, since io_uring might go on as root.
+          this.skip();
+        }
         try {
           const error = await failure('SWITCH_UNREACHABLE', request(socket, 'GET', '/'));
           assert.equal(error.message, `no permission to use the switch's socket ${socket}`);
@@ -95,7 +100,8 @@ describe('the bare client', () => {
           if (isRoot) process.seteuid?.(0);
         }
       },
-    ));
+    );
+  });
 
   it('turns an answered error into ours, with hint and details', () =>
     withServer(

@@ -42,7 +42,11 @@ describe('configuration of qemu-wrap', () => {
       bad: ['usvhost', '/tmp/x', '/dev/../x', '', '/dev/a b', `/dev/${'x'.repeat(70)}`],
       reason: /must be a device such as "\/dev\/usvhost-1"$/,
     },
-    reconnect: { good: [0, 1, 3600], bad: [-1, 1.5, '1', 3601], reason: /whole number of seconds from 0 to 3600$/ },
+    reconnect: {
+      good: [0, 0.001, 0.1, 1, 1.005, 3600],
+      bad: [-1, 0.0004, 1.0001, '1', 3600.001, 3601, null],
+      reason: /must be a number of seconds from 0 to 3600, with at most three decimals$/,
+    },
     hugepages: { good: ['auto', 'on', 'off'], bad: ['always'], reason: /must be one of auto, on, off$/ },
     hugepagesForAll: { good: [true, false], bad: ['on', 1], reason: /must be true or false$/ },
     hugetlbfsDir: { good: ['/mnt/huge', ['/a', '/b'], []], bad: ['x', ['/a', 'b'], {}], reason: /absolute path, or a/ },
@@ -68,7 +72,7 @@ describe('configuration of qemu-wrap', () => {
     refused('{', /not JSON/);
     refused('{"domains":[]}', /"domains" must be an object with a section per domain/);
     refused('{"domains":{"web":1}}', /domain "web" must be an object/);
-    refused('{"domains":{"web":{"reconnect":"x"}}}', /domain "web": "reconnect" must be a whole number/);
+    refused('{"domains":{"web":{"reconnect":"x"}}}', /domain "web": "reconnect" must be a number/);
   });
 
   it('one wrapper has one emulator', () => {
@@ -100,7 +104,7 @@ describe('configuration of qemu-wrap', () => {
     const file = parseConfig('{"hugepages":"off","domains":{"web":{"reconnect":7}}}', 'x');
     const texts: Readonly<Record<string, string>> = {
       VHOST_HOST_WRAP_HUGEPAGES: 'on',
-      VHOST_HOST_WRAP_RECONNECT: '3',
+      VHOST_HOST_WRAP_RECONNECT: '0.25',
       VHOST_HOST_WRAP_HUGEPAGES_FOR_ALL: 'true',
       VHOST_HOST_WRAP_OPTIONS: '["-msg","timestamp=on"]',
       VHOST_HOST_WRAP_HUGETLBFS_DIR: '/mnt/huge',
@@ -110,7 +114,7 @@ describe('configuration of qemu-wrap', () => {
       configFor(file, { name: 'web', uuid: undefined }, (name) => texts[name]),
       {
         ...DEFAULTS,
-        ...{ hugepages: 'on', reconnect: 3, hugepagesForAll: true },
+        ...{ hugepages: 'on', reconnect: 0.25, hugepagesForAll: true },
         ...{ options: ['-msg', 'timestamp=on'], hugetlbfsDir: '/mnt/huge' },
       },
     );

@@ -10,6 +10,7 @@ function hostOf(files: Readonly<Record<string, string>>, kvm = false): FactsHost
     Object.keys(files).some((file) => file === path || file.startsWith(`${path}/`));
   return {
     readOptional: (path: string) => Promise.resolve(files[path]),
+    readBytes: (path: string) => Promise.reject(new Error(path)),
     list: (path: string) => {
       const below = Object.keys(files).filter((file) => file.startsWith(`${path}/`));
       return Promise.resolve([...new Set(below.map((file) => file.slice(path.length + 1).split('/')[0] ?? ''))]);
@@ -42,7 +43,7 @@ describe('facts about the host', () => {
       [`${POOLS}/hugepages-1048576kB/nr_hugepages`]: '2\n',
       '/proc/meminfo': 'MemTotal: 1 kB\nHugepagesize:    1048576 kB\n',
     });
-    const facts = await readFacts(host, []);
+    const facts = await readFacts(host, [], undefined);
     deepEqual(facts.pools, [
       { pageSize: 1024 * MIB, free: 2, total: 2, onDemand: 0, nodes: new Map() },
       { pageSize: 2 * MIB, free: 70, total: 120, onDemand: 0, nodes: new Map() },
@@ -61,7 +62,7 @@ describe('facts about the host', () => {
       [`${node(10)}/nr_hugepages`]: '7',
       '/sys/devices/system/node/possible': '0,10',
     });
-    const { pools } = await readFacts(host, []);
+    const { pools } = await readFacts(host, [], undefined);
     deepEqual(
       pools[0]?.nodes,
       new Map([
@@ -72,11 +73,14 @@ describe('facts about the host', () => {
   });
 
   it('knows whether there is hardware virtualisation', async () => {
-    deepEqual([(await readFacts(hostOf({}), [])).kvm, (await readFacts(hostOf({}, true), [])).kvm], [false, true]);
+    deepEqual(
+      [(await readFacts(hostOf({}), [], undefined)).kvm, (await readFacts(hostOf({}, true), [], undefined)).kvm],
+      [false, true],
+    );
   });
 
   it('a kernel without hugepages has none', async () => {
-    const { pools, defaultPageSize } = await readFacts(hostOf({}), []);
+    const { pools, defaultPageSize } = await readFacts(hostOf({}), [], undefined);
     deepEqual([pools, defaultPageSize], [[], 2 * MIB]);
   });
 
@@ -91,7 +95,7 @@ describe('facts about the host', () => {
       '/var/tmp',
       '/nowhere',
     ];
-    const { filesystems } = await readFacts(host, [...paths, '/mnt/hidden', '/dev/hugepagesX']);
+    const { filesystems } = await readFacts(host, [...paths, '/mnt/hidden', '/dev/hugepagesX'], undefined);
     deepEqual(
       [...filesystems.values()],
       [

@@ -8,6 +8,7 @@ import type { Claim } from '../../../src/wrap/rewrite.js';
 const bareHost = {
   read: () => Promise.reject(new Error('there is no file')),
   readOptional: () => Promise.resolve(undefined),
+  readBytes: () => Promise.resolve(undefined),
   list: () => Promise.resolve([]),
   stat: () => Promise.resolve(undefined),
   realpath: () => Promise.resolve(undefined),

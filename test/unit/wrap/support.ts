@@ -24,14 +24,19 @@ export function poolOf(pageSize: number, free: number, nodes: readonly number[] 
 }
 
 /** A host with these pools, virtualisation, and what `filesystemOf` says about its directories. */
-export function hostWith(pools: readonly HugepagePool[], paths: readonly string[], kvm = true): Facts {
+export function hostWith(
+  pools: readonly HugepagePool[],
+  paths: readonly string[],
+  { kvm = true, reconnectMs = false } = {},
+): Facts {
   const filesystems = new Map(paths.map((path) => [path, filesystemOf(path)]));
-  return { pools, defaultPageSize: 2 * MIB, filesystems, kvm };
+  return { pools, defaultPageSize: 2 * MIB, filesystems, kvm, reconnectMs };
 }
 
 export interface Situation {
   readonly pools?: readonly HugepagePool[];
   readonly kvm?: boolean;
+  readonly reconnectMs?: boolean;
   readonly emulator?: string;
   readonly config?: Partial<Config>;
   /** Files of -readconfig: text by path. */
@@ -47,7 +52,7 @@ function wayOf({ name, queues }: Claim, { transport }: Config): Way {
 /** Rewrites a call as qemu-wrap would, with `/run/vhost-host/port-NAME.sock` for every port. */
 export function wrapIn(
   args: readonly string[],
-  { pools = [], kvm, emulator, config, files = {} }: Situation,
+  { pools = [], kvm, reconnectMs, emulator, config, files = {} }: Situation,
 ): Rewritten {
   const settings = { ...DEFAULTS, ...config };
   const source: Source = {
@@ -59,7 +64,7 @@ export function wrapIn(
   };
   const { claims, memoryPaths } = survey(source);
   const ways = new Map(claims.map((claim) => [claim.netdev, wayOf(claim, settings)]));
-  const facts = hostWith(pools, memoryPaths, kvm);
+  const facts = hostWith(pools, memoryPaths, { kvm: kvm ?? true, reconnectMs: reconnectMs ?? false });
   return rewrite(source, { facts, ways });
 }
 
