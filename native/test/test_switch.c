@@ -75,21 +75,22 @@ void test_switch_learns_and_floods(void)
 void test_switch_moves(void)
 {
 	struct rig *r = rig_guests(MODERN, 3);
-	uint8_t a[6];
+	uint8_t a[6], b[6];
 
 	frame_mac(a, 0);
 	rig_learn_all(r);
 	REQUIRE_EQ(between(r, 1, 0), 0x1);
 	/* Guest 0's address now speaks from guest 2's port, and then from guest 0's again. */
-	for (uint32_t i = 0; i < 3; i++) {
-		uint8_t b[6];
-
-		frame_mac(b, 1);
+	frame_mac(b, 1);
+	for (uint32_t i = 0; i < VH_MAC_MOVES / 2; i++) {
 		REQUIRE_EQ(receivers(r, 2, b, 0), 0x2);
 		REQUIRE_EQ(between(r, 1, 0), 0x4);
 		REQUIRE_EQ(receivers(r, 0, b, 0), 0x2);
 		REQUIRE_EQ(between(r, 1, 0), 0x1);
 	}
+	/* Often enough for this second. Its frames go on all the same. */
+	REQUIRE_EQ(receivers(r, 2, b, 0), 0x2);
+	REQUIRE_EQ(between(r, 1, 0), 0x1);
 	/* Forgetting a port makes its next frame learn again although it was just seen on that queue. */
 	REQUIRE_EQ(vh_mac_forget_port(&r->sw->macs, 0), 1);
 	REQUIRE_EQ(between(r, 0, 1), 0x2);
