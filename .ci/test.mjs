@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of rates, native, check, unit, integration, e2e, machines, guests,
+//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, guests, machines,
 //                                      fuzz; other words choose mocha tests by name (then only the mocha stages run unless named);
 //                                      --full: also tests that take ten minutes and more
 import { spawn } from 'node:child_process';
@@ -20,7 +20,7 @@ const graceMs = 15_000;
 
 const npm = (script) => ['npm', ['run', '--silent', script]];
 const mochaStages = ['unit', 'rates', 'integration', 'e2e', 'guests', 'machines'];
-const stages = ['rates', 'native', 'check', 'unit', 'integration', 'e2e', 'machines', 'guests', 'fuzz'];
+const stages = ['native', 'check', 'unit', 'rates', 'integration', 'e2e', 'guests', 'machines', 'fuzz'];
 
 const running = new Set();
 let interrupted = false;
@@ -104,27 +104,33 @@ async function runStage(stage, words, deadline, collect) {
 }
 
 /**
- * Stages that run beside the others, one after the other. Their output waits for its turn. None of them takes
- * hugepages of this machine, which tests of the others count. What compares rates has the machine for itself: it is the
- * first of all.
+ * Stages that run beside the others, and from which on; those from the same one on run one after the other. Their output
+ * waits for its turn. Emulated machines, and the guests of `guests`, take none of this one's hugepages, so tests that
+ * count those are not disturbed; `e2e` mostly waits and leaves processors to two others. What compares rates has the
+ * machine for itself: by its turn, `check` and `unit` have ended.
  */
-const besides = ['check', 'unit', 'machines', 'guests', 'fuzz'];
+const besides = {
+  check: 'native',
+  unit: 'native',
+  machines: 'integration',
+  guests: 'e2e',
+  fuzz: 'e2e',
+};
 
-/** Starts these, each when the one before has ended. Return: for each, what shows its output and tells its result. */
-function startBeside(names, words, deadline) {
-  const results = new Map();
-  let before = Promise.resolve();
-  for (const name of names) {
-    const output = [];
-    const end = before.then(() => (interrupted ? resultOf(false) : runStage(name, words, deadline, output)));
-    before = end;
-    results.set(name, async () => {
-      const result = await end;
-      for (const chunk of output) process.stderr.write(chunk);
-      return result;
-    });
-  }
-  return results;
+/** For each stage that others run beside from it on: the end of the last of those. */
+const besideEnds = new Map();
+
+/** Return: what waits for the end, shows the output and tells the result. */
+function startBeside(stage, words, deadline) {
+  const output = [];
+  const before = besideEnds.get(besides[stage]) ?? Promise.resolve();
+  const end = before.then(() => (interrupted ? resultOf(false) : runStage(stage, words, deadline, output)));
+  besideEnds.set(besides[stage], end);
+  return async () => {
+    const result = await end;
+    for (const chunk of output) process.stderr.write(chunk);
+    return result;
+  };
 }
 
 function chosenStages(named, words) {
@@ -153,14 +159,15 @@ await main('test', async () => {
   process.env.VHOST_HOST_TEST_SLOWDOWN = String(slower);
   const deadline = Date.now() + limitMs;
   const total = { passed: 0, failed: 0, skipped: 0 };
-  // Alone it runs in the foreground, and shows what it prints at once.
-  const inBeside = chosen.length === 1 ? [] : besides.filter((name) => chosen.includes(name));
-  let beside;
+  const beside = new Map();
   for (const stage of chosen) {
     if (interrupted) break;
-    if (stage !== 'rates') beside ??= startBeside(inBeside, words, deadline);
+    const due = chosen.filter((other) => stages.indexOf(besides[other]) <= stages.indexOf(stage) && other in besides);
+    for (const other of due) {
+      if (!beside.has(other) && other !== stage) beside.set(other, startBeside(other, words, deadline));
+    }
     say(`\n== ${stage}`);
-    const result = (await beside?.get(stage)?.()) ?? (await runStage(stage, words, deadline));
+    const result = (await beside.get(stage)?.()) ?? (await runStage(stage, words, deadline));
     for (const key of Object.keys(total)) total[key] += result[key];
   }
   if (interrupted || total.failed > 0 || total.passed === 0) process.exitCode = 1;

@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* As much as a process has addresses (x86-64 and arm64, without larger ones that are asked for). */
+#define SPARE_BYTES (1LL << 48)
 #define WHY "its memory file was cut short"
 
 struct mapping {
@@ -24,13 +26,25 @@ static struct {
 static uint32_t count; /* atomic */
 static struct sigaction before;
 static bool installed;
+/* A file with a page for each there can be, and none in it. */
+static int spare = -1;
+static bool spare_used; /* atomic */
 
 /* Everything from here to handle() runs in the signal handler: system calls and atomics only. */
 
+/*
+ * Private pages are refused where the host promises no more memory than it has (vm.overcommit_memory=2) or
+ * the process may have no more (RLIMIT_DATA). Those of a file are only counted once they are touched; at an
+ * offset that no other mapping has, so that nobody finds another guest's.
+ */
 static bool replace(uintptr_t start, uintptr_t end)
 {
+	if (mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED)
+		return true;
+	__atomic_store_n(&spare_used, true, __ATOMIC_RELAXED);
 	return mmap((void *)start, end - start, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+		       MAP_SHARED | MAP_NORESERVE | MAP_FIXED, spare, (off_t)start) != MAP_FAILED;
 }
 
 /* Reader of /proc/self/maps that needs no memory. */
@@ -138,6 +152,11 @@ int vh_sigbus_start(void)
 {
 	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+	if (spare < 0) {
+		spare = memfd_create("vhost-host-spare", MFD_CLOEXEC);
+		if (spare < 0 || ftruncate(spare, SPARE_BYTES) != 0)
+			return -errno;
+	}
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &before) != 0)
 		return -errno;
@@ -159,7 +178,11 @@ void vh_sigbus_stop(void)
 
 static void set(struct mapping *m, void *start, size_t size)
 {
-	__atomic_store_n(&m->start, 0, __ATOMIC_RELEASE);
+	uintptr_t old = __atomic_exchange_n(&m->start, 0, __ATOMIC_ACQ_REL);
+
+	if (old != 0 && __atomic_load_n(&spare_used, __ATOMIC_RELAXED))
+		(void)fallocate(
+			spare, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)old, (off_t)(m->end - old));
 	if (size == 0)
 		return;
 	__atomic_store_n(&m->end, (uintptr_t)start + size, __ATOMIC_RELAXED);

@@ -2,7 +2,8 @@
  * A guest's memory file that is cut short while it is mapped: touching what is gone raises SIGBUS.
  *
  * The handler puts zero pages over the whole mapping and has the port's connection ended; whatever touched it
- * goes on with zeros, which it must be ready for anyway. Faults elsewhere go where they went before.
+ * goes on with zeros, which it must be ready for anyway, also where the host has no memory to promise. Faults
+ * elsewhere go where they went before.
  *
  * Two ways to know whose mapping it is. Workers touch only what is registered here (vh_sigbus_region());
  * regions change only while no worker uses them. librte_vhost's thread touches mappings as it makes them,

@@ -54,8 +54,9 @@
 	X(ptrace) X(process_vm_writev) X(kcmp) \
 	/* The kernel's keys; pages that somebody else fills; a personality with fewer protections. */ \
 	X(add_key) X(request_key) X(keyctl) X(userfaultfd) X(personality) \
-	/* A second way to make system calls, which no filter sees. libuv goes on without. */ \
-	X(io_uring_setup) X(io_uring_enter) X(io_uring_register) \
+	/* A second way to make system calls, which no filter sees. libuv goes on without; what it has made before that, \
+	 * as from Node 22 on, it goes on using. */ \
+	X(io_uring_setup) X(io_uring_register) \
 	/* Programs are started by their path. */ \
 	X(execveat)
 

@@ -15,15 +15,21 @@ export async function own(scope: Scope, device: string, deadline: number): Promi
   return (await runToEnd(scope, 'perl', ['-e', OWN, device], { deadline })).code;
 }
 
-/** VHOST_SET_VRING_CALL with what is no event, once the device is its own. */
+/** VHOST_SET_VRING_CALL with eventfd2() (its number on x86-64) or what is no event, once the device is its own. */
 const CALL = `open(my $device, '+<', $ARGV[0]) or die "$!"; ioctl($device, 0xaf01, 0) or die "$!";
-  exit(ioctl($device, 0x4008af21, my $file = pack('L2', 0, fileno($device))) ? 0 : 0 + $!);`;
+  my $fd = $ARGV[1] eq 'event' ? syscall(290, 0, 0) : fileno($device); $fd >= 0 or die "$!";
+  exit(ioctl($device, 0x4008af21, my $file = pack('L2', 0, $fd)) ? 0 : 0 + $!);`;
 export const EPERM = 1;
 export const EINVAL = 22;
 
-/** Return: the errno that the device answers with where it has to look at a descriptor of its guest. */
-export async function giveCall(scope: Scope, device: string, deadline: number): Promise<number | null> {
-  return (await runToEnd(scope, 'perl', ['-e', CALL, device], { deadline })).code;
+/** Return: the errno that the device answers with where it has to take a descriptor of its guest; 0: it has. */
+export async function giveCall(
+  scope: Scope,
+  device: string,
+  what: 'event' | 'device',
+  deadline: number,
+): Promise<number | null> {
+  return (await runToEnd(scope, 'perl', ['-e', CALL, device, what], { deadline })).code;
 }
 
 /**

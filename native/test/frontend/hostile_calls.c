@@ -23,14 +23,17 @@ static void nap(long ns)
 static void fill(int fd)
 {
 	static const uint64_t full = 0xfffffffffffffffeULL;
-	uint64_t scrap;
+	uint64_t scrap, end = vu_now() + PATIENCE;
 
 	if (fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) != 0)
 		hostile_fail("calls", "no flags");
-	if (read(fd, &scrap, sizeof(scrap)) < 0)
-		scrap = 0;
-	if (write(fd, &full, sizeof(full)) < 0)
-		hostile_fail("calls", "the counter cannot be filled");
+	/* The switch may write between the two. */
+	do {
+		if (read(fd, &scrap, sizeof(scrap)) < 0)
+			scrap = 0;
+		if (vu_now() > end)
+			hostile_fail("calls", "the counter cannot be filled");
+	} while (write(fd, &full, sizeof(full)) < 0);
 }
 
 /* Has frames of the victim's taken, and says how long that took. */
