@@ -142,9 +142,10 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       // A link stays a link: what changes is the file it leads to.
       const path = (await host.realpath(action.path)) ?? action.path;
       const stat = await host.stat(path);
-      if (stat !== undefined) await refuseOthersPlace(host, path);
+      if (stat === undefined) return undefined;
+      await refuseOthersPlace(host, path);
       // Setting the mode it has changes nothing but the time of the last change.
-      if (stat !== undefined) await host.chmod(path, stat.mode);
+      await host.chmod(path, stat.mode);
       return undefined;
     }
     case 'check': {

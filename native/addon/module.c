@@ -162,18 +162,29 @@ static bool read_owner(napi_env env, napi_value object, struct vh_owner *o)
 	return true;
 }
 
+/* Gets the one argument of a call that needs the engine. Return: whether both are there; otherwise an
+ * exception is pending. */
+static bool owner_gives(napi_env env, napi_callback_info info, const char *usage, napi_value *options)
+{
+	size_t argc = 1;
+
+	if (!must_own(env))
+		return false;
+	if (napi_get_cb_info(env, info, &argc, options, NULL, NULL) == napi_ok && argc >= 1)
+		return true;
+	vh_throw(env, "EINVAL", usage);
+	return false;
+}
+
 static napi_value own(napi_env env, napi_callback_info info)
 {
 	struct vh_owner owner = {0};
-	napi_value argv[1];
-	size_t argc = 1;
+	napi_value options;
 	int64_t id;
 
-	if (!must_own(env))
+	if (!owner_gives(env, info, "own(options)", &options))
 		return NULL;
-	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
-		return vh_throw(env, "EINVAL", "own(options)");
-	if (!vh_get_int(env, argv[0], "id", 0, VH_MAX_PORTS - 1, &id) || !read_owner(env, argv[0], &owner))
+	if (!vh_get_int(env, options, "id", 0, VH_MAX_PORTS - 1, &id) || !read_owner(env, options, &owner))
 		return NULL;
 	if (vh_engine_own((uint16_t)id, &owner) != 0)
 		return vh_throw(env, "ENOENT", "no port has this number");
@@ -187,25 +198,22 @@ static napi_value add_port(napi_env env, napi_callback_info info)
 	bool mergeable, offloads, forward_reserved;
 	struct vh_vlan vlan = {0};
 	struct vh_owner owner = {0};
-	napi_value argv[1], result = NULL;
-	size_t argc = 1;
+	napi_value options, result = NULL;
 	int id;
 
-	if (!must_own(env))
+	if (!owner_gives(env, info, "addPort(options)", &options))
 		return NULL;
-	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
-		return vh_throw(env, "EINVAL", "addPort(options)");
-	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
-		!vh_get_string(env, argv[0], "socketPath", path, sizeof(path)) ||
-		!vh_get_string(env, argv[0], "recordsPath", records, sizeof(records)) ||
-		!vh_get_int(env, argv[0], "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
-		!vh_get_bool(env, argv[0], "mergeable", &mergeable) ||
-		!vh_get_bool(env, argv[0], "offloads", &offloads) ||
-		!vh_get_bool(env, argv[0], "forwardReserved", &forward_reserved) ||
-		!vh_get_int(env, argv[0], "macLimit", 1, VH_MAC_BUCKETS * VH_MAC_SLOTS, &mac_limit) ||
-		!vh_get_int(env, argv[0], "socketMode", 0, 0777, &mode) ||
-		!vh_get_int(env, argv[0], "socketGid", -1, INT32_MAX, &gid) ||
-		!read_vlan(env, argv[0], &vlan) || !read_owner(env, argv[0], &owner))
+	if (!vh_get_string(env, options, "name", name, sizeof(name)) ||
+		!vh_get_string(env, options, "socketPath", path, sizeof(path)) ||
+		!vh_get_string(env, options, "recordsPath", records, sizeof(records)) ||
+		!vh_get_int(env, options, "queuePairs", 1, VH_MAX_PAIRS, &pairs) ||
+		!vh_get_bool(env, options, "mergeable", &mergeable) ||
+		!vh_get_bool(env, options, "offloads", &offloads) ||
+		!vh_get_bool(env, options, "forwardReserved", &forward_reserved) ||
+		!vh_get_int(env, options, "macLimit", 1, VH_MAC_BUCKETS * VH_MAC_SLOTS, &mac_limit) ||
+		!vh_get_int(env, options, "socketMode", 0, 0777, &mode) ||
+		!vh_get_int(env, options, "socketGid", -1, INT32_MAX, &gid) ||
+		!read_vlan(env, options, &vlan) || !read_owner(env, options, &owner))
 		return NULL;
 	if (vh_session_by_path(path) != NULL)
 		return vh_throw(env, "EEXIST", "another port has this socket");
@@ -273,23 +281,20 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 	char name[VH_MAX_NAME], device[VH_MAX_DEVICE], error[512];
 	struct vh_uplink_options o = {.name = name, .device = device};
 	int64_t queues, mtu, buffers, pools;
-	napi_value argv[1], result = NULL;
-	size_t argc = 1;
+	napi_value options, result = NULL;
 	int id;
 
-	if (!must_own(env))
+	if (!owner_gives(env, info, "addUplink(options)", &options))
 		return NULL;
-	if (napi_get_cb_info(env, info, &argc, argv, NULL, NULL) != napi_ok || argc < 1)
-		return vh_throw(env, "EINVAL", "addUplink(options)");
-	if (!vh_get_string(env, argv[0], "name", name, sizeof(name)) ||
-		!vh_get_string(env, argv[0], "device", device, sizeof(device)) ||
-		!vh_get_int(env, argv[0], "queues", 1, VH_UPLINK_QUEUES, &queues) ||
-		!vh_get_int(env, argv[0], "mtu", 0, 9978, &mtu) ||
-		!vh_get_int(env, argv[0], "buffers", 0, 1 << 24, &buffers) ||
-		!vh_get_bool(env, argv[0], "floodStrays", &o.flood_strays) ||
-		!vh_get_bool(env, argv[0], "forwardReserved", &o.forward_reserved) ||
-		!vh_get_int(env, argv[0], "pools", 0, VH_POOLS - 1, &pools) ||
-		!vh_get_bool(env, argv[0], "loops", &o.loops))
+	if (!vh_get_string(env, options, "name", name, sizeof(name)) ||
+		!vh_get_string(env, options, "device", device, sizeof(device)) ||
+		!vh_get_int(env, options, "queues", 1, VH_UPLINK_QUEUES, &queues) ||
+		!vh_get_int(env, options, "mtu", 0, 9978, &mtu) ||
+		!vh_get_int(env, options, "buffers", 0, 1 << 24, &buffers) ||
+		!vh_get_bool(env, options, "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, options, "forwardReserved", &o.forward_reserved) ||
+		!vh_get_int(env, options, "pools", 0, VH_POOLS - 1, &pools) ||
+		!vh_get_bool(env, options, "loops", &o.loops))
 		return NULL;
 	o.queues = (uint16_t)queues;
 	o.mtu = (uint32_t)mtu;

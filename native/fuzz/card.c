@@ -5,6 +5,7 @@
  */
 #include "../core/layers.h"
 #include "../dpdk/uplink_offload.h"
+#include "../test/card/device.h"
 #include "eal.h"
 #include "input.h"
 
@@ -127,22 +128,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	struct rte_eth_conf conf = {0};
-
 	(void)argc, (void)argv;
-	fuzz_eal("--vdev=net_ring0");
-	u = aligned_alloc(VH_CACHE_LINE, sizeof(*u));
-	REQUIRE(u != NULL);
-	memset(u, 0, sizeof(*u));
-	u->port.rx = u->rx;
-	u->port.tx = u->tx;
-	u->longest = LONGEST;
-	u->pool = rte_pktmbuf_pool_create("card", 256, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	REQUIRE(u->pool != NULL && rte_eth_dev_get_port_by_name("net_ring0", &u->eth) == 0);
-	REQUIRE(rte_eth_dev_configure(u->eth, 1, 1, &conf) == 0 &&
-		rte_eth_rx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL, u->pool) == 0 &&
-		rte_eth_tx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL) == 0 &&
-		rte_eth_dev_start(u->eth) == 0);
+	fuzz_eal(CARD_VDEV);
+	u = card_device(LONGEST);
 	return 0;
 }
 

@@ -16,21 +16,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUESTS 8U
+#define GUESTS ORACLE_GUESTS
 #define UPLINK GUESTS
 #define MAX_FRAMES 6
-
-static const struct oracle_port modes[GUESTS + 1] = {
-	{.id = 0, .mode = VH_VLAN_NONE},
-	{.id = 1, .mode = VH_VLAN_AUTO},
-	{.id = 2, .mode = VH_VLAN_AUTO, .keep_tag = true},
-	{.id = 3, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {10}},
-	{.id = 4, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {20}},
-	{.id = 5, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {0, 10}},
-	{.id = 6, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {10, 20}},
-	{.id = 7, .mode = VH_VLAN_TRUNK},
-	{.id = UPLINK, .uplink = true},
-};
 
 static struct rig *r;
 static struct uplink_rig *u;
@@ -119,7 +107,7 @@ static void change(void *context)
 static void look(uint32_t to, uint8_t *f, uint32_t len, const struct vh_virtio_header *h)
 {
 	oracle_finish(f, len, h);
-	oracle_require(&modes[from], &modes[to], f, len);
+	oracle_require(&oracle_modes[from], &oracle_modes[to], f, len);
 }
 
 static void look_everywhere(void)
@@ -178,7 +166,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		/* All send unfinished frames; half of them take such. */
 		rig_add(r, &(struct guest_config){.features = i % 2 == 0 ? OFFLOAD_ON : OFFLOAD_PLAIN});
 		r->port[i]->tx[0].tx_offloads = VH_F_SENDER_OFFLOADS;
-		oracle_set(r, i, &modes[i]);
+		oracle_set(r, i, &oracle_modes[i]);
 		guest_post_all(r->guest[i], 0, 2000, LAYOUT_SINGLE);
 	}
 	return 0;

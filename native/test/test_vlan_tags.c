@@ -11,22 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GUESTS 8
+#define GUESTS ORACLE_GUESTS
 #define UPLINK GUESTS
 #define OUTSIDE 100
 #define FRAMES 1200
-
-static const struct oracle_port modes[GUESTS + 1] = {
-	{.id = 0, .mode = VH_VLAN_NONE},
-	{.id = 1, .mode = VH_VLAN_AUTO},
-	{.id = 2, .mode = VH_VLAN_AUTO, .keep_tag = true},
-	{.id = 3, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {10}},
-	{.id = 4, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {20}},
-	{.id = 5, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {0, 10}},
-	{.id = 6, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {10, 20}},
-	{.id = 7, .mode = VH_VLAN_TRUNK},
-	{.id = UPLINK, .uplink = true},
-};
 
 /* The rig, the frame on its way, and where it lies. */
 static struct {
@@ -169,8 +157,9 @@ static void look(uint32_t to, uint8_t *frame, uint32_t len, const struct vh_virt
 	n = oracle_tags(frame, len, vlans);
 	t.got[t.from][to]++;
 	t.tagged += n > 0;
-	t.stacked += n > 1 && modes[t.from].mode == VH_VLAN_TRUNK && modes[to].mode == VH_VLAN_TRUNK;
-	oracle_require(&modes[t.from], &modes[to], frame, len);
+	t.stacked +=
+		n > 1 && oracle_modes[t.from].mode == VH_VLAN_TRUNK && oracle_modes[to].mode == VH_VLAN_TRUNK;
+	oracle_require(&oracle_modes[t.from], &oracle_modes[to], frame, len);
 }
 
 static void look_everywhere(void)
@@ -213,7 +202,7 @@ static void start(void)
 		/* All may ask for a checksum, or there is nothing to be wrong with. */
 		if ((features & VH_F_CSUM) == 0 && i % 2 == 0)
 			t.r->port[i]->tx[0].tx_offloads = VH_F_SENDER_OFFLOADS;
-		oracle_set(t.r, i, &modes[i]);
+		oracle_set(t.r, i, &oracle_modes[i]);
 		guest_post_all(t.r->guest[i], 0, 2000, LAYOUT_SINGLE);
 	}
 }

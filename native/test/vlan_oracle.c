@@ -2,6 +2,18 @@
 
 #include <string.h>
 
+const struct oracle_port oracle_modes[ORACLE_GUESTS + 1] = {
+	{.id = 0, .mode = VH_VLAN_NONE},
+	{.id = 1, .mode = VH_VLAN_AUTO},
+	{.id = 2, .mode = VH_VLAN_AUTO, .keep_tag = true},
+	{.id = 3, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {10}},
+	{.id = 4, .mode = VH_VLAN_ACCESS, .n = 1, .vlans = {20}},
+	{.id = 5, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {0, 10}},
+	{.id = 6, .mode = VH_VLAN_TRUNK, .n = 2, .vlans = {10, 20}},
+	{.id = 7, .mode = VH_VLAN_TRUNK},
+	{.id = ORACLE_GUESTS, .uplink = true},
+};
+
 #define MOST 16U
 #define SHORTEST 60U
 

@@ -19,6 +19,10 @@ struct oracle_port {
 	uint16_t vlans[4];
 };
 
+/* Guests of every mode, and behind them an uplink. */
+#define ORACLE_GUESTS 8U
+extern const struct oracle_port oracle_modes[ORACLE_GUESTS + 1];
+
 /* Gives a port of a rig this mode. */
 void oracle_set(struct rig *r, uint32_t i, const struct oracle_port *mode);
 

@@ -1,5 +1,6 @@
 import { info, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
+import { dpdkNumbers } from './facts-dpdk.js';
 
 /** Known vulnerabilities of DPDK in what the switch uses of it, by version. */
 
@@ -55,8 +56,6 @@ function has(version: Numbers, { fixed }: Vulnerability): boolean {
   return isBefore(version, first);
 }
 
-const VERSION = /\d+\.\d+(?:\.\d+)*/;
-
 function said(version: string, { id, title, kept }: Vulnerability): Outcome {
   return info(
     `DPDK ${version} has ${id} (${title}), unless its packager has mended it; no guest gets that far: ${kept}`,
@@ -65,7 +64,7 @@ function said(version: string, { id, title, kept }: Vulnerability): Outcome {
 
 /** The one that a switch runs with counts more than the one that is installed by now. */
 function vulnerabilities({ host, around }: Subject): Outcome[] {
-  const version = VERSION.exec(around.dpdk ?? host.dpdk ?? '')?.[0];
+  const version = dpdkNumbers(around.dpdk ?? host.dpdk);
   if (version === undefined) return [];
   const found = KNOWN.filter((known) => has(numbersOf(version), known)).map((known) => said(version, known));
   if (around.dpdk === undefined || host.dpdk === undefined || isSame(host.dpdk, version)) return found;

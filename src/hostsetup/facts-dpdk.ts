@@ -5,8 +5,8 @@ const PACKAGES = '/var/lib/dpkg/status';
 const DESCRIPTIONS = ['/usr/local/lib', '/usr/local/lib64', '/usr/lib', '/usr/lib64'];
 const MULTIARCH = /-linux-gnu[a-z0-9]*$/;
 
-/** Numbers of a version; a package's own addition (epoch, `-1~deb12u1`) is left out. */
-function numbersIn(text: string | undefined): string | undefined {
+/** Numbers of a version (`DPDK 22.11.7`, a package's); what a package adds (epoch, `-1~deb12u1`) is left out. */
+export function dpdkNumbers(text: string | undefined): string | undefined {
   return /(?:^|[:\s])(\d+\.\d+(?:\.\d+)*)/.exec(text ?? '')?.[1];
 }
 
@@ -15,7 +15,7 @@ function inPackages(status: string): string | undefined {
   const stanza = status
     .split('\n\n')
     .find((text) => /^Package: librte-vhost\d+$/m.test(text) && /^Status: .* installed$/m.test(text));
-  return numbersIn(/^Version: (.*)$/m.exec(stanza ?? '')?.[1]);
+  return dpdkNumbers(/^Version: (.*)$/m.exec(stanza ?? '')?.[1]);
 }
 
 /** The version of the DPDK that is installed, by files alone; undefined where none of them tells. */
@@ -29,7 +29,7 @@ export async function readDpdkVersion(look: Look): Promise<string | undefined> {
     ];
     for (const dir of dirs) {
       const text = await look.readOptional(`${dir}/pkgconfig/libdpdk.pc`);
-      const version = numbersIn(/^Version: *(.*)$/m.exec(text ?? '')?.[1]);
+      const version = dpdkNumbers(/^Version: *(.*)$/m.exec(text ?? '')?.[1]);
       if (version !== undefined) return version;
     }
   }

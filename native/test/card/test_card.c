@@ -6,6 +6,7 @@
 #include "../../dpdk/uplink_offload.h"
 #include "../check.h"
 #include "../eal/eal.h"
+#include "device.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -299,28 +300,9 @@ static void test_verdicts(void)
 	}
 }
 
-static void start_device(void)
-{
-	struct rte_eth_conf conf = {0};
-
-	u = aligned_alloc(VH_CACHE_LINE, sizeof(*u));
-	REQUIRE(u != NULL);
-	memset(u, 0, sizeof(*u));
-	u->port.rx = u->rx;
-	u->port.tx = u->tx;
-	u->longest = LONGEST;
-	u->pool = rte_pktmbuf_pool_create("card", 256, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	REQUIRE(u->pool != NULL);
-	REQUIRE_EQ(rte_eth_dev_get_port_by_name("net_ring0", &u->eth), 0);
-	REQUIRE_EQ(rte_eth_dev_configure(u->eth, 1, 1, &conf), 0);
-	REQUIRE_EQ(rte_eth_rx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL, u->pool), 0);
-	REQUIRE_EQ(rte_eth_tx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL), 0);
-	REQUIRE_EQ(rte_eth_dev_start(u->eth), 0);
-}
-
 static void test_all_of_it(void)
 {
-	start_device();
+	u = card_device(LONGEST);
 	test_choice();
 	test_kinds();
 	test_not_taken();

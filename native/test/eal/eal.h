@@ -3,8 +3,14 @@
 #define VH_TEST_EAL_H
 
 /*
+ * Starts EAL. name: of the program, and of the files that it has besides; no two that run have the same.
+ * vdev: a virtual device to start with, or NULL.
+ */
+void eal_start(const char *name, const char *vdev);
+
+/*
  * main() of such a program, whose arguments are [RESULTS [SEED]]: starts EAL, seeds test_rng, runs `test` and
- * adds a line to the file RESULTS. vdev: a virtual device to start with, or NULL. Return: the exit code; what
+ * adds a line to the file RESULTS. vdev: as above. Return: the exit code; what
  * fails ends the program (check.h).
  */
 int eal_test(const char *name, const char *vdev, void (*test)(void), int argc, char **argv);
