@@ -4,11 +4,13 @@
 //   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, guests, machines,
 //                                      fuzz; other words choose mocha tests by name (then only the mocha stages run unless named);
 //                                      --full: also tests that take ten minutes and more
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { clearTimeout, setTimeout } from 'node:timers';
 import { slowdown } from './lib/cpu-share.mjs';
+import { failuresIn } from './lib/failures.mjs';
 import { main, root, say } from './lib/task.mjs';
 
 /** Where only a share of the processors is ours, everything takes that much longer. */
@@ -31,14 +33,14 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   });
 }
 
-/** Runs a command until it ends or `deadline` has come; true when it ended well. With `collect` it writes there. */
-function runUntil(deadline, command, args, collect) {
+/** Runs a command until it ends or `deadline` has come; true when it ended well. With `take` what it writes goes there. */
+function runUntil(deadline, command, args, take) {
   return new Promise((resolve) => {
-    const output = collect === undefined ? 'inherit' : 'pipe';
+    const output = take === undefined ? 'inherit' : 'pipe';
     const child = spawn(command, args, { cwd: root, stdio: ['inherit', output, output] });
     running.add(child);
-    child.stdout?.on('data', (chunk) => collect.push(chunk));
-    child.stderr?.on('data', (chunk) => collect.push(chunk));
+    child.stdout?.on('data', take);
+    child.stderr?.on('data', take);
     let killer;
     const limit = setTimeout(
       () => {
@@ -63,33 +65,45 @@ function runUntil(deadline, command, args, collect) {
 }
 
 /** A stage that ends badly counts as a failure even where it has no failed test to show. */
-function resultOf(ok, counts) {
+function resultOf(ok, counts, failures = []) {
   const { passed, failed, skipped } = counts ?? { passed: ok ? 1 : 0, failed: 0, skipped: 0 };
-  return { passed, failed: ok ? failed : Math.max(1, failed), skipped };
+  return { passed, failed: ok ? failed : Math.max(1, failed), skipped, failures: ok ? [] : failures };
+}
+
+/** Runs what is no mocha. Return: [whether it ended well, its failures]; `show` gets all that it writes as it comes. */
+async function runShown(deadline, [command, args], show) {
+  const output = [];
+  const ok = await runUntil(deadline, command, args, (chunk) => {
+    output.push(chunk);
+    show(chunk);
+  });
+  return [ok, ok ? [] : failuresIn(Buffer.concat(output).toString())];
 }
 
 /** The native tests run once per build (sanitizers); each run leaves a line "N passed, N failed". */
-async function runNative(deadline) {
+async function runNative(deadline, show) {
   const results = join(root, 'native/build/test/results');
   rmSync(results, { force: true });
-  const ok = await runUntil(deadline, 'make', ['-C', 'native/test', 'check']);
-  if (!existsSync(results)) return resultOf(ok);
+  const [ok, failures] = await runShown(deadline, ['make', ['-C', 'native/test', 'check']], show);
+  if (!existsSync(results)) return resultOf(ok, undefined, failures);
   const counts = { passed: 0, failed: 0, skipped: 0 };
   for (const [, passed, failed] of readFileSync(results, 'utf8').matchAll(/^(\d+) passed, (\d+) failed/gm)) {
     counts.passed += Number(passed);
     counts.failed += Number(failed);
   }
-  return resultOf(ok, counts);
+  return resultOf(ok, counts, failures);
 }
 
-async function runMocha(stage, words, deadline, collect) {
+async function runMocha(stage, words, deadline, take) {
   const output = join(root, 'build/results', `${stage}.json`);
   rmSync(output, { force: true });
   const filter = words.length === 0 ? [] : ['--grep', words.join(' ')];
   const args = ['--reporter', '.ci/mocha-reporter.cjs', '--reporter-option', `output=${output}`, ...filter];
   const mocha = ['node_modules/mocha/bin/mocha.js', ...args, `build/test/${stage}/**/*.test.js`];
-  const ok = await runUntil(deadline, process.execPath, mocha, collect);
-  return resultOf(ok, existsSync(output) ? JSON.parse(readFileSync(output, 'utf8')) : undefined);
+  const ok = await runUntil(deadline, process.execPath, mocha, take);
+  if (!existsSync(output)) return resultOf(ok, undefined, ['mocha did not come to its end']);
+  const counts = JSON.parse(readFileSync(output, 'utf8'));
+  return resultOf(ok, counts, counts.failures);
 }
 
 const commands = {
@@ -97,10 +111,13 @@ const commands = {
   fuzz: ['make', ['-s', '-C', 'native/fuzz', 'short']],
 };
 
-async function runStage(stage, words, deadline, collect) {
-  if (stage === 'native') return runNative(deadline);
-  if (stage in commands) return resultOf(await runUntil(deadline, ...commands[stage], collect));
-  return runMocha(stage, words, deadline, collect);
+/** `take`: gets the output of a stage whose turn has not come; without it, it is shown as it comes. */
+async function runStage(stage, words, deadline, take) {
+  const show = take ?? ((chunk) => process.stderr.write(chunk));
+  if (stage === 'native') return runNative(deadline, show);
+  if (!(stage in commands)) return runMocha(stage, words, deadline, take);
+  const [ok, failures] = await runShown(deadline, commands[stage], show);
+  return resultOf(ok, undefined, failures);
 }
 
 /**
@@ -124,13 +141,22 @@ const besideEnds = new Map();
 function startBeside(stage, words, deadline) {
   const output = [];
   const before = besideEnds.get(besides[stage]) ?? Promise.resolve();
-  const end = before.then(() => (interrupted ? resultOf(false) : runStage(stage, words, deadline, output)));
+  const end = before.then(() =>
+    interrupted ? resultOf(false) : runStage(stage, words, deadline, (chunk) => output.push(chunk)),
+  );
   besideEnds.set(besides[stage], end);
   return async () => {
     const result = await end;
     for (const chunk of output) process.stderr.write(chunk);
     return result;
   };
+}
+
+/** Once more at the very end, since a log may be kept by its last lines only. */
+function showFailures(failures) {
+  if (failures.length === 0) return;
+  say('\n== failed');
+  for (const failure of failures) say(failure);
 }
 
 function chosenStages(named, words) {
@@ -159,6 +185,7 @@ await main('test', async () => {
   process.env.VHOST_HOST_TEST_SLOWDOWN = String(slower);
   const deadline = Date.now() + limitMs;
   const total = { passed: 0, failed: 0, skipped: 0 };
+  const failures = [];
   const beside = new Map();
   for (const stage of chosen) {
     if (interrupted) break;
@@ -169,7 +196,9 @@ await main('test', async () => {
     say(`\n== ${stage}`);
     const result = (await beside.get(stage)?.()) ?? (await runStage(stage, words, deadline));
     for (const key of Object.keys(total)) total[key] += result[key];
+    failures.push(...result.failures.map((failure) => `${stage}: ${failure}`));
   }
   if (interrupted || total.failed > 0 || total.passed === 0) process.exitCode = 1;
+  showFailures(failures);
   process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 });
