@@ -14,14 +14,23 @@ await main('check-dpdk-next', async () => {
   const what = `the headers of DPDK 24.11 (Debian ${suite})`;
   await fetchPackages('dpdk-next', { home, suite, packages: ['libdpdk-dev'], what });
   const node = join(dirname(dirname(process.execPath)), 'include/node');
-  const flags = ['-std=c11', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', `-I${node}`];
+  const flags = [
+    '-std=c11',
+    '-D_GNU_SOURCE',
+    '-Wall',
+    '-Wextra',
+    '-Wconversion',
+    '-Werror',
+    '-fsyntax-only',
+    `-I${node}`,
+  ];
   const dirs = includes.map((dir) => join(home, dir)).filter(existsSync);
   const config = join(dirs.at(-1), 'rte_config.h');
   const machine = process.arch === 'x64' ? ['-march=corei7'] : [];
   const sources = ['native/dpdk', ...(existsSync(node) ? ['native/addon'] : [])].flatMap((dir) =>
     filesBelow(dir, []).filter((file) => file.endsWith('.c')),
   );
-  const common = [...flags, ...machine, ...dirs.map((dir) => `-I${dir}`), '-include', config];
+  const common = [...flags, ...machine, ...dirs.map((dir) => `-isystem${dir}`), '-include', config];
   await runLogged('dpdk-next', 'cc', [...common, ...sources]);
   say(`- ${sources.length} native sources compile against DPDK 24.11 as well`);
 });

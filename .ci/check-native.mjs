@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Format and layering of the C sources. `--write` formats them in place.
+// Format and layering of the C sources, and the warnings that they are compiled with. `--write` formats them in place.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesBelow } from './lib/stamp.mjs';
@@ -31,9 +31,19 @@ function problemsOf(file) {
   return problems;
 }
 
+/** Whoever says which C it is says with what warnings. */
+function warningsMissing(file) {
+  const text = readFileSync(join(root, file), 'utf8');
+  if (!/-std=(c|gnu)11/.test(text) || /-Wconversion|\$\(WARNINGS\)/.test(text)) return [];
+  return [`${file}: compiles without -Wconversion; native/flags.mk has what all of our C is compiled with`];
+}
+
 await main('check-native', async () => {
   const files = filesBelow('native', ['build']).filter((file) => /\.[ch]$/.test(file));
-  const problems = files.flatMap(problemsOf);
+  const builds = ['native', '.ci'].flatMap((dir) =>
+    filesBelow(dir, ['build']).filter((file) => /\/Makefile$|\.(mk|gyp|mjs)$/.test(file)),
+  );
+  const problems = [...files.flatMap(problemsOf), ...builds.flatMap(warningsMissing)];
   for (const problem of problems) say(problem);
   const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '-Werror'];
   const code = await runShown('clang-format', ['--style=file', ...mode, ...files]);

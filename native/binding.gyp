@@ -4,7 +4,7 @@
     "hot_parts": "virtq_chain.c|virtq_tx.c|virtq_rx.c|deliver.c|rules.c|forward.c|hot.c"
   },
   "target_defaults": {
-    "cflags": ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fno-strict-aliasing"],
+    "cflags": ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-fno-strict-aliasing"],
     "defines": ["NAPI_VERSION=8"],
     "configurations": { "Release": { "cflags": ["-O3", "-g"], "cflags!": ["-O2"] } }
   },
@@ -21,7 +21,7 @@
       "target_name": "vhost_host",
       "dependencies": ["core"],
       "sources": ["<!@(ls dpdk/*.c addon/*.c)"],
-      "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags libdpdk)"],
+      "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags libdpdk | sed 's/-I/-isystem /g')"],
       "libraries": ["-Wl,--as-needed", "<!@(pkg-config --libs libdpdk)"],
       "conditions": [["target_arch=='x64'", { "dependencies": ["hot_v3", "hot_v4"] }]]
     },
@@ -34,7 +34,7 @@
       "target_name": "vh-cuse",
       "type": "executable",
       "sources": ["<!@(ls cuse/*.c)"],
-      "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags fuse3)"],
+      "cflags": ["-D_GNU_SOURCE", "<!@(pkg-config --cflags fuse3 | sed 's/-I/-isystem /g')"],
       "libraries": ["<!@(pkg-config --libs fuse3)", "-pthread"]
     }
   ],

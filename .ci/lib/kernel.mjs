@@ -46,7 +46,7 @@ async function fetchKernel(metaPackage, kernelDir) {
 
 /** Compiles a program that a guest runs, where there are no libraries. */
 export function compileForGuest(source, output, flags) {
-  const args = ['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Werror', ...flags, source, '-o', output];
+  const args = ['-std=gnu11', '-Os', '-Wall', '-Wextra', '-Wconversion', '-Werror', ...flags, source, '-o', output];
   return runLogged('guest', 'gcc', args);
 }
 

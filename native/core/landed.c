@@ -13,7 +13,9 @@ static void read_front(const struct vh_landed *f, struct vh_landing *l)
 	memset(l->front, 0, sizeof(l->front));
 	memcpy(l->front, f->data, n);
 	l->has_tag = !f->stripped && n == VH_LANDED_FRONT && l->front[12] == 0x81 && l->front[13] == 0;
-	l->tag = l->has_tag ? (uint16_t)(l->front[14] << 8 | l->front[15]) : f->stripped ? f->tag : 0;
+	l->tag = f->stripped ? f->tag : 0;
+	if (l->has_tag)
+		l->tag = (uint16_t)(l->front[14] << 8 | l->front[15]);
 }
 
 /* Whether there is a tag behind the one that names the guest, be that in the frame or beside it. */

@@ -41,7 +41,8 @@ static bool note_offload(
 		return false;
 	}
 	f->offload = vh_offload_needs(o);
-	b->offloads += f->offload != 0;
+	if (f->offload != 0)
+		b->offloads++;
 	return true;
 }
 

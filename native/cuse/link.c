@@ -132,8 +132,10 @@ static int tell_addr(struct vh_cuse_link *l, const struct vh_cuse_client *c, uin
 		.request = VH_CUSE_SET_VRING_ADDR, .size = sizeof(m.addr), .addr = c->ring[ring].addr};
 
 	m.addr.index = 2 * c->pair + ring;
-	if ((l->features & VH_CUSE_LOG_ALL) == 0)
-		m.addr.flags = m.addr.log_guest_addr = 0;
+	if ((l->features & VH_CUSE_LOG_ALL) == 0) {
+		m.addr.flags = 0;
+		m.addr.log_guest_addr = 0;
+	}
 	return vh_cuse_tell(l, &m, NULL, 0, false);
 }
 

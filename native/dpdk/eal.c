@@ -69,9 +69,9 @@ static void lcores(char *out, size_t n, const cpu_set_t *allowed)
 	size_t at = (size_t)snprintf(out, n, "0@(");
 	const char *comma = "";
 
-	for (int cpu = 0; cpu < CPU_SETSIZE && at + 8 < n; cpu++) {
+	for (unsigned int cpu = 0; cpu < CPU_SETSIZE && at + 8 < n; cpu++) {
 		if (CPU_ISSET(cpu, allowed)) {
-			at += (size_t)snprintf(out + at, n - at, "%s%d", comma, cpu);
+			at += (size_t)snprintf(out + at, n - at, "%s%u", comma, cpu);
 			comma = ",";
 		}
 	}

@@ -46,7 +46,7 @@
 #define VH_RELAY_CONNECTIONS 100
 #define VH_RELAY_CONNECTIONS_AT_ONCE 500
 /* How long a port stays shut whose front end has kept a worker waiting. */
-#define VH_RELAY_SHUT_MS 10000
+#define VH_RELAY_SHUT_MS 10000U
 
 struct vh_relay_options {
 	uint16_t port; /* device number */

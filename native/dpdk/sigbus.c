@@ -196,7 +196,7 @@ void vh_sigbus_region(uint16_t port, uint32_t i, void *start, size_t size)
 
 void vh_sigbus_loan(uint16_t port, uint32_t i, void *start, size_t size)
 {
-	set(&mappings[OWN + port * VH_SIGBUS_MAPPINGS + i], start, size);
+	set(&mappings[OWN + (uint32_t)port * VH_SIGBUS_MAPPINGS + i], start, size);
 }
 
 void vh_sigbus_forget(uint16_t port)

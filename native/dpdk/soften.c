@@ -31,7 +31,7 @@ _Static_assert(VH_MAX_TCP_START <= RTE_PKTMBUF_HEADROOM + STAND_IN, "the headroo
  * which would spare a copy: the library (22.11) hands the flag for that on to buffers that have nothing
  * attached.
  */
-#define LARGEST_CUT (UINT16_MAX - RTE_PKTMBUF_HEADROOM - STAND_IN - VH_MAX_TCP_HEADER)
+#define LARGEST_CUT ((uint32_t)(UINT16_MAX - RTE_PKTMBUF_HEADROOM - STAND_IN - VH_MAX_TCP_HEADER))
 
 struct softener {
 	struct rte_mempool *small; /* for segments */
@@ -103,7 +103,7 @@ static uint32_t pseudo_sum(const uint8_t *ip, bool v6, uint32_t tcp_len)
 {
 	const uint8_t *addresses =
 		ip + (v6 ? offsetof(struct rte_ipv6_hdr, src_addr) : offsetof(struct rte_ipv4_hdr, src_addr));
-	uint32_t sum = rte_cpu_to_be_16((uint16_t)tcp_len) + rte_cpu_to_be_16(IPPROTO_TCP);
+	uint32_t sum = (uint32_t)rte_cpu_to_be_16((uint16_t)tcp_len) + rte_cpu_to_be_16(IPPROTO_TCP);
 
 	return sum + rte_raw_cksum(addresses, v6 ? 32 : 8);
 }
@@ -171,7 +171,8 @@ static bool plan(struct softener *s, const struct vh_batch *b, uint16_t frame, u
 static struct rte_mbuf *load(struct softener *s, const struct cut *c, const struct vh_batch *b,
 	uint16_t frame, uint32_t start, uint32_t bytes)
 {
-	uint16_t tcp_len = (uint16_t)(c->h.payload - c->h.tcp);
+	/* At most VH_MAX_TCP_HEADER. */
+	uint8_t tcp_len = (uint8_t)(c->h.payload - c->h.tcp);
 	struct rte_mbuf *m = rte_pktmbuf_alloc(s->large);
 	uint8_t *p;
 

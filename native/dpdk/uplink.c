@@ -221,7 +221,8 @@ static int set_up_queues(
 		rx = info.default_rxconf;
 		/* igb's own wish, 32, is never reached in a ring of 32, whose card then gets no more buffers.
 		 */
-		rx.rx_free_thresh = RTE_MIN(rx.rx_free_thresh, (uint16_t)(size->rx / 4));
+		if (rx.rx_free_thresh > size->rx / 4)
+			rx.rx_free_thresh = size->rx / 4;
 		result = rte_eth_rx_queue_setup(
 			u->eth, q, used ? size->rx : size->least_rx, socket, &rx, buffers_of(u, q));
 	}
@@ -298,7 +299,7 @@ static bool start_with_pools(struct vh_uplink *u, const struct vh_uplink_options
 		snprintf(why, n, "of %s no VMDq is known to this switch", info.driver_name);
 		return false;
 	}
-	u->guests = RTE_MIN(o->pools, (uint16_t)(u->layout.pools - 1));
+	u->guests = o->pools < u->layout.pools ? o->pools : u->layout.pools - 1;
 	u->port.pairs = u->layout.pools;
 	memcpy(u->queue, u->layout.queue, sizeof(u->layout.queue));
 	with.queues = u->layout.queues;

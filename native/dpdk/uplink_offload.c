@@ -93,27 +93,23 @@ static void put_tag_beside(struct rte_mbuf *m)
 static bool describe(const struct vh_uplink *u, struct rte_mbuf *m, const struct vh_offload *o)
 {
 	struct vh_layers at;
+	bool beside, cut = o->gso_type != VH_GSO_NONE;
 
 	if (!vh_layers_find(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &at) ||
 		!is_its_checksum(o, &at))
 		return false;
 	/* Of the headers as they are now: they may have grown since the frame was taken. */
-	if (o->gso_type != VH_GSO_NONE &&
-		(!at.tcp || (uint32_t)at.l2 + at.l3 + at.l4 + o->gso_size > u->longest))
+	if (cut && (!at.tcp || (uint32_t)at.l2 + at.l3 + at.l4 + o->gso_size > u->longest))
 		return false;
-	m->l2_len = at.l2;
-	m->l3_len = at.l3;
+	beside = at.tagged && u->offloads.vlan_insert;
+	m->tx_offload = rte_mbuf_tx_offload(
+		at.l2 - (beside ? 4U : 0U), at.l3, cut ? at.l4 : 0, cut ? o->gso_size : 0, 0, 0, 0);
 	m->ol_flags |= at.v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
 	m->ol_flags |= at.tcp ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
-	if (o->gso_type != VH_GSO_NONE) {
+	if (cut)
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG | (at.v6 ? 0 : RTE_MBUF_F_TX_IP_CKSUM);
-		m->l4_len = at.l4;
-		m->tso_segsz = o->gso_size;
-	}
-	if (at.tagged && u->offloads.vlan_insert) {
+	if (beside)
 		put_tag_beside(m);
-		m->l2_len = at.l2 - 4;
-	}
 	return true;
 }
 

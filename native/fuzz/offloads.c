@@ -19,8 +19,7 @@ static struct vh_round *round_of(const struct vh_batch *b)
 	for (uint32_t i = 0; i < VH_ROUNDS; i++)
 		if (b == &r->lane[0]->round[i].batch)
 			return &r->lane[0]->round[i];
-	REQUIRE(!"the batch of one of the lane's rounds");
-	return NULL;
+	check_failed(__FILE__, __LINE__, "not the batch of one of the lane's rounds");
 }
 
 static void require_in_memory(const struct guest *g, const uint8_t *p, uint32_t len)

@@ -215,8 +215,8 @@ static void hostile(struct vh_iotlb *iotlb)
 			REQUIRE_EQ(pthread_create(&thread, NULL, scribble, &s), 0);
 		tx_on = take_over(r, s.tx, tx);
 		rx_on = take_over(r, s.rx, rx);
-		taken += tx_on + rx_on;
-		refused += !tx_on + !rx_on;
+		taken += (tx_on ? 1U : 0U) + (rx_on ? 1U : 0U);
+		refused += (tx_on ? 0U : 1U) + (rx_on ? 0U : 1U);
 		for (uint32_t i = 0; i < 3; i++) {
 			if (tx_on)
 				rig_poll(r, 0, 1);

@@ -1,5 +1,6 @@
 #include "device.h"
 #include "../check.h"
+#include "../eal/eal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,8 @@ struct vh_uplink *card_device(uint32_t longest)
 	REQUIRE(u->pool != NULL);
 	REQUIRE_EQ(rte_eth_dev_get_port_by_name(CARD_VDEV, &u->eth), 0);
 	REQUIRE_EQ(rte_eth_dev_configure(u->eth, 1, 1, &conf), 0);
-	REQUIRE_EQ(rte_eth_rx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL, u->pool), 0);
-	REQUIRE_EQ(rte_eth_tx_queue_setup(u->eth, 0, 64, SOCKET_ID_ANY, NULL), 0);
+	REQUIRE_EQ(rte_eth_rx_queue_setup(u->eth, 0, 64, ANY_SOCKET, NULL, u->pool), 0);
+	REQUIRE_EQ(rte_eth_tx_queue_setup(u->eth, 0, 64, ANY_SOCKET, NULL), 0);
 	REQUIRE_EQ(rte_eth_dev_start(u->eth), 0);
 	return u;
 }

@@ -106,8 +106,8 @@ static struct vh_uplink *make_uplink(uint16_t i)
 	REQUIRE_EQ(vh_direct_configure(&conf, &info, &rx, &tx, error, sizeof(error)), 0);
 	REQUIRE_EQ(tx, RING);
 	REQUIRE(rte_eth_dev_configure(u->eth, 1, 1, &conf) == 0 &&
-		rte_eth_tx_queue_setup(u->eth, 0, tx, SOCKET_ID_ANY, NULL) == 0 &&
-		rte_eth_rx_queue_setup(u->eth, 0, rx, SOCKET_ID_ANY, NULL, u->pool) == 0 &&
+		rte_eth_tx_queue_setup(u->eth, 0, tx, ANY_SOCKET, NULL) == 0 &&
+		rte_eth_rx_queue_setup(u->eth, 0, rx, ANY_SOCKET, NULL, u->pool) == 0 &&
 		rte_eth_dev_start(u->eth) == 0);
 	REQUIRE_EQ(vh_direct_join(u, error, sizeof(error)), 0);
 	return u;

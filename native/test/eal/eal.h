@@ -2,6 +2,9 @@
 #ifndef VH_TEST_EAL_H
 #define VH_TEST_EAL_H
 
+/* SOCKET_ID_ANY as those calls want it that take a socket without a sign. */
+#define ANY_SOCKET ((unsigned int)SOCKET_ID_ANY)
+
 /*
  * Starts EAL. name: of the program, and of the files that it has besides; no two that run have the same.
  * vdev: a virtual device to start with, or NULL.

@@ -2,9 +2,10 @@
 # own) and, where it needs more of DPDK than pkg-config names, LIBS.
 #   make check [RESULTS=FILE]
 #   make clean
+include ../../flags.mk
 OUT := ../../build/test/$(PART)
 RESULTS := $(OUT)/results
-CFLAGS := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+CFLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 SOURCES += ../check.c ../eal/eal.c
 
@@ -17,7 +18,7 @@ build: $(OUT)/run
 
 $(OUT)/run: $(SOURCES) $(wildcard ../*.h ../eal/* ../../core/*.h ../../dpdk/*.h) Makefile
 	@mkdir -p $(OUT)
-	$(CC) $(CFLAGS) $(shell pkg-config --cflags libdpdk) $(SOURCES) -o $@ $(shell pkg-config --libs libdpdk) $(LIBS)
+	$(CC) $(CFLAGS) $(DPDK_CFLAGS) $(SOURCES) -o $@ $(DPDK_LIBS) $(LIBS)
 
 clean:
 	rm -rf $(OUT)

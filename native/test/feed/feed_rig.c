@@ -5,6 +5,7 @@
 #include "../../dpdk/uplink_ops.h"
 #include "../../dpdk/vmdq.h"
 #include "../../dpdk/worker.h"
+#include "../eal/eal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -231,8 +232,8 @@ void card_make(void)
 	REQUIRE(uplink->pool != NULL && rte_eth_dev_info_get(uplink->eth, &info) == 0);
 	uplink->backing = info.device;
 	REQUIRE(rte_eth_dev_configure(uplink->eth, 1, 1, &conf) == 0 &&
-		rte_eth_tx_queue_setup(uplink->eth, 0, 128, SOCKET_ID_ANY, NULL) == 0 &&
-		rte_eth_rx_queue_setup(uplink->eth, 0, 128, SOCKET_ID_ANY, NULL, uplink->pool) == 0 &&
+		rte_eth_tx_queue_setup(uplink->eth, 0, 128, ANY_SOCKET, NULL) == 0 &&
+		rte_eth_rx_queue_setup(uplink->eth, 0, 128, ANY_SOCKET, NULL, uplink->pool) == 0 &&
 		rte_eth_dev_start(uplink->eth) == 0);
 	REQUIRE_EQ(vh_loan_to(uplink->backing, error, sizeof(error)), 0);
 	feed = uplink->feed[1] = vh_feed_make(uplink, 1, CARD_RING);

@@ -111,7 +111,7 @@ static void ask_as_another(void)
 		must(guest_negotiate(&guests[i]) && guest_share(&guests[i], 1),
 			"the switch does not take another guest");
 		for (uint32_t k = 0; k < 2; k++) {
-			uint32_t base = ring_base(&guests[i].ring[k], 0), told;
+			uint32_t base = ring_base(&guests[i].ring[k], 0), told = 0;
 
 			must(guest_place_ring(&guests[i], k, base) &&
 					vu_fd(guests[i].sock, VU_SET_VRING_KICK, k, guests[i].kick[k]) &&

@@ -158,7 +158,7 @@ bool vu_get_base(int sock, uint32_t ring, uint32_t *base)
 
 bool vu_closed(int sock, int ms)
 {
-	uint64_t end = vu_now() + (uint64_t)ms * 1000000ULL;
+	uint64_t end = vu_now() + (uint64_t)ms * 1000000;
 	char scrap[4096];
 
 	for (uint64_t now = vu_now(); now < end; now = vu_now()) {

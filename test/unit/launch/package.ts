@@ -56,7 +56,7 @@ export function isAlive(pid: string): boolean {
   }
 }
 
-const FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Werror', '-g'];
+const FLAGS = ['-std=c11', '-Wall', '-Wextra', '-Wconversion', '-Werror', '-g'];
 
 function compile(flags: readonly string[], sources: readonly string[], output: string): void {
   execFileSync('cc', [...FLAGS, ...flags, '-o', output, ...sources]);
