@@ -169,10 +169,10 @@ static void charge(struct vh_call_slot *s, struct vh_line *line, uint64_t begin,
 
 	if (before != NULL) {
 		ticks = cost_of(before, ticks);
-		line->exact = ticks > rate.honest;
+		__atomic_store_n(&line->exact, ticks > rate.honest, __ATOMIC_RELAXED);
 	} else if (ticks > rate.honest) {
 		/* Perhaps it had no processor: the next one will tell. */
-		line->exact = true;
+		__atomic_store_n(&line->exact, true, __ATOMIC_RELAXED);
 		if (!vh_budget_charge(&c->suspicion, now, ticks, VH_CALL_SHARE))
 			__atomic_store_n(&c->exact_until, now + vh_call_us(EXACT_US), __ATOMIC_RELAXED);
 		return;
@@ -236,7 +236,7 @@ bool vh_call_write(struct vh_line *line)
 	}
 	if (vh_unlikely(begin < __atomic_load_n(&c->exact_until, __ATOMIC_RELAXED)) && is_sampled(begin))
 		times = SAMPLED;
-	if (vh_unlikely(line->exact))
+	if (vh_unlikely(__atomic_load_n(&line->exact, __ATOMIC_RELAXED)))
 		times = 1;
 	if (vh_unlikely(times > 0)) {
 		struct sample before = sample();

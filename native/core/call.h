@@ -74,7 +74,7 @@ struct vh_call {
 struct vh_line {
 	int fd; /* the caller's, who closes it when nobody uses the line any more */
 	struct vh_call *call;
-	bool exact; /* the last write was long: processor time is read around the next one */
+	bool exact; /* atomic; the last write was long: processor time is read around the next one */
 	/* Of writes apart. */
 	uint32_t due; /* atomic; waits for one */
 	struct vh_line *next;

@@ -1,6 +1,7 @@
 /* Setting queues up, notifications in both directions, publishing used entries: everything but frames. */
 #include "virtq_ring.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Sizes and places of a split ring's three parts (virtio 1.2, 2.7). Return: NULL, or what is wrong. */
@@ -107,8 +108,11 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 	made.avail_wrap = packed && c->last_avail >> 15 != 0;
 	made.used_wrap = packed && c->last_used >> 15 != 0;
 	why = packed ? vh_ring_record_settle(&made, c) : NULL;
+	/* All but `live`, which stays 0 and which workers look at meanwhile. */
 	if (why == NULL)
-		*vq = made;
+		memcpy((uint8_t *)vq + offsetof(struct vh_vq, size),
+			(uint8_t *)&made + offsetof(struct vh_vq, size),
+			sizeof(made) - offsetof(struct vh_vq, size));
 	return why;
 }
 
