@@ -41,7 +41,8 @@ export async function buildDeb(version = manifest.version) {
   const date = await sourceDate();
   writeFileSync(join(tree, 'debian/changelog'), changelog(debVersion, codename, date));
   writeFileSync(join(tree, 'debian/vhost-host.service'), await serviceText());
-  const env = { SOURCE_DATE_EPOCH: String(Math.floor(date.getTime() / 1000)), DEB_BUILD_OPTIONS: 'noautodbgsym' };
+  const epoch = String(Math.floor(date.getTime() / 1000));
+  const env = { ...process.env, SOURCE_DATE_EPOCH: epoch, DEB_BUILD_OPTIONS: 'noautodbgsym' };
   await runLogged('deb', 'dpkg-buildpackage', ['-b', '-us', '-uc'], { cwd: tree, env });
   const name = readdirSync(home).find((file) => file.endsWith('.deb'));
   const result = join(outputDir, name);

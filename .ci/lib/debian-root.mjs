@@ -1,6 +1,7 @@
 // A Debian that knows nothing of this package, for the tests of packages: below build/package, made once per release.
-import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { aptSettings } from './access.mjs';
 import { mirror } from './suite.mjs';
 import { root, runLogged, say } from './task.mjs';
 
@@ -25,9 +26,7 @@ export async function bootstrap(codename, home, include = []) {
   // What it mounts in there is gone when it has been ended, too.
   const own = ['--mount', '--propagation', 'private', 'debootstrap'];
   await runLogged('package', 'unshare', [...own, '--variant=minbase', ...more, codename, home, await mirror()]);
-  // It may be by way of a proxy or a snapshot.
-  for (const name of readdirSync('/etc/apt/apt.conf.d').filter((file) => !/docker|packagekit|appstream/.test(file)))
-    copyFileSync(join('/etc/apt/apt.conf.d', name), join(home, 'etc/apt/apt.conf.d', name));
+  writeFileSync(join(home, 'etc/apt/apt.conf.d/90access'), await aptSettings(), { mode: 0o600 });
   // What is lost when power fails is made anew.
   writeFileSync(join(home, 'etc/dpkg/dpkg.cfg.d/unsafe-io'), 'force-unsafe-io\n');
   // Nothing that is installed in there is to be started.

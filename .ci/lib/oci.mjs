@@ -1,42 +1,39 @@
 // The steps of packaging/oci/Dockerfile in roots made by debootstrap, by chroot: no container engine is needed.
 import { cpSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
+import { accessFiles, accessSettings } from './access.mjs';
 import { ensureBase } from './debian-root.mjs';
 import { readDockerfile } from './dockerfile.mjs';
 import { filesBelow, fingerprint, isCurrent, record } from './stamp.mjs';
-import { TaskError, ask, root, runLogged, say } from './task.mjs';
+import { TaskError, root, runLogged, say } from './task.mjs';
 
 const sources = join(root, 'packaging/oci');
 /** `build` and `image`: the stages' file systems. `image.json`: what the image says of how it is run. */
 export const ociDir = join(root, 'build/package/oci');
 
 /**
- * For a step: the kernel's file systems, and how this machine reaches registries, in a /run that is gone with it.
- * $1 = the root, $2 = directory, $3 = command.
+ * For a step: the kernel's file systems, and the certificates that registries are known by here, in a /run that is gone
+ * with it. $1 = the root, $2 = directory, $3 = command.
  */
 const STEP = `
 set -e
 mount -t proc none "$1/proc"
 mount --rbind /dev "$1/dev"
 mount -t tmpfs none "$1/run"
-settings=
-if [ -n "$NODE_EXTRA_CA_CERTS" ]; then
-  cp "$NODE_EXTRA_CA_CERTS" "$1/run/ca.crt"
-  settings="NODE_EXTRA_CA_CERTS=/run/ca.crt"
-fi
-if [ -f "$npmrc" ]; then
-  cp "$npmrc" "$1/run/npmrc"
-  settings="$settings NPM_CONFIG_USERCONFIG=/run/npmrc"
-fi
-exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive \\
-  $settings chroot "$1" sh -c 'cd "$1" && eval "$2"' sh "$2" "$3"
+for name in $files; do
+  eval "file=\\$$name"
+  [ -n "$file" ] || continue
+  cp "$file" "$1/run/$name"
+  export "$name=/run/$name"
+done
+exec chroot "$1" sh -c 'cd "$1" && eval "$2"' sh "$2" "$3"
 `;
 
 /** Runs a shell command in a stage's root, in directory `cwd` of it. */
 export async function runInStage(stage, cwd, command) {
-  const npmrc = (await ask('npm', ['config', 'get', 'userconfig']))?.trim() ?? '';
+  const env = { ...(await accessSettings()), files: accessFiles.join(' '), DEBIAN_FRONTEND: 'noninteractive' };
   const namespaces = '--mount --propagation private --pid --fork --kill-child'.split(' ');
-  await runLogged('oci', 'unshare', [...namespaces, 'sh', '-c', STEP, 'sh', stage, cwd, command], { env: { npmrc } });
+  await runLogged('oci', 'unshare', [...namespaces, 'sh', '-c', STEP, 'sh', stage, cwd, command], { env });
 }
 
 /** What the build does not see: the file has paths only, no patterns. */

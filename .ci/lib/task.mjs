@@ -32,9 +32,9 @@ export function ask(command, args, options = {}) {
 
 /**
  * Runs a command whose long output belongs in a log file, not on the terminal. On failure the error names the
- * command and the log. `input` goes to its stdin.
+ * command and the log. `input` goes to its stdin; `env` is its whole environment.
  */
-export async function runLogged(name, command, args, { input, env, cwd = root } = {}) {
+export async function runLogged(name, command, args, { input, env = process.env, cwd = root } = {}) {
   mkdirSync(logDir, { recursive: true });
   const log = join(logDir, `${name}.log`);
   appendFileSync(log, `\n$ ${[command, ...args].join(' ')}\n`);
@@ -43,7 +43,7 @@ export async function runLogged(name, command, args, { input, env, cwd = root } 
     const child = spawn(command, args, {
       cwd,
       stdio: [input === undefined ? 'ignore' : 'pipe', fd, fd],
-      env: { ...process.env, ...env },
+      env,
     });
     child.stdin?.end(input);
     const outcome = await new Promise((resolve) => {
