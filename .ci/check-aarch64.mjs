@@ -16,7 +16,7 @@ const dirs = [
   'usr/include/aarch64-linux-gnu/dpdk',
 ];
 /** Code, and not only its grammar: inline assembly is looked at by the assembler. */
-const flags = ['-std=gnu11', '-O2', '-Wall', '-Wextra', '-Werror', '-S', '-o', '/dev/null'];
+const flags = ['-std=gnu11', '-O0', '-Wall', '-Wextra', '-Werror', '-S', '-o', '/dev/null'];
 
 await main('check-aarch64', async () => {
   const { codename: suite } = thisRelease();

@@ -12,7 +12,7 @@ import { thisRelease } from './lib/deb.mjs';
 import { ensureDebianRoot, imageRelease } from './lib/debian-root.mjs';
 import { ensureGuest } from './lib/guest.mjs';
 import { buildNative } from './lib/native.mjs';
-import { ensureNodes } from './lib/nodes.mjs';
+import { fetchNodes, seeNodes } from './lib/nodes.mjs';
 import { ensureNodeModules } from './lib/npm.mjs';
 import { ensureOvs } from './lib/ovs.mjs';
 import { ensurePackages, groupNames } from './lib/packages.mjs';
@@ -29,13 +29,14 @@ const apart = [corpus, packages, 'trixie'];
 
 async function buildProgram() {
   await ensureNodeModules();
-  await ensureTypeScript();
-  await buildNative();
+  // The one computes on one processor; make gives the other one work meanwhile.
+  await Promise.all([ensureTypeScript(), buildNative()]);
 }
 
 async function fetchForTests(groups) {
   if (groups.includes('guest')) await ensureGuest();
   if (groups.includes('machine')) await ensureQemu();
+  return groups.includes('nodes') ? await fetchNodes() : [];
 }
 
 await main('prepare', async () => {
@@ -48,8 +49,8 @@ await main('prepare', async () => {
   const groups = args.length === 0 ? groupNames.filter((name) => !apart.includes(name)) : named;
   await ensurePackages(groups);
   // What is compiled, and beside it what mostly waits for the network.
-  await Promise.all([buildProgram(), fetchForTests(groups)]);
-  if (groups.includes('nodes')) await ensureNodes();
+  const [, nodes] = await Promise.all([buildProgram(), fetchForTests(groups)]);
+  await seeNodes(nodes);
   if (groups.includes(corpus)) await ensureCorpus();
   if (groups.includes(packages)) {
     for (const codename of new Set([thisRelease().codename, imageRelease])) await ensureDebianRoot(codename);

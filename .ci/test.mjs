@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // `npm test`: set-up, checks, and every test from native units to guests in QEMU. The last line tells the real counts.
 //
-//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, rates, integration, e2e, guests, machines,
-//                                      fuzz; other words choose mocha tests by name (then only the mocha stages run unless named);
+//   npm test -- [--full] [STAGE...] [WORD...]   STAGE is one of native, unit, check, fuzz, rates, integration, e2e, guests,
+//                                      machines; other words choose mocha tests by name (then only the mocha stages run unless named);
 //                                      --full: also tests that take ten minutes and more
 import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
@@ -22,7 +22,7 @@ const graceMs = 15_000;
 
 const npm = (script) => ['npm', ['run', '--silent', script]];
 const mochaStages = ['unit', 'rates', 'integration', 'e2e', 'guests', 'machines'];
-const stages = ['native', 'check', 'unit', 'rates', 'integration', 'e2e', 'guests', 'machines', 'fuzz'];
+const stages = ['native', 'check', 'unit', 'fuzz', 'rates', 'integration', 'e2e', 'guests', 'machines'];
 
 const running = new Set();
 let interrupted = false;
@@ -123,15 +123,16 @@ async function runStage(stage, words, deadline, take) {
 /**
  * Stages that run beside the others, and from which on; those from the same one on run one after the other. Their output
  * waits for its turn. Emulated machines, and the guests of `guests`, take none of this one's hugepages, so tests that
- * count those are not disturbed; `e2e` mostly waits and leaves processors to two others. What compares rates has the
- * machine for itself: by its turn, `check` and `unit` have ended.
+ * count those are not disturbed; `e2e` mostly waits and leaves processors to two others. `native` has one processor to
+ * itself for as long as what is beside it takes together. What compares rates has the machine for itself: by its turn,
+ * all of those have ended.
  */
 const besides = {
   check: 'native',
   unit: 'native',
+  fuzz: 'native',
   machines: 'integration',
   guests: 'e2e',
-  fuzz: 'e2e',
 };
 
 /** For each stage that others run beside from it on: the end of the last of those. */

@@ -27,7 +27,7 @@ export interface Pools {
 
 export type PoolsHost = Pick<Host, 'readOptional' | 'list'>;
 
-const POOLS = '/sys/kernel/mm/hugepages';
+export const POOLS = '/sys/kernel/mm/hugepages';
 const NODES = '/sys/devices/system/node';
 
 async function count(host: PoolsHost, path: string): Promise<number> {

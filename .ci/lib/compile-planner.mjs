@@ -54,6 +54,8 @@ export async function preparePlannerFor(node) {
 async function compile() {
   process.argv = [process.execPath, `${program}.js`, 'plan', '/bin/true', '', ...call];
   process.env.VHOST_HOST_RUN_DIR = runDir;
+  // Nobody is there to wait with for hugepages that this machine has.
+  process.env.VHOST_HOST_WRAP_HUGEPAGES = 'off';
   const { codePath, load } = await ours('quick-start.js');
   const text = textOfPlanner();
   const output = codePath(program, text);

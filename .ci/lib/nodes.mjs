@@ -34,20 +34,29 @@ async function fetchNode(version) {
   return binary;
 }
 
-/** Makes build/nodes. Without a registry the tests go without, and say so. */
-export async function ensureNodes() {
+/**
+ * Makes build/nodes. Without a registry the tests go without, and say so. Return: the programs, for seeNodes() once all
+ * is built.
+ */
+export async function fetchNodes() {
   mkdirSync(home, { recursive: true });
   rmSync(reason, { force: true });
+  const binaries = [];
   for (const version of versions) {
-    let binary;
     try {
-      binary = await fetchNode(version);
+      binaries.push({ version, binary: await fetchNode(version) });
     } catch (error) {
       say(`- no Node ${version} for the tests: ${error.message}`);
       writeFileSync(reason, `${error.message}; ${error.hint ?? ''}\n`);
-      return;
+      break;
     }
-    // Bundled anew, the planner has forgotten it.
+  }
+  return binaries;
+}
+
+/** Tells the bundle of these programs. Bundled anew, it has forgotten them. */
+export async function seeNodes(binaries) {
+  for (const { version, binary } of binaries) {
     const seen = readFileSync(join(root, 'build/bundle/cli/node.seen'), 'utf8');
     if (!seen.includes(` v${version}\n`)) await preparePlannerFor(binary);
   }

@@ -12,7 +12,8 @@
  *
  * The planner decides what QEMU's arguments become; this program decides which QEMU is run, whether a
  * planner is needed at all (it costs a start of Node), and carries the plan out. It has no thread, no
- * signal handler and no state that outlives the exec.
+ * signal handler and no state that outlives the exec; where the guest takes hugepages, a process beside it
+ * keeps others waiting until it has them (turn.c).
  */
 #ifndef VH_LAUNCH_H
 #define VH_LAUNCH_H
@@ -112,6 +113,15 @@ void relay(int planner, const char *path, const char *text);
 
 /* Opens a device of the cuse bridge for QEMU, and sends its number (or an errno) to the planner. */
 void open_device(int planner, const char *path);
+
+/*
+ * Waits, for some seconds at most, until no other wrapper's guest is about to take hugepages, and has others
+ * wait for this one; `path`: the directory of the kernel's that all of them lock. Tells the planner 0 or an
+ * errno.
+ */
+void take_turn(int planner, const char *path);
+/* If it is this one's turn: ends it as soon as QEMU uses more than `kib` KiB of hugepages, or has ended. */
+void pass_turn(long long kib);
 
 /* Replaces this process by the emulator. */
 _Noreturn void become(const struct call *call, char **args);

@@ -49,15 +49,15 @@ _Noreturn void become_planner(const struct call *call)
 }
 
 /*
- * `q<path>` or `o<path>` and the field after it ask for an errand before the plan. Does the first one that is
- * there in full, and forgets it; false where there is none.
+ * `q<path>`, `o<path>` or `h<path>` and the field after it ask for an errand before the plan. Does the first
+ * one that is there in full, and forgets it; false where there is none.
  */
 static bool serve_errand(struct answer *answer, int fd)
 {
 	const char *end = answer->text + answer->length;
 	const char *text, *rest;
 
-	if (answer->length == 0 || (answer->text[0] != 'q' && answer->text[0] != 'o'))
+	if (answer->length == 0 || memchr("qoh", answer->text[0], 3) == NULL)
 		return false;
 	text = memchr(answer->text, '\0', answer->length);
 	rest = text ? memchr(text + 1, '\0', (size_t)(end - text - 1)) : NULL;
@@ -65,6 +65,8 @@ static bool serve_errand(struct answer *answer, int fd)
 		return false;
 	if (answer->text[0] == 'q')
 		relay(fd, answer->text + 1, text + 1);
+	else if (answer->text[0] == 'h')
+		take_turn(fd, answer->text + 1);
 	else
 		open_device(fd, answer->text + 1);
 	answer->length = (size_t)(end - rest - 1);
@@ -158,9 +160,11 @@ static size_t number(const char *text, size_t limit)
 
 /*
  * Reads the whole plan before anything is done about it. `args` has room for one argument per field;
- * `fds` for one descriptor per field. Returns how many descriptors are to be closed.
+ * `fds` for one descriptor per field. Returns how many descriptors are to be closed; *hugepages: what
+ * pass_turn() waits for, -1 for nothing.
  */
-static size_t read_plan(const struct call *call, struct answer answer, char **args, int *fds)
+static size_t read_plan(
+	const struct call *call, struct answer answer, char **args, int *fds, long long *hugepages)
 {
 	size_t count = 0, closing = 0;
 	char *end = answer.text + answer.length;
@@ -180,6 +184,8 @@ static size_t read_plan(const struct call *call, struct answer answer, char **ar
 			args[count++] = call->args[number(field + 1, call->count - 1)];
 		else if (*field == 'a')
 			args[count++] = field + 1;
+		else if (*field == 'w')
+			*hugepages = (long long)number(field + 1, LONG_MAX / 16);
 		else
 			bad_plan();
 	}
@@ -190,6 +196,7 @@ _Noreturn void plan_and_become(const struct call *call)
 {
 	struct answer answer = ask_planner(call);
 	size_t fields = 1, closing;
+	long long hugepages = -1;
 	char **args;
 	int *fds;
 
@@ -197,10 +204,12 @@ _Noreturn void plan_and_become(const struct call *call)
 		fields += answer.text[i] == '\0';
 	args = grow(NULL, (fields + 1) * sizeof(*args));
 	fds = grow(NULL, fields * sizeof(*fds));
-	closing = read_plan(call, answer, args, fds);
+	closing = read_plan(call, answer, args, fds, &hugepages);
 	for (size_t i = 0; i < closing; i++)
 		if (fds[i] > STDERR_FILENO)
 			close(fds[i]);
 	free(fds);
+	if (hugepages >= 0)
+		pass_turn(hugepages);
 	become(call, args);
 }

@@ -7,6 +7,11 @@
 struct rng test_rng = {.state = 1};
 uint64_t test_ring;
 
+bool test_full(void)
+{
+	return getenv("VHOST_HOST_TEST_FULL") != NULL;
+}
+
 void check_failed(const char *file, int line, const char *format, ...)
 {
 	va_list args;

@@ -56,6 +56,9 @@ static inline uint32_t rng_between(struct rng *r, uint32_t low, uint32_t high)
 	return low + rng_below(r, high - low + 1);
 }
 
+/* Whether there is time for the long forms of tests (`npm test -- --full`). */
+bool test_full(void);
+
 /*
  * The generator of the running test; its seed is printed when the test fails. Threads besides the first have
  * their own and send LAYOUT_SINGLE only, which needs none.

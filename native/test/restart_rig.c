@@ -1,5 +1,6 @@
 #include "restart_rig.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,17 @@ static void put_behind_iommu(struct restart *t, uint32_t i)
 	t->space[i].iotlb = t->iotlb[i];
 	t->space[i].behind = &g->mem;
 	g->space = &t->space[i];
+}
+
+void restart_on_one_cpu(void)
+{
+	int cpu = sched_getcpu();
+	cpu_set_t one;
+
+	REQUIRE(cpu >= 0);
+	CPU_ZERO(&one);
+	CPU_SET((size_t)cpu, &one);
+	REQUIRE_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
 }
 
 struct restart *restart_new(uint64_t features, enum restart_kind kind)

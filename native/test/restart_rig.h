@@ -45,6 +45,10 @@ struct restart {
 	struct restart_watched watched[RESTART_WATCHED];
 };
 
+/* Has this process, and what it watches step by step, take turns on one CPU: waking the other one costs more.
+ */
+void restart_on_one_cpu(void);
+
 struct restart *restart_new(uint64_t features, enum restart_kind kind);
 void restart_free(struct restart *t);
 

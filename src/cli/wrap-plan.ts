@@ -9,7 +9,7 @@ import { printPlan } from '../wrap/plan.js';
 import { readFiles } from '../wrap/readconfig.js';
 import { identify } from '../wrap/rewrite.js';
 import { makeBroker } from './wrap-broker.js';
-import { errand, openDevice } from './wrap-errand.js';
+import { errand, openDevice, waitForTurn } from './wrap-errand.js';
 
 /**
  * The planner that `native/launch` runs: `wrap-plan MODE EMULATOR CONFIG [QEMU ARGUMENT…]`. MODE is
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const pid = process.ppid;
   const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice, pid }, config);
   const call = { args, emulator, processor: process.arch, config, dry: mode !== 'plan' };
-  const rewritten = await launch(call, quickHost, broker);
+  const rewritten = await launch(call, quickHost, broker, waitForTurn);
   if (mode === 'plan') {
     for (const remark of rewritten.remarks) say(`qemu-wrap: ${printable(remark)}`);
     writeAll(1, printPlan(rewritten));

@@ -1,5 +1,6 @@
 import type { Broker, Way } from './broker.js';
 import type { Host } from '../host.js';
+import { readPools } from '../hugepage-pools.js';
 import { readFacts } from './facts.js';
 import type { FactsHost } from './facts.js';
 import { readFiles } from './readconfig.js';
@@ -25,18 +26,25 @@ function sameSocket(a: Way | undefined, b: Way | undefined): boolean {
 
 /**
  * Rewrites a call. Ports are claimed last, after the whole rewrite has been done once with what it
- * would get: whatever is wrong with the call must not leave a claimed port behind.
+ * would get: whatever is wrong with the call must not leave a claimed port behind. Where that takes hugepages, `wait`
+ * is for those that start at the same time and have not taken theirs yet, and what is free is looked at again.
  */
 export async function launch(
   { dry, ...call }: Call,
   host: FactsHost & Pick<Host, 'read'>,
   broker: Broker,
+  wait: () => Promise<void>,
 ): Promise<Rewritten> {
   const source: Source = { ...call, files: await readFiles(host, [...call.args, ...call.config.options]) };
   const { claims, memoryPaths, belowLibvirt } = survey(source);
-  const facts = await readFacts(host, memoryPaths, claims.length > 0 ? call.emulator : undefined);
+  let facts = await readFacts(host, memoryPaths, claims.length > 0 ? call.emulator : undefined);
   const predicted = await waysFor(claims, (claim) => broker.predict(claim));
-  const planned = rewrite(source, { facts, ways: predicted });
+  let planned = rewrite(source, { facts, ways: predicted });
+  if (!dry && planned.hugepagesKib !== undefined) {
+    await wait();
+    facts = { ...facts, ...(await readPools(host)) };
+    planned = rewrite(source, { facts, ways: predicted });
+  }
   if (dry || claims.length === 0) return planned;
   const ways = await waysFor(claims, (claim) => broker.claim(claim, belowLibvirt));
   if (claims.every(({ netdev }) => sameSocket(ways.get(netdev), predicted.get(netdev)))) return planned;

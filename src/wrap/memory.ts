@@ -11,7 +11,7 @@ import { boundNodes, choosePlace, demand } from './hugepages.js';
 import type { Memory, Need, Place } from './hugepages.js';
 import { defaultMemory } from './machine.js';
 import type { Machine } from './machine.js';
-import { MIB } from '../sizes.js';
+import { KIB, MIB } from '../sizes.js';
 import { parseSize } from './size.js';
 
 /** How the guest's memory is to be made; decided once, before anything is edited. */
@@ -114,6 +114,16 @@ function needsOf(command: Command, facts: Facts): Need[] {
 /** Throws where the command asks for more hugepages than there are. */
 export function checkHugepages(command: Command, facts: Facts): void {
   demand(needsOf(command, facts), facts);
+}
+
+/**
+ * KiB of hugepages that the guest uses at most while one of its objects has none yet: QEMU makes one after the other, and
+ * the kernel sets aside what an object needs before it gives the first page of it. Undefined where none takes any.
+ */
+export function hugepagesBeforeLast(command: Command, facts: Facts): number | undefined {
+  const sizes = needsOf(command, facts).map(({ bytes, pageSize }) => Math.ceil(bytes / pageSize) * pageSize);
+  if (sizes.length === 0) return undefined;
+  return (sizes.reduce((sum, size) => sum + size, 0) - Math.min(...sizes)) / KIB;
 }
 
 /** What the rewrite wants with the memory. */

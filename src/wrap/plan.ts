@@ -10,12 +10,16 @@ import type { Rewritten } from './rewrite.js';
  *   o<path>             open this device for QEMU (it must be one of the cuse bridge's); the bytes that come
  *   <nothing>           back are the descriptor's number
  *
+ *   h<path>             lock this directory, as every wrapper does before it looks for free hugepages
+ *   <nothing>
+ *
  * Then the plan:
  *
  *   vhost-host plan 1   what this is, and the version of the format
  *   c<number>           close this inherited descriptor
  *   k<index>            next argument of QEMU: the caller's own, untouched, by its place from 0
  *   a<text>             next argument of QEMU: this text
+ *   w<number>           release the lock when QEMU uses more than so many KiB of hugepages
  *   .                   the end; without it the planner died on the way
  *
  * The launcher refuses every other letter, so a later kind of record cannot be overlooked.
@@ -24,6 +28,7 @@ export function printPlan(rewritten: Rewritten): string {
   const fields = [
     'vhost-host plan 1',
     ...rewritten.close.map((fd) => `c${fd}`),
+    ...(rewritten.hugepagesKib === undefined ? [] : [`w${rewritten.hugepagesKib}`]),
     ...rewritten.args.map(({ text, origin }) => (origin === undefined ? `a${text}` : `k${origin}`)),
     '.',
   ];
@@ -32,6 +37,10 @@ export function printPlan(rewritten: Rewritten): string {
 
 export function printOpen(device: string): string {
   return `o${device}\0\0`;
+}
+
+export function printLock(directory: string): string {
+  return `h${directory}\0\0`;
 }
 
 export function printErrand(socket: string, text: string): string {

@@ -10,7 +10,7 @@ import { asksForVhost, belowLibvirt, descriptorsIn, guestName, guestUuid, isEmul
 import { directoriesOf } from './hugepages.js';
 import { machineOf } from './machine.js';
 import type { Machine } from './machine.js';
-import { checkHugepages, memoryPaths, planMemory } from './memory.js';
+import { checkHugepages, hugepagesBeforeLast, memoryPaths, planMemory } from './memory.js';
 import { surveyNetdevs } from './netdev.js';
 import type { Netdev } from './netdev.js';
 import { writeOutNics } from './nics.js';
@@ -63,6 +63,8 @@ export interface Rewritten {
   readonly remarks: readonly string[];
   /** Inherited descriptors that nothing in the new command line names. */
   readonly close: readonly number[];
+  /** Where the guest takes hugepages: once it uses more than so many KiB of them, it has all that it is going to take. */
+  readonly hugepagesKib: number | undefined;
 }
 
 /** libvirt asks an emulator what it can do with a machine that has nothing; that call is not a guest. */
@@ -135,13 +137,15 @@ export function rewrite(source: Source, inputs: Inputs): Rewritten {
   const { facts } = inputs;
   const call = read(source);
   const { command, machine, netdevs, remarks } = call;
+  let hugepagesKib: number | undefined;
   if (concernsMemory(call, config)) {
     const memory = planMemory(command, facts, config, { shared: netdevs.length > 0, machine });
     const emulated = isEmulated(command, emulator, facts.kvm);
     for (const rule of RULES) rule.apply(command, { ...inputs, config, netdevs, machine, memory, emulated });
     checkHugepages(command, facts);
+    hugepagesKib = hugepagesBeforeLast(command, facts);
   }
   const named = descriptorsIn(textsOf(command.all()));
   const unused = netdevs.flatMap((netdev) => netdev.descriptors).filter((fd) => !named.has(fd));
-  return { args: command.args(), changes: command.changes(), remarks, close: unused };
+  return { args: command.args(), changes: command.changes(), remarks, close: unused, hugepagesKib };
 }

@@ -19,13 +19,18 @@ async function freeMemoryMb(): Promise<number> {
   return Number(/^MemAvailable:\s+(\d+)/m.exec(text)?.[1] ?? 0) / 1024;
 }
 
+/** 2M pages that nobody has and that are promised to nobody, in MiB: a machine may have some reserved beforehand. */
+export async function freeHugepagesMb(): Promise<number> {
+  return ((await numberAt('free_hugepages')) - (await numberAt('resv_hugepages'))) * pageMb;
+}
+
 /**
  * Sees to `wantedMb` of free 2M pages until the scope closes. Gives undefined when they are there, else why not: the
  * measurement then runs on ordinary pages, and says so.
  */
 export async function reserveHugepages(scope: Scope, wantedMb: number): Promise<string | undefined> {
   try {
-    const missing = wantedMb / pageMb - (await numberAt('free_hugepages'));
+    const missing = (wantedMb - (await freeHugepagesMb())) / pageMb;
     if (missing <= 0) return undefined;
     if ((await freeMemoryMb()) - missing * pageMb < floorMb) return `less than ${floorMb} MiB would stay free`;
     const before = await numberAt('nr_hugepages');

@@ -3,7 +3,7 @@ import { DEFAULTS } from '../../../src/wrap/config-keys.js';
 import { explain, explainText, quote } from '../../../src/wrap/explain.js';
 import { launch } from '../../../src/wrap/launch.js';
 import { parseReturn, printPlan } from '../../../src/wrap/plan.js';
-import type { Claim } from '../../../src/wrap/rewrite.js';
+import type { Claim, Rewritten } from '../../../src/wrap/rewrite.js';
 
 const bareHost = {
   read: () => Promise.reject(new Error('there is no file')),
@@ -27,7 +27,9 @@ function broker(claims: Claim[]) {
 }
 
 const run = (args: readonly string[], claims: Claim[], dry = false) =>
-  launch({ args, emulator: '/usr/bin/qemu', processor: 'x64', config: DEFAULTS, dry }, bareHost, broker(claims));
+  launch({ args, emulator: '/usr/bin/qemu', processor: 'x64', config: DEFAULTS, dry }, bareHost, broker(claims), () =>
+    Promise.reject(new Error('nobody has hugepages here')),
+  );
 
 describe('launch', () => {
   it('claims a port per netdev and uses the socket it was given', async () => {
@@ -71,6 +73,52 @@ describe('launch', () => {
     await rejects(run([...CALL, '-m', 'lots'], claims), { code: 'ARGV_INVALID' });
     await rejects(run([...CALL, '-netdev', 'tap,id=h2,vhost=on'], claims), { code: 'NETDEV_UNKNOWN' });
     deepEqual(claims, []);
+  });
+
+  describe('where hugepages are free', () => {
+    const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB';
+    let pages: { free: number; waited: number };
+    const host = {
+      ...bareHost,
+      list: (path: string) => Promise.resolve(POOL.startsWith(`${path}/`) ? ['hugepages-2048kB'] : []),
+      readOptional: (path: string) =>
+        Promise.resolve(path === `${POOL}/free_hugepages` ? `${pages.free}\n` : undefined),
+    };
+    /** `left`: what is free when those before it have taken theirs. */
+    const start = (args: readonly string[], free: number, left: number, dry = false) => {
+      pages = { free, waited: 0 };
+      const call = { args, emulator: '/usr/bin/qemu', processor: 'x64', config: DEFAULTS, dry };
+      return launch(call, host, broker([]), () => {
+        pages = { free: left, waited: pages.waited + 1 };
+        return Promise.resolve();
+      });
+    };
+    const GUEST = [...CALL, '-m', '64M'];
+    const hugetlb = (rewritten: Rewritten) => rewritten.args.some(({ text }) => text.includes('hugetlb=on'));
+
+    it('it waits for its turn, and takes what is left then, or ordinary pages', async () => {
+      for (const [left, takes] of [
+        [32, true],
+        [31, false],
+      ] as const) {
+        const rewritten = await start(GUEST, 64, left);
+        deepEqual([pages.waited, hugetlb(rewritten)], [1, takes]);
+        deepEqual(printPlan(rewritten).split('\0').includes('w0'), takes);
+      }
+    });
+
+    it('nobody waits who takes none, or is only asked', async () => {
+      equal(hugetlb(await start(GUEST, 31, 31)), false);
+      equal(pages.waited, 0);
+      equal(hugetlb(await start(GUEST, 64, 64, true)), true);
+      equal(pages.waited, 0);
+    });
+
+    it('memory in parts has all that it takes once more than all but the smallest are there', async () => {
+      const parts = [24, 8, 32].flatMap((mb, index) => ['-object', `memory-backend-ram,id=m${index},size=${mb}M`]);
+      const nodes = [0, 1, 2].flatMap((index) => ['-numa', `node,nodeid=${index},memdev=m${index}`]);
+      equal((await start([...GUEST, ...parts, ...nodes], 64, 64)).hugepagesKib, 56 * 1024);
+    });
   });
 
   it('hands the launcher a plan: what to close, what to keep, what is new', async () => {
