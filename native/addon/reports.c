@@ -30,6 +30,7 @@ static napi_value counters(napi_env env, const struct vh_counters *c)
 	vh_set_big(env, object, "rxPackets", c->rx_packets);
 	vh_set_big(env, object, "rxBytes", c->rx_bytes);
 	vh_set_big(env, object, "interrupts", c->interrupts);
+	vh_set_big(env, object, "interruptsApart", c->interrupts_apart);
 	vh_set_big(env, object, "unlearned", c->unlearned);
 	for (unsigned int i = 0; i < VH_DROP_COUNT; i++)
 		vh_set_big(env, drops, vh_drop_name(i), c->drops[i]);

@@ -101,13 +101,25 @@ static int64_t times_slept(void)
 
 /* The calling thread's processor time, and how often it has slept. */
 struct sample {
+	uint64_t at; /* ticks: when it was asked for */
 	uint64_t cpu_ns;
 	int64_t slept;
 };
 
 static struct sample sample(void)
 {
-	return (struct sample){.slept = times_slept(), .cpu_ns = cpu_time()};
+	uint64_t at = vh_call_ticks();
+
+	return (struct sample){.at = at, .slept = times_slept(), .cpu_ns = cpu_time()};
+}
+
+/* What asking has cost around a write that lasted from `begin` to `end`; who has lost its processor there
+ * pays no more than an honest write takes. */
+static uint64_t asking_cost(const struct sample *before, uint64_t begin, uint64_t end)
+{
+	uint64_t ticks = (begin - before->at) + (vh_call_ticks() - end);
+
+	return ticks < rate.honest ? ticks : rate.honest;
 }
 
 /* What a write has cost that took `ticks`. */
@@ -163,16 +175,22 @@ static void send_apart(struct vh_call *c, uint64_t now)
 static void charge(struct vh_call_slot *s, struct vh_line *line, uint64_t begin, const struct sample *before,
 	uint32_t times)
 {
-	uint64_t now = vh_call_ticks(), ticks = now - begin;
+	uint64_t now = vh_call_ticks(), ticks = now - begin, besides = 0;
 	struct vh_call *c = line->call;
+	uint64_t unpaid;
 	bool some;
 
 	if (before != NULL) {
 		ticks = cost_of(before, ticks);
+		unpaid = __atomic_exchange_n(&line->unpaid, 0, __ATOMIC_RELAXED);
+		besides = asking_cost(before, begin, now);
+		if (ticks > rate.honest)
+			besides += unpaid < ticks ? unpaid : ticks;
 		__atomic_store_n(&line->exact, ticks > rate.honest, __ATOMIC_RELAXED);
 	} else if (ticks > rate.honest) {
 		/* Perhaps it had no processor: the next one will tell. */
 		__atomic_store_n(&line->exact, true, __ATOMIC_RELAXED);
+		__atomic_store_n(&line->unpaid, ticks, __ATOMIC_RELAXED);
 		if (!vh_budget_charge(&c->suspicion, now, ticks, VH_CALL_SHARE))
 			__atomic_store_n(&c->exact_until, now + vh_call_us(EXACT_US), __ATOMIC_RELAXED);
 		return;
@@ -180,9 +198,9 @@ static void charge(struct vh_call_slot *s, struct vh_line *line, uint64_t begin,
 	/* Only where there is nothing that others wait for. */
 	if (!s->worker || begin - s->idle_at < rate.busy)
 		ticks = vh_call_excess(ticks);
+	ticks = ticks * times + besides;
 	if (ticks == 0)
 		return;
-	ticks *= times;
 	some = vh_budget_charge(&c->budget, now, ticks, VH_CALL_SHARE);
 	if (!vh_budget_charge(&s->all, now, ticks, VH_CALL_SHARE_OF_ALL) || !some)
 		send_apart(c, now);
@@ -266,6 +284,7 @@ bool vh_call_write_apart(struct vh_line *line, uint64_t *ticks)
 	begin = vh_call_ticks();
 	done = publish_and_write(s, line);
 	*ticks = cost_of(&before, vh_call_ticks() - begin);
+	__atomic_fetch_add(&line->call->sent_apart, 1, __ATOMIC_RELAXED);
 	return done;
 }
 

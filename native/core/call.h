@@ -23,7 +23,8 @@
  * that the front end decides. A thread that slept there is charged all of it, because honest writes never
  * sleep. To ask for processor time takes longer than the write, so it is done where the line's last write was
  * long by the clock, and for one write of several, nobody knows which, while the port's have been long for
- * more than its share.
+ * more than its share. The port whose write was long pays for the asking, and for that write as well once the
+ * next one shows that it costs processor time.
  *
  * Threads: any thread may write; each has a slot of its own from its first write on. A line is used by one
  * thread at a time (virtq.h).
@@ -64,6 +65,7 @@ struct vh_call {
 	uint16_t port;			    /* whose */
 	uint64_t apart_until;		    /* atomic, ticks */
 	uint64_t exact_until;		    /* atomic, ticks: processor time is read around some writes */
+	uint64_t sent_apart;		    /* atomic; writes of the thread for those */
 	struct vh_budget budget, suspicion; /* of processor time, and of time by the clock */
 	/* The thread's for writes apart. */
 	struct vh_budget apart;
@@ -74,7 +76,8 @@ struct vh_call {
 struct vh_line {
 	int fd; /* the caller's, who closes it when nobody uses the line any more */
 	struct vh_call *call;
-	bool exact; /* atomic; the last write was long: processor time is read around the next one */
+	bool exact;	 /* atomic; the last write was long: processor time is read around the next one */
+	uint64_t unpaid; /* atomic; ticks of that write, which nobody was charged for yet */
 	/* Of writes apart. */
 	uint32_t due; /* atomic; waits for one */
 	struct vh_line *next;

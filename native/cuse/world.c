@@ -1,6 +1,7 @@
 #include "world.h"
 #include "proc.h"
 #include "wire.h"
+#include "../core/eventfd_name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,42 +68,17 @@ static int checked(void *self, pid_t process, int fd, int copy)
 	return copy;
 }
 
-/* What descriptor `fd` of a process, or of this one (0), is. Return: 0, or a negative errno. */
-static int name_of(pid_t process, int fd, char *name, size_t n)
-{
-	char link[48] = "/proc/self/fd";
-	ssize_t length;
-
-	if (process != 0)
-		snprintf(link, sizeof(link), "/proc/%d/fd", (int)process);
-	snprintf(link + strlen(link), sizeof(link) - strlen(link), "/%d", fd);
-	length = readlink(link, name, n - 1);
-	name[length > 0 ? length : 0] = '\0';
-	if (length > 0)
-		return 0;
-	return errno == ENOENT ? -EBADF : errno == EACCES ? -EPERM : -errno;
-}
-
-/* Return: 0, -EINVAL where it is something else, or another negative errno. */
-static int check_eventfd(pid_t process, int fd)
-{
-	char name[32];
-	int error = name_of(process, fd, name, sizeof(name));
-
-	return error == 0 && strcmp(name, "anon_inode:[eventfd]") != 0 ? -EINVAL : error;
-}
-
 static int do_take_event(void *self, pid_t process, int fd)
 {
 	struct vh_cuse_real *real = self;
-	int copy = real->kept < MAX_KEPT ? check_eventfd(process, fd) : -EMFILE;
+	int copy = real->kept < MAX_KEPT ? vh_check_eventfd(process, fd) : -EMFILE;
 
 	/* Looked at first: closing something else may take as long as the client likes. */
 	if (copy == 0)
 		copy = take(process, fd);
 	if (copy < 0)
 		return checked(self, process, fd, copy);
-	if (check_eventfd(0, copy) == 0)
+	if (vh_check_eventfd(0, copy) == 0)
 		return copy;
 	/* It was exchanged in between. It stays open, for the same reason. */
 	real->kept++;
@@ -113,7 +89,7 @@ static int do_has_fd(void *self, pid_t process, int fd)
 {
 	char name[2];
 
-	return checked(self, process, fd, name_of(process, fd, name, sizeof(name)));
+	return checked(self, process, fd, vh_descriptor_name(process, fd, name, sizeof(name)));
 }
 
 static int do_find_memory(void *self, pid_t process, const struct vhost_memory_region *regions, uint32_t n,

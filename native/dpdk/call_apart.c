@@ -1,5 +1,6 @@
 #include "call_apart.h"
 #include "call_guard.h"
+#include "call_thread.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,8 +15,7 @@
 static const char too_dear[] = "waking its guest takes more processor time than any guest's may";
 
 static struct {
-	pthread_t thread;
-	bool running;
+	struct vh_call_thread thread;
 	uint32_t stop; /* atomic */
 	int wake_fd;
 	pthread_mutex_t lock;
@@ -132,31 +132,25 @@ static void *loop(void *arg)
 	return NULL;
 }
 
+static void ask_to_end(void)
+{
+	__atomic_store_n(&apart.stop, 1, __ATOMIC_SEQ_CST);
+	wake();
+}
+
 int vh_call_apart_start(void)
 {
-	int error;
-
 	apart.stop = 0;
 	apart.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (apart.wake_fd < 0)
 		return -errno;
 	vh_call_wake_apart = wake;
-	error = -pthread_create(&apart.thread, NULL, loop, NULL);
-	if (error != 0)
-		return error;
-	apart.running = true;
-	pthread_setname_np(apart.thread, "vh-calls");
-	return 0;
+	return vh_call_thread_start(&apart.thread, "vh-calls", loop);
 }
 
 void vh_call_apart_stop(void)
 {
-	if (apart.running) {
-		__atomic_store_n(&apart.stop, 1, __ATOMIC_SEQ_CST);
-		wake();
-		pthread_join(apart.thread, NULL);
-	}
-	apart.running = false;
+	vh_call_thread_stop(&apart.thread, ask_to_end);
 	vh_call_wake_apart = NULL;
 	if (apart.wake_fd >= 0)
 		close(apart.wake_fd);

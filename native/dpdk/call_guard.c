@@ -1,5 +1,6 @@
 #include "call_guard.h"
 #include "call_apart.h"
+#include "call_thread.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -23,8 +24,7 @@
 static const char stands_still[] = "a write to its call eventfd did not return, which stops the switch";
 
 static struct {
-	pthread_t thread;
-	bool running;
+	struct vh_call_thread thread;
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	bool stop;
@@ -152,19 +152,13 @@ static void *loop(void *arg)
 static int start_thread(void)
 {
 	pthread_condattr_t monotonic;
-	int error;
 
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&guard.change, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	guard.stop = false;
-	error = -pthread_create(&guard.thread, NULL, loop, NULL);
-	if (error != 0)
-		return error;
-	guard.running = true;
-	pthread_setname_np(guard.thread, "vh-guard");
-	return 0;
+	return vh_call_thread_start(&guard.thread, "vh-guard", loop);
 }
 
 int vh_call_guard_start(uint64_t ticks)
@@ -185,18 +179,19 @@ int vh_call_guard_start(uint64_t ticks)
 	return error;
 }
 
+static void ask_to_end(void)
+{
+	pthread_mutex_lock(&guard.lock);
+	guard.stop = true;
+	pthread_cond_signal(&guard.change);
+	pthread_mutex_unlock(&guard.lock);
+}
+
 void vh_call_guard_stop(void)
 {
 	/* Before its guard. */
 	vh_call_apart_stop();
-	if (guard.running) {
-		pthread_mutex_lock(&guard.lock);
-		guard.stop = true;
-		pthread_cond_signal(&guard.change);
-		pthread_mutex_unlock(&guard.lock);
-		pthread_join(guard.thread, NULL);
-	}
-	guard.running = false;
+	vh_call_thread_stop(&guard.thread, ask_to_end);
 	sigaction(INTERRUPT, &guard.before, NULL);
 }
 
@@ -242,4 +237,9 @@ void vh_call_guard_open(uint16_t port)
 void vh_call_guard_welcome(uint16_t port)
 {
 	__atomic_store_n(&calls[port].stage, VH_CALL_DIRECT, __ATOMIC_RELEASE);
+}
+
+uint64_t vh_call_guard_sent_apart(uint16_t port)
+{
+	return __atomic_load_n(&calls[port].sent_apart, __ATOMIC_RELAXED);
 }

@@ -33,6 +33,9 @@ struct vh_line *vh_call_guard_add(uint16_t port, int fd);
 /* Nobody uses the line any more: it is freed, and its descriptor may be closed. NULL: nothing happens. */
 void vh_call_guard_remove(struct vh_line *line);
 
+/* How many interrupts of the port the thread for them has sent. */
+uint64_t vh_call_guard_sent_apart(uint16_t port);
+
 /* A port that is new; a front end comes to it. */
 void vh_call_guard_open(uint16_t port);
 void vh_call_guard_welcome(uint16_t port);

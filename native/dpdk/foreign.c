@@ -1,6 +1,7 @@
 #include "foreign.h"
 #include "memfile.h"
 #include "../core/defs.h"
+#include "../core/eventfd_name.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,13 +14,7 @@ static uint32_t closing[VH_MAX_PORTS]; /* atomic */
 
 bool vh_foreign_is_eventfd(int fd)
 {
-	char path[40], target[40];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	target[n > 0 ? n : 0] = '\0';
-	return strcmp(target, "anon_inode:[eventfd]") == 0;
+	return vh_check_eventfd(0, fd) == 0;
 }
 
 static bool is_local_socket(int fd)

@@ -238,6 +238,7 @@ void test_calls_dear(void)
 	/* The budget, and as much as it gains meanwhile; the rest is another thread's. */
 	REQUIRE(direct <= 4 * VH_CALL_BURST_US / cost + 4);
 	REQUIRE(later > 0);
+	REQUIRE(vh_call_guard_sent_apart(5) > 0);
 	REQUIRE_EQ(times_condemned(6), 0);
 	vh_call_guard_remove(dear);
 	vh_call_guard_remove(honest);
@@ -302,6 +303,61 @@ void test_calls_moderated(void)
 	}
 	REQUIRE_EQ(times_condemned(8), 0);
 	vh_call_guard_remove(line);
+	vh_call_leave();
+	vh_call_guard_stop();
+}
+
+/* The least of what several such writes are charged, after a long one that nobody has paid for. */
+static int64_t least_charge(struct vh_line *line, uint64_t unpaid)
+{
+	int64_t full = (int64_t)vh_call_us(VH_CALL_BURST_US), least = INT64_MAX;
+
+	for (int i = 0; i < 9; i++) {
+		struct vh_call *c = line->call;
+
+		c->stage = VH_CALL_DIRECT;
+		c->exact_until = 0;
+		c->budget.at = 0;
+		line->exact = true;
+		line->unpaid = unpaid;
+		vh_call_write(line);
+		REQUIRE_EQ(line->unpaid, 0);
+		if (full - c->budget.left < least)
+			least = full - c->budget.left;
+	}
+	return least;
+}
+
+/* A port whose write was long pays for the question whether that was processor time, and for that write if it
+ * was. */
+void test_calls_asking(void)
+{
+	int dear_fd = make_eventfd(), honest_fd = make_eventfd();
+	struct vh_line *dear, *honest;
+	struct vh_call *c;
+	int64_t full, spent;
+
+	start_guard();
+	full = (int64_t)vh_call_us(VH_CALL_BURST_US);
+	honest = make_line(9, honest_fd);
+	dear = make_line(10, dear_fd);
+	hang_watches_on(dear_fd);
+	/* No worker: an honest write costs it nothing, and the first charge is what there is. */
+	vh_call_join(false);
+	vh_call_write(honest);
+	c = honest->call;
+	if (!honest->exact)
+		REQUIRE_EQ(c->budget.at, 0);
+	c->budget.at = 0;
+	honest->exact = true;
+	vh_call_write(honest);
+	REQUIRE(c->budget.at != 0);
+	REQUIRE(c->budget.left < full);
+	spent = least_charge(dear, 0);
+	REQUIRE(spent > 0);
+	REQUIRE(least_charge(dear, UINT64_MAX) > spent / 2 * 3 - (int64_t)vh_call_us(VH_CALL_HONEST_US));
+	vh_call_guard_remove(dear);
+	vh_call_guard_remove(honest);
 	vh_call_leave();
 	vh_call_guard_stop();
 }

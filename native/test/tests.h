@@ -67,6 +67,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(calls_dear, true, NONE)                                                                            \
 	X(calls_preempted, true, NONE)                                                                       \
 	X(calls_moderated, true, NONE)                                                                       \
+	X(calls_asking, true, NONE)                                                                          \
 	X(notify_race, true, ALL)                                                                            \
 	X(linger, false, SPLIT)                                                                              \
 	X(linger_short_ring, false, SPLIT)                                                                   \

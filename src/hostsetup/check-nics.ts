@@ -1,4 +1,4 @@
-import { SETUP, error, info, ok } from './check-record.js';
+import { SETUP, error, info, ok, warning } from './check-record.js';
 import type { Check, Outcome, Subject } from './check-record.js';
 import { USER_SPACE_DRIVERS } from '../pci-drivers.js';
 import type { NicFacts } from './facts-nics.js';
@@ -38,6 +38,20 @@ function vfio({ host }: Subject): Outcome[] {
     );
 }
 
+/** The service may do no more than most switches need (service-cards.ts). */
+function service({ host }: Subject): Outcome[] {
+  const unheld = host.nics.filter((nic) => isOurs(nic) && (nic.driver !== 'vfio-pci' || host.iommu.groups === 0));
+  return unheld.map(({ address, driver }) => {
+    const option = driver === 'vfio-pci' ? '' : ' --nic-driver uio_pci_generic';
+    return host.heldCardsOnly
+      ? warning(
+          `${address} has no IOMMU before it, and the service may not use such a card`,
+          `${SETUP} --nic ${address}${option} --boot`,
+        )
+      : ok(`${address} has no IOMMU before it, which nothing here forbids`);
+  });
+}
+
 const group = 'network cards';
 
 export const NIC_CHECKS: readonly Check[] = [
@@ -51,4 +65,5 @@ export const NIC_CHECKS: readonly Check[] = [
     run: ({ host }) => host.nics.map((nic) => VMDQ[nic.vmdq](nic)),
   },
   { id: 'nics-vfio', title: 'vfio-pci', group, live: true, states: ['ok', 'error'], run: vfio },
+  { id: 'nics-service', title: 'the service', group, live: true, states: ['ok', 'warning'], run: service },
 ];

@@ -18,6 +18,7 @@ import { readHugetlbMounts } from './facts-mounts.js';
 import type { MountFacts } from './facts-mounts.js';
 import { readNics } from './facts-nics.js';
 import type { NicFacts } from './facts-nics.js';
+import { servesNoUnheld } from './service-cards.js';
 import { readSystem } from './facts-system.js';
 import type { SystemFacts } from './facts-system.js';
 
@@ -33,6 +34,8 @@ export interface HostFacts {
   readonly modules: ReadonlyMap<ModuleName, ModuleState>;
   readonly iommu: IommuFacts;
   readonly nics: readonly NicFacts[];
+  /** There is a service, and it may not use cards that no IOMMU holds back. */
+  readonly heldCardsOnly: boolean;
   readonly leftovers: LeftoverFacts;
   readonly bridges: readonly BridgeFacts[];
   /** Of the installed librte_vhost (`22.11.7`); undefined where no file tells. */
@@ -57,6 +60,7 @@ export async function readHostFacts(look: Look): Promise<HostFacts> {
     modules: await readModules(look, system.kernel),
     iommu: await readIommu(look),
     nics: await readNics(look),
+    heldCardsOnly: await servesNoUnheld(look),
     leftovers: await readLeftovers(look, mounts.mounted),
     bridges: await readBridges(look),
     dpdk: await readDpdkVersion(look),

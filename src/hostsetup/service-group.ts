@@ -3,9 +3,8 @@ import type { Host } from '../host.js';
 import { planWrites } from '../steps.js';
 import type { Step } from '../steps.js';
 import type { PartPlan } from './plan-part.js';
+import { DEFAULT_GROUP } from './service-unit.js';
 
-/** The group that runs QEMU: what the switch opens its sockets to, as its own default (switch/rundir.ts) has it. */
-const DEFAULT_GROUP = 'kvm';
 const DEFAULT_CONFIG = '/etc/vhost-host/switch.json';
 const SYSUSERS = '/etc/sysusers.d/vhost-host.conf';
 const LIMITS_DIR = '/etc/security/limits.d';
@@ -48,6 +47,12 @@ function sysusersText(name: string): string {
 async function groupNames(host: Host): Promise<string[]> {
   const text = (await host.readOptional('/etc/group')) ?? '';
   return text.split('\n').flatMap((line) => line.split(':')[0] ?? []);
+}
+
+/** The group that the configuration names, for the unit to have it; what is no name of one is the switch's to refuse. */
+export async function configuredGroup(host: Host, config: string | undefined): Promise<string | undefined> {
+  const text = (await host.readOptional(config ?? DEFAULT_CONFIG)) ?? '';
+  return /"socket"\s*:\s*\{[^{}]*"group"\s*:\s*"(\w[\w.-]*)"/.exec(text)?.[1];
 }
 
 /** The switch takes the group from its configuration, which belongs to the user. */

@@ -2,8 +2,9 @@ import { findNode } from '../daemon-path.js';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { followedBy, planWrites } from '../steps.js';
-import type { Action, Step } from '../steps.js';
-import { groupStep, memlockStep } from './service-group.js';
+import type { Action, Step, WriteFile } from '../steps.js';
+import { cardsFile } from './service-cards.js';
+import { configuredGroup, groupStep, memlockStep } from './service-group.js';
 import { ENABLED_LINK, SHIPPED_UNIT_PATHS, UNIT_NAME, UNIT_PATH, unitBody, unitText } from './service-unit.js';
 import type { UnitPlace } from './service-unit.js';
 import type { PartPlan } from './plan-part.js';
@@ -18,6 +19,8 @@ export interface ServiceWish {
   readonly binary: string;
   /** Absolute path of the switch's configuration file. */
   readonly config?: string;
+  /** It has a card that no IOMMU holds back. */
+  readonly unheldCard?: boolean;
 }
 
 /** Looks, and changes nothing. The switch itself is not started: that is for the next boot, or for the user to say. */
@@ -69,16 +72,15 @@ async function isShipped(host: Host, place: UnitPlace): Promise<boolean> {
   return false;
 }
 
-async function serviceStep(host: Host, { start, binary, config }: ServiceWish): Promise<Step> {
-  const shipped = await isShipped(host, { binary, config });
+async function serviceStep(host: Host, wish: ServiceWish): Promise<Step> {
+  const { start, binary, config, unheldCard = false } = wish;
+  const place = { binary, config, group: wish.group ?? (await configuredGroup(host, config)) };
+  const shipped = await isShipped(host, place);
   const before = shipped || (await host.stat(UNIT_PATH)) !== undefined;
   const enabled = (await host.lstat(ENABLED_LINK)) !== undefined;
   const { running } = await findSystemd(host);
-  const text = unitText({ binary, config });
-  const { actions, diff } = await planWrites(
-    host,
-    shipped ? [] : [{ kind: 'write', path: UNIT_PATH, text, mode: 0o644, uid: 0, gid: 0 }],
-  );
+  const unit: WriteFile = { kind: 'write', path: UNIT_PATH, text: unitText(place), mode: 0o644, uid: 0, gid: 0 };
+  const { actions, diff } = await planWrites(host, [...(shipped ? [] : [unit]), ...(unheldCard ? [cardsFile] : [])]);
   const reload = running && actions.length > 0 ? followedBy(actions, ['systemctl', 'daemon-reload']) : actions;
   const word = (installed: boolean, atBoot: boolean): string =>
     installed ? `installed, ${atBoot ? 'started at boot' : 'not started at boot'}` : 'not installed';

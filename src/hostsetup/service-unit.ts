@@ -6,17 +6,15 @@
  * same control group: guests that have such a device open survive no other end of the switch.
  *
  * No RuntimeDirectory: the switch makes /run/vhost-host itself, for the group that runs QEMU, which systemd would
- * take for the service's own. No PrivateTmp and no stricter ProtectSystem: ports' sockets lie where the user's
- * configuration says, and QEMU has to find them there. No ProtectKernelTunables: DPDK opens cards in /sys for
- * writing.
+ * take for the service's own. Ports' sockets may lie anywhere below /run and /var; the switch refuses other places
+ * with the line that opens them (`src/switch/service-place.ts`).
  *
- * `systemd-analyze security` gives it 4.4 (a service without any of this has 9.6). What stands against less, each of
- * which some card, tap or device in front of a port needs: root with the capabilities below (User=, CAP_*), devices
- * (PrivateDevices=, DeviceAllow=), /sys for writing, the host's network and its sockets (PrivateNetwork=,
- * RestrictAddressFamilies=), other processes, which own ports (ProtectProc=, ProcSubset=, PrivateUsers=), and calls
- * of @privileged, @raw-io and @resources (chown, capset, ioperm, mbind). The switch itself refuses more
- * (native/dpdk/syscalls.h), and its workers nearly all.
+ * One unit serves ports, /dev/usvhost-N, interfaces of the kernel and cards by way of vfio; a card that no IOMMU holds
+ * back takes `service-cards.ts` besides. docs/threat-model.md says line by line what stands against less.
  */
+
+/** What the switch opens its sockets to, as its own default (switch/rundir.ts) has it. */
+export const DEFAULT_GROUP = 'kvm';
 
 export const UNIT_NAME = 'vhost-host.service';
 export const UNIT_PATH = `/etc/systemd/system/${UNIT_NAME}`;
@@ -25,24 +23,28 @@ export const SHIPPED_UNIT_PATHS = [`/usr/lib/systemd/system/${UNIT_NAME}`, `/lib
 /** What `systemctl enable` makes. */
 export const ENABLED_LINK = `/etc/systemd/system/multi-user.target.wants/${UNIT_NAME}`;
 
-/** With what each is for; native/dpdk/syscalls.h has the same for a switch that is started otherwise. */
+/**
+ * With what each is for; native/dpdk/syscalls.h has the same for a switch that is started otherwise. Memory for cards
+ * is locked under LimitMEMLOCK=, without CAP_IPC_LOCK; sockets and devices are given to a group of the service's own,
+ * without CAP_CHOWN.
+ */
 export const CAPABILITIES = [
-  // Sockets for the group that runs QEMU, in directories of any owner.
-  ...['CAP_CHOWN', 'CAP_FOWNER', 'CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH'],
-  // Memory that devices write to; physical addresses and ports of cards bound to uio or without an IOMMU.
-  ...['CAP_IPC_LOCK', 'CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'],
-  // Cards that a kernel driver shares, and tap devices.
+  // /proc of guests that have a device open.
+  ...['CAP_DAC_OVERRIDE', 'CAP_DAC_READ_SEARCH'],
+  // Interfaces of the kernel, cards that one of its drivers shares, and tap devices.
   ...['CAP_NET_ADMIN', 'CAP_NET_RAW'],
-  // Guests' memory by way of /dev/usvhost-N.
+  // Guests' memory and eventfds by way of /dev/usvhost-N.
   ...['CAP_SYS_PTRACE'],
 ];
 
-const DEVICES = ['/dev/vfio/vfio', 'char-vfio', 'char-uio', 'char-infiniband', '/dev/cuse', '/dev/net/tun'];
+const DEVICES = ['/dev/vfio/vfio', 'char-vfio', 'char-infiniband', '/dev/cuse', '/dev/net/tun'];
 
 export interface UnitPlace {
   /** Absolute path of bin/vhost-host. */
   readonly binary: string;
   readonly config: string | undefined;
+  /** Name or number of the group that the switch opens its sockets to; default: kvm. */
+  readonly group?: string | undefined;
 }
 
 /** One word of a command in a unit (systemd.service(5), "Command lines"): nothing in it is expanded. */
@@ -51,12 +53,57 @@ export function quoteForUnit(word: string): string {
   return /^[\w./+@:%$-]+$/.test(word) ? literal : `"${literal.replace(/["\\]/g, '\\$&')}"`;
 }
 
+/** Homes are not there at all, unless something that the service starts with lies in one (systemd.exec(5)). */
+function homeAccess({ binary, config }: UnitPlace): 'yes' | 'read-only' {
+  const inHome = (path: string): boolean => /^\/(?:home|root|run\/user)\//.test(path);
+  return [binary, config ?? ''].some(inHome) ? 'read-only' : 'yes';
+}
+
+/** What it may do and see (systemd.exec(5)). */
+function sandbox(place: UnitPlace): string {
+  return `# That of QEMU, which sockets are opened to.
+SupplementaryGroups=${place.group ?? DEFAULT_GROUP}
+NoNewPrivileges=yes
+CapabilityBoundingSet=${CAPABILITIES.join(' ')}
+DevicePolicy=closed
+${DEVICES.map((device) => `DeviceAllow=${device} rw\n`).join('')}# Where sockets of ports may lie.
+ProtectSystem=strict
+ReadWritePaths=/run /var
+ProtectHome=${homeAccess(place)}
+PrivateTmp=yes
+# Other processes are seen by who may look into them: the switch, which asks whose a port is, and not its workers.
+ProtectProc=invisible
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+ProtectKernelModules=yes
+ProtectKernelLogs=yes
+ProtectClock=yes
+ProtectHostname=yes
+RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_PACKET
+RestrictNamespaces=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+SystemCallArchitectures=native
+SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @raw-io @reboot @swap
+# The bridge of /dev/usvhost-N takes its guests' eventfds by it.
+SystemCallFilter=pidfd_getfd
+SystemCallErrorNumber=EPERM
+RestrictRealtime=yes
+PrivateMounts=yes
+UMask=0077
+# Frames go by packet sockets and cards, which this does not concern; a switch has no connections of its own.
+IPAddressDeny=any
+`;
+}
+
 export function unitText(place: UnitPlace): string {
   return `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n${unitBody(place)}`;
 }
 
 /** As in the distribution's package, which has words of its own before it. */
-export function unitBody({ binary, config }: UnitPlace): string {
+export function unitBody(place: UnitPlace): string {
+  const { binary, config } = place;
   const words = [
     binary,
     'start',
@@ -86,32 +133,7 @@ LimitMEMLOCK=infinity
 LimitNOFILE=65536
 # When memory runs out, one guest is a smaller loss than the network of them all.
 OOMScoreAdjust=-500
-NoNewPrivileges=yes
-CapabilityBoundingSet=${CAPABILITIES.join(' ')}
-DevicePolicy=closed
-${DEVICES.map((device) => `DeviceAllow=${device} rw\n`).join('')}ProtectSystem=full
-ProtectHome=read-only
-ProtectControlGroups=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectClock=yes
-ProtectHostname=yes
-RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_PACKET
-RestrictNamespaces=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-SystemCallArchitectures=native
-SystemCallFilter=~@clock @cpu-emulation @debug @module @mount @obsolete @reboot @swap
-# The bridge of /dev/usvhost-N takes its guests' eventfds by it.
-SystemCallFilter=pidfd_getfd
-SystemCallErrorNumber=EPERM
-RestrictRealtime=yes
-PrivateMounts=yes
-UMask=0077
-# Frames go by packet sockets and cards, which this does not concern; a switch has no connections of its own.
-IPAddressDeny=any
-
+${sandbox(place)}
 [Install]
 WantedBy=multi-user.target
 `;

@@ -22,6 +22,7 @@ import { defaultFloor, refuseAtStart } from './pools-floor.js';
 import { elsewhereNote, findPagesElsewhere } from './pages-elsewhere.js';
 import { planPersistence } from './pools-persist.js';
 import { nextStart, planPools } from './pools-plan.js';
+import { isUnheld } from './service-cards.js';
 import { planService } from './service-plan.js';
 import { UNIT_PATH } from './service-unit.js';
 import type { Choices } from './setup-choices.js';
@@ -241,7 +242,10 @@ function nic(
 }
 
 /** A unit that an earlier run has left is told, too, that the switch shall not start at boot. */
-async function service(host: Host, { boot }: Choices, { binary, config }: Settings): Promise<PartPlan> {
+async function service(host: Host, choices: Choices, settings: Settings): Promise<PartPlan> {
+  const { boot, nic: card } = choices;
+  const { binary, config, nicDriver: driver } = settings;
+  const unheldCard = await isUnheld(host, { nic: card, driver });
   if (!boot && (await host.stat(UNIT_PATH)) === undefined) return NOTHING;
-  return planService(host, { start: boot, binary, ...(config === undefined ? {} : { config }) });
+  return planService(host, { start: boot, binary, unheldCard, ...(config === undefined ? {} : { config }) });
 }

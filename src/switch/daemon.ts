@@ -26,7 +26,7 @@ import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
 import { runDirTender } from './run-dir-tender.js';
-import { UnlearnedWatch } from './unlearned.js';
+import { CounterWatch } from './unlearned.js';
 import { UplinkTable } from './uplinks.js';
 
 /**
@@ -221,12 +221,37 @@ interface Tended {
   readonly tendRunDir: () => Promise<void>;
 }
 
+/** What guests make grow, in lines that they cannot make many. */
+function tellerOf(
+  { binding, clock }: Pick<DaemonParts, 'binding' | 'clock'>,
+  ports: PortTable,
+  say: (line: string) => void,
+): () => void {
+  const unlearned = new CounterWatch('unlearned');
+  const apart = new CounterWatch('interruptsApart');
+  return () => {
+    const all = binding.ports();
+    for (const { id, times } of unlearned.look(all, clock.now())) {
+      const port = ports.byId(id);
+      if (port === undefined) continue;
+      const why = `it has its ${port.macLimit} (macLimit), or the table is full`;
+      say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
+    }
+    for (const { id, times } of apart.look(all, clock.now())) {
+      const port = ports.byId(id);
+      if (port === undefined) continue;
+      const why = 'waking its guest takes more than its share of a worker';
+      say(`port ${port.name} (${id}): ${times} interrupts were sent apart from the worker: ${why}`);
+    }
+  };
+}
+
 function startTicking(
   { binding, clock, settings }: DaemonParts,
   { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }: Running & Tended,
   unwind: Unwind,
 ): void {
-  const unlearned = new UnlearnedWatch();
+  const counted = tellerOf({ binding, clock }, ports, say);
   const tick = async (): Promise<void> => {
     sink.tick();
     repeats.tick();
@@ -239,12 +264,7 @@ function startTicking(
     await guests.save();
     binding.drain();
     binding.ageMacs(settings.macAgeing);
-    for (const { id, times } of unlearned.look(binding.ports(), clock.now())) {
-      const port = ports.byId(id);
-      if (port === undefined) continue;
-      const why = `it has its ${port.macLimit} (macLimit), or the table is full`;
-      say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
-    }
+    counted();
   };
   let running: Promise<void> | undefined;
   const cancel = clock.every(TICK_MS, () => {

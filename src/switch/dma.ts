@@ -2,6 +2,8 @@ import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { UplinkWish } from './settings.js';
+import { lacking } from './rights.js';
+import type { Capability } from './rights.js';
 import { deviceName, pciAddress } from './uplink-device.js';
 
 /**
@@ -32,11 +34,30 @@ export async function needsPhysical(host: Host, device: string): Promise<string 
   return group === NO_IOMMU_GROUP ? `${address} is bound to ${driver} without an IOMMU` : undefined;
 }
 
+/** pagemap(5) tells physical addresses by CAP_SYS_ADMIN; ioperm(2) and vfio without an IOMMU take CAP_SYS_RAWIO. */
+const NEEDED: readonly Capability[] = ['CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'];
+
+/** The service has no right to such a card unless set-up was told of one. */
+async function refuseUnheld(host: Host, address: string, reason: string): Promise<void> {
+  const missing = await lacking(host, NEEDED);
+  if (missing.length === 0) return;
+  const option = reason.includes('uio') ? ' --nic-driver uio_pci_generic' : '';
+  throw new VhostHostError('UPLINK_FAILED', `${reason}, which takes ${missing.join(' and ')}`, {
+    hint:
+      host.uid() === 0
+        ? `for the service: sudo vhost-host setup --nic ${address}${option} --boot`
+        : 'start the switch as root',
+    details: { address, missing },
+  });
+}
+
 /** The mode that the uplinks at start ask for. */
 export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]): Promise<DmaChoice> {
   for (const { device } of uplinks) {
     const reason = await needsPhysical(host, deviceName(device));
-    if (reason !== undefined) return { addresses: 'physical', reason };
+    if (reason === undefined) continue;
+    await refuseUnheld(host, pciAddress(deviceName(device)) ?? '', reason);
+    return { addresses: 'physical', reason };
   }
   return { addresses: 'virtual', reason: undefined };
 }

@@ -8,6 +8,7 @@ import { PortSockets } from './port-sockets.js';
 import { foreignReason, nativeOwner } from './owner.js';
 import { checkPort, refuseSharedPlace } from './port-check.js';
 import { portSocketPath, ringRecordsPath } from './rundir.js';
+import { refuseServicePlace } from './service-place.js';
 import { DEFAULT_MAC_LIMIT } from './schema.js';
 import type { Claimant, PortClaim } from './schema.js';
 import type { PortWish } from './settings.js';
@@ -141,6 +142,7 @@ export class PortTable {
     checkPort({ name: wish.name, socket, queues, mac: wish.mac, owner, transports }, binding.limits, this.all());
     this.#checkVlan(wish.name, vlan);
     await this.#parts.descriptors.check(wish.name, queues, this.all());
+    await refuseServicePlace(this.#parts.host, wish.name, socket);
     await refuseSharedPlace(this.#parts.host, wish.name, socket);
     await this.#freeSocketPath(wish.name, socket);
     await record.add(socket);

@@ -41,6 +41,8 @@ export const Counters = z.strictObject({
   rxPackets: Count,
   rxBytes: Count,
   interrupts: Count,
+  /** How many of them went by a thread of their own, merged and spaced, because waking the guest is too dear. */
+  interruptsApart: Count,
   /** How often an address was not learned, because the port has as many as it may (`macLimit`). */
   unlearned: Count,
   drops: z.record(z.string(), Count),

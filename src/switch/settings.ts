@@ -3,6 +3,7 @@ import type { Host } from '../host.js';
 import { LOG_LEVELS } from './config.js';
 import type { Config, LoadedConfig, VM2VM_MODES } from './config.js';
 import type { UplinkAdd } from './schema.js';
+import { mayGiveTo } from './rights.js';
 import { groupId, qemuGroup, resolveRunDir } from './rundir.js';
 import type { Transport } from './schema.js';
 import { checkVm2vm } from './vm2vm.js';
@@ -99,7 +100,20 @@ function rxRetry(config: Config, flags: Flags): Pick<Settings, 'rxRetryNum' | 'r
   };
 }
 
+/** Found out here, and not when the first socket is given to it. */
 async function socketGroup(host: Host, config: Config, file: string | null): Promise<number> {
+  const gid = await wantedGroup(host, config, file);
+  if (gid === -1 || (await mayGiveTo(host, gid))) return gid;
+  const what = `socket.group: sockets cannot be given to group ${config.socket?.group ?? gid}, which is none of the switch's own`;
+  throw new VhostHostError('CONFIG_INVALID', what, {
+    hint:
+      host.uid() === 0
+        ? `for the service: sudo vhost-host setup --boot${file === null ? '' : ` --config ${file}`}`
+        : `usermod -a -G ${config.socket?.group ?? gid} "$(id -un)", and log in anew`,
+  });
+}
+
+async function wantedGroup(host: Host, config: Config, file: string | null): Promise<number> {
   const name = config.socket?.group;
   if (name === undefined) return (await qemuGroup(host)) ?? -1;
   const gid = /^\d+$/.test(name) ? Number(name) : await groupId(host, name);

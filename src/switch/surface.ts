@@ -128,6 +128,8 @@ export interface NativeCounters {
   readonly rxBytes: bigint;
   /** Kicks the switch sent to the guest (writes to a call eventfd). */
   readonly interrupts: bigint;
+  /** How many writes a thread of its own has made, because they are too dear for a worker. */
+  readonly interruptsApart: bigint;
   /** How often an address was not learned, because the port has as many as it may. */
   readonly unlearned: bigint;
   /** By drop reason, every reason of `dropReasons` present. */

@@ -77,6 +77,7 @@ export function countersView(counters: NativeCounters): Counters {
     rxPackets: toNumber(counters.rxPackets),
     rxBytes: toNumber(counters.rxBytes),
     interrupts: toNumber(counters.interrupts),
+    interruptsApart: toNumber(counters.interruptsApart),
     unlearned: toNumber(counters.unlearned),
     drops: Object.fromEntries(drops),
   };

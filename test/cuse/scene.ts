@@ -2,6 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
+import { CAPABILITIES } from '../../src/hostsetup/service-unit.js';
 import { tempDir } from '../helpers/paths.js';
 import { PingGuest } from '../helpers/ping-guest.js';
 import { Qmp } from '../helpers/qmp.js';
@@ -23,6 +24,10 @@ export const ARRIVAL = '/dev/usvhost-9';
 export const GROUP = 4711;
 
 const BOTH = ['user', 'cuse'];
+/** As the service has it: less than root, and the group for its own. */
+const LEFT = ['-all', ...CAPABILITIES.map((name) => name.replace('CAP_', '+').toLowerCase())].join(',');
+const BY = ['setpriv', '--no-new-privs', '--bounding-set', LEFT, '--inh-caps=-all', '--groups', String(GROUP)];
+
 const PORTS = [
   { name: 'asking-hostnet1', transports: ['cuse'] },
   { name: 'answering-hostnet1', transports: BOTH, devIndex: 8 },
@@ -73,7 +78,7 @@ class Scene {
   async startSwitch(): Promise<void> {
     this.#log += this.#vswitch?.process?.output ?? '';
     const args = ['--config', `${this.dir}/switch.json`, '--hugepages', 'off'];
-    this.#vswitch = await Switch.start(this.scope, { runDir: `${this.dir}/run`, args, deadline: SLOW });
+    this.#vswitch = await Switch.start(this.scope, { runDir: `${this.dir}/run`, args, by: BY, deadline: SLOW });
   }
 
   /** A guest with the asking one's address, and with memory that can be added to. */

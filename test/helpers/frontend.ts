@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { runToEnd } from './child.js';
-import type { Finished } from './child.js';
+import type { ChildOptions, Finished } from './child.js';
 import { root } from './paths.js';
 import type { Scope } from './scope.js';
 
@@ -39,8 +39,12 @@ export async function frontEnd(
   program: FrontEndProgram,
   args: readonly string[],
   deadline = 60_000,
+  user?: ChildOptions['user'],
 ): Promise<string> {
-  const { code, stdout, stderr }: Finished = await runToEnd(scope, frontEndPath(program), args, { deadline });
+  const { code, stdout, stderr }: Finished = await runToEnd(scope, frontEndPath(program), args, {
+    deadline,
+    ...(user === undefined ? {} : { user }),
+  });
   if (code !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr || `exit code ${code}`}; after:\n${stdout}`);
   return stdout;
 }

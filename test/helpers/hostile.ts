@@ -1,9 +1,17 @@
+import { chmod, writeFile } from 'node:fs/promises';
 import { frontEnd } from './frontend.js';
+import { tempDir } from './paths.js';
 import type { Scope } from './scope.js';
 import { Switch } from './switch.js';
 
 /** Ports of a switch under attack: a well-behaved pair, and two for those that mean harm. */
 const NAMES = ['a', 'b', 'evil', 'other'] as const;
+
+/** As libvirt runs QEMU: a user who owns nothing, of the group that sockets are opened to. No such need be here. */
+const QEMU = { uid: 64_999, gid: 64_998 };
+/** Parts of the program that mount a file system, which takes root. */
+const MOUNTING = ['closing'];
+const isRoot = process.getuid?.() === 0;
 
 /** How long random attacks last: longer by `npm test -- --full`, and as long as those who work on them say. */
 const USUAL_SECONDS = process.env.VHOST_HOST_TEST_FULL === undefined ? 12 : 60;
@@ -20,7 +28,7 @@ export class Battlefield {
   ) {}
 
   static async start(scope: Scope): Promise<Battlefield> {
-    const vswitch = await Switch.start(scope);
+    const vswitch = await Switch.start(scope, isRoot ? await openToQemu(scope) : {});
     const sockets = new Map<string, string>();
     for (const name of NAMES) sockets.set(name, (await vswitch.addPort(name)).socket);
     return new Battlefield(scope, vswitch, vswitch.process?.pid ?? 0, sockets);
@@ -28,6 +36,16 @@ export class Battlefield {
 
   /** Runs one part of the program to its end; arguments that are names of ports stand for their sockets. */
   attack(part: string, args: readonly string[], deadline?: number): Promise<string> {
-    return frontEnd(this.scope, 'hostile', [part, ...args.map((arg) => this.sockets.get(arg) ?? arg)], deadline);
+    const user = isRoot && !MOUNTING.includes(part) ? QEMU : undefined;
+    const words = [part, ...args.map((arg) => this.sockets.get(arg) ?? arg)];
+    return frontEnd(this.scope, 'hostile', words, deadline, user);
   }
+}
+
+/** A run directory that the switch makes itself, for that group, in a place that others may pass. */
+async function openToQemu(scope: Scope): Promise<{ readonly runDir: string; readonly args: readonly string[] }> {
+  const dir = await tempDir(scope);
+  await chmod(dir, 0o711);
+  await writeFile(`${dir}/switch.json`, JSON.stringify({ socket: { group: String(QEMU.gid) } }));
+  return { runDir: `${dir}/run`, args: ['--config', `${dir}/switch.json`] };
 }

@@ -31,6 +31,8 @@ for device in 'console 5 1' 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urand
   set -- $device
   mknod -m 666 "/dev/$1" c "$2" "$3"
 done
+mkdir /dev/net
+mknod -m 666 /dev/net/tun c 10 200
 ${OWN_CGROUP}
 rm -rf /var/lib/vhost-host /etc/systemd/system /etc/fstab
 mkdir -p /etc/systemd/system

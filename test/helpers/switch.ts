@@ -22,6 +22,8 @@ export interface SwitchOptions extends ChildOptions {
   readonly deadline?: number;
   /** Where it sees network interfaces. */
   readonly namespace?: Namespace;
+  /** Command that becomes it, such as setpriv and what is left to it. */
+  readonly by?: readonly string[];
 }
 
 /** Runs the CLI as a user would; a bad exit code is an answer. */
@@ -45,10 +47,10 @@ export class Switch {
 
   /** In the foreground: a child of the test, which is certain to end with it. */
   static async start(scope: Scope, startOptions: SwitchOptions = {}): Promise<Switch> {
-    const { runDir, args = [], deadline, namespace, ...options } = startOptions;
+    const { runDir, args = [], deadline, namespace, by = [], ...options } = startOptions;
     const dir = runDir ?? (await tempDir(scope, options.user));
     const command = ['start', '--foreground', '--run-dir', dir, ...args];
-    const [program = '', ...words] = [...(namespace?.prefix ?? []), bin.vhostHost, ...command];
+    const [program = '', ...words] = [...(namespace?.prefix ?? []), ...by, bin.vhostHost, ...command];
     const process = await Child.start(scope, 'the switch', program, words, options);
     const self = new Switch(scope, dir, options, process);
     await until(

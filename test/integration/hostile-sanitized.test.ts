@@ -33,10 +33,10 @@ describe('hostile guests and front ends, with sanitizers', function () {
 
   it(`no memory error and no undefined behaviour under all of it (seed ${SEED})`, async () => {
     const dir = await tempDir(scope());
-    const [evil, other] = [`${dir}/evil`, `${dir}/other`];
+    const [evil, other, flipping] = [`${dir}/evil`, `${dir}/other`, `${dir}/flipping`];
     const hostile = (part: string, args: readonly string[], deadline?: number): Promise<string> =>
       frontEnd(scope(), 'hostile', [part, ...args], deadline);
-    const engine = await start(evil, other);
+    const engine = await start(evil, other, flipping);
     await hostile('protocol', [evil]);
     await hostile('log', [evil, other]);
     for (const ring of ['split', 'packed']) {
@@ -45,7 +45,11 @@ describe('hostile guests and front ends, with sanitizers', function () {
       await hostile('iommu', [evil, ring, other]);
     }
     await hostile('random', [evil, String(SECONDS), SEED], 60_000 + SECONDS * 1000);
+    await hostile('kinds', [evil, other]);
+    await hostile('closing', [evil, other]);
+    // What keeps a port shut for a while comes last, and each on a port of its own.
     await hostile('eventfd', [evil, other]);
+    await hostile('flip', [flipping, other]);
     await endsClean(engine);
   });
 

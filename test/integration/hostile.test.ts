@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { freshScope } from '../helpers/fresh-scope.js';
-import { buildFrontEnd, openDescriptors } from '../helpers/frontend.js';
+import { buildFrontEnd, frontEnd, openDescriptors } from '../helpers/frontend.js';
 import { Battlefield } from '../helpers/hostile.js';
 import { withScope } from '../helpers/scope.js';
 import { until } from '../helpers/until.js';
@@ -14,7 +14,7 @@ describe('hostile guests and front ends', function () {
 
   before(async function () {
     this.timeout(400_000);
-    await withScope((building) => buildFrontEnd(building, 'hostile'));
+    await withScope((building) => buildFrontEnd(building, 'hostile', 'inject'));
   });
 
   // A switch each: what one attack has filled, such as the room for lines in the log, is not the next one's.
@@ -95,6 +95,23 @@ describe('hostile guests and front ends', function () {
       assert.match(missing.text, /call eventfd/);
     });
   }
+
+  it('ends with one line where a worker that waits for a guest cannot be interrupted', async function () {
+    if (process.arch !== 'x64' || process.getuid?.() !== 0) return this.skip();
+    const { workers } = await field.vswitch.status();
+    const tid = String(workers[0]?.tid);
+    // rt_sigprocmask(SIG_BLOCK, …): the worker takes no SIGURG any more, as nothing that we know of would make it.
+    const masked = await frontEnd(scope(), 'inject', [tid, '14', '0', `@${'\x7f'.repeat(8)}`, '0', '8']);
+    assert.equal(Number(masked), 0);
+    // The program itself ends in some way: whom it attacks is gone.
+    const attack = field.attack('flip', ['evil', 'other']).catch(() => '');
+    const end = await until(() => field.vswitch.process?.end, { deadline: 60_000, what: 'the end of the switch' });
+    await attack;
+    assert.equal(end.signal, 'SIGABRT');
+    const lines = field.vswitch.process?.output.split('\n').filter((line) => line.includes('cannot be interrupted'));
+    assert.equal(lines?.length, 1);
+    assert.match(lines[0] ?? '', new RegExp(`worker 0 \\(thread ${tid}\\) has slept in a system call for 10 s`));
+  });
 
   it('takes nothing but eventfds for eventfds', async () => {
     await leavesNoDescriptor(() => field.attack('kinds', ['evil', 'other']));

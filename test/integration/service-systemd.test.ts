@@ -43,4 +43,41 @@ describe('the service under a systemd that runs', function () {
     );
     assert.deepEqual(out, ['started', 'back', 'restarted', 'inactive', 'switch.log', 'kept']);
   });
+
+  it('has ports for the group that runs QEMU, a tap and a shared interface, and no place but those of services', async () => {
+    const out = await underSystemd(
+      scope(),
+      `${INSTALL}
+      ip link add wire0 type veth peer name wire1
+      mkdir -p /mnt/elsewhere
+      systemctl start vhost-host
+      pid=$(main)
+      vh() { "$repo/bin/vhost-host" "$@" --run-dir /run/vhost-host; }
+      vh ports add web --socket /var/lib/web.sock > /dev/null
+      stat -c '%a %G' /var/lib/web.sock
+      vh uplinks add net net_tap0,iface=tapped > /dev/null
+      vh uplinks add shared wire0 > /dev/null
+      ip -o link show tapped | grep -o tapped:
+      vh uplinks --json | grep -o '"device": *"[^"]*"' | tr -d ' '
+      for place in /tmp /mnt/elsewhere /home/somebody; do
+        vh ports add no --socket "$place/no.sock" 2>&1 | head -1
+      done
+      sed -n 's/^CapEff:\\t0*//p' /proc/$pid/status
+      grep -c ' /sys ro[, ]' /proc/$pid/mountinfo
+      systemctl stop vhost-host
+    `,
+    );
+    assert.deepEqual(out, [
+      '660 kvm',
+      'tapped:',
+      '"device":"net_tap0,iface=tapped"',
+      '"device":"net_af_packet0,iface=wire0"',
+      'vhost-host: port no: /tmp is no place for its socket: /tmp is one of its own',
+      'vhost-host: port no: /mnt/elsewhere is no place for its socket: /mnt is read-only for it',
+      'vhost-host: port no: /home/somebody is no place for its socket: /home is closed to it',
+      // CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW and CAP_SYS_PTRACE.
+      '83006',
+      '1',
+    ]);
+  });
 });

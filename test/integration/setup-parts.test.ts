@@ -58,7 +58,8 @@ describe('setup: its parts on this system', function () {
     const left = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
     assert.ok(left.length > 3 && unit.includes('MemoryDenyWriteExecute=yes'));
     const set = ['-all', ...left.map((name) => name.replace('CAP_', '+').toLowerCase())].join(',');
-    const cut = ['--no-new-privs', '--bounding-set', set, '--inh-caps=-all'];
+    const group = /^SupplementaryGroups=(.*)$/m.exec(unit)?.[1] ?? '';
+    const cut = ['--no-new-privs', '--bounding-set', set, '--inh-caps=-all', '--groups', group];
     const vhostHost = async (...args: string[]): Promise<string> => {
       const command = [...cut, bin.vhostHost, ...args, '--run-dir', dir];
       const { code, stdout, stderr } = await runToEnd(scope(), 'setpriv', command, { deadline: 40_000 });

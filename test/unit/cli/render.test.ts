@@ -83,6 +83,7 @@ describe('answers for people', () => {
     rxPackets: 1,
     rxBytes: 60,
     interrupts: 9,
+    interruptsApart: 0,
     unlearned: 0,
     drops: {},
   };

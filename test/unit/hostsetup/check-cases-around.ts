@@ -24,6 +24,38 @@ export const AROUND_CASES: readonly Row[] = [
     'nics-vfio error',
     /no IOMMU/,
   ],
+  [
+    'a card without an IOMMU, and a service',
+    {
+      on: withNic(debian12(), { address: '0000:01:00.0', id: '8086:1', driver: 'uio_pci_generic' }).file(
+        '/usr/lib/systemd/system/vhost-host.service',
+        '',
+      ),
+    },
+    'nics-service warning',
+    /0000:01:00\.0 has no IOMMU .*setup --nic 0000:01:00\.0 --nic-driver uio_pci_generic --boot/s,
+  ],
+  [
+    'a card by way of vfio without an IOMMU, and a service',
+    {
+      on: withNic(debian12(), { address: '0000:01:00.0', id: '8086:1', driver: 'vfio-pci' }).file(
+        '/etc/systemd/system/vhost-host.service',
+        '',
+      ),
+    },
+    'nics-service warning',
+    /setup --nic 0000:01:00\.0 --boot$/,
+  ],
+  [
+    'a card without an IOMMU, and a service that was told',
+    {
+      on: withNic(debian12(), { address: '0000:01:00.0', id: '8086:1', driver: 'igb_uio' })
+        .file('/etc/systemd/system/vhost-host.service', '')
+        .file('/etc/systemd/system/vhost-host.service.d/cards-without-iommu.conf', ''),
+    },
+    'nics-service ok',
+    /which nothing here forbids/,
+  ],
   ['no libvirt', {}, 'libvirt info', /not installed/],
   ['libvirt', { libvirt: {} }, 'libvirt ok', /libvirtd answers; it runs guests as libvirt-qemu/],
   [

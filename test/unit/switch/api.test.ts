@@ -122,6 +122,7 @@ describe('the API: each endpoint', () => {
           rxPackets: 2n,
           rxBytes: 1n << 60n,
           interrupts: 3n,
+          interruptsApart: 2n,
           unlearned: 4n,
           drops,
         };
@@ -137,6 +138,7 @@ describe('the API: each endpoint', () => {
                 rxPackets: 2,
                 rxBytes: Number.MAX_SAFE_INTEGER,
                 interrupts: 3,
+                interruptsApart: 2,
                 unlearned: 4,
                 drops: { rx_ring_full: 5, tx_runt: 0 },
               },

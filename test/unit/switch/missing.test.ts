@@ -40,7 +40,16 @@ function lacking(binding: FakeBinding): ReturnType<FakeBinding['ports']>[number]
   return {
     ...{ id: 0, name: 'a', socketPath: '/s', queuePairs: 1, connected: false, ready: false },
     ...{ features: 0n, memoryBytes: 0n, queues: [], lack: 'no_front_end', lackText: '' },
-    counters: { txPackets: 0n, txBytes: 0n, rxPackets: 0n, rxBytes: 0n, interrupts: 0n, unlearned: 0n, drops: {} },
+    counters: {
+      txPackets: 0n,
+      txBytes: 0n,
+      rxPackets: 0n,
+      rxBytes: 0n,
+      interrupts: 0n,
+      interruptsApart: 0n,
+      unlearned: 0n,
+      drops: {},
+    },
     ...binding.ports()[0],
   };
 }

@@ -16,8 +16,9 @@ interface Facts {
   readonly free?: number;
 }
 
-function hostWith({ driver, group, free = 0 }: Facts): Host {
+function hostWith({ driver, group, free = 0 }: Facts, more: Readonly<Record<string, string>> = {}): Host {
   const files = {
+    ...more,
     ...(group === undefined ? {} : { [`/sys/bus/pci/devices/${CARD}/iommu_group/name`]: `${group}\n` }),
     ...{ [`${POOL}/nr_hugepages`]: `${free}\n`, [`${POOL}/free_hugepages`]: `${free}\n` },
   };
@@ -51,6 +52,28 @@ describe('addresses that cards are told', () => {
       assert.deepEqual(await chooseAddresses(hostWith(facts), uplinks), { addresses, reason });
     });
   }
+
+  it('a card that no IOMMU holds back takes rights that the service has not, and set-up gives', async () => {
+    const status = (mask: string): Record<string, string> => ({
+      '/proc/self/status': `Name:\tnode\nCapEff:\t${mask}\n`,
+    });
+    const without = hostWith({ driver: 'uio_pci_generic' }, status('0000000000083006'));
+    const error = await failure('UPLINK_FAILED', chooseAddresses(without, uplinks));
+    assert.deepEqual(
+      [error.message, error.hint],
+      [
+        `${CARD} is bound to uio_pci_generic, which takes CAP_SYS_ADMIN and CAP_SYS_RAWIO`,
+        `for the service: sudo vhost-host setup --nic ${CARD} --nic-driver uio_pci_generic --boot`,
+      ],
+    );
+    const half = hostWith({ driver: 'vfio-pci', group: 'vfio-noiommu' }, status('0000000000203006'));
+    assert.match((await failure('UPLINK_FAILED', chooseAddresses(half, uplinks))).hint ?? '', /--nic \S+ --boot$/);
+    assert.equal(
+      (await chooseAddresses(hostWith({ driver: 'igb_uio' }, status('00000000002a3006')), uplinks)).addresses,
+      'physical',
+    );
+    assert.equal((await chooseAddresses(hostWith({ driver: 'vfio-pci' }, status('0')), uplinks)).addresses, 'virtual');
+  });
 
   it('a card that came too late is refused with what to start again with, and only such a card', async () => {
     const wish = { name: 'net', device: CARD };

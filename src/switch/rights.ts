@@ -1,0 +1,26 @@
+import type { Host } from '../host.js';
+
+/** What this process may do, from /proc/self/status (proc_pid_status(5)): a service has less than root has. */
+
+/** Bits of linux/capability.h. */
+const CAPABILITIES = { CAP_CHOWN: 0, CAP_SYS_RAWIO: 17, CAP_SYS_ADMIN: 21 } as const;
+export type Capability = keyof typeof CAPABILITIES;
+
+/** Which of them it lacks; none where nobody tells. */
+export async function lacking(
+  host: Pick<Host, 'readOptional'>,
+  wanted: readonly Capability[],
+): Promise<readonly Capability[]> {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec((await host.readOptional('/proc/self/status')) ?? '')?.[1];
+  if (mask === undefined) return [];
+  return wanted.filter((name) => ((BigInt(`0x${mask}`) >> BigInt(CAPABILITIES[name])) & 1n) === 0n);
+}
+
+/** Whether a file of its own may be given to a group (chown(2)). */
+export async function mayGiveTo(host: Pick<Host, 'readOptional'>, gid: number): Promise<boolean> {
+  if ((await lacking(host, ['CAP_CHOWN'])).length === 0) return true;
+  const status = (await host.readOptional('/proc/self/status')) ?? '';
+  const [own] = (/^Gid:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/).slice(-1);
+  const others = (/^Groups:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/);
+  return [own, ...others].includes(String(gid));
+}
