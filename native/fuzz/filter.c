@@ -300,7 +300,7 @@ static void message(struct input *in)
 	if ((spoil & 2) != 0)
 		for (uint32_t k = in_u8(in) % 4; k > 0; k--) {
 			uint64_t value = odd(in);
-			uint32_t at = in_u8(in) % 34 * 8;
+			uint32_t at = in_u8(in) % (uint32_t)((sizeof(m) - VH_VHU_HEADER) / 8) * 8;
 
 			memcpy((uint8_t *)&m + VH_VHU_HEADER + at, &value, 8);
 		}
