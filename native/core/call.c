@@ -183,9 +183,10 @@ static void charge(struct vh_call_slot *s, struct vh_line *line, uint64_t begin,
 	if (before != NULL) {
 		ticks = cost_of(before, ticks);
 		unpaid = __atomic_exchange_n(&line->unpaid, 0, __ATOMIC_RELAXED);
-		besides = asking_cost(before, begin, now);
+		/* Whoever only lost its processor pays for nothing, or busy hosts would look like bad guests.
+		 */
 		if (ticks > rate.honest)
-			besides += unpaid < ticks ? unpaid : ticks;
+			besides = asking_cost(before, begin, now) + (unpaid < ticks ? unpaid : ticks);
 		__atomic_store_n(&line->exact, ticks > rate.honest, __ATOMIC_RELAXED);
 	} else if (ticks > rate.honest) {
 		/* Perhaps it had no processor: the next one will tell. */

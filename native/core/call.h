@@ -23,8 +23,8 @@
  * that the front end decides. A thread that slept there is charged all of it, because honest writes never
  * sleep. To ask for processor time takes longer than the write, so it is done where the line's last write was
  * long by the clock, and for one write of several, nobody knows which, while the port's have been long for
- * more than its share. The port whose write was long pays for the asking, and for that write as well once the
- * next one shows that it costs processor time.
+ * more than its share. A port whose write is then seen to cost processor time pays for the asking as well,
+ * and for the long write before it.
  *
  * Threads: any thread may write; each has a slot of its own from its first write on. A line is used by one
  * thread at a time (virtq.h).
