@@ -242,7 +242,8 @@ static bool make_pools(struct vh_uplink *u, uint32_t pieces)
 int vh_direct_join(struct vh_uplink *u, char *error, size_t n)
 {
 	/* What the ring, a round and the workers' caches can hold; a frame that finds none is copied. */
-	uint32_t pieces = direct.options.tx_descriptors + 4 * VH_BATCH + VH_MAX_WORKERS * 2 * CACHE;
+	uint32_t pieces =
+		(uint32_t)direct.options.tx_descriptors + 4U * VH_BATCH + 2U * VH_MAX_WORKERS * CACHE;
 	struct rte_eth_dev_info info;
 	int result;
 
