@@ -17,6 +17,8 @@ mount -t tmpfs none dev
 cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/loop* dev/
 mount -t proc none proc
 cp -a /etc/grub.d /etc/os-release /etc/passwd /etc/group etc/
+# Whoever runs QEMU on this machine is nobody there: mounts would be given to that group.
+sed -i '/^libvirt-qemu:/d; /^qemu:/d' etc/passwd
 cp /usr/share/grub/default/grub etc/default/grub
 # GRUB gives a system whose disk is a file no kernels.
 echo GRUB_DEVICE=/dev/vda1 > etc/default/grub.d/00-disk.cfg
