@@ -139,6 +139,23 @@ static void step_ioctl(struct input *in)
 	free(arg);
 }
 
+/* One part of a ring ends with memory, or has two bytes too few or more, as an event index has them. */
+static void end_with_memory(struct input *in, uint64_t id, struct vhost_vring_addr *addr)
+{
+	const uint64_t size = vh_cuse_client(&rig.port, id)->ring[addr->index % 2].size;
+	uint8_t how = in_u8(in);
+	uint64_t end = (uintptr_t)rig.memory + RIG_MEMORY, less = how / 8 % 4 * 2;
+
+	if ((how & 4) != 0)
+		rig_u64(&rig, id, VHOST_SET_FEATURES, RIG_TAKEN | 1ULL << 29);
+	if (how % 4 == 0)
+		addr->desc_user_addr = end - 16 * size;
+	else if (how % 4 == 1)
+		addr->used_user_addr = end - 8 * size - 4 - less * 2;
+	else
+		addr->avail_user_addr = end - 2 * size - 2 - less;
+}
+
 /* One ring, all that makes it run at once: as QEMU does it, to be refused or not. */
 static void step_start(struct input *in, uint64_t id)
 {
@@ -149,6 +166,8 @@ static void step_start(struct input *in, uint64_t id)
 		rig_state(&rig, id, VHOST_SET_VRING_NUM, addr.index, number(in));
 	if (in_u8(in) > 128)
 		rig_state(&rig, id, VHOST_SET_VRING_BASE, addr.index, number(in));
+	if (in_u8(in) > 160)
+		end_with_memory(in, id, &addr);
 	rig_ioctl(&rig, id, VHOST_SET_VRING_ADDR, &addr, NULL);
 	rig_state(&rig, id, VHOST_NET_SET_BACKEND, addr.index, (uint32_t)rig.memory_fd);
 }

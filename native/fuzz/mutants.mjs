@@ -25,7 +25,6 @@ const mutants = [
   ['cuse', 'cuse/rings.c', 'entries <= VH_CUSE_MAX_RING', 'true'],
   ['cuse', 'cuse/rings.c', '((features & F_EVENT_IDX) != 0 ? 2 : 0)', '0'],
   ['cuse', 'cuse/link.c', 'm.state.num <= UINT16_MAX', 'true'],
-  ['cuse', 'cuse/translate.c', 'if (table->padding != 0 || table->nregions == 0)', 'if (table->padding != 0)'],
   ['rules', 'core/rules.c', 'may_stack(mode, v)', 'true', 'all'],
   ['rules', 'core/rules.c', '(!o->needs_csum || o->csum_start >= v->end)', 'true'],
   ['rules', 'core/rules.c', 'if (form == VH_AS_IT_CAME && s->from->uplink == NULL)', 'if (false)'],

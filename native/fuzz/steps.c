@@ -230,6 +230,9 @@ static void offer_end(struct input *in)
 	}
 	/* Some are a little longer than what is left of the region. */
 	head.addr = end - (head.len < 4096 ? head.len : 4096) + ((how & 32) != 0 ? in_u8(in) % 16 * 8U : 0);
+	/* Or begin where no entry may. */
+	if ((how & 64) != 0)
+		head.addr -= in_u8(in) % 16;
 	guest_stage_raw(q, &head, 1, in_u8(in));
 	guest_publish(q);
 	if (to_guest)
