@@ -3,7 +3,8 @@
  * bytes in the file, and what it says beside a reader of JSON that is written down again here.
  *
  * The launcher may leave more to the planner than it must. What it must not: take a file for read whose
- * emulator is another one, or miss a key for which every call is the planner's.
+ * emulator is another one, or miss a key for which every call is the planner's. The same bytes are also taken
+ * for a recipe of a file that is JSON.
  */
 #include "../launch/launch.h"
 #include "../test/check.h"
@@ -209,9 +210,61 @@ static void from_file(const uint8_t *data, size_t size)
 	free(c.emulator);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static bool scan(const char *json)
 {
 	struct config c = {0};
+	bool read = scan_config(&c, json);
+
+	if (read)
+		compare(&c, json);
+	free(c.emulator);
+	return read;
+}
+
+/*
+ * Bytes as a file that is JSON: each ends an object or is a key, of the whole, of "domains" or of a domain.
+ * Mutations of text seldom get that deep into it. Read it must be, for the launcher knows of nothing in it.
+ */
+static void written(const uint8_t *data, size_t size)
+{
+	static const char *const keys[] = {"emulator", "runDir", "autostart", "transport", "device",
+		"reconnect", "hugepages", "hugetlbfsDir", "vhostOptions", "options", "hugepagesForAll",
+		"domain", "Emulator", "", "domains", "emulator "};
+	static const char *const values[] = {"\"/usr/bin/qemu\"", "\"\"", "[1, {\"emulator\": 2}]",
+		"{\"options\": {}}", "\"a\\\"b\"", "-1.5e3", "null", "true"};
+	char *json = malloc(size * 48 + 16), *at = json;
+	bool first = true, plain = true;
+	int level = 0;
+
+	REQUIRE(json != NULL);
+	*at++ = '{';
+	for (size_t i = 0; i < size; i++) {
+		uint32_t key = data[i] % 16, value = data[i] / 16 % 8;
+
+		if (level > 0 && data[i] >= 224) {
+			*at++ = '}';
+			level--;
+			first = false;
+			continue;
+		}
+		/* The whole has few other keys that matter. */
+		if (level == 0 && data[i] >= 128)
+			key = 14;
+		at += sprintf(at, "%s\"%s\": ", first ? "" : ", ", keys[key]);
+		first = level == 1 || (level == 0 && key == 14);
+		plain = plain && (level > 0 || key != 0 || value < 2);
+		at += sprintf(at, "%s", first ? "{" : values[value]);
+		level += first;
+	}
+	for (; level >= 0; level--)
+		*at++ = '}';
+	*at = '\0';
+	REQUIRE(scan(json) == plain);
+	free(json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
 	/* Of its own length: who reads on behind its end is found out. */
 	char *json = malloc(size + 1);
 
@@ -219,9 +272,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json[size] = '\0';
 	if (size % 64 == 0)
 		from_file(data, size);
-	if (scan_config(&c, json))
-		compare(&c, json);
-	free(c.emulator);
+	scan(json);
+	written(data, size < 32 ? size : 32);
 	free(json);
 	return 0;
 }

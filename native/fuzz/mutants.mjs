@@ -16,9 +16,14 @@ const seconds = 40;
 const mutants = [
   ['rings', 'core/guest_mem.h', 'len <= r->size - offset', 'offset <= r->size'],
   ['rings', 'core/virtq_chain.c', '*entries = len / (uint32_t)sizeof(struct vh_desc);', '*entries = len / 8;'],
+  ['rings', 'core/virtq_chain.c', 'if (i >= entries)', 'if (false)'],
+  ['rings', 'core/virtq_chain.c', 'if (*n >= room)', 'if (false)'],
   ['cuse', 'cuse/rings.c', 'size <= parts[i].size - offset', 'true'],
   ['cuse', 'cuse/translate.c', 'if (!vh_cuse_ring_aligned(addr))', 'if (false)'],
   ['cuse', 'cuse/translate.c', 'if (base > UINT16_MAX)', 'if (false)'],
+  ['cuse', 'cuse/rings.c', 'entries <= VH_CUSE_MAX_RING', 'true'],
+  ['cuse', 'cuse/rings.c', '((features & F_EVENT_IDX) != 0 ? 2 : 0)', '0'],
+  ['cuse', 'cuse/link.c', 'm.state.num <= UINT16_MAX', 'true'],
   ['rules', 'core/rules.c', 'may_stack(mode, v)', 'true', 'all'],
   ['rules', 'core/rules.c', '(!o->needs_csum || o->csum_start >= v->end)', 'true'],
   ['rules', 'core/rules.c', 'if (form == VH_AS_IT_CAME && s->from->uplink == NULL)', 'if (false)'],
@@ -32,9 +37,14 @@ const mutants = [
   ['filter', 'dpdk/rings.c', 'vh_vq_stop(vh_ring_queue(s, i));', ';'],
   ['config', 'launch/config.c', "if (*at == '\\\\' && *++at == '\\0')", "if (*at == '\\\\' && *++at == 'x')"],
   ['config', 'launch/config.c', '!is_quiet(key) || strcmp(key, "emulator") == 0', '!is_quiet(key)'],
+  ['config', 'launch/config.c', "if (!end || memchr(at, '\\\\', (size_t)(end - at)))", 'if (!end)'],
+  ['config', 'launch/config.c', 'free(config->emulator);\n\t\tconfig', 'config'],
   ['values', 'addon/values.c', 'number >= (double)min', 'number >= (double)min - 1'],
   ['values', 'addon/values.c', '*n == 0 || *n > room', '*n == 0'],
   ['values', 'addon/values.c', ' || strlen(out) != length', ''],
+  ['values', 'addon/values.c', 'length >= room', 'false'],
+  ['values', 'addon/values.c', ' && number == (double)(int64_t)number', ''],
+  ['values', 'addon/module.c', 'o.mtu = (uint32_t)mtu', 'o.mtu = (uint16_t)buffers'],
 ];
 
 function plant(dir, [, file, from, to, all]) {

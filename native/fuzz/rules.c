@@ -52,6 +52,14 @@ static void put_tags(struct input *in, uint32_t n)
 	}
 }
 
+/* Anywhere, and mostly where the front is that is written anew with a tag more or less. */
+static uint16_t checksum_start(struct input *in)
+{
+	uint8_t how = in_u8(in);
+
+	return how < 200 ? how % 40 : in_u16(in);
+}
+
 static void make(struct input *in)
 {
 	uint8_t how = in_u8(in), odd = in_u8(in), dst = in_u8(in) % (2 * GUESTS);
@@ -67,7 +75,7 @@ static void make(struct input *in)
 	if ((odd & 64) != 0)
 		frame.header.csum_start = (uint16_t)(65535 - in_u8(in) % 16);
 	else if ((odd & 2) != 0)
-		frame.header.csum_start = in_u16(in);
+		frame.header.csum_start = checksum_start(in);
 	if ((odd & 4) != 0)
 		frame.header.csum_offset = in_u8(in) % 32;
 	if ((odd & 8) != 0)

@@ -189,6 +189,58 @@ static void offer(struct input *in, struct guest_queue *q)
 	guest_publish(q);
 }
 
+static void poll_hostile(struct input *in)
+{
+	if (vh_vq_is_live(&r->port[0]->tx[0]))
+		rig_poll(r, 0, 1 + in_u8(in) % 4);
+	drain(1);
+	drain(2);
+}
+
+/*
+ * An indirect table, or a buffer, that ends where its region does: who goes on behind what was said of its
+ * length leaves the guest's memory. Entries are good and linked in order, but for the last one's link and,
+ * now and then, any of them.
+ */
+static void offer_end(struct input *in)
+{
+	struct guest *g = r->guest[0];
+	struct guest_queue *q = ring(in);
+	static const uint64_t ends[GUEST_REGIONS] = {
+		GUEST_REGION_SIZE, 2 * GUEST_REGION_SIZE, GUEST_HIGH + GUEST_REGION_SIZE};
+	bool to_guest = q == &g->rx[0];
+	uint8_t how = in_u8(in);
+	uint64_t end = ends[how % GUEST_REGIONS];
+	uint32_t n = 1 + in_u8(in) % 8;
+	struct vh_desc head = {.len = n * (uint32_t)sizeof(struct vh_desc), .flags = VH_DESC_INDIRECT};
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct vh_desc d = {.addr = TABLE + 0x1000 + 0x100 * i,
+			.len = 0x80,
+			.flags = (uint16_t)((i + 1 < n || (how & 8) != 0 ? VH_DESC_NEXT : 0) |
+					    (to_guest ? VH_DESC_WRITE : 0)),
+			.next = (uint16_t)(i + 1 < n ? i + 1 : in_u8(in) % (2 * n + 1))};
+
+		guest_put_desc(
+			q, guest_at(g, end - (n - i) * sizeof(d)), in_u8(in) < 224 ? d : descriptor(in));
+	}
+	if ((how & 16) != 0) {
+		head.len = length(in);
+		head.flags = to_guest ? VH_DESC_WRITE : 0;
+	}
+	/* Some are a little longer than what is left of the region. */
+	head.addr = end - (head.len < 4096 ? head.len : 4096) + ((how & 32) != 0 ? in_u8(in) % 16 * 8U : 0);
+	/* Or begin where no entry may. */
+	if ((how & 64) != 0)
+		head.addr -= in_u8(in) % 16;
+	guest_stage_raw(q, &head, 1, in_u8(in));
+	guest_publish(q);
+	if (to_guest)
+		deliver(in);
+	else
+		poll_hostile(in);
+}
+
 void drain(uint32_t i)
 {
 	static uint8_t out[VH_MAX_FRAME];
@@ -209,6 +261,10 @@ void step(struct input *in)
 	/* The last ones by themselves, so that older inputs still mean the same. */
 	if (which >= 240) {
 		send_unfinished(in);
+		return;
+	}
+	if (which >= 220) {
+		offer_end(in);
 		return;
 	}
 	switch (which % 20) {
@@ -242,10 +298,7 @@ void step(struct input *in)
 		break;
 	case 9:
 	case 10:
-		if (vh_vq_is_live(&r->port[0]->tx[0]))
-			rig_poll(r, 0, 1 + in_u8(in) % 4);
-		drain(1);
-		drain(2);
+		poll_hostile(in);
 		break;
 	case 11:
 	case 12:

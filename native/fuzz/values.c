@@ -2,40 +2,26 @@
  * libFuzzer target over what JavaScript hands to the addon (native/addon/module.c, values.c): every method
  * with any values. Node-API is written down here as far as the addon reads by it: values are made from the
  * input when they are read, properties may throw as getters do, and a length may have changed when it is
- * asked for again. What reaches the engine must be what native/dpdk says that it takes.
+ * asked for again. What reaches the engine must be what native/dpdk says that it takes, and the very numbers,
+ * truths and texts that JavaScript gave.
  *
  * Not Node's own: a run of Node costs a thousand times as much, and has no AddressSanitizer.
  */
-#include "../addon/event_bridge.h"
-#include "../addon/reports.h"
-#include "../addon/values.h"
-#include "../core/file_lock.h"
-#include "../core/log_file.h"
-#include "../dpdk/confine.h"
+#include "values.h"
 #include "../test/check.h"
 #include "input.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define METHODS 32
 #define VALUES 8192
-
-struct napi_value__ {
-	napi_valuetype type;
-	bool array;
-	double number;
-	uint32_t length; /* of an array or a string */
-	char text[300];
-};
 
 static struct input in;
 static struct napi_value__ values[VALUES], object;
 static uint32_t n_values, n_methods, arguments;
 static napi_property_descriptor methods[METHODS];
-static bool thrown, running;
+static bool thrown;
 /* Names of properties come from the addon: what is usual for some of them. */
 static const char *asked;
 
@@ -66,6 +52,12 @@ static void string(struct napi_value__ *v)
 	if (how < 160) {
 		v->length = (uint32_t)strlen(usual[how % 8]);
 		memcpy(v->text, usual[how % 8], v->length);
+		return;
+	}
+	/* One that C would take for a shorter one. */
+	if (how < 180) {
+		v->length = 9;
+		memcpy(v->text, how % 2 == 0 ? "/run\0port" : "none\0auto", v->length);
 		return;
 	}
 	/* Long ones, and any bytes, zeroes among them. */
@@ -100,7 +92,7 @@ static napi_value any(const char *name)
 		"loops"};
 	static const char *const lists[] = {"workers", "vlans"};
 	uint8_t how = in_u8(&in);
-	struct napi_value__ *v = fresh(napi_number);
+	napi_value v = fresh(napi_number);
 	uint32_t kind = how >= 230		      ? how % 8
 			: ends_with(name, texts, 7)   ? 1
 			: ends_with(name, truths, 12) ? 2
@@ -108,6 +100,7 @@ static napi_value any(const char *name)
 			: strcmp(name, "owner") == 0  ? 4
 						      : 0;
 
+	v->name = name;
 	if (kind == 1) {
 		string(v);
 	} else if (kind == 2) {
@@ -152,6 +145,8 @@ napi_status napi_get_cb_info(
 	/* Methods of one number or path. */
 	if (room == 1 && arguments > 0 && in_u8(&in) < 128)
 		argv[0] = any(in_u8(&in) < 128 ? "argument" : "name");
+	if (room == 1 && arguments > 0 && argv[0] != &object)
+		argv[0]->name = "argument";
 	return napi_ok;
 }
 
@@ -313,218 +308,24 @@ napi_status napi_remove_env_cleanup_hook(napi_env env, void (*hook)(void *), voi
 /* What NAPI_MODULE_INIT() makes. */
 napi_value napi_register_module_v1(napi_env env, napi_value exports);
 
-/* Reached with a value that was not taken, or beside one that was refused: then JavaScript would never know.
- */
-static void reached(void)
+napi_value given(const char *name, napi_valuetype type)
 {
-	REQUIRE(!thrown);
+	uint32_t i = n_values;
+
+	while (i > 0 && (values[i - 1].name == NULL || strcmp(values[i - 1].name, name) != 0))
+		i--;
+	REQUIRE(i > 0 && values[i - 1].type == type);
+	return &values[i - 1];
 }
 
-static void require_text(const char *s, size_t least, size_t most)
+bool has_thrown(void)
 {
-	REQUIRE(strlen(s) >= least && strlen(s) <= most);
+	return thrown;
 }
 
-static void require_owner(const struct vh_owner *o)
+uint8_t chance(void)
 {
-	REQUIRE(o->pid >= 0 && (o->by_user || o->uid == 0) && o->uid != (uid_t)-1);
-	require_text(o->pid_file, 0, sizeof(o->pid_file) - 1);
-}
-
-bool vh_engine_running(void)
-{
-	return running;
-}
-
-int vh_engine_start(const struct vh_engine_options *o, char *error, size_t n)
-{
-	reached();
-	REQUIRE(o->workers >= 1 && o->workers <= VH_MAX_WORKERS);
-	for (uint32_t i = 0; i < o->workers; i++)
-		REQUIRE(o->cpu[i] >= -1 && o->cpu[i] <= 1023);
-	REQUIRE(o->eal.memory_mb >= 16 && o->eal.channels <= 32 && o->descriptors >= 1);
-	REQUIRE(o->eal.log_level >= 1 && o->eal.log_level <= 8 && o->retry_times <= 1000);
-	REQUIRE(o->retry_delay_us <= 1000000 && o->direct.rx_descriptors >= 1 &&
-		o->direct.tx_descriptors >= 1);
-	REQUIRE(o->direct.rx_descriptors <= 32768 && o->direct.tx_descriptors <= 32768);
-	running = in_u8(&in) < 200;
-	if (!running)
-		snprintf(error, n, "no");
-	return running ? 0 : -1;
-}
-
-void vh_engine_stop(void)
-{
-	running = false;
-}
-
-int vh_engine_add_port(const struct vh_session_options *o, char *error, size_t n)
-{
-	reached();
-	require_text(o->name, 1, VH_MAX_NAME - 1);
-	require_text(o->path, 1, VH_MAX_SOCKET_PATH);
-	require_text(o->records, 1, VH_MAX_RECORDS_PATH);
-	REQUIRE(o->pairs >= 1 && o->pairs <= VH_MAX_PAIRS && o->mac_limit >= 1 && o->socket_mode <= 0777);
-	REQUIRE(o->socket_gid >= -1 && o->vlan.mode <= VH_VLAN_TRUNK && o->vlan.id < VH_VLANS);
-	REQUIRE(vh_vlan_allows(&o->vlan, o->vlan.id));
-	require_owner(&o->owner);
-	snprintf(error, n, "no");
-	return in_u8(&in) < 128 ? 3 : -12;
-}
-
-int vh_engine_own(uint16_t id, const struct vh_owner *o)
-{
-	reached();
-	REQUIRE(id < VH_MAX_PORTS);
-	require_owner(o);
-	return 0;
-}
-
-int vh_engine_add_uplink(const struct vh_uplink_options *o, char *error, size_t n)
-{
-	reached();
-	require_text(o->name, 1, VH_MAX_NAME - 1);
-	require_text(o->device, 1, VH_MAX_DEVICE - 1);
-	REQUIRE(o->queues >= 1 && o->queues <= VH_UPLINK_QUEUES && o->mtu <= 9978 && o->buffers <= 1U << 24);
-	REQUIRE(o->pools < VH_POOLS);
-	snprintf(error, n, "no");
-	return in_u8(&in) < 128 ? VH_MAX_PORTS : -12;
-}
-
-/* A port's number, or an uplink's. */
-static int numbered(uint32_t id, uint32_t from, uint32_t to)
-{
-	reached();
-	REQUIRE(id >= from && id < to);
-	return 0;
-}
-
-int vh_engine_remove_port(uint16_t id)
-{
-	return numbered(id, 0, VH_MAX_PORTS);
-}
-
-int vh_engine_listen_again(uint16_t id)
-{
-	return numbered(id, 0, VH_MAX_PORTS);
-}
-
-int vh_engine_remove_uplink(uint16_t id)
-{
-	return numbered(id, VH_MAX_PORTS, VH_MAX_IDS);
-}
-
-uint32_t vh_engine_age_macs(uint32_t seconds)
-{
-	return (uint32_t)numbered(seconds, 0, (uint32_t)INT32_MAX + 1);
-}
-
-static int take_path(const char *path)
-{
-	reached();
-	require_text(path, 1, 4094);
-	return -2;
-}
-
-int vh_file_lock(const char *path)
-{
-	return take_path(path);
-}
-
-int vh_dir_lock(const char *path)
-{
-	return take_path(path);
-}
-
-int vh_log_to(const char *path)
-{
-	return take_path(path);
-}
-
-/* close(), which the addon's unlock() is: of no descriptor of this process. */
-int __wrap_close(int fd);
-
-int __wrap_close(int fd)
-{
-	REQUIRE(fd >= 0);
-	return 0;
-}
-
-bool vh_bridge_open(napi_env env, napi_value callback)
-{
-	(void)env, (void)callback;
-	return true;
-}
-
-/* The rest takes nothing from JavaScript. */
-void vh_bridge_close(void)
-{
-}
-void vh_engine_drain(void)
-{
-}
-void vh_engine_tend_pools(void)
-{
-}
-int vh_engine_spread(void)
-{
-	return 0;
-}
-int vh_confine_process(void)
-{
-	return 0;
-}
-const char *vh_engine_dpdk_version(void)
-{
-	return "0";
-}
-const char *vh_engine_instruction_set(void)
-{
-	return "none";
-}
-uint32_t vh_workers_count(void)
-{
-	return 0;
-}
-bool vh_engine_port(uint16_t id, struct vh_port_info *out)
-{
-	return (void)id, (void)out, false;
-}
-bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out)
-{
-	return (void)id, (void)out, false;
-}
-uint32_t vh_engine_macs(struct vh_mac_entry *out, uint32_t n)
-{
-	return (void)out, (void)n, 0;
-}
-struct vh_session *vh_session_by_path(const char *path)
-{
-	return (void)path, NULL;
-}
-napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
-{
-	return (void)p, vh_object(env);
-}
-napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
-{
-	return (void)u, vh_object(env);
-}
-napi_value vh_report_mac(napi_env env, const struct vh_mac_entry *m)
-{
-	return (void)m, vh_object(env);
-}
-napi_value vh_report_worker(napi_env env, uint32_t id)
-{
-	return (void)id, vh_object(env);
-}
-napi_value vh_report_limits(napi_env env)
-{
-	return vh_object(env);
-}
-napi_value vh_report_drop_reasons(napi_env env)
-{
-	return vh_object(env);
+	return in_u8(&in);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -548,7 +349,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		n_values = 0;
 		thrown = false;
 		asked = NULL;
-		running = strcmp(m->utf8name, "start") != 0 && how % 16 != 0;
+		engine_runs(strcmp(m->utf8name, "start") != 0 && how % 16 != 0);
 		arguments = how % 8 == 1 ? 0 : 2;
 		(void)m->method((napi_env)&object, NULL);
 	}
