@@ -190,9 +190,9 @@ await main('test', async () => {
   const beside = new Map();
   for (const stage of chosen) {
     if (interrupted) break;
-    const due = chosen.filter((other) => stages.indexOf(besides[other]) <= stages.indexOf(stage) && other in besides);
-    for (const other of due) {
-      if (!beside.has(other) && other !== stage) beside.set(other, startBeside(other, words, deadline));
+    for (const other of chosen) {
+      const due = other in besides && stages.indexOf(besides[other]) <= stages.indexOf(stage);
+      if (due && other !== stage && !beside.has(other)) beside.set(other, startBeside(other, words, deadline));
     }
     say(`\n== ${stage}`);
     const result = (await beside.get(stage)?.()) ?? (await runStage(stage, words, deadline));

@@ -21,9 +21,7 @@ mount -t proc none "$1/proc"
 mount --rbind /dev "$1/dev"
 mount -t tmpfs none "$1/run"
 for name in $files; do
-  eval "file=\\$$name"
-  [ -n "$file" ] || continue
-  cp "$file" "$1/run/$name"
+  cp "$(printenv "$name")" "$1/run/$name"
   export "$name=/run/$name"
 done
 exec chroot "$1" sh -c 'cd "$1" && eval "$2"' sh "$2" "$3"
@@ -31,7 +29,9 @@ exec chroot "$1" sh -c 'cd "$1" && eval "$2"' sh "$2" "$3"
 
 /** Runs a shell command in a stage's root, in directory `cwd` of it. */
 export async function runInStage(stage, cwd, command) {
-  const env = { ...(await accessSettings()), files: accessFiles.join(' '), DEBIAN_FRONTEND: 'noninteractive' };
+  const access = await accessSettings();
+  const files = accessFiles.filter((name) => access[name]).join(' ');
+  const env = { ...access, files, DEBIAN_FRONTEND: 'noninteractive' };
   const namespaces = '--mount --propagation private --pid --fork --kill-child'.split(' ');
   await runLogged('oci', 'unshare', [...namespaces, 'sh', '-c', STEP, 'sh', stage, cwd, command], { env });
 }

@@ -21,7 +21,8 @@ void vh_set_mac(napi_env env, napi_value object, uint64_t key, uint16_t untagged
 	vh_set_int(env, object, "vlan", vlan != 0 ? vlan : untagged);
 }
 
-static napi_value counters(napi_env env, const struct vh_counters *c)
+/* interrupts_apart: of a port; an uplink has none. */
+static napi_value counters(napi_env env, const struct vh_counters *c, uint64_t interrupts_apart)
 {
 	napi_value object = vh_object(env), drops = vh_object(env);
 
@@ -30,7 +31,7 @@ static napi_value counters(napi_env env, const struct vh_counters *c)
 	vh_set_big(env, object, "rxPackets", c->rx_packets);
 	vh_set_big(env, object, "rxBytes", c->rx_bytes);
 	vh_set_big(env, object, "interrupts", c->interrupts);
-	vh_set_big(env, object, "interruptsApart", c->interrupts_apart);
+	vh_set_big(env, object, "interruptsApart", interrupts_apart);
 	vh_set_big(env, object, "unlearned", c->unlearned);
 	for (unsigned int i = 0; i < VH_DROP_COUNT; i++)
 		vh_set_big(env, drops, vh_drop_name(i), c->drops[i]);
@@ -62,7 +63,7 @@ napi_value vh_report_port(napi_env env, const struct vh_port_info *p)
 		vh_append(env, queues, i, queue);
 	}
 	vh_set(env, object, "queues", queues);
-	vh_set(env, object, "counters", counters(env, &p->counters));
+	vh_set(env, object, "counters", counters(env, &p->counters, p->interrupts_apart));
 	return object;
 }
 
@@ -134,7 +135,7 @@ napi_value vh_report_uplink(napi_env env, const struct vh_uplink_info *u)
 	vh_set_big(env, device, "rxNoBuffer", u->rx_no_buffer);
 	vh_set_big(env, device, "txErrors", u->tx_errors);
 	vh_set(env, object, "deviceCounters", device);
-	vh_set(env, object, "counters", counters(env, &u->counters));
+	vh_set(env, object, "counters", counters(env, &u->counters, 0));
 	return object;
 }
 

@@ -146,8 +146,7 @@ struct vh_counters {
 	uint64_t tx_packets, tx_bytes;
 	uint64_t rx_packets, rx_bytes;
 	uint64_t interrupts;
-	uint64_t interrupts_apart; /* by the thread for writes apart (core/call.h); not a worker's to write */
-	uint64_t unlearned;	   /* how often an address was not learned: the port has as many as it may */
+	uint64_t unlearned; /* how often an address was not learned: the port has as many as it may */
 	uint64_t drops[VH_DROP_COUNT];
 } VH_CACHE_ALIGNED;
 

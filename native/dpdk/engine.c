@@ -429,7 +429,7 @@ bool vh_engine_port(uint16_t id, struct vh_port_info *out)
 	out->lack = vh_session_lack(s, &out->lack_text);
 	pthread_mutex_unlock(&s->lock);
 	vh_port_counters(s->port, &out->counters);
-	out->counters.interrupts_apart = vh_call_guard_sent_apart(id);
+	out->interrupts_apart = vh_call_guard_sent_apart(id);
 	return true;
 }
 

@@ -42,6 +42,7 @@ struct vh_port_info {
 		int worker; /* transmit rings; -1 otherwise */
 	} ring[VH_MAX_RINGS];
 	struct vh_counters counters;
+	uint64_t interrupts_apart; /* by the thread for writes apart (core/call.h) */
 };
 
 /* Return: 0, or -1 with the reason in `error`. A failed start is final. */

@@ -77,6 +77,8 @@ _Noreturn void fail(const char *hint, const char *format, ...) __attribute__((fo
 
 /* malloc and friends that end the process instead of returning NULL. */
 void *grow(void *memory, size_t bytes);
+/* Of CLOCK_MONOTONIC, for deadlines. */
+long long now_ms(void);
 char *join_path(const char *directory, const char *name);
 
 /* Whether an argument is the option of that name. QEMU takes one dash or two. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Names the process whose environment it is in: an emulator that leads back to the wrapper keeps its id. */
@@ -39,6 +40,14 @@ void *grow(void *memory, size_t bytes)
 	if (!result)
 		fail(NULL, "out of memory");
 	return result;
+}
+
+long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 char *join_path(const char *directory, const char *name)

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 /*
@@ -21,14 +20,6 @@
 #define PATIENCE_MS 10000
 /* Far above any answer about one port; a bound only against what is not our switch. */
 #define MAX_BYTES (1024 * 1024)
-
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* Lets the next call on the socket wait until the deadline at most; false where that has come. */
 static bool wait_until(int fd, long long deadline)

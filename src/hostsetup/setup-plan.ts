@@ -245,7 +245,7 @@ function nic(
 async function service(host: Host, choices: Choices, settings: Settings): Promise<PartPlan> {
   const { boot, nic: card } = choices;
   const { binary, config, nicDriver: driver } = settings;
-  const unheldCard = await isUnheld(host, { nic: card, driver });
   if (!boot && (await host.stat(UNIT_PATH)) === undefined) return NOTHING;
+  const unheldCard = await isUnheld(host, { nic: card, driver });
   return planService(host, { start: boot, binary, unheldCard, ...(config === undefined ? {} : { config }) });
 }

@@ -15,6 +15,7 @@ import { takeRunDir } from './lock.js';
 import { LogFile } from './log-file.js';
 import { bridgeProgram } from './package.js';
 import { PortTable } from './ports.js';
+import type { PortRecord } from './port-record.js';
 import { Repeats, shapeOf } from './repeats.js';
 import type { LogLine } from './repeats.js';
 import { request } from './rest.js';
@@ -26,7 +27,7 @@ import type { NativeBinding } from './surface.js';
 import { SwitchControl } from './control.js';
 import { Unwind } from './unwind.js';
 import { runDirTender } from './run-dir-tender.js';
-import { CounterWatch } from './unlearned.js';
+import { CounterWatch } from './counter-watch.js';
 import { UplinkTable } from './uplinks.js';
 
 /**
@@ -221,27 +222,33 @@ interface Tended {
   readonly tendRunDir: () => Promise<void>;
 }
 
-/** What guests make grow, in lines that they cannot make many. */
-function tellerOf(
+/** Counters that guests make grow, with why they do; each gets few lines, however fast it grows. */
+const GROWING = [
+  {
+    counter: 'unlearned',
+    told: (times: bigint, { macLimit }: PortRecord) =>
+      `addresses were not learned ${times} times: it has its ${macLimit} (macLimit), or the table is full`,
+  },
+  {
+    counter: 'interruptsApart',
+    told: (times: bigint) =>
+      `${times} interrupts were sent apart from the worker: waking its guest takes more than its share of a worker`,
+  },
+] as const;
+
+function growthTeller(
   { binding, clock }: Pick<DaemonParts, 'binding' | 'clock'>,
   ports: PortTable,
   say: (line: string) => void,
 ): () => void {
-  const unlearned = new CounterWatch('unlearned');
-  const apart = new CounterWatch('interruptsApart');
+  const watched = GROWING.map(({ counter, told }) => ({ watch: new CounterWatch(counter), told }));
   return () => {
     const all = binding.ports();
-    for (const { id, times } of unlearned.look(all, clock.now())) {
-      const port = ports.byId(id);
-      if (port === undefined) continue;
-      const why = `it has its ${port.macLimit} (macLimit), or the table is full`;
-      say(`port ${port.name} (${id}): addresses were not learned ${times} times: ${why}`);
-    }
-    for (const { id, times } of apart.look(all, clock.now())) {
-      const port = ports.byId(id);
-      if (port === undefined) continue;
-      const why = 'waking its guest takes more than its share of a worker';
-      say(`port ${port.name} (${id}): ${times} interrupts were sent apart from the worker: ${why}`);
+    for (const { watch, told } of watched) {
+      for (const { id, times } of watch.look(all, clock.now())) {
+        const port = ports.byId(id);
+        if (port !== undefined) say(`port ${port.name} (${id}): ${told(times, port)}`);
+      }
     }
   };
 }
@@ -251,7 +258,7 @@ function startTicking(
   { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }: Running & Tended,
   unwind: Unwind,
 ): void {
-  const counted = tellerOf({ binding, clock }, ports, say);
+  const tellGrowth = growthTeller({ binding, clock }, ports, say);
   const tick = async (): Promise<void> => {
     sink.tick();
     repeats.tick();
@@ -264,7 +271,7 @@ function startTicking(
     await guests.save();
     binding.drain();
     binding.ageMacs(settings.macAgeing);
-    counted();
+    tellGrowth();
   };
   let running: Promise<void> | undefined;
   const cancel = clock.every(TICK_MS, () => {

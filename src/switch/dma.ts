@@ -23,25 +23,34 @@ const WITHOUT_IOMMU = ['uio_pci_generic', 'igb_uio'];
 /** How the kernel calls the group of a card that vfio-pci has without an IOMMU. */
 const NO_IOMMU_GROUP = 'vfio-noiommu';
 
-/** Why a device has to be told physical addresses; undefined where it does not. `device`: as of `deviceName`. */
-export async function needsPhysical(host: Host, device: string): Promise<string | undefined> {
+/** A card that has to be told physical addresses. */
+interface Unheld {
+  readonly address: string;
+  /** It is handed over as it is, whatever IOMMU there may be. */
+  readonly byUio: boolean;
+  readonly reason: string;
+}
+
+/** undefined where virtual ones will do. `device`: as of `deviceName`. */
+async function unheldCard(host: Host, device: string): Promise<Unheld | undefined> {
   const address = pciAddress(device);
   if (address === undefined) return undefined;
   const dir = `/sys/bus/pci/devices/${address}`;
   const driver = basename((await host.realpath(`${dir}/driver`)) ?? '');
-  if (WITHOUT_IOMMU.includes(driver)) return `${address} is bound to ${driver}`;
+  const bound = `${address} is bound to ${driver}`;
+  if (WITHOUT_IOMMU.includes(driver)) return { address, byUio: true, reason: bound };
   const group = (await host.readOptional(`${dir}/iommu_group/name`))?.trim();
-  return group === NO_IOMMU_GROUP ? `${address} is bound to ${driver} without an IOMMU` : undefined;
+  return group === NO_IOMMU_GROUP ? { address, byUio: false, reason: `${bound} without an IOMMU` } : undefined;
 }
 
 /** pagemap(5) tells physical addresses by CAP_SYS_ADMIN; ioperm(2) and vfio without an IOMMU take CAP_SYS_RAWIO. */
 const NEEDED: readonly Capability[] = ['CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'];
 
 /** The service has no right to such a card unless set-up was told of one. */
-async function refuseUnheld(host: Host, address: string, reason: string): Promise<void> {
+async function refuseUnheld(host: Host, { address, byUio, reason }: Unheld): Promise<void> {
   const missing = await lacking(host, NEEDED);
   if (missing.length === 0) return;
-  const option = reason.includes('uio') ? ' --nic-driver uio_pci_generic' : '';
+  const option = byUio ? ' --nic-driver uio_pci_generic' : '';
   throw new VhostHostError('UPLINK_FAILED', `${reason}, which takes ${missing.join(' and ')}`, {
     hint:
       host.uid() === 0
@@ -54,10 +63,10 @@ async function refuseUnheld(host: Host, address: string, reason: string): Promis
 /** The mode that the uplinks at start ask for. */
 export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]): Promise<DmaChoice> {
   for (const { device } of uplinks) {
-    const reason = await needsPhysical(host, deviceName(device));
-    if (reason === undefined) continue;
-    await refuseUnheld(host, pciAddress(deviceName(device)) ?? '', reason);
-    return { addresses: 'physical', reason };
+    const card = await unheldCard(host, deviceName(device));
+    if (card === undefined) continue;
+    await refuseUnheld(host, card);
+    return { addresses: 'physical', reason: card.reason };
   }
   return { addresses: 'virtual', reason: undefined };
 }
@@ -69,9 +78,9 @@ export async function checkAddresses(
   { name, device }: Pick<UplinkWish, 'name' | 'device'>,
 ): Promise<void> {
   if (addresses === 'physical') return;
-  const reason = await needsPhysical(host, device);
-  if (reason === undefined) return;
-  throw new VhostHostError('UPLINK_FAILED', `${reason}, which works only in a switch that is started with it`, {
+  const card = await unheldCard(host, device);
+  if (card === undefined) return;
+  throw new VhostHostError('UPLINK_FAILED', `${card.reason}, which works only in a switch that is started with it`, {
     hint: `vhost-host stop && vhost-host start --uplink ${name}=${device}`,
   });
 }

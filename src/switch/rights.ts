@@ -6,20 +6,28 @@ import type { Host } from '../host.js';
 const CAPABILITIES = { CAP_CHOWN: 0, CAP_SYS_RAWIO: 17, CAP_SYS_ADMIN: 21 } as const;
 export type Capability = keyof typeof CAPABILITIES;
 
+async function ownStatus(host: Pick<Host, 'readOptional'>): Promise<string> {
+  return (await host.readOptional('/proc/self/status')) ?? '';
+}
+
+function lackingIn(status: string, wanted: readonly Capability[]): readonly Capability[] {
+  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  if (mask === undefined) return [];
+  return wanted.filter((name) => ((BigInt(`0x${mask}`) >> BigInt(CAPABILITIES[name])) & 1n) === 0n);
+}
+
 /** Which of them it lacks; none where nobody tells. */
 export async function lacking(
   host: Pick<Host, 'readOptional'>,
   wanted: readonly Capability[],
 ): Promise<readonly Capability[]> {
-  const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec((await host.readOptional('/proc/self/status')) ?? '')?.[1];
-  if (mask === undefined) return [];
-  return wanted.filter((name) => ((BigInt(`0x${mask}`) >> BigInt(CAPABILITIES[name])) & 1n) === 0n);
+  return lackingIn(await ownStatus(host), wanted);
 }
 
 /** Whether a file of its own may be given to a group (chown(2)). */
 export async function mayGiveTo(host: Pick<Host, 'readOptional'>, gid: number): Promise<boolean> {
-  if ((await lacking(host, ['CAP_CHOWN'])).length === 0) return true;
-  const status = (await host.readOptional('/proc/self/status')) ?? '';
+  const status = await ownStatus(host);
+  if (lackingIn(status, ['CAP_CHOWN']).length === 0) return true;
   const [own] = (/^Gid:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/).slice(-1);
   const others = (/^Groups:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/);
   return [own, ...others].includes(String(gid));

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { hostname } from 'node:os';
 import { CAPABILITIES } from '../../src/hostsetup/service-unit.js';
+import { leaving } from '../helpers/capabilities.js';
 import { tempDir } from '../helpers/paths.js';
 import { PingGuest } from '../helpers/ping-guest.js';
 import { Qmp } from '../helpers/qmp.js';
@@ -25,8 +26,7 @@ export const GROUP = 4711;
 
 const BOTH = ['user', 'cuse'];
 /** As the service has it: less than root, and the group for its own. */
-const LEFT = ['-all', ...CAPABILITIES.map((name) => name.replace('CAP_', '+').toLowerCase())].join(',');
-const BY = ['setpriv', '--no-new-privs', '--bounding-set', LEFT, '--inh-caps=-all', '--groups', String(GROUP)];
+const BY = ['setpriv', ...leaving(CAPABILITIES, String(GROUP))];
 
 const PORTS = [
   { name: 'asking-hostnet1', transports: ['cuse'] },

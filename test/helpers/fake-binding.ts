@@ -6,6 +6,7 @@ import type {
   EngineInfo,
   EngineOptions,
   NativeBinding,
+  NativeCounters,
   NativeMac,
   NativeOwner,
   NativePort,
@@ -22,6 +23,20 @@ const locked = new Map<number, string>();
 
 function withCode(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+/** Of a port or uplink that nothing has gone through. */
+export function countersOf(drops: NativeCounters['drops']): NativeCounters {
+  return {
+    txPackets: 0n,
+    txBytes: 0n,
+    rxPackets: 0n,
+    rxBytes: 0n,
+    interrupts: 0n,
+    interruptsApart: 0n,
+    unlearned: 0n,
+    drops,
+  };
 }
 
 /** A stand-in for the native addon: real sockets and lock files, guests that a test moves by hand. */
@@ -111,16 +126,7 @@ export class FakeBinding implements NativeBinding {
     const server = createServer((socket) => socket.destroy()).listen(socketPath);
     server.unref();
     const drops = Object.fromEntries(this.dropReasons.map((reason) => [reason, 0n]));
-    const counters = {
-      txPackets: 0n,
-      txBytes: 0n,
-      rxPackets: 0n,
-      rxBytes: 0n,
-      interrupts: 0n,
-      interruptsApart: 0n,
-      unlearned: 0n,
-      drops,
-    };
+    const counters = countersOf(drops);
     const lacking = { lack: 'no_front_end', lackText: 'nobody is connected to its socket' };
     const guest = { connected: false, ready: false, ...lacking, features: 0n, memoryBytes: 0n, queues: [], counters };
     this.#ports.push({ port: { id, name, socketPath, queuePairs, ...guest }, server });
@@ -159,16 +165,7 @@ export class FakeBinding implements NativeBinding {
       ...{ speedMbps: 0, mtu: 1500, workers: Array<number>(options.queues).fill(0), buffers: 100, buffersFree: 90 },
       ...{ pools: 0, poolsTaken: [], offloads: [], remark: '', zeroCopy: false, zeroCopied: 0n, zeroCopiedIn: 0n },
       deviceCounters: { rxMissed: 3n, rxErrors: 0n, rxNoBuffer: 0n, txErrors: 0n },
-      counters: {
-        txPackets: 5n,
-        txBytes: 300n,
-        rxPackets: 7n,
-        rxBytes: 420n,
-        interrupts: 0n,
-        interruptsApart: 0n,
-        unlearned: 0n,
-        drops,
-      },
+      counters: { ...countersOf(drops), txPackets: 5n, txBytes: 300n, rxPackets: 7n, rxBytes: 420n },
     });
     return id;
   }

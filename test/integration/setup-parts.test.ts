@@ -10,6 +10,7 @@ import { planModules } from '../../src/hostsetup/modules-plan.js';
 import { ruleText } from '../../src/hostsetup/nic-bind.js';
 import { planNic } from '../../src/hostsetup/nic-plan.js';
 import { unitText } from '../../src/hostsetup/service-unit.js';
+import { leaving } from '../helpers/capabilities.js';
 import { runToEnd } from '../helpers/child.js';
 import { freshScope, needsRoot } from '../helpers/fresh-scope.js';
 import { bin, tempDir } from '../helpers/paths.js';
@@ -57,9 +58,7 @@ describe('setup: its parts on this system', function () {
     const unit = unitText({ binary: bin.vhostHost, config: undefined });
     const left = /^CapabilityBoundingSet=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
     assert.ok(left.length > 3 && unit.includes('MemoryDenyWriteExecute=yes'));
-    const set = ['-all', ...left.map((name) => name.replace('CAP_', '+').toLowerCase())].join(',');
-    const group = /^SupplementaryGroups=(.*)$/m.exec(unit)?.[1] ?? '';
-    const cut = ['--no-new-privs', '--bounding-set', set, '--inh-caps=-all', '--groups', group];
+    const cut = leaving(left, /^SupplementaryGroups=(.*)$/m.exec(unit)?.[1] ?? '');
     const vhostHost = async (...args: string[]): Promise<string> => {
       const command = [...cut, bin.vhostHost, ...args, '--run-dir', dir];
       const { code, stdout, stderr } = await runToEnd(scope(), 'setpriv', command, { deadline: 40_000 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { missingOf } from '../../../src/switch/missing.js';
-import { FakeBinding } from '../../helpers/fake-binding.js';
+import { FakeBinding, countersOf } from '../../helpers/fake-binding.js';
 import { root } from '../../helpers/paths.js';
 
 /** The names that the engine has, from its own list. */
@@ -40,16 +40,7 @@ function lacking(binding: FakeBinding): ReturnType<FakeBinding['ports']>[number]
   return {
     ...{ id: 0, name: 'a', socketPath: '/s', queuePairs: 1, connected: false, ready: false },
     ...{ features: 0n, memoryBytes: 0n, queues: [], lack: 'no_front_end', lackText: '' },
-    counters: {
-      txPackets: 0n,
-      txBytes: 0n,
-      rxPackets: 0n,
-      rxBytes: 0n,
-      interrupts: 0n,
-      interruptsApart: 0n,
-      unlearned: 0n,
-      drops: {},
-    },
+    counters: countersOf({}),
     ...binding.ports()[0],
   };
 }

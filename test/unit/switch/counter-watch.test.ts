@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { NativePort } from '../../../src/switch/surface.js';
-import { CounterWatch } from '../../../src/switch/unlearned.js';
+import { CounterWatch } from '../../../src/switch/counter-watch.js';
 
 function ports(...unlearned: readonly bigint[]): NativePort[] {
   return unlearned.map((count, id) => ({ id, counters: { unlearned: count } }) as unknown as NativePort);
