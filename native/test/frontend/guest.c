@@ -163,9 +163,11 @@ bool guest_begun(struct guest *g)
 
 bool guest_up(struct guest *g)
 {
+	if (!guest_negotiate(g))
+		return false;
+	/* Not before: a connection that has just been closed may still be served from the same rings. */
 	guest_reset_rings(g);
-	return guest_negotiate(g) && guest_share(g, 1) &&
-	       guest_start_ring(g, GUEST_RX, ring_base(&g->ring[GUEST_RX], 0)) &&
+	return guest_share(g, 1) && guest_start_ring(g, GUEST_RX, ring_base(&g->ring[GUEST_RX], 0)) &&
 	       guest_start_ring(g, GUEST_TX, ring_base(&g->ring[GUEST_TX], 0)) && guest_begun(g);
 }
 

@@ -44,7 +44,10 @@ struct guest {
 bool guest_make(struct guest *g, const char *path, uint8_t id, bool packed, uint16_t size);
 void guest_free(struct guest *g);
 
-/* Connects and sets everything up, from fresh rings. Return: whether the switch has acknowledged it all. */
+/*
+ * Connects and sets everything up, from fresh rings, which are written once the switch has answered: nothing
+ * of the connection before is in use then. Return: whether the switch has acknowledged it all.
+ */
 bool guest_up(struct guest *g);
 
 /* The parts of guest_up(): the connection and features; the memory table; one ring from position `base`. */

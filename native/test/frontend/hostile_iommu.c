@@ -105,9 +105,9 @@ static uint32_t answer(bool wrong)
 
 static bool up(void)
 {
-	guest_reset_rings(&g);
 	if (!guest_negotiate(&g))
 		return false;
+	guest_reset_rings(&g);
 	give_channel();
 	return guest_share(&g, 1) && guest_start_ring(&g, GUEST_RX, ring_base(&g.ring[GUEST_RX], 0)) &&
 	       guest_start_ring(&g, GUEST_TX, ring_base(&g.ring[GUEST_TX], 0)) && guest_begun(&g);

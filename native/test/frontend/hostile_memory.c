@@ -12,7 +12,6 @@ static void restore(struct guest *g)
 {
 	if (ftruncate(g->memory_fd, GUEST_MEMORY) != 0)
 		hostile_fail("memory", "the file cannot be made longer");
-	guest_reset_rings(g);
 }
 
 /* Offers frames, which the switch takes as soon as it looks. */

@@ -157,7 +157,6 @@ static bool still_there(int sock)
 
 static bool begin(struct guest *g, struct dice *d)
 {
-	guest_reset_rings(g);
 	switch (dice_below(d, 6)) {
 	case 0:
 		g->sock = vu_connect(g->path);

@@ -201,9 +201,9 @@ int hostile_rings(int argc, char **argv)
 		hostile_fail("rings", "no memory");
 	for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++) {
 		/* Spoilt before the ring starts: the switch is certain to meet it. */
-		guest_reset_rings(&g);
 		if (!guest_negotiate(&g) || !guest_share(&g, 1))
 			hostile_fail(attacks[i].name, "the port does not take a front end");
+		guest_reset_rings(&g);
 		attacks[i].spoil();
 		if (!guest_start_ring(&g, GUEST_RX, ring_base(&g.ring[GUEST_RX], 0)) ||
 			!guest_start_ring(&g, GUEST_TX, ring_base(&g.ring[GUEST_TX], 0)) ||
