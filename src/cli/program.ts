@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
 import type { CliContext } from './context.js';
 import { addCheck } from './check.js';
+import { commandOf, forRunDir, helpHint } from './command-hints.js';
 import { Verdict, errorObject, exitCodeOf } from './exit.js';
 import { addLibvirt } from './libvirt.js';
 import { addLogs } from './logs.js';
@@ -46,12 +47,21 @@ export function buildProgram(context: CliContext, onText: (text: string) => void
 }
 
 /** Commander's complaint as one of our errors; undefined where it only showed a text that was asked for. */
-function fromCommander(error: unknown): unknown {
+function fromCommander(error: unknown, hint: string): unknown {
   if (!(error instanceof CommanderError)) return error;
   if (error.exitCode === 0) return undefined;
-  const hint = `${PROGRAM} --help`;
-  if (error.code === 'commander.help') return new VhostHostError('USAGE', 'which subcommand?', { hint });
   return new VhostHostError('USAGE', printable(error.message.replace(/^error: /, '')), { hint });
+}
+
+/** The version as people ask for it besides. */
+function spelledOut(args: readonly string[]): string[] {
+  const [first, ...rest] = args;
+  return first === '-v' || first === 'version' ? ['--version', ...rest] : [...args];
+}
+
+/** Whether a command that does nothing but by its subcommands came without one: that asks what there is. */
+function asksForHelp(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === 'commander.help';
 }
 
 /** Runs one command line and returns the exit code. */
@@ -59,9 +69,10 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
   const program = buildProgram(context, (text) => context.talk.answer(text.trimEnd()));
   let failure: unknown;
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(spelledOut(args), { from: 'user' });
   } catch (error) {
-    failure = fromCommander(error);
+    if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
+    else failure = forRunDir(program, args, fromCommander(error, helpHint(program, args)));
   }
   // A verdict is told in the answer already.
   if (failure !== undefined && !(failure instanceof Verdict)) {
