@@ -11,7 +11,7 @@ import type { Packages } from './debian-packages.js';
 import { DEMO_FILES, DEMO_GUESTS } from './demo-guests.js';
 
 const DEADLINE_MS = 600_000;
-const BUILD_DEADLINE_MS = 900_000;
+const BUILD_DEADLINE_MS = 1_800_000;
 const { version } = JSON.parse(await readFile(`${root}package.json`, 'utf8')) as { version: string };
 
 const FUNCTIONS = `
