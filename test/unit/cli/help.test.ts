@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { Command } from 'commander';
+import { ALL_COMMANDS } from '../../../src/cli/commands.js';
 import { buildProgram } from '../../../src/cli/program.js';
 import { Desk } from './support.js';
 
@@ -28,7 +29,7 @@ describe('the command line', () => {
       ...command.options.map((option) => `${command.name()}: ${command.createHelp().optionDescription(option)}`),
       ...command.commands.flatMap(texts),
     ];
-    const all = texts(buildProgram(new Desk().context([], []), () => undefined));
+    const all = texts(buildProgram(new Desk().context([], []), () => undefined, ALL_COMMANDS));
     assert.ok(all.length > 50);
     assert.deepEqual(
       all.filter((text) => /\(default.*\(default/.test(text)),

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { forRunDir } from '../../../src/cli/command-hints.js';
+import { ALL_COMMANDS } from '../../../src/cli/commands.js';
 import { buildProgram } from '../../../src/cli/program.js';
 import { VhostHostError } from '../../../src/errors.js';
 import { Desk, parse } from './support.js';
@@ -55,7 +56,7 @@ describe('the command line: mistakes', () => {
   });
 
   it('what is in a hint besides stays as it is', () => {
-    const program = buildProgram(new Desk().context([], []), () => undefined);
+    const program = buildProgram(new Desk().context([], []), () => undefined, ALL_COMMANDS);
     const hints = [
       ['vhost-host stop && vhost-host start', 'vhost-host stop --run-dir /r && vhost-host start --run-dir /r'],
       ['vhost-host ports rm web, and once more', 'vhost-host ports rm --run-dir /r web, and once more'],
