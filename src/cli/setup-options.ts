@@ -20,6 +20,7 @@ export interface SetupOptions extends ChangeFlags {
   readonly forceNic?: boolean;
   readonly shrink?: boolean;
   readonly cuse?: boolean;
+  readonly ownUser?: boolean;
   readonly config?: string;
   readonly packageRoot?: string;
   readonly connect?: string;
@@ -101,6 +102,8 @@ export function withSetupOptions(command: Command): Command {
     .option('--install', 'install packages that are missing')
     .option('--no-install', 'only name them (default)')
     .option('--cuse', 'also what /dev/usvhost-N needs')
+    .option('--own-user', 'the service as the user vhost-host: for a switch without cards and without /dev/usvhost-N')
+    .option('--no-own-user', 'as root (default)')
     .option('--connect <uri>', 'libvirt to ask for domains (default: qemu:///system)')
     .option('--package-root <dir>', 'where this package lies on the host that is set up (default: here)', parsePath)
     .option('--root <dir>', 'set up the system below this directory, such as a mounted image')

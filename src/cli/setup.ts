@@ -54,6 +54,7 @@ async function settingsOf(host: Host, options: SetupOptions): Promise<Settings> 
     nodes: options.nodes,
     shrink: options.shrink === true,
     cuse: options.cuse === true,
+    ownUser: options.ownUser,
     nicDriver: options.nicDriver,
     forceNic: options.forceNic === true,
     binary: `${(options.packageRoot ?? packageRoot).replace(/\/$/, '')}/bin/vhost-host`,

@@ -46,7 +46,7 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
 
 async function start(context: CliContext, words: readonly string[], options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
-  const config = await loadConfig(context.host, given);
+  const config = await loadConfig(context.host, given, options.runDir);
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
   const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;

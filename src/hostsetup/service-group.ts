@@ -5,7 +5,7 @@ import type { Step } from '../steps.js';
 import type { PartPlan } from './plan-part.js';
 import { DEFAULT_GROUP } from './service-unit.js';
 
-const DEFAULT_CONFIG = '/etc/vhost-host/switch.json';
+export const DEFAULT_CONFIG = '/etc/vhost-host/switch.json';
 const SYSUSERS = '/etc/sysusers.d/vhost-host.conf';
 const LIMITS_DIR = '/etc/security/limits.d';
 

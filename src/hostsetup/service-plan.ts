@@ -7,6 +7,7 @@ import { cardsFile } from './service-cards.js';
 import { configuredGroup, groupStep, memlockStep } from './service-group.js';
 import { ENABLED_LINK, SHIPPED_UNIT_PATHS, UNIT_NAME, UNIT_PATH, unitBody, unitText } from './service-unit.js';
 import type { UnitPlace } from './service-unit.js';
+import { planUser } from './service-user.js';
 import type { PartPlan } from './plan-part.js';
 import { findSystemd } from './systemd.js';
 
@@ -21,6 +22,10 @@ export interface ServiceWish {
   readonly config?: string;
   /** It has a card that no IOMMU holds back. */
   readonly unheldCard?: boolean;
+  /** As a user of its own; undefined: as before, while nothing needs root. */
+  readonly ownUser?: boolean | undefined;
+  /** What needs root, such as `a network card`. */
+  readonly needsRoot?: string | undefined;
 }
 
 /** Looks, and changes nothing. The switch itself is not started: that is for the next boot, or for the user to say. */
@@ -31,12 +36,15 @@ export async function planService(host: Host, wish: ServiceWish): Promise<PartPl
     return { steps, notes, ...(wish.start ? { byHand: [{ reason, snippet: `${wish.binary} start` }] } : {}) };
   }
   await refuseBroken(host, wish);
-  const service = await serviceStep(host, wish);
+  const { ownUser, needsRoot, binary, config } = wish;
+  const group = wish.group ?? (await configuredGroup(host, config));
+  const user = await planUser(host, { ownUser, needsRoot, group, binary, config });
+  const service = await serviceStep(host, wish, { binary, config, group }, user.files);
   const now =
     service.actions.length > 0 && wish.start
       ? [`the switch is started at the next boot, or now by: systemctl start ${UNIT_NAME}`]
       : [];
-  return { steps: [...steps, service], notes: [...notes, ...now] };
+  return { steps: [...steps, ...user.steps, service], notes: [...notes, ...now] };
 }
 
 async function groupPart(host: Host, { group, config }: ServiceWish): Promise<PartPlan> {
@@ -72,15 +80,19 @@ async function isShipped(host: Host, place: UnitPlace): Promise<boolean> {
   return false;
 }
 
-async function serviceStep(host: Host, wish: ServiceWish): Promise<Step> {
-  const { start, binary, config, unheldCard = false } = wish;
-  const place = { binary, config, group: wish.group ?? (await configuredGroup(host, config)) };
+async function serviceStep(
+  host: Host,
+  { start, unheldCard = false }: ServiceWish,
+  place: UnitPlace,
+  besides: readonly WriteFile[],
+): Promise<Step> {
   const shipped = await isShipped(host, place);
   const before = shipped || (await host.stat(UNIT_PATH)) !== undefined;
   const enabled = (await host.lstat(ENABLED_LINK)) !== undefined;
   const { running } = await findSystemd(host);
   const unit: WriteFile = { kind: 'write', path: UNIT_PATH, text: unitText(place), mode: 0o644, uid: 0, gid: 0 };
-  const { actions, diff } = await planWrites(host, [...(shipped ? [] : [unit]), ...(unheldCard ? [cardsFile] : [])]);
+  const files = [...(shipped ? [] : [unit]), ...(unheldCard ? [cardsFile] : []), ...besides];
+  const { actions, diff } = await planWrites(host, files);
   const reload = running && actions.length > 0 ? followedBy(actions, ['systemctl', 'daemon-reload']) : actions;
   const word = (installed: boolean, atBoot: boolean): string =>
     installed ? `installed, ${atBoot ? 'started at boot' : 'not started at boot'}` : 'not installed';

@@ -244,8 +244,10 @@ function nic(
 /** A unit that an earlier run has left is told, too, that the switch shall not start at boot. */
 async function service(host: Host, choices: Choices, settings: Settings): Promise<PartPlan> {
   const { boot, nic: card } = choices;
-  const { binary, config, nicDriver: driver } = settings;
+  const { binary, config, nicDriver: driver, ownUser, cuse } = settings;
   if (!boot && (await host.stat(UNIT_PATH)) === undefined) return NOTHING;
   const unheldCard = await isUnheld(host, { nic: card, driver });
-  return planService(host, { start: boot, binary, unheldCard, ...(config === undefined ? {} : { config }) });
+  const needsRoot = card !== undefined ? `the network card ${card}` : cuse ? '/dev/usvhost-N (--cuse)' : undefined;
+  const wish = { start: boot, binary, unheldCard, ownUser, needsRoot };
+  return planService(host, { ...wish, ...(config === undefined ? {} : { config }) });
 }

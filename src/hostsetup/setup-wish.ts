@@ -18,6 +18,8 @@ export interface Settings {
   readonly shrink: boolean;
   /** Also what devices in the manner of vhost-cuse need. */
   readonly cuse: boolean;
+  /** The service as a user of its own; undefined: as before. */
+  readonly ownUser: boolean | undefined;
   readonly nicDriver: 'vfio-pci' | 'uio_pci_generic';
   readonly forceNic: boolean;
   /** Absolute path of bin/vhost-host on the system that is set up. */

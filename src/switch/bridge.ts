@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
+import { asRoot } from './rights.js';
 import { bridgeSocketPath, logPath } from './rundir.js';
 import { clearDeadSocket } from './sockets.js';
 
@@ -56,8 +57,10 @@ function ask(path: string, line: string): Promise<string> {
   });
 }
 
-function failed(reason: string, cause?: unknown): VhostHostError {
-  const hint = reason.includes('modprobe') ? 'sudo modprobe cuse' : 'vhost-host check';
+function failed(host: Pick<Host, 'env'>, reason: string, cause?: unknown): VhostHostError {
+  const closed = /^\/dev\/cuse: (?:Permission denied|Operation not permitted)/.test(reason);
+  const otherwise = closed ? asRoot(host, ' --cuse') : 'vhost-host check';
+  const hint = reason.includes('modprobe') ? 'sudo modprobe cuse' : otherwise;
   return new VhostHostError('PORT_FAILED', `the cuse bridge: ${printable(reason)}`, { hint, cause });
 }
 
@@ -79,7 +82,7 @@ export function makeBridge(host: Host, runDir: string, program: string): Bridge 
         return await ask(path, line);
       } catch (error) {
         const reason = errnoOf(error);
-        if (reason !== 'ENOENT' && reason !== 'ECONNREFUSED') throw failed(messageOf(error), error);
+        if (reason !== 'ENOENT' && reason !== 'ECONNREFUSED') throw failed(host, messageOf(error), error);
         // One that was killed leaves its socket; without that it may only have lost its name.
         if (reason === 'ECONNREFUSED' || !known || waited >= RENEWED_MS) {
           known = false;
@@ -98,7 +101,7 @@ export function makeBridge(host: Host, runDir: string, program: string): Bridge 
     const lines = answer.trimEnd().split('\n');
     const last = lines.pop() ?? '';
     if (last === 'ok') return lines;
-    throw failed(last === '' ? 'it ended without an answer' : last.replace(/^error /, ''));
+    throw failed(host, last === '' ? 'it ended without an answer' : last.replace(/^error /, ''));
   }
 
   async function start(): Promise<void> {
@@ -106,7 +109,7 @@ export function makeBridge(host: Host, runDir: string, program: string): Bridge 
     const child = await host.spawnDetached(program, [path], logPath(runDir));
     const line = await child.firstLine;
     child.release();
-    if (line !== 'ready') throw failed(`it ended while starting (see ${logPath(runDir)})`);
+    if (line !== 'ready') throw failed(host, `it ended while starting (see ${logPath(runDir)})`);
   }
 
   return {
@@ -115,7 +118,7 @@ export function makeBridge(host: Host, runDir: string, program: string): Bridge 
       const line = `add ${name} ${mode.toString(8)} ${uid} ${gid} ${socket}`;
       if ((await tell(line)) !== undefined) return;
       await start();
-      if ((await tell(line)) === undefined) throw failed('it ended right after its start');
+      if ((await tell(line)) === undefined) throw failed(host, 'it ended right after its start');
     },
     remove: async (name) => void (await tell(`remove ${name}`)),
     retire: async () => void (await tell('retire')),

@@ -3,6 +3,7 @@ import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';
 import { OwnerText } from './owner.js';
+import { SYSTEM_RUN_DIR, resolveRunDir } from './rundir.js';
 import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from './schema.js';
 import { describeFaults } from './validate.js';
 import { VlanText } from './vlan.js';
@@ -135,10 +136,11 @@ export interface LoadedConfig {
   readonly config: Config;
 }
 
-/** The file that was asked for, else root's file in /etc where there is one, else nothing. */
-export async function loadConfig(host: Host, given?: string): Promise<LoadedConfig> {
+/** The file that was asked for, else of the system's switch the one in /etc, where there is one, else nothing. */
+export async function loadConfig(host: Host, given?: string, runDir?: string): Promise<LoadedConfig> {
   if (given === undefined) {
-    const text = host.uid() === 0 ? await host.readOptional(DEFAULT_FILE) : undefined;
+    const isSystem = host.uid() === 0 || resolveRunDir(host, runDir) === SYSTEM_RUN_DIR;
+    const text = isSystem ? await host.readOptional(DEFAULT_FILE) : undefined;
     return text === undefined
       ? { file: null, config: {} }
       : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text) };

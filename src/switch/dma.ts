@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import type { UplinkWish } from './settings.js';
-import { lacking } from './rights.js';
+import { asRoot, lacking } from './rights.js';
 import type { Capability } from './rights.js';
 import { deviceName, pciAddress } from './uplink-device.js';
 
@@ -55,7 +55,7 @@ async function refuseUnheld(host: Host, { address, byUio, reason }: Unheld): Pro
     hint:
       host.uid() === 0
         ? `for the service: sudo vhost-host setup --nic ${address}${option} --boot`
-        : 'start the switch as root',
+        : asRoot(host, ` --nic ${address}${option}`),
     details: { address, missing },
   });
 }

@@ -24,11 +24,25 @@ export async function lacking(
   return lackingIn(await ownStatus(host), wanted);
 }
 
+/** What makes a switch root's that is somebody else's. `besides`: what set-up is to be told with that. */
+export function asRoot(host: Pick<Host, 'env'>, besides = ''): string {
+  if (host.env('INVOCATION_ID') === undefined) return 'start the switch as root';
+  return `for the service: sudo vhost-host setup --boot --no-own-user${besides} && sudo systemctl restart vhost-host`;
+}
+
+/** The group that its new files get; undefined where nobody tells. */
+function groupIn(status: string): string | undefined {
+  return (/^Gid:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/).at(-1);
+}
+
+export async function isOwnGroup(host: Pick<Host, 'readOptional'>, gid: number): Promise<boolean> {
+  return groupIn(await ownStatus(host)) === String(gid);
+}
+
 /** Whether a file of its own may be given to a group (chown(2)). */
 export async function mayGiveTo(host: Pick<Host, 'readOptional'>, gid: number): Promise<boolean> {
   const status = await ownStatus(host);
   if (lackingIn(status, ['CAP_CHOWN']).length === 0) return true;
-  const [own] = (/^Gid:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/).slice(-1);
   const others = (/^Groups:\s*(.*)$/m.exec(status)?.[1] ?? '').trim().split(/\s+/);
-  return [own, ...others].includes(String(gid));
+  return [groupIn(status), ...others].includes(String(gid));
 }

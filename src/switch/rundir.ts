@@ -2,6 +2,7 @@ import { dirname, join, resolve } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { FileStat, Host } from '../host.js';
 import { changeableByOthers } from '../trusted-place.js';
+import { isOwnGroup } from './rights.js';
 
 /**
  * Where a switch lives: one directory holds its sockets, lock and log. Kept free of heavy imports,
@@ -12,12 +13,14 @@ import { changeableByOthers } from '../trusted-place.js';
 export const MAX_SOCKET_PATH = 107;
 
 const KVM_GROUP = 'kvm';
+/** Of the system's own switch, whoever it runs as. */
+export const SYSTEM_RUN_DIR = '/run/vhost-host';
 
 /** `given`, else VHOST_HOST_RUN_DIR, else the system's directory for root, else the user's own. */
 export function resolveRunDir(host: Pick<Host, 'env' | 'uid'>, given?: string): string {
   const chosen = given ?? host.env('VHOST_HOST_RUN_DIR');
   if (chosen !== undefined && chosen !== '') return resolve(chosen);
-  if (host.uid() === 0) return '/run/vhost-host';
+  if (host.uid() === 0) return SYSTEM_RUN_DIR;
   const userDir = host.env('XDG_RUNTIME_DIR');
   return userDir !== undefined && userDir !== '' ? join(userDir, 'vhost-host') : `/tmp/vhost-host-${host.uid()}`;
 }
@@ -88,9 +91,13 @@ export async function groupId(host: Host, name: string): Promise<number | undefi
   return gid === undefined || !/^\d+$/.test(gid) ? undefined : Number(gid);
 }
 
-/** The group that a root switch opens its sockets to: the one libvirt's QEMU user belongs to. */
+/**
+ * The group that the system's switch opens its sockets to: the one libvirt's QEMU user belongs to. That switch is
+ * root's, or runs with this group as its own (the service as a user of its own).
+ */
 export async function qemuGroup(host: Host): Promise<number | undefined> {
-  return host.uid() === 0 ? await groupId(host, KVM_GROUP) : undefined;
+  const kvm = await groupId(host, KVM_GROUP);
+  return kvm !== undefined && (host.uid() === 0 || (await isOwnGroup(host, kvm))) ? kvm : undefined;
 }
 
 function unusable(dir: string, reason: string, hint: string, cause?: unknown): VhostHostError {

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
 import { SHARING_DRIVERS, USER_SPACE_DRIVERS } from '../pci-drivers.js';
+import { asRoot } from './rights.js';
 
 /**
  * What can be told of a device before DPDK takes it: its own answer to most mistakes is a number. Network
@@ -70,6 +71,14 @@ function bad(message: string, hint?: string): VhostHostError {
   return new VhostHostError('UPLINK_FAILED', message, hint === undefined ? {} : { hint });
 }
 
+/** A card is opened by its IOMMU group, whose file is root's unless somebody has given it away. */
+async function checkVfioGroup(host: Host, address: string, dir: string): Promise<void> {
+  const group = basename((await host.realpath(`${dir}/iommu_group`)) ?? '');
+  const file = group === '' || host.uid() === 0 ? undefined : await host.stat(`/dev/vfio/${group}`);
+  if (file === undefined || file.uid === host.uid() || (file.mode & 0o066) !== 0) return;
+  throw bad(`${address} takes /dev/vfio/${group}, which is closed to the switch`, asRoot(host, ` --nic ${address}`));
+}
+
 async function checkPci(host: Host, address: string): Promise<void> {
   const dir = `/sys/bus/pci/devices/${address}`;
   if ((await host.stat(dir)) === undefined) throw bad(`there is no PCI device ${address}`, 'ls /sys/bus/pci/devices');
@@ -77,6 +86,7 @@ async function checkPci(host: Host, address: string): Promise<void> {
   const bind = `dpdk-devbind.py --bind=vfio-pci ${address}`;
   if (driver === undefined) throw bad(`${address} is bound to no driver, DPDK needs vfio-pci`, bind);
   const name = basename(driver);
+  if (name === 'vfio-pci') await checkVfioGroup(host, address, dir);
   if (USER_SPACE_DRIVERS.has(name) || SHARING_DRIVERS.has(name)) return;
   throw bad(`${address} is in use by the kernel's driver ${name}, DPDK needs vfio-pci`, bind);
 }

@@ -48,7 +48,7 @@ SuccessAction=exit-force
 FailureAction=exit-force
 [Service]
 Type=oneshot
-TimeoutStartSec=40
+TimeoutStartSec=200
 Environment=PATH=/usr/sbin:/usr/bin:/sbin:/bin
 ExecStart=/bin/sh "$work/script"
 StandardOutput=file:$work/out
@@ -74,7 +74,7 @@ export function needsSystemd(): string | undefined {
 export async function underSystemd(scope: Scope, script: string): Promise<string[]> {
   const work = await tempDir(scope);
   const args = ['--mount', '--propagation', 'private', 'sh', '-c', BOOT, 'sh', work, root, process.execPath, script];
-  const { code, stdout, stderr } = await runToEnd(scope, 'unshare', args, { deadline: 50_000 });
+  const { code, stdout, stderr } = await runToEnd(scope, 'unshare', args, { deadline: 240_000 });
   assert.equal(code, 0, `${stderr}${stdout}`);
   return stdout.trimEnd().split('\n');
 }

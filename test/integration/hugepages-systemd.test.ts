@@ -16,7 +16,7 @@ function whyNot(): string | undefined {
 }
 
 describe('hugepages: mounts by a systemd that runs', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const scope = freshScope({ skip: whyNot });
 
   it("its own unit of /dev/hugepages gets the guests' size, the switch a unit, and undo takes both back", async () => {

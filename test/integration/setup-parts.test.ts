@@ -20,7 +20,7 @@ const BINARY = '/opt/vhost-host/bin/vhost-host';
 const WISH = JSON.stringify({ start: true, group: 'vh-test', binary: BINARY });
 
 describe('setup: its parts on this system', function () {
-  this.timeout(60_000);
+  this.timeout(300_000);
   const scope = freshScope({ skip: needsRoot });
 
   async function run(script: string): Promise<string[]> {

@@ -134,6 +134,18 @@ describe('setup on the command line: for programs', () => {
     assert.match(plan.steps.find(({ id }) => id === 'service')?.diff ?? '', /--config \/etc\/vhost-host\/switch\.json/);
   });
 
+  it('a service as a user of its own is refused beside what needs root, and root again by --no-own-user', async () => {
+    const memory = prepared(debian12());
+    const planned = await json(desk(memory), '--dry-run', ...ALL, '--own-user');
+    assert.equal(states(planned)['user'], 'planned');
+    assert.match(planned.steps.find(({ id }) => id === 'service')?.diff ?? '', /^\+User=vhost-host$/m);
+    const root = await json(desk(memory), '--dry-run', ...ALL, '--no-own-user');
+    assert.equal(states(root)['user'], undefined);
+    const { code, err } = await setup(desk(memory), '--dry-run', ...ALL, '--own-user', '--cuse');
+    assert.equal(code, 1);
+    assert.equal(err[0], '--own-user: /dev/usvhost-N (--cuse) needs root');
+  });
+
   it('--root prepares an image: nothing of the running system is touched or asked', async () => {
     const libvirt = new FakeLibvirt();
     const memory = debian12();

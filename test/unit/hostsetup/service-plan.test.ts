@@ -1,10 +1,10 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { applySteps } from '../../../src/apply.js';
-import { planService } from '../../../src/hostsetup/service-plan.js';
 import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
+import type { MemoryHost } from '../memory-host.js';
+import { applySteps } from '../../../src/apply.js';
 import {
   CAPABILITIES,
   DEFAULT_GROUP,
@@ -17,42 +17,14 @@ import {
 } from '../../../src/hostsetup/service-unit.js';
 import type { UnitPlace } from '../../../src/hostsetup/service-unit.js';
 import { CARDS_CAPABILITIES, CARDS_PATH } from '../../../src/hostsetup/service-cards.js';
+import { userText } from '../../../src/hostsetup/service-user.js';
 import { root } from '../../helpers/paths.js';
 import { withDir } from '../switch/support.js';
-import { MemoryHost } from '../memory-host.js';
 import { OPTIONS, undoAll } from '../steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
+import { BINARY, UNIT, machine, plan } from './service-support.js';
 
-const BINARY = '/opt/vhost-host/bin/vhost-host';
 const LIMITS = '/etc/security/limits.d/vhost-host.conf';
-const UNIT = 'vhost-host.service';
-
-function machine({ running = true, group = 'kvm:x:108:\n' } = {}): MemoryHost {
-  const memory = new MemoryHost({ '/usr/bin/node': '', '/usr/lib/systemd/systemd': '', '/etc/group': group });
-  memory.file(BINARY, '', 0o755).dir('/etc/security/limits.d').dir('/var/lib').dir('/etc/sysusers.d');
-  memory.dir('/etc/systemd/system/multi-user.target.wants');
-  if (running) memory.dir('/run/systemd/system');
-  const link = (there: boolean) => () => {
-    memory.entries.delete(ENABLED_LINK);
-    if (there) memory.link(ENABLED_LINK, UNIT_PATH);
-    return {};
-  };
-  memory.commands.set(`systemctl enable ${UNIT}`, link(true));
-  memory.commands.set(`systemctl disable ${UNIT}`, link(false));
-  memory.commands.set(`systemctl disable --now ${UNIT}`, link(false));
-  memory.commands.set('systemd-sysusers /etc/sysusers.d/vhost-host.conf', () => {
-    memory.file('/etc/group', `${group}switch:x:990:\n`);
-    return {};
-  });
-  memory.commands.set('groupdel switch', () => {
-    memory.file('/etc/group', group);
-    return {};
-  });
-  return memory;
-}
-
-const plan = (memory: MemoryHost, wish: Partial<ServiceWish> = {}) =>
-  planService(memory.host, { start: true, binary: BINARY, ...wish });
 
 describe('setup: the switch as a service', () => {
   it('is installed, and started at each boot; undo ends it and takes all away', async () => {
@@ -230,6 +202,9 @@ describe('setup: the switch as a service', () => {
       const path = `${dir}/vhost-host.service`;
       await writeFile(path, unitText({ binary: '/bin/true', config: undefined }));
       await promisify(execFile)(program, ['security', '--offline=yes', '--no-pager', '--threshold=30', path]);
+      await mkdir(`${path}.d`);
+      await writeFile(`${path}.d/own-user.conf`, userText('kvm'));
+      await promisify(execFile)(program, ['security', '--offline=yes', '--no-pager', '--threshold=22', path]);
     });
   });
 });

@@ -27,6 +27,7 @@ const SETTINGS: Settings = {
   nodes: [],
   shrink: false,
   cuse: false,
+  ownUser: undefined,
   nicDriver: 'vfio-pci',
   forceNic: false,
   binary: '/opt/vhost-host/bin/vhost-host',

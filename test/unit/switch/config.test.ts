@@ -125,6 +125,11 @@ describe('configuration: what comes out', () => {
       config: { macAgeing: 5 },
     });
     assert.deepEqual(await loadConfig(fakeHost({ uid: 1, files })), { file: null, config: {} });
+    // The service as a user of its own.
+    assert.deepEqual(await loadConfig(fakeHost({ uid: 1, files }), undefined, '/run/vhost-host'), {
+      file: '/etc/vhost-host/switch.json',
+      config: { macAgeing: 5 },
+    });
     assert.deepEqual(await loadConfig(fakeHost({ uid: 0 })), { file: null, config: {} });
   });
 

@@ -75,6 +75,10 @@ describe('run directory: making and trusting it', () => {
     const files = { '/etc/group': 'root:x:0:\nkvm:x:107:\n' };
     assert.equal(await qemuGroup(fakeHost({ uid: 0, files })), 107);
     assert.equal(await qemuGroup(fakeHost({ uid: 5, files })), undefined);
+    const service = { ...files, '/proc/self/status': 'Gid:\t107\t107\t107\t107\nGroups:\t\n' };
+    assert.equal(await qemuGroup(fakeHost({ uid: 5, files: service })), 107);
+    const member = { ...files, '/proc/self/status': 'Gid:\t1000\t1000\t1000\t1000\nGroups:\t107\n' };
+    assert.equal(await qemuGroup(fakeHost({ uid: 5, files: member })), undefined);
     assert.equal(await qemuGroup(fakeHost({ uid: 0, files: { '/etc/group': 'kvm2:x:1:\n' } })), undefined);
   });
 

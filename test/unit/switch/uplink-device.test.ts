@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { realHost } from '../../../src/host.js';
-import type { Host } from '../../../src/host.js';
+import type { FileStat, Host } from '../../../src/host.js';
 import { checkDevice, deviceName, interfaceOf, remarkOn, resolveDevice } from '../../../src/switch/uplink-device.js';
 import { failure } from './support.js';
 
@@ -34,6 +34,26 @@ describe('devices of uplinks', () => {
     for (const device of ['0000:03:00.0', '0000:03:00.1', 'net_tap0,iface=t', 'net_af_xdp0,iface=eth1']) {
       await checkDevice(host, device);
     }
+  });
+
+  it('are refused where the file of their IOMMU group is closed to a switch that is not root', async () => {
+    const CARD = '0000:03:00.0';
+    const file = { ...(await realHost.stat('/')), kind: 'other', uid: 0, gid: 0, mode: 0o600 } as FileStat;
+    const host = (uid: number, group: FileStat, env: Readonly<Record<string, string>> = {}): Host => ({
+      ...hostWith({ drivers: { [CARD]: 'vfio-pci' } }),
+      uid: () => uid,
+      env: (name) => env[name],
+      stat: (path) => (path === '/dev/vfio/7' ? Promise.resolve(group) : realHost.stat('/')),
+      realpath: (path) => Promise.resolve(path.endsWith('iommu_group') ? '/sys/kernel/iommu_groups/7' : '/x/vfio-pci'),
+    });
+    await checkDevice(host(0, file), CARD);
+    await checkDevice(host(99, { ...file, uid: 99 }), CARD);
+    await checkDevice(host(99, { ...file, mode: 0o660 }), CARD);
+    const plain = await failure('UPLINK_FAILED', checkDevice(host(99, file), CARD));
+    assert.equal(plain.message, `${CARD} takes /dev/vfio/7, which is closed to the switch`);
+    assert.equal(plain.hint, 'start the switch as root');
+    const service = await failure('UPLINK_FAILED', checkDevice(host(99, file, { INVOCATION_ID: 'x' }), CARD));
+    assert.match(service.hint ?? '', new RegExp(`sudo vhost-host setup --boot --no-own-user --nic ${CARD} && `));
   });
 
   const bind = 'dpdk-devbind.py --bind=vfio-pci 0000:03:00.0';

@@ -1,0 +1,138 @@
+import { dirname } from 'node:path';
+import { VhostHostError } from '../errors.js';
+import type { Host } from '../host.js';
+import { planWrites } from '../steps.js';
+import type { Step, WriteFile } from '../steps.js';
+import { DEFAULT_CONFIG } from './service-group.js';
+import { DEFAULT_GROUP, UNIT_NAME } from './service-unit.js';
+
+/**
+ * The service as a user of its own instead of root: for a switch of vhost-user ports, taps and interfaces of the
+ * kernel. Cards (/dev/vfio) and /dev/usvhost-N (/dev/cuse) are root's.
+ */
+
+export const OWN_USER = 'vhost-host';
+/** systemd.unit(5): settings of all files of this directory are added to the unit's. */
+export const USER_PATH = `/etc/systemd/system/${UNIT_NAME}.d/own-user.conf`;
+const SYSUSERS = '/etc/sysusers.d/vhost-host-user.conf';
+
+/** What is left of root's: interfaces of the kernel, taps and packet sockets. */
+export const USER_CAPABILITIES = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];
+
+const HEAD = '# Written by vhost-host setup; vhost-host setup --undo takes it away.\n';
+
+/**
+ * The run directory is made by systemd, which the user may not, and stays: a switch that was killed left in it whose
+ * the ports are. Lists are emptied before they are filled, because those of the unit are longer.
+ */
+export function userText(group: string): string {
+  return `${HEAD}# Neither a card nor /dev/usvhost-N: nothing here needs root.
+[Service]
+User=${OWN_USER}
+# That of QEMU, which sockets are opened to.
+Group=${group}
+SupplementaryGroups=
+RuntimeDirectory=vhost-host
+RuntimeDirectoryMode=0750
+RuntimeDirectoryPreserve=yes
+RemoveIPC=yes
+CapabilityBoundingSet=
+CapabilityBoundingSet=${USER_CAPABILITIES.join(' ')}
+AmbientCapabilities=${USER_CAPABILITIES.join(' ')}
+DeviceAllow=
+DeviceAllow=/dev/net/tun rw
+# When guests' processes began, which are another user's.
+ProtectProc=default
+SystemCallFilter=~@privileged pidfd_getfd
+# Sockets go to that group, and threads keep fewer capabilities than the process began with.
+SystemCallFilter=@chown capset
+`;
+}
+
+const ROOT_TEXT = `${HEAD}# As root: a card, or /dev/usvhost-N.
+[Service]
+`;
+
+export interface UserWish {
+  /** undefined: as it is, unless a card or /dev/usvhost-N comes. */
+  readonly ownUser: boolean | undefined;
+  /** What needs root, as users know it; undefined: nothing does. */
+  readonly needsRoot: string | undefined;
+  /** QEMU's. */
+  readonly group: string | undefined;
+  readonly binary: string;
+  readonly config: string | undefined;
+}
+
+export interface UserPart {
+  readonly steps: readonly Step[];
+  readonly files: readonly WriteFile[];
+}
+
+/** Looks, and changes nothing. */
+export async function planUser(host: Host, wish: UserWish): Promise<UserPart> {
+  const now = await host.readOptional(USER_PATH);
+  const own = wish.ownUser ?? (now !== undefined && now !== ROOT_TEXT && wish.needsRoot === undefined);
+  const file = (text: string): WriteFile => ({ kind: 'write', path: USER_PATH, text, mode: 0o644, uid: 0, gid: 0 });
+  if (!own) return { steps: [], files: now === undefined ? [] : [file(ROOT_TEXT)] };
+  await refuse(host, wish);
+  return { steps: [await userStep(host)], files: [file(userText(wish.group ?? DEFAULT_GROUP))] };
+}
+
+function refused(reason: string, hint: string): VhostHostError {
+  return new VhostHostError('SETUP_REFUSED', `--own-user: ${reason}`, { hint });
+}
+
+/** What would be found out when the service starts. */
+async function refuse(host: Host, { needsRoot, binary, config }: UserWish): Promise<void> {
+  if (needsRoot !== undefined) throw refused(`${needsRoot} needs root`, 'vhost-host setup without --own-user');
+  const file = config ?? DEFAULT_CONFIG;
+  const rootOnly = rootOnlyIn((await host.readOptional(file)) ?? '');
+  if (rootOnly !== undefined) throw refused(`${file} has ${rootOnly}, which needs root`, 'leave --own-user out');
+  for (const path of [binary, ...((await host.stat(file)) === undefined ? [] : [file])]) {
+    const closed = await closedTo(host, path);
+    if (closed === undefined) continue;
+    throw refused(`${closed} is closed to users other than its own`, `chmod o+rX ${closed}, or another place`);
+  }
+}
+
+/** By words that stand for nothing else in it; the switch reads it properly, and refuses what it may not have. */
+function rootOnlyIn(config: string): string | undefined {
+  const card = /"(?:[0-9a-f]{4}:)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])[",]/i.exec(config)?.[1];
+  if (card !== undefined) return `the card ${card}`;
+  return /"cuse"/.test(config) ? 'a port with a device' : undefined;
+}
+
+/** The part of a path that somebody of no group may not pass or read. */
+async function closedTo(host: Host, path: string): Promise<string | undefined> {
+  const real = (await host.realpath(path)) ?? path;
+  const above = (at: string): string[] => (at === '/' ? ['/'] : [...above(dirname(at)), at]);
+  for (const at of above(real)) {
+    const wanted = at === real ? 0o004 : 0o001;
+    const stat = await host.stat(at);
+    if (stat !== undefined && (stat.mode & wanted) !== wanted) return at;
+  }
+  return undefined;
+}
+
+async function isThere(host: Host): Promise<boolean> {
+  return ((await host.readOptional('/etc/passwd')) ?? '').split('\n').some((line) => line.startsWith(`${OWN_USER}:`));
+}
+
+async function userStep(host: Host): Promise<Step> {
+  const there = await isThere(host);
+  const text = `${HEAD}u ${OWN_USER} - "vhost-host switch"\n`;
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: SYSUSERS, text }]);
+  const make = ['systemd-sysusers', SYSUSERS];
+  return {
+    id: 'user',
+    title: `the system user ${OWN_USER}`,
+    why: 'the switch runs as it: whoever gets into it by a fault has nothing of the host',
+    current: there ? 'there' : 'missing',
+    wanted: 'there',
+    diff,
+    actions: [...actions, ...(there ? [] : [{ kind: 'run' as const, command: make, undo: ['userdel', OWN_USER] }])],
+    needsReboot: false,
+    verify: async (now) => ((await isThere(now)) ? undefined : `there is still no user ${OWN_USER}`),
+  };
+}
