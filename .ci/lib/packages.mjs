@@ -61,6 +61,10 @@ const groups = {
     udev: 'udevadm reads the rule for a network card',
     iproute2: 'ip tells the addresses of a network card',
   },
+  pages: {
+    'groff-base': 'troff reads the man pages',
+    rpm: "rpmspec reads the other packages' description",
+  },
   corpus: {
     'libxml2-utils': "xmllint holds domains against libvirt's RELAX NG schema",
   },

@@ -37,10 +37,25 @@ static void mark(const struct vh_vq *vq, const void *p, uint64_t len)
 		vh_log_mark(&vq->log->log, gpa, len);
 }
 
+/* Bytes of a part of the ring, which begins at `begin`. */
+static void mark_part(
+	const struct vh_vq *vq, enum vh_part part, const void *begin, uint64_t offset, uint64_t len)
+{
+	if (!vq->scattered) {
+		mark(vq, (const uint8_t *)begin + offset, len);
+		return;
+	}
+	for (uint32_t at = (uint32_t)offset, left = (uint32_t)len, got; left > 0; at += got, left -= got) {
+		const void *p = vh_pieces_part(vq->pieces, part, at, left, &got);
+
+		mark(vq, p, got);
+	}
+}
+
 /* Bytes of the used ring, or of the device's event area, which both types keep in the same place. */
 static void mark_used(const struct vh_vq *vq, uint64_t offset, uint64_t len)
 {
-	mark(vq, (const uint8_t *)(const void *)vq->used + offset, len);
+	mark_part(vq, VH_PART_USED, vq->used, offset, len);
 	if (vq->log->used_ring)
 		vh_log_mark(&vq->log->log, vq->log->used + offset, len);
 }
@@ -65,7 +80,8 @@ void vh_vq_log_segments(const struct vh_vq *vq, const struct vh_seg *seg, uint32
 static void mark_entries(const struct vh_vq *vq, uint32_t first, uint32_t n)
 {
 	if (vq->packed)
-		mark(vq, &vq->ring[first], (uint64_t)n * sizeof(vq->ring[0]));
+		mark_part(vq, VH_PART_DESC, vq->ring, (uint64_t)first * sizeof(vq->ring[0]),
+			(uint64_t)n * sizeof(vq->ring[0]));
 	else
 		mark_used(vq, sizeof(struct vh_used) + (uint64_t)first * sizeof(struct vh_used_elem),
 			(uint64_t)n * sizeof(struct vh_used_elem));
@@ -85,6 +101,12 @@ void vh_vq_log_used(const struct vh_vq *vq, uint16_t from, uint16_t to)
 	/* Packed rings are made visible by an entry. */
 	if (!vq->packed)
 		mark_used(vq, offsetof(struct vh_used, idx), sizeof(vq->used->idx));
+}
+
+void vh_vq_log_ring(const struct vh_vq *vq)
+{
+	barrier();
+	mark_part(vq, VH_PART_DESC, vq->ring, 0, (uint64_t)vq->size * sizeof(vq->ring[0]));
 }
 
 void vh_vq_log_wish(const struct vh_vq *vq)

@@ -69,6 +69,9 @@ void vh_vq_log_segments(const struct vh_vq *vq, const struct vh_seg *seg, uint32
  * them visible. */
 void vh_vq_log_used(const struct vh_vq *vq, uint16_t from, uint16_t to);
 
+/* Any entry of a packed ring was written. */
+void vh_vq_log_ring(const struct vh_vq *vq);
+
 /* What tells the driver whether to kick was written. */
 void vh_vq_log_wish(const struct vh_vq *vq);
 

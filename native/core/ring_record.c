@@ -29,18 +29,18 @@ static struct vh_place place_of(uint16_t place)
  */
 static bool is_offered(const struct vh_vq *vq, struct vh_place p)
 {
-	return vh_packed_is_avail(vh_packed_load(&vq->ring[p.at]).flags, p.wrap);
+	return vh_packed_is_avail(vh_packed_load(vh_packed_at(vq, p.at)).flags, p.wrap);
 }
 
 /* Whether it stands there as the device wrote it. */
 static bool is_used(const struct vh_vq *vq, struct vh_place p)
 {
-	uint16_t flags = vh_packed_load(&vq->ring[p.at]).flags;
+	uint16_t flags = vh_packed_load(vh_packed_at(vq, p.at)).flags;
 
 	return ((flags & VH_DESC_AVAIL) != 0) == p.wrap && ((flags & VH_DESC_USED) != 0) == p.wrap;
 }
 
-/* The ring's areas for the guest. Return: false where one is not the guest's. */
+/* The ring's areas for the guest, by where they begin. Return: false where one is not the guest's. */
 static bool areas(const struct vh_vq *vq, uint64_t area[3])
 {
 	/* Whatever the driver calls them, which another ring may be called by next. */
@@ -81,7 +81,7 @@ static uint32_t undo(struct vh_vq *vq, struct vh_place from)
 		if (is_used(vq, p)) {
 			uint64_t was = vq->record->was[--left & vq->mask];
 
-			__atomic_store_n(vh_packed_word(vq, p.at), was, __ATOMIC_RELEASE);
+			__atomic_store_n(vh_packed_word(vq, p.at, vq->scattered), was, __ATOMIC_RELEASE);
 		}
 		/* One entry back. */
 		if (p.at == 0)
@@ -124,8 +124,9 @@ static void show(const struct vh_vq *vq, const struct last *l)
 		struct vh_taken t = {0};
 
 		vh_advance(vq, &p, i, true);
-		t.id = vh_packed_load(&vq->ring[p.at]).id;
-		__atomic_store_n(vh_packed_word(vq, p.at), vh_packed_used(t, p.wrap), __ATOMIC_RELEASE);
+		t.id = vh_packed_load(vh_packed_at(vq, p.at)).id;
+		__atomic_store_n(
+			vh_packed_word(vq, p.at, vq->scattered), vh_packed_used(t, p.wrap), __ATOMIC_RELEASE);
 	}
 }
 
@@ -149,7 +150,7 @@ static bool recover(struct vh_vq *vq, struct vh_place *place)
 		show(vq, &l);
 	changed |= undo(vq, *place) > 0;
 	if (changed && vq->log != NULL)
-		vh_vq_log_range(vq, vq->ring, vq->size * sizeof(*vq->ring));
+		vh_vq_log_ring(vq);
 	return true;
 }
 

@@ -4,6 +4,13 @@
 #include <stddef.h>
 #include <string.h>
 
+/* Whether a part of a ring lies wholly in the guest's memory. */
+static bool held(const struct vh_vq_config *c, enum vh_part part, const void *p, uint64_t bytes)
+{
+	return c->pieces != NULL ? vh_pieces_held(c->pieces, part, c->mem, bytes)
+				 : vh_guest_mem_holds(c->mem, p, bytes);
+}
+
 /* Sizes and places of a split ring's three parts (virtio 1.2, 2.7). Return: NULL, or what is wrong. */
 static const char *check_split(const struct vh_vq_config *c)
 {
@@ -11,12 +18,11 @@ static const char *check_split(const struct vh_vq_config *c)
 
 	if ((c->size & (c->size - 1)) != 0)
 		return "the ring size is no power of two";
-	if (!vh_guest_mem_holds(c->mem, c->desc, (uint64_t)c->size * sizeof(struct vh_desc)))
+	if (!held(c, VH_PART_DESC, c->desc, (uint64_t)c->size * sizeof(struct vh_desc)))
 		return "the descriptor table lies outside the guest's memory";
-	if (!vh_guest_mem_holds(
-		    c->mem, c->avail, sizeof(struct vh_avail) + c->size * sizeof(uint16_t) + event))
+	if (!held(c, VH_PART_AVAIL, c->avail, sizeof(struct vh_avail) + c->size * sizeof(uint16_t) + event))
 		return "the available ring lies outside the guest's memory";
-	if (!vh_guest_mem_holds(c->mem, c->used,
+	if (!held(c, VH_PART_USED, c->used,
 		    sizeof(struct vh_used) + (uint64_t)c->size * sizeof(struct vh_used_elem) + event))
 		return "the used ring lies outside the guest's memory";
 	return NULL;
@@ -29,11 +35,11 @@ static const char *check_packed(const struct vh_vq_config *c)
 		return "a ring position lies outside the ring";
 	if (c->record == NULL)
 		return "there is no memory for the record of its place";
-	if (!vh_guest_mem_holds(c->mem, c->desc, (uint64_t)c->size * sizeof(struct vh_packed_desc)))
+	if (!held(c, VH_PART_DESC, c->desc, (uint64_t)c->size * sizeof(struct vh_packed_desc)))
 		return "the descriptor ring lies outside the guest's memory";
-	if (!vh_guest_mem_holds(c->mem, c->avail, sizeof(struct vh_packed_event)))
+	if (!held(c, VH_PART_AVAIL, c->avail, sizeof(struct vh_packed_event)))
 		return "the driver event area lies outside the guest's memory";
-	if (!vh_guest_mem_holds(c->mem, c->used, sizeof(struct vh_packed_event)))
+	if (!held(c, VH_PART_USED, c->used, sizeof(struct vh_packed_event)))
 		return "the device event area lies outside the guest's memory";
 	return NULL;
 }
@@ -89,7 +95,10 @@ const char *vh_vq_setup(struct vh_vq *vq, const struct vh_vq_config *c)
 		.event_idx = (c->features & VH_F_EVENT_IDX) != 0,
 		.hdr_len = (c->features & (VH_F_MRG_RXBUF | VH_F_VERSION_1)) != 0 ? 12 : 10,
 		.line = c->line,
+		.scattered = c->pieces != NULL,
+		.pieces = c->pieces,
 		.tx_offloads = vh_offloads_of_sender(c->features),
+		.tx_general = c->pieces != NULL || vh_offloads_of_sender(c->features) != 0,
 		.rx_offloads = vh_offloads_of_receiver(c->features),
 		.mem = c->space != NULL ? c->space : c->mem,
 		.log = c->log};
@@ -133,7 +142,7 @@ bool vh_vq_was_filled(const struct vh_vq *vq, uint16_t began)
 		return true;
 	if (vq->packed)
 		return wrap != (began >> 15 != 0) ||
-		       vh_packed_is_avail(vh_packed_load(&vq->ring[at]).flags, wrap);
+		       vh_packed_is_avail(vh_packed_load(vh_packed_at(vq, at)).flags, wrap);
 	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != at;
 }
 
@@ -145,6 +154,8 @@ void vh_vq_stop(struct vh_vq *vq)
 /* Behind the used ring's last element (virtio 1.2, 2.7.8): up to where the guest need not kick. */
 static inline uint16_t *avail_event(struct vh_vq *vq)
 {
+	if (vq->scattered)
+		return vh_pieces_at(vq->pieces, VH_PART_USED, vh_used_offset(vq->size));
 	return (uint16_t *)(void *)&vq->used->ring[vq->size];
 }
 
@@ -216,7 +227,8 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	if (vq->broken || vq->missed)
 		return false;
 	if (vq->packed)
-		return vh_packed_is_avail(vh_packed_load(&vq->ring[vq->last_avail]).flags, vq->avail_wrap);
+		return vh_packed_is_avail(
+			vh_packed_load(vh_packed_at(vq, vq->last_avail)).flags, vq->avail_wrap);
 	return __atomic_load_n(&vq->avail->idx, __ATOMIC_RELAXED) != vq->last_avail;
 }
 
@@ -249,7 +261,7 @@ static bool packed_wants(const struct vh_vq *vq, struct vh_place old)
 static bool split_wants(const struct vh_vq *vq, uint16_t old, uint16_t new)
 {
 	if (vq->event_idx)
-		return passed(__atomic_load_n(&vq->avail->ring[vq->size], __ATOMIC_RELAXED), old, new);
+		return passed(__atomic_load_n(vh_avail_at(vq, vq->size), __ATOMIC_RELAXED), old, new);
 	return (__atomic_load_n(&vq->avail->flags, __ATOMIC_RELAXED) & 1) == 0;
 }
 
@@ -320,7 +332,7 @@ void vh_used_publish(struct vh_vq *vq, const struct vh_used_list *u, uint16_t li
 		if (!u->recorded)
 			vh_record_round(vq, old, u->at, 0);
 		/* Release: as for the index of a split ring; and the record is before it. */
-		__atomic_store_n(vh_packed_word(vq, u->first_at), u->first, __ATOMIC_RELEASE);
+		__atomic_store_n(vh_packed_word(vq, u->first_at, vq->scattered), u->first, __ATOMIC_RELEASE);
 		tell(vq, old, vq->last_used, own);
 	} else {
 		show(vq, (uint16_t)(old.at - vq->lingering), linger, own);

@@ -26,6 +26,7 @@
 #include "dirty_log.h"
 #include "guest_mem.h"
 #include "offload.h"
+#include "pieces.h"
 #include "spinlock.h"
 #include "vlan.h"
 
@@ -99,8 +100,11 @@ struct vh_vq_config {
 	uint64_t features;
 	const struct vh_guest_mem *mem;
 	const struct vh_guest_mem *space; /* what addresses in descriptors mean; NULL: mem */
-	const struct vh_vq_log *log;	  /* NULL: what is written need not be logged */
-	struct vh_ring_record *record;	  /* packed rings: never NULL; see ring_record.h */
+	/* Of a ring whose pages lie apart: all of them, and stays the caller's until the queue has stopped;
+	 * the three addresses are those of their first bytes. Else NULL. */
+	const struct vh_pieces *pieces;
+	const struct vh_vq_log *log;   /* NULL: what is written need not be logged */
+	struct vh_ring_record *record; /* packed rings: never NULL; see ring_record.h */
 	uint16_t last_avail, last_used;
 	bool rejoin; /* packed: the positions are what a front end says that has just come; the record may
 			know better */
@@ -124,6 +128,8 @@ struct vh_vq {
 	uint16_t size, mask; /* mask: size - 1; packed: of the record's entries */
 	uint8_t hdr_len;     /* of the virtio-net header: 10 legacy, 12 with mergeable buffers or VERSION_1 */
 	bool mergeable, indirect, event_idx, packed, in_order;
+	bool scattered;	 /* desc, avail and used are where the parts begin; their entries are in `pieces` */
+	bool tx_general; /* as a transmit queue: nothing of it is a common case */
 	struct vh_line *line;
 	/* Feature bits, all below 16: as a transmit queue it may use these, as a receive queue it takes these
 	 * on. */
@@ -142,6 +148,7 @@ struct vh_vq {
 	};
 	const struct vh_guest_mem *mem;
 	const struct vh_vq_log *log; /* mostly NULL; looked at once per batch */
+	const struct vh_pieces *pieces;
 
 	/* Written for every round. */
 	struct vh_spinlock lock VH_CACHE_ALIGNED; /* receive queues only */

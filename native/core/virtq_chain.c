@@ -65,11 +65,13 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 	uint32_t entries = vq->size, i = head;
 	/* A flag and not a comparison of pointers: a guest may name its ring itself as an indirect table. */
 	bool inside = false;
+	/* While it is the ring's own table that is read. */
+	bool scattered = vq->scattered;
 
 	*n = 0;
 	/* Bounded whatever the guest links to what. */
 	for (taken->walked = 1; taken->walked <= VH_MAX_CHAIN + 1; taken->walked++) {
-		struct vh_desc d = vh_desc_load(&table[i]);
+		struct vh_desc d = vh_desc_load(vh_unlikely(scattered) ? vh_desc_at(vq, i) : &table[i]);
 		enum vh_chain_fault fault;
 
 		if ((d.flags & VH_DESC_INDIRECT) != 0) {
@@ -84,6 +86,7 @@ enum vh_chain_fault vh_split_resolve(const struct vh_vq *vq, uint16_t head, bool
 					return why;
 			}
 			inside = true;
+			scattered = false;
 			i = 0;
 			continue;
 		}
@@ -147,7 +150,7 @@ enum vh_chain_fault vh_packed_resolve(const struct vh_vq *vq, uint16_t at, bool 
 	 * under which the whole of it goes back.
 	 */
 	for (taken->descs = 1; taken->descs <= vq->size && taken->descs <= VH_MAX_CHAIN; taken->descs++) {
-		struct vh_packed_desc d = vh_packed_load(&vq->ring[at]);
+		struct vh_packed_desc d = vh_packed_load(vh_packed_at(vq, at));
 
 		taken->id = d.id;
 		taken->walked++;

@@ -77,6 +77,39 @@ VH_INLINE void vh_advance(const struct vh_vq *vq, struct vh_place *p, uint32_t n
 }
 
 /*
+ * Where an entry of any ring is: in the descriptor table, in a packed ring, in the available ring. The ways
+ * for common cases are not for scattered rings, and look at the three tables themselves.
+ */
+VH_INLINE const struct vh_desc *vh_desc_at(const struct vh_vq *vq, uint32_t i)
+{
+	if (vh_unlikely(vq->scattered))
+		return vh_pieces_at(vq->pieces, VH_PART_DESC, i * (uint32_t)sizeof(struct vh_desc));
+	return &vq->desc[i];
+}
+
+VH_INLINE struct vh_packed_desc *vh_packed_at(const struct vh_vq *vq, uint32_t i)
+{
+	if (vh_unlikely(vq->scattered))
+		return vh_pieces_at(vq->pieces, VH_PART_DESC, i * (uint32_t)sizeof(struct vh_packed_desc));
+	return &vq->ring[i];
+}
+
+/* i: up to the size, where used_event is. */
+VH_INLINE const uint16_t *vh_avail_at(const struct vh_vq *vq, uint32_t i)
+{
+	if (vh_unlikely(vq->scattered))
+		return vh_pieces_at(vq->pieces, VH_PART_AVAIL,
+			(uint32_t)(sizeof(struct vh_avail) + i * sizeof(uint16_t)));
+	return &vq->avail->ring[i];
+}
+
+/* Bytes of the used ring in front of entry `i`. */
+VH_INLINE uint32_t vh_used_offset(uint32_t i)
+{
+	return (uint32_t)(sizeof(struct vh_used) + i * sizeof(struct vh_used_elem));
+}
+
+/*
  * Loads a descriptor from guest memory exactly once: two 64-bit relaxed atomic loads, which the compiler may
  * neither repeat nor tear, so that what is checked is what is used.
  */
@@ -126,9 +159,9 @@ VH_INLINE uint64_t vh_packed_used(struct vh_taken t, bool wrap)
 	return flags << 48 | (uint64_t)t.id << 32 | t.len;
 }
 
-VH_INLINE uint64_t *vh_packed_word(const struct vh_vq *vq, uint16_t at)
+VH_INLINE uint64_t *vh_packed_word(const struct vh_vq *vq, uint16_t at, const bool scattered)
 {
-	return (uint64_t *)(void *)&vq->ring[at] + 1;
+	return (uint64_t *)(scattered ? (void *)vh_packed_at(vq, at) : &vq->ring[at]) + 1;
 }
 
 VH_INLINE uint16_t vh_split_head(const struct vh_vq *vq, uint16_t at)
@@ -148,9 +181,9 @@ struct vh_used_list {
 	uint64_t first;
 };
 
-/* was: packed; the second word of the entry that is overwritten. */
-VH_INLINE void vh_used_put_over(
-	const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t, uint64_t was, const bool packed)
+/* was: packed; the second word of the entry that is overwritten. scattered: a constant, or the queue's. */
+VH_INLINE void vh_used_put_over(const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t,
+	uint64_t was, const bool packed, const bool scattered)
 {
 	if (packed) {
 		uint64_t word = vh_packed_used(t, u->at.wrap);
@@ -163,18 +196,25 @@ VH_INLINE void vh_used_put_over(
 			/* For who reads both after our death: no store of ours is missing before another one
 			 * that is there, if only the compiler leaves them in this order. */
 			__atomic_signal_fence(__ATOMIC_RELEASE);
-			__atomic_store_n(vh_packed_word(vq, u->at.at), word, __ATOMIC_RELAXED);
+			__atomic_store_n(vh_packed_word(vq, u->at.at, scattered), word, __ATOMIC_RELAXED);
 		}
 		vh_advance(vq, &u->at, t.descs, true);
 	} else {
-		struct vh_used_elem *e = &vq->used->ring[u->at.at & vq->mask];
+		uint32_t i = u->at.at & vq->mask;
+		uint32_t *id = &vq->used->ring[i].id, *len = &vq->used->ring[i].len;
 
+		/* Its two words may be in two pages: the ring begins with one word. */
+		if (scattered) {
+			id = vh_pieces_at(vq->pieces, VH_PART_USED, vh_used_offset(i));
+			len = vh_pieces_at(
+				vq->pieces, VH_PART_USED, vh_used_offset(i) + (uint32_t)sizeof(*id));
+		}
 		/* Drivers that use their descriptors in turn find the same entry here every time round: what
 		 * is not written does not take the line away from the guest. */
-		if (e->id != t.id)
-			e->id = t.id;
-		if (e->len != t.len)
-			e->len = t.len;
+		if (*id != t.id)
+			*id = t.id;
+		if (*len != t.len)
+			*len = t.len;
 		u->at.at++;
 	}
 	u->n++;
@@ -183,9 +223,11 @@ VH_INLINE void vh_used_put_over(
 VH_INLINE void vh_used_put(
 	const struct vh_vq *vq, struct vh_used_list *u, struct vh_taken t, const bool packed)
 {
-	uint64_t was = packed ? __atomic_load_n(vh_packed_word(vq, u->at.at), __ATOMIC_RELAXED) : 0;
+	bool scattered = vq->scattered;
+	uint64_t was =
+		packed ? __atomic_load_n(vh_packed_word(vq, u->at.at, scattered), __ATOMIC_RELAXED) : 0;
 
-	vh_used_put_over(vq, u, t, was, packed);
+	vh_used_put_over(vq, u, t, was, packed, scattered);
 }
 
 /* Packed: what whoever takes the ring over must know of a round; flags: 0 or VH_RECORD_SENT. */
@@ -228,13 +270,13 @@ VH_INLINE int vh_next_chain(const struct vh_vq *vq, struct vh_place *place, uint
 	const bool packed)
 {
 	if (packed) {
-		if (!vh_packed_is_avail(vh_packed_load(&vq->ring[place->at]).flags, place->wrap))
+		if (!vh_packed_is_avail(vh_packed_load(vh_packed_at(vq, place->at)).flags, place->wrap))
 			return 0;
 		*fault = vh_packed_resolve(vq, place->at, write, out, room, n, taken);
 	} else {
 		if (place->at == offered)
 			return 0;
-		taken->id = vh_split_head(vq, place->at);
+		taken->id = __atomic_load_n(vh_avail_at(vq, place->at & vq->mask), __ATOMIC_RELAXED);
 		taken->descs = 1;
 		if (vh_unlikely(taken->id >= vq->size))
 			return -1;

@@ -305,7 +305,7 @@ VH_INLINE uint32_t deliver_simple(struct round *r, const uint8_t *which, uint32_
 		vh_prefetch_write(dst[ready] + r->vq->hdr_len);
 		vh_prefetch_write(dst[ready] + r->vq->hdr_len + VH_CACHE_LINE - 1);
 		vh_prefetch(dst[ready]);
-		vh_used_put_over(r->vq, &r->used, t, was, packed);
+		vh_used_put_over(r->vq, &r->used, t, was, packed, false);
 		vh_advance(r->vq, &place, 1, packed);
 	}
 	r->place = place;
@@ -331,7 +331,8 @@ VH_INLINE uint32_t run(struct round *r, const uint8_t *which, uint32_t n, const 
 	while (done < n && vh_likely(!r->vq->broken)) {
 		enum outcome o;
 
-		done += deliver_simple(r, which + done, n - done, packed);
+		if (vh_likely(!r->vq->scattered))
+			done += deliver_simple(r, which + done, n - done, packed);
 		if (vh_likely(done == n))
 			break;
 		/* The frame that stopped it. */

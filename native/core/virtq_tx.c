@@ -185,6 +185,9 @@ VH_INLINE uint32_t split_heads(struct vh_vq *vq, struct vh_batch *b, uint16_t *o
 	*offered = __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
 	pending = (uint16_t)(*offered - vq->last_avail);
 	n = pending < VH_BATCH ? pending : VH_BATCH;
+	/* The general path reads them itself. */
+	if (vh_unlikely(vq->scattered))
+		return n;
 	for (uint16_t i = 0; i < n; i++) {
 		uint16_t head = vh_split_head(vq, (uint16_t)(vq->last_avail + i));
 
@@ -216,7 +219,7 @@ VH_INLINE void collect(struct vh_vq *vq, struct vh_batch *b, struct vh_counters 
 	}
 	while (b->chains < n && vh_likely(more > 0)) {
 		/* Headers with something in them are the general path's business. */
-		if (vh_unlikely(vq->tx_offloads != 0 || take_single(vq, b, &place, &bytes, packed) == 0))
+		if (vh_unlikely(vq->tx_general || take_single(vq, b, &place, &bytes, packed) == 0))
 			more = take_any(vq, b, &place, offered, own, &bytes, packed);
 		if (vh_unlikely(more > 0 && b->walked > VH_ROUND_DESCS))
 			more = 0;
@@ -255,7 +258,7 @@ VH_INLINE void complete_singles(struct vh_vq *vq, const struct vh_batch *b, stru
 	used.first = vh_packed_used((struct vh_taken){.id = b->head[0]}, from.wrap);
 	for (uint16_t i = 1; i < b->chains; i++) {
 		vh_advance(vq, &p, 1, true);
-		__atomic_store_n(vh_packed_word(vq, p.at),
+		__atomic_store_n(vh_packed_word(vq, p.at, false),
 			vh_packed_used((struct vh_taken){.id = b->head[i]}, p.wrap), __ATOMIC_RELAXED);
 	}
 	vh_used_publish(vq, &used, 0, own);
@@ -267,9 +270,14 @@ VH_INLINE void complete(
 	struct vh_used_list used = {.at = vh_used_place(vq)};
 	uint16_t linger = 0;
 
-	for (uint16_t i = 0; i < b->chains; i++)
-		vh_used_put(vq, &used, (struct vh_taken){.id = b->head[i], .descs = packed ? b->descs[i] : 1},
-			packed);
+	if (vh_likely(!packed && !vq->scattered))
+		for (uint16_t i = 0; i < b->chains; i++)
+			vh_used_put_over(vq, &used, (struct vh_taken){.id = b->head[i]}, 0, false, false);
+	else
+		for (uint16_t i = 0; i < b->chains; i++)
+			vh_used_put(vq, &used,
+				(struct vh_taken){.id = b->head[i], .descs = packed ? b->descs[i] : 1},
+				packed);
 	/* While what is written is logged, it is all shown: what is not shown is not marked either. */
 	if (!packed && b->chains >= VH_LINGER_ROUND && vq->log == NULL)
 		linger = vq->size / 4 < VH_LINGER ? vq->size / 4 : VH_LINGER;
@@ -280,7 +288,7 @@ void vh_txq_complete(struct vh_vq *vq, const struct vh_batch *b, struct vh_count
 {
 	if (!vq->packed)
 		complete(vq, b, own, false);
-	else if (vh_likely(b->further == 0 && b->chains <= vq->size && b->chains > 0))
+	else if (vh_likely(b->further == 0 && b->chains <= vq->size && b->chains > 0 && !vq->scattered))
 		complete_singles(vq, b, own);
 	else
 		complete(vq, b, own, true);

@@ -435,7 +435,7 @@ int vh_session_open(struct vh_session *s, const struct vh_session_options *o, ch
 	s->socket_mode = o->socket_mode;
 	s->socket_gid = o->socket_gid;
 	snprintf(s->records.path, sizeof(s->records.path), "%s", o->records);
-	if (vh_session_iommu_init(&s->iommu, &s->mem) != 0) {
+	if (vh_session_iommu_init(&s->iommu, &s->mem, 2U * s->port->pairs) != 0) {
 		snprintf(error, n, "%s: out of memory", s->path);
 		return -ENOMEM;
 	}

@@ -13,11 +13,14 @@ static void ask(void *context)
 	vh_relay_ask();
 }
 
-int vh_session_iommu_init(struct vh_session_iommu *m, const struct vh_guest_mem *mem)
+int vh_session_iommu_init(struct vh_session_iommu *m, const struct vh_guest_mem *mem, uint32_t rings)
 {
 	m->iotlb = calloc(1, sizeof(*m->iotlb));
-	if (m->iotlb == NULL)
+	m->pieces = calloc(rings, sizeof(*m->pieces));
+	if (m->iotlb == NULL || m->pieces == NULL) {
+		vh_session_iommu_free(m);
 		return -ENOMEM;
+	}
 	vh_iotlb_init(m->iotlb, ask, NULL);
 	m->space.iotlb = m->iotlb;
 	m->space.behind = mem;
@@ -27,7 +30,9 @@ int vh_session_iommu_init(struct vh_session_iommu *m, const struct vh_guest_mem 
 void vh_session_iommu_free(struct vh_session_iommu *m)
 {
 	free(m->iotlb);
+	free(m->pieces);
 	m->iotlb = NULL;
+	m->pieces = NULL;
 }
 
 void vh_session_iommu_forget(struct vh_session_iommu *m)
@@ -224,6 +229,8 @@ enum vh_iotlb_result vh_session_iommu_ring(struct vh_session_iommu *m, uint32_t 
 	const uint8_t access[3] = {
 		packed ? VH_IOTLB_READ | VH_IOTLB_WRITE : VH_IOTLB_READ, VH_IOTLB_READ, VH_IOTLB_WRITE};
 	enum vh_iotlb_result worst = VH_IOTLB_HIT;
+	struct vh_pieces *pieces = &m->pieces[ring];
+	bool scattered = false;
 	uint8_t *part[3];
 	uint32_t bytes[3];
 
@@ -233,11 +240,20 @@ enum vh_iotlb_result vh_session_iommu_ring(struct vh_session_iommu *m, uint32_t 
 			vh_iotlb_whole(m->iotlb, from[i], bytes[i], access[i], &part[i]);
 
 		/* All three are asked for at once. */
-		if (result > worst)
+		if (result == VH_IOTLB_SCATTERED)
+			scattered = true;
+		else if (result > worst)
 			worst = result;
+	}
+	for (int i = 0; scattered && worst == VH_IOTLB_HIT && i < VH_PARTS; i++) {
+		worst = vh_pieces_find(pieces, (enum vh_part)i, m->iotlb, from[i], bytes[i], access[i]);
+		/* Else a page is missing again that the table has had to forget meanwhile. */
+		if (worst == VH_IOTLB_HIT)
+			part[i] = vh_pieces_at(pieces, (enum vh_part)i, 0);
 	}
 	if (worst != VH_IOTLB_HIT)
 		return worst;
+	c->pieces = scattered ? pieces : NULL;
 	c->desc = part[0];
 	c->avail = part[1];
 	c->used = part[2];

@@ -32,6 +32,7 @@
 struct vh_session_iommu {
 	struct vh_iotlb *iotlb;	   /* as long as the session */
 	struct vh_guest_mem space; /* what the queues are given in the place of the guest's memory */
+	struct vh_pieces *pieces;  /* for each ring; as long as the session */
 	bool channel;		   /* the front end can be asked */
 	bool taken;		   /* ACCESS_PLATFORM was negotiated */
 	struct {
@@ -48,7 +49,7 @@ struct vh_session_iommu {
 };
 
 /* Return: 0, or -ENOMEM. */
-int vh_session_iommu_init(struct vh_session_iommu *m, const struct vh_guest_mem *mem);
+int vh_session_iommu_init(struct vh_session_iommu *m, const struct vh_guest_mem *mem, uint32_t rings);
 void vh_session_iommu_free(struct vh_session_iommu *m);
 
 /* Whether addresses are I/O virtual ones. */
@@ -80,7 +81,8 @@ bool vh_session_iommu_ring_in(const struct vh_session_iommu *m, uint32_t ring, u
 	uint64_t features, uint64_t first, uint64_t last);
 
 /*
- * Finds a ring: its three parts and its position, for a configuration that has size and features.
+ * Finds a ring whose queue is paused: its three parts and its position, for a configuration that has size and
+ * features.
  * Return: VH_IOTLB_HIT, or why it cannot run (now).
  */
 enum vh_iotlb_result vh_session_iommu_ring(struct vh_session_iommu *m, uint32_t ring, struct vh_vq_config *c);

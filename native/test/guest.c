@@ -7,21 +7,104 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PAGE ((uint32_t)VH_IOTLB_PAGE)
+
 static uint32_t aligned(uint32_t bytes)
 {
 	return (bytes + 63) & ~63U;
 }
 
-/* Takes the rings' memory from `*at` on: large enough for both types. */
+/* Bytes of the three parts, large enough for both types. */
+static void part_sizes(const struct guest_queue *q, uint32_t bytes[VH_PARTS])
+{
+	bytes[VH_PART_DESC] = q->size * (uint32_t)sizeof(*q->desc);
+	bytes[VH_PART_AVAIL] = (uint32_t)sizeof(*q->avail) + q->size * 2 + 2;
+	bytes[VH_PART_USED] = (uint32_t)sizeof(*q->used) + q->size * 8 + 2;
+}
+
+static void set_parts(struct guest_queue *q, uint8_t *const part[VH_PARTS])
+{
+	q->desc = (struct vh_desc *)(void *)part[VH_PART_DESC];
+	q->avail = (struct vh_avail *)(void *)part[VH_PART_AVAIL];
+	q->used = (struct vh_used *)(void *)part[VH_PART_USED];
+}
+
+/* What a ring of this type, with event index, has of each part. */
+static uint32_t part_bytes(const struct guest *g, const struct guest_queue *q, enum vh_part part)
+{
+	uint32_t event = (g->config.features & VH_F_EVENT_IDX) != 0 ? sizeof(uint16_t) : 0;
+
+	if (part == VH_PART_DESC)
+		return q->size * (uint32_t)sizeof(*q->desc);
+	if ((g->config.features & VH_F_RING_PACKED) != 0)
+		return sizeof(struct vh_packed_event);
+	return part == VH_PART_AVAIL ? (uint32_t)sizeof(*q->avail) + q->size * 2 + event
+				     : (uint32_t)sizeof(*q->used) + q->size * 8 + event;
+}
+
+/* The parts begin anywhere that they may, and no page of a ring lies beside the one before. */
+static void scatter(struct guest *g, struct guest_queue *q, uint64_t *at)
+{
+	static const uint32_t align[VH_PARTS] = {sizeof(struct vh_desc), 2, 4};
+	uint32_t bytes[VH_PARTS], offset[VH_PARTS], total = 0, pages;
+	uint8_t *part[VH_PARTS], *to;
+	int fd = memfd_create("ring", MFD_CLOEXEC);
+
+	part_sizes(q, bytes);
+	for (int i = 0; i < VH_PARTS; i++) {
+		offset[i] = total + rng_below(&test_rng, PAGE / align[i]) * align[i];
+		/* The first two words stay together. */
+		if (offset[i] % PAGE > PAGE - 4)
+			offset[i] -= 4;
+		total = (offset[i] + bytes[i] + PAGE - 1) & ~(PAGE - 1);
+	}
+	pages = total / PAGE;
+	REQUIRE(fd >= 0 && ftruncate(fd, total) == 0);
+	q->view = mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	q->pieces = calloc(1, sizeof(*q->pieces));
+	REQUIRE(q->view != MAP_FAILED && q->pieces != NULL);
+	q->view_bytes = total;
+	*at = (*at + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	to = guest_at(g, *at);
+	/* Backwards, and a page of somebody else's between each two. */
+	for (uint32_t i = 0; i < pages; i++)
+		REQUIRE(mmap(to + (size_t)(pages - 1 - i) * 2 * PAGE, PAGE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, (off_t)i * PAGE) != MAP_FAILED);
+	close(fd);
+	*at += (uint64_t)pages * 2 * PAGE;
+	for (int i = 0; i < VH_PARTS; i++) {
+		uint32_t first = offset[i] / PAGE;
+
+		part[i] = q->view + offset[i];
+		q->pieces->part[i].skew = offset[i] % PAGE;
+		q->pieces->part[i].bytes = part_bytes(g, q, (enum vh_part)i);
+		for (uint32_t k = 0; first + k < pages && k < VH_PIECES; k++)
+			q->pieces->part[i].page[k] = to + (size_t)(pages - 1 - first - k) * 2 * PAGE;
+	}
+	set_parts(q, part);
+}
+
+/* Takes the rings' memory from `*at` on. */
+static void place_ring(struct guest *g, struct guest_queue *q, uint64_t *at)
+{
+	uint32_t bytes[VH_PARTS];
+	uint8_t *part[VH_PARTS];
+
+	part_sizes(q, bytes);
+	for (int i = 0; i < VH_PARTS; i++) {
+		part[i] = guest_at(g, *at);
+		*at += aligned(bytes[i]);
+	}
+	set_parts(q, part);
+}
+
 static void make_queue(struct guest *g, struct guest_queue *q, uint32_t size, uint64_t *at)
 {
 	q->size = size;
-	q->desc = (struct vh_desc *)(void *)guest_at(g, *at);
-	*at += aligned(size * (uint32_t)sizeof(*q->desc));
-	q->avail = (struct vh_avail *)(void *)guest_at(g, *at);
-	*at += aligned((uint32_t)sizeof(*q->avail) + size * 2 + 2);
-	q->used = (struct vh_used *)(void *)guest_at(g, *at);
-	*at += aligned((uint32_t)sizeof(*q->used) + size * 8 + 2);
+	if (g->config.scattered)
+		scatter(g, q, at);
+	else
+		place_ring(g, q, at);
 	q->free_id = calloc(size, sizeof(*q->free_id));
 	q->in_flight = calloc(size, sizeof(*q->in_flight));
 	q->chain = calloc(size, sizeof(*q->chain));
@@ -79,6 +162,9 @@ static void free_queue(struct guest *g, struct guest_queue *q)
 	free(q->free_id);
 	free(q->in_flight);
 	free(q->chain);
+	free(q->pieces);
+	if (q->view != NULL)
+		munmap(q->view, q->view_bytes);
 	munmap(q->record, sizeof(*q->record));
 	close(q->call_fd);
 }
@@ -96,9 +182,12 @@ void guest_free(struct guest *g)
 
 struct vh_vq_config guest_queue_config(struct guest *g, struct guest_queue *q, uint64_t at)
 {
-	return (struct vh_vq_config){.desc = q->desc,
-		.avail = q->avail,
-		.used = q->used,
+	const struct vh_pieces *p = q->pieces;
+
+	return (struct vh_vq_config){.desc = p == NULL ? q->desc : vh_pieces_at(p, VH_PART_DESC, 0),
+		.avail = p == NULL ? (void *)q->avail : vh_pieces_at(p, VH_PART_AVAIL, 0),
+		.used = p == NULL ? q->used : vh_pieces_at(p, VH_PART_USED, 0),
+		.pieces = p,
 		.size = q->size,
 		.features = g->config.features,
 		.mem = &g->mem,

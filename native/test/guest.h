@@ -38,6 +38,9 @@ struct guest_config {
 	uint16_t start; /* ring entries as if used before; near 65536 to see a split ring's index wrap */
 	bool exact;	/* make what is not lent to the device inaccessible (needs AddressSanitizer) */
 	bool tidy;	/* descriptors and ids in order, as from a driver that was just started */
+	/* Rings lie together for the driver, as in Linux behind an IOMMU, and in pages that lie apart for
+	 * everybody else. */
+	bool scattered;
 };
 
 /* Memory of one buffer or indirect table. */
@@ -92,7 +95,10 @@ struct guest_queue {
 	struct rng rng;
 	struct guest_chain *chain;     /* by head (split) or buffer id (packed) */
 	struct vh_ring_record *record; /* the device's; packed */
-	int call_fd;		       /* eventfd */
+	struct vh_pieces *pieces;      /* where the device finds a scattered ring */
+	uint8_t *view;		       /* the driver's mapping of one */
+	size_t view_bytes;
+	int call_fd; /* eventfd */
 	struct vh_call call;
 	struct vh_line line; /* both of call_fd */
 };

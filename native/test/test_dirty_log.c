@@ -179,7 +179,7 @@ static void turn(struct rig *r, struct watched *w, uint32_t *seq, uint64_t featu
 		;
 }
 
-static void every_write(uint64_t features)
+static void every_write(uint64_t features, bool scattered)
 {
 	struct rig *r = rig_new();
 	struct watched w[2];
@@ -190,7 +190,8 @@ static void every_write(uint64_t features)
 		rig_add(r, &(struct guest_config){.features = features,
 				   .tx_size = odd_size(2048),
 				   .rx_size = odd_size(2048),
-				   .start = 2000});
+				   .start = 2000,
+				   .scattered = scattered});
 		watch(&w[i], r->guest[i]);
 	}
 	rig_learn_all(r);
@@ -210,8 +211,14 @@ static void every_write(uint64_t features)
 
 void test_dirty_log_every_write(void)
 {
-	every_write(MODERN);
-	every_write(MODERN | VH_F_MRG_RXBUF | VH_F_EVENT_IDX);
+	every_write(MODERN, false);
+	every_write(MODERN | VH_F_MRG_RXBUF | VH_F_EVENT_IDX, false);
+}
+
+void test_dirty_log_scattered(void)
+{
+	every_write(MODERN, true);
+	every_write(MODERN | VH_F_MRG_RXBUF | VH_F_EVENT_IDX, true);
 }
 
 /* A used ring that lies somewhere else in the log than in memory. */

@@ -11,7 +11,10 @@ static struct rig *company(uint32_t ring)
 {
 	struct rig *r = rig_new();
 
-	rig_add(r, &(struct guest_config){.features = FEATURES, .tx_size = ring, .rx_size = ring});
+	rig_add(r, &(struct guest_config){.features = FEATURES,
+			   .tx_size = ring,
+			   .rx_size = ring,
+			   .scattered = rng_below(&test_rng, 3) == 0});
 	for (uint32_t i = 0; i < 2; i++) {
 		rig_add(r, &(struct guest_config){.features = FEATURES, .exact = true});
 		guest_post_all(r->guest[i + 1], 0, 2000, LAYOUT_SINGLE);

@@ -24,6 +24,9 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(iova_permissions, false, ALL)                                                                      \
 	X(iova_gives_up, false, ALL)                                                                         \
 	X(iova_hostile, false, ALL)                                                                          \
+	X(pieces_talk, false, ALL)                                                                           \
+	X(pieces_broken, false, SPLIT)                                                                       \
+	X(pieces_find, false, NONE)                                                                          \
 	X(mac_learn_move_age, false, NONE)                                                                   \
 	X(mac_limits, false, NONE)                                                                           \
 	X(mac_share, false, NONE)                                                                            \
@@ -42,6 +45,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(guest_takes_batches, false, NONE)                                                                  \
 	X(dirty_log_marks, false, NONE)                                                                      \
 	X(dirty_log_every_write, false, ALL)                                                                 \
+	X(dirty_log_scattered, false, ALL)                                                                   \
 	X(dirty_log_used_ring, false, ALL)                                                                   \
 	X(dirty_log_setup, false, ALL)                                                                       \
 	X(tx_discard, false, ALL)                                                                            \

@@ -22,6 +22,7 @@ const TEXT = `# Written by vhost-host setup; vhost-host setup --undo takes it aw
 CapabilityBoundingSet=${CARDS_CAPABILITIES.join(' ')}
 DeviceAllow=char-uio rw
 ProtectKernelTunables=no
+ReadOnlyPaths=
 SystemCallFilter=@raw-io
 `;
 

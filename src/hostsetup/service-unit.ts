@@ -37,6 +37,9 @@ export const CAPABILITIES = [
   ...['CAP_SYS_PTRACE'],
 ];
 
+/** What Linux has there, but for fs/cgroup, which ProtectControlGroups= is for. */
+const SYS = ['block', 'bus', 'class', 'dev', 'devices', 'firmware', 'fs', 'hypervisor', 'kernel', 'module', 'power'];
+
 const DEVICES = ['/dev/vfio/vfio', 'char-vfio', 'char-infiniband', '/dev/cuse', '/dev/net/tun'];
 
 export interface UnitPlace {
@@ -74,6 +77,8 @@ PrivateTmp=yes
 # Other processes are seen by who may look into them: the switch, which asks whose a port is, and not its workers.
 ProtectProc=invisible
 ProtectKernelTunables=yes
+# Once more, by name: Debian 13's systemd (257) was seen to leave /sys itself open by the line above.
+ReadOnlyPaths=${SYS.map((name) => `-/sys/${name}`).join(' ')}
 ProtectControlGroups=yes
 ProtectKernelModules=yes
 ProtectKernelLogs=yes

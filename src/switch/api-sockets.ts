@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { VhostHostError, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
+import { Turns } from './turns.js';
 
 export interface ApiSocketWish {
   readonly path: string;
@@ -14,11 +15,13 @@ export interface ApiSocketWish {
 
 /**
  * One of the API's sockets. It listens under another name, which is then changed: so it is nobody's before it has its
- * mode, and Node, which removes the name that it listens on at the end, never removes somebody else's file.
+ * mode, and Node, which removes the name that it listens on at the end, never removes somebody else's file. Whoever
+ * tends it may come while it is being opened: one that nobody knows any more would keep the process from its end.
  */
 export class ApiSocket {
   readonly #host: Host;
   readonly #wish: ApiSocketWish;
+  readonly #turns = new Turns();
   #api: ReturnType<ApiSocketWish['build']> | undefined;
   #file: string | undefined;
 
@@ -27,7 +30,34 @@ export class ApiSocket {
     this.#wish = wish;
   }
 
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    return this.#turns.take(() => this.#open());
+  }
+
+  /** Listens again where the name is gone or somebody else's. Return: whether it was. */
+  tend(): Promise<boolean> {
+    return this.#turns.take(async () => {
+      if (this.#file === undefined || (await this.#host.identity(this.#wish.path)) === this.#file) return false;
+      await this.#open();
+      return true;
+    });
+  }
+
+  /** For good. */
+  close(): Promise<void> {
+    return this.#turns.take(async () => {
+      const file = this.#file;
+      this.#file = undefined;
+      try {
+        if (file !== undefined && (await this.#host.identity(this.#wish.path)) === file)
+          await this.#host.unlink(this.#wish.path);
+      } finally {
+        await this.#api?.close();
+      }
+    });
+  }
+
+  async #open(): Promise<void> {
     const { path, gid, clients } = this.#wish;
     // No longer than the name itself, which was checked.
     const aside = join(dirname(path), `.${basename(path, '.sock')}.new`);
@@ -39,8 +69,9 @@ export class ApiSocket {
       await api.listen({ path: aside });
       if (gid !== -1) await this.#host.chown(aside, this.#host.uid(), gid);
       await this.#host.chmod(aside, gid === -1 ? 0o600 : 0o660);
-      this.#file = await this.#host.identity(aside);
+      const file = await this.#host.identity(aside);
       await this.#host.rename(aside, path);
+      this.#file = file;
     } catch (error) {
       await api.close();
       throw new VhostHostError('RUN_DIR_UNUSABLE', `cannot listen on ${path}: ${printable(messageOf(error))}`, {
@@ -49,21 +80,5 @@ export class ApiSocket {
     }
     this.#api = api;
     await old?.close();
-  }
-
-  /** Listens again where the name is gone or somebody else's. Return: whether it was. */
-  async tend(): Promise<boolean> {
-    if (this.#file === undefined || (await this.#host.identity(this.#wish.path)) === this.#file) return false;
-    await this.open();
-    return true;
-  }
-
-  async close(): Promise<void> {
-    try {
-      const ours = this.#file !== undefined && (await this.#host.identity(this.#wish.path)) === this.#file;
-      if (ours) await this.#host.unlink(this.#wish.path);
-    } finally {
-      await this.#api?.close();
-    }
   }
 }

@@ -32,7 +32,7 @@ describe('the service under a systemd that runs', function () {
       sleep 1000 &
       echo $! > /sys/fs/cgroup/system.slice/vhost-host.service/cgroup.procs
       kill -9 "$first"
-      until [ "$(systemctl is-active vhost-host)" = active ] && [ "$(main)" != "$first" ]; do sleep 0.1; done
+      until [ "$(main)" != "$first" ] && [ "$(systemctl is-active vhost-host)" = active ]; do sleep 0.1; done
       [ "$(main)" = "$(status)" ] && echo back
       systemctl restart vhost-host
       [ "$(main)" = "$(status)" ] && echo restarted
@@ -118,7 +118,7 @@ USER
         s.on("error", (e) => console.log(e.code)); setTimeout(() => s.destroy(), 300);'
       sed -n 's/^Cap\\(Eff\\|Prm\\|Bnd\\):\\t0*//p' /proc/$pid/status
       kill -9 "$pid"
-      until [ "$(systemctl is-active vhost-host)" = active ] && [ "$(main)" != "$pid" ]; do sleep 0.1; done
+      until [ "$(main)" != "$pid" ] && [ "$(systemctl is-active vhost-host)" = active ]; do sleep 0.1; done
       until vh ports --json > /run/ports 2>/dev/null; do sleep 0.1; done
       grep -o '"name": *"db"' /run/ports | tr -d ' '
       systemctl stop vhost-host

@@ -134,7 +134,7 @@ describe('packages: contents', function () {
     assert.match(text('packaging/debian/control'), /^Maintainer: @AUTHOR@$/m);
   });
 
-  it("rpm reads the spec, which takes its version from who builds; the image's steps are of kinds that can be tried", function () {
+  it("rpm reads the spec, which takes its version from who builds; the image's steps are of kinds that can be tried", () => {
     const stages = readDockerfile(text('packaging/oci/Dockerfile'));
     assert.deepEqual(
       stages.map(({ name }) => name),
@@ -148,7 +148,6 @@ describe('packages: contents', function () {
     assert.throws(() => readDockerfile('FROM debian:trixie\nADD . /'), /has ADD, which is not known here/);
     assert.throws(() => readDockerfile('RUN true'), /has RUN before FROM/);
     assert.throws(() => readDockerfile('FROM a\nCOPY --chown=1 a b'), /copies otherwise: --chown=1 a b/);
-    if (spawnSync('rpmspec', ['--version']).status !== 0) this.skip();
     const args = ['-P', '--define', 'vhost_host_version 1.2.3', `${root}packaging/rpm/vhost-host.spec`];
     const { status, stdout, stderr } = spawnSync('rpmspec', args, { encoding: 'utf8' });
     assert.equal(status, 0, stderr);

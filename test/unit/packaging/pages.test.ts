@@ -51,8 +51,7 @@ describe('packages: man pages and completion', () => {
     for (const words of sections.keys()) ok(tree.has(words), words);
   });
 
-  it('troff reads both pages without a complaint', async function () {
-    if (spawnSync('groff', ['--version']).status !== 0) this.skip();
+  it('troff reads both pages without a complaint', async () => {
     for (const page of [await pages.manPage('1.2.3'), readFileSync(`${root}man/qemu-wrap.1`, 'utf8')]) {
       const { stdout, stderr } = spawnSync('groff', ['-man', '-ww', '-Tutf8'], { input: page, encoding: 'utf8' });
       deepEqual(stderr, '');
