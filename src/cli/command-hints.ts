@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { VhostHostError } from '../errors.js';
-import { quoteForShell } from '../libvirt/install-wrapper.js';
+import { quoteForShell } from '../shell-quote.js';
 
 /** Hints that fit the command line at hand: the help of the very command, and the switch that was meant. */
 
@@ -33,11 +33,16 @@ function namedRunDir(args: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** The error with `--run-dir` in each command of its hint that takes it, where this command line has named one. */
-export function forRunDir(program: Command, args: readonly string[], error: unknown): unknown {
+/** `wholeProgram`: with every command that a hint may name. Return: the error with `--run-dir` in each command of its hint that takes it, where this command line has named one. */
+export async function forRunDir(
+  wholeProgram: () => Promise<Command>,
+  args: readonly string[],
+  error: unknown,
+): Promise<unknown> {
   const dir = namedRunDir(args);
   if (dir === undefined || !(error instanceof VhostHostError) || error.hint === undefined) return error;
   if (error.hint.includes('--run-dir')) return error;
+  const program = await wholeProgram();
   const hint = error.hint.replace(/vhost-host((?: [a-z][a-z-]*)+)/g, (all, words: string) => {
     const command = commandOf(program, words.trim().split(' '));
     if (command === program || !command.options.some(({ long }) => long === '--run-dir')) return all;

@@ -68,7 +68,7 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     await program.parseAsync(spelledOut(args), { from: 'user' });
   } catch (error) {
     if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
-    else failure = forRunDir(await wholeProgram(context), args, fromCommander(error, helpHint(program, args)));
+    else failure = await forRunDir(() => wholeProgram(context), args, fromCommander(error, helpHint(program, args)));
   }
   // A verdict is told in the answer already.
   if (failure !== undefined && !(failure instanceof Verdict)) {

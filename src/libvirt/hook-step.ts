@@ -1,7 +1,7 @@
 import type { FileStat, Host } from '../host.js';
 import { planWrites } from '../steps.js';
 import type { Step } from '../steps.js';
-import { quoteForShell } from './install-wrapper.js';
+import { quoteForShell } from '../shell-quote.js';
 
 /**
  * A hook of libvirt's, called before a guest starts. Without it QEMU waits in silence for a switch or port

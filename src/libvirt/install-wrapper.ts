@@ -2,6 +2,7 @@ import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { FileStat, Host } from '../host.js';
+import { quoteForShell } from '../shell-quote.js';
 import { planWrites } from '../steps.js';
 import type { Action, Step } from '../steps.js';
 
@@ -31,10 +32,6 @@ export async function findFile(host: Host, candidates: readonly string[]): Promi
     if ((await host.stat(path))?.kind === 'file') return path;
   }
   return undefined;
-}
-
-export function quoteForShell(path: string): string {
-  return /^[\w./+@:-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The distribution's package brings the very same file: set-up has nothing to do then. */

@@ -55,7 +55,7 @@ describe('the command line: mistakes', () => {
     });
   });
 
-  it('what is in a hint besides stays as it is', () => {
+  it('what is in a hint besides stays as it is', async () => {
     const program = buildProgram(new Desk().context([], []), () => undefined, ALL_COMMANDS);
     const hints = [
       ['vhost-host stop && vhost-host start', 'vhost-host stop --run-dir /r && vhost-host start --run-dir /r'],
@@ -65,7 +65,11 @@ describe('the command line: mistakes', () => {
       ['sudo vhost-host setup --boot', 'sudo vhost-host setup --boot'],
     ];
     for (const [hint = '', wanted] of hints) {
-      const error = forRunDir(program, ['status', '--run-dir', '/r'], new VhostHostError('USAGE', 'x', { hint }));
+      const error = await forRunDir(
+        () => Promise.resolve(program),
+        ['status', '--run-dir', '/r'],
+        new VhostHostError('USAGE', 'x', { hint }),
+      );
       assert.equal((error as VhostHostError).hint, wanted);
     }
   });
