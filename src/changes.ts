@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { dirname } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { VhostHostError, messageOf } from './errors.js';
 import type { Host } from './host.js';
 import { bootId, raiseOrSet, readValue } from './kernel-value.js';

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { changeSchema } from './changes.js';
 import type { Change } from './changes.js';
 import { VhostHostError, messageOf, printable } from './errors.js';

@@ -5,7 +5,6 @@ import { manifest, serviceText, stage } from './stage.mjs';
 import { TaskError, ask, root, runLogged, say } from './task.mjs';
 
 export const outputDir = join(root, 'build/package');
-const maintainer = 'The vhost-host authors <maintainers@vhost-host.example>';
 
 /** Debian's release that this is, such as { codename: 'bookworm', number: '12' }. */
 export function thisRelease() {
@@ -25,7 +24,7 @@ async function sourceDate() {
 
 function changelog(version, codename, date) {
   const when = date.toUTCString().replace('GMT', '+0000');
-  return `vhost-host (${version}) ${codename}; urgency=medium\n\n  * Version ${version}.\n\n -- ${maintainer}  ${when}\n`;
+  return `vhost-host (${version}) ${codename}; urgency=medium\n\n  * Version ${version}.\n\n -- ${manifest.author}  ${when}\n`;
 }
 
 /** Builds the package of what is built in this clone; returns its path. */
@@ -38,6 +37,11 @@ export async function buildDeb(version = manifest.version) {
   mkdirSync(tree, { recursive: true });
   await stage(join(tree, 'stage'), version);
   cpSync(join(root, 'packaging/debian'), join(tree, 'debian'), { recursive: true });
+  const control = join(tree, 'debian/control');
+  writeFileSync(
+    control,
+    readFileSync(control, 'utf8').replace('@AUTHOR@', () => manifest.author),
+  );
   const date = await sourceDate();
   writeFileSync(join(tree, 'debian/changelog'), changelog(debVersion, codename, date));
   writeFileSync(join(tree, 'debian/vhost-host.service'), await serviceText());

@@ -6,9 +6,11 @@ import { root } from './task.mjs';
 
 /** Every command that help shows, with the words that lead to it: [{ words, command }], the program itself first. */
 async function commandTree() {
-  const { buildProgram } = await import(pathToFileURL(join(root, 'build/src/cli/program.js')));
+  const ours = (name) => import(pathToFileURL(join(root, 'build/src/cli', name)));
+  const { buildProgram } = await ours('program.js');
+  const { ALL_COMMANDS } = await ours('commands.js');
   // Only actions use their context, and none is run.
-  const program = buildProgram({ version: '' }, () => undefined);
+  const program = buildProgram({ version: '' }, () => undefined, ALL_COMMANDS);
   const walk = (command, words) => [
     { words, command },
     ...command

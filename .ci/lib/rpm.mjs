@@ -20,7 +20,12 @@ export async function buildRpm() {
   writeFileSync(join(home, 'vhost-host.service'), await serviceText());
   for (const name of ['vhost-host.sysusers', 'vhost-host.tmpfiles'])
     copyFileSync(join(root, 'packaging/debian', name), join(home, name));
-  const defined = { _topdir: `${home}/top`, _sourcedir: home, vhost_host_version: manifest.version };
+  const defined = {
+    _topdir: `${home}/top`,
+    _sourcedir: home,
+    vhost_host_version: manifest.version,
+    packager: manifest.author,
+  };
   const options = Object.entries(defined).flatMap(([name, value]) => ['--define', `${name} ${value}`]);
   // What it requires is named by the tools of another distribution, which are not there on Debian.
   await runLogged('rpm', 'rpmbuild', ['-bb', '--nodeps', ...options, join(root, 'packaging/rpm/vhost-host.spec')]);

@@ -1,67 +1,74 @@
 import { Command, CommanderError } from 'commander';
 import { VhostHostError, printable } from '../errors.js';
+import { commandOf, forRunDir, helpHint } from './command-hints.js';
+import { SWITCH_COMMANDS } from './commands-switch.js';
+import type { AddCommand } from './commands-switch.js';
 import type { CliContext } from './context.js';
-import { addCheck } from './check.js';
 import { Verdict, errorObject, exitCodeOf } from './exit.js';
-import { addLibvirt } from './libvirt.js';
-import { addLogs } from './logs.js';
-import { addMacs } from './macs.js';
-import { addPorts } from './ports.js';
-import { addStart } from './start.js';
-import { addStats } from './stats.js';
-import { addStatus } from './status.js';
-import { addSetup } from './setup.js';
-import { addSpread } from './spread.js';
-import { addStop } from './stop.js';
-import { addUplinks } from './uplinks.js';
-import { addVm } from './vm.js';
 
 export const PROGRAM = 'vhost-host';
 
-/** The command line as commander sees it; `onText` takes help and version texts. */
-export function buildProgram(context: CliContext, onText: (text: string) => void): Command {
+/** The command line as commander sees it, with these commands; `onText` takes help and version texts. */
+export function buildProgram(
+  context: CliContext,
+  onText: (text: string) => void,
+  commands: readonly AddCommand[],
+): Command {
   const program = new Command(PROGRAM)
     .description('A switch in user space for QEMU guests, and its control.')
     .version(context.version)
     .exitOverride()
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
-  const adders = [
-    addStart,
-    addStatus,
-    addPorts,
-    addUplinks,
-    addMacs,
-    addStats,
-    addLogs,
-    addSpread,
-    addStop,
-    addVm,
-    addLibvirt,
-    addSetup,
-    addCheck,
-  ];
-  for (const add of adders) add(program, context);
+  for (const add of commands) add(program, context);
   return program;
 }
 
+/** The program for this command line: with all commands, unless the first word alone says that a few will do. */
+async function programFor(args: readonly string[], context: CliContext): Promise<Command> {
+  const quick = buildProgram(context, answers(context), SWITCH_COMMANDS);
+  const known = ['--version', '-V', '-v', 'version', ...quick.commands.map((command) => command.name())];
+  if (known.includes(args[0] ?? '')) return quick;
+  return wholeProgram(context);
+}
+
+/** Three quarters of the program's text are left unread without it, which is what most of an answer's time goes to. */
+async function wholeProgram(context: CliContext): Promise<Command> {
+  const { ALL_COMMANDS } = await import('./commands.js');
+  return buildProgram(context, answers(context), ALL_COMMANDS);
+}
+
+function answers(context: CliContext): (text: string) => void {
+  return (text) => context.talk.answer(text.trimEnd());
+}
+
 /** Commander's complaint as one of our errors; undefined where it only showed a text that was asked for. */
-function fromCommander(error: unknown): unknown {
+function fromCommander(error: unknown, hint: string): unknown {
   if (!(error instanceof CommanderError)) return error;
   if (error.exitCode === 0) return undefined;
-  const hint = `${PROGRAM} --help`;
-  if (error.code === 'commander.help') return new VhostHostError('USAGE', 'which subcommand?', { hint });
   return new VhostHostError('USAGE', printable(error.message.replace(/^error: /, '')), { hint });
+}
+
+/** The version as people ask for it besides. */
+function spelledOut(args: readonly string[]): string[] {
+  const [first, ...rest] = args;
+  return first === '-v' || first === 'version' ? ['--version', ...rest] : [...args];
+}
+
+/** Whether a command that does nothing but by its subcommands came without one: that asks what there is. */
+function asksForHelp(error: unknown): boolean {
+  return error instanceof CommanderError && error.code === 'commander.help';
 }
 
 /** Runs one command line and returns the exit code. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
-  const program = buildProgram(context, (text) => context.talk.answer(text.trimEnd()));
+  const program = await programFor(args, context);
   let failure: unknown;
   try {
-    await program.parseAsync([...args], { from: 'user' });
+    await program.parseAsync(spelledOut(args), { from: 'user' });
   } catch (error) {
-    failure = fromCommander(error);
+    if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
+    else failure = forRunDir(await wholeProgram(context), args, fromCommander(error, helpHint(program, args)));
   }
   // A verdict is told in the answer already.
   if (failure !== undefined && !(failure instanceof Verdict)) {

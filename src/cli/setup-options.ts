@@ -82,11 +82,10 @@ export function withSetupOptions(command: Command): Command {
       parseBytes,
     )
     .option('--switch-pages <n>', 'pages of 2M for the switch (default: 256)', parsePages)
-    .option(
-      '--nodes <list>',
-      'NUMA nodes to take the pages from, such as 0-1 (default: as the kernel spreads them)',
-      (text: string) => parseNumbers(text, 'node numbers such as 0 or 0-1'),
-      [],
+    .addOption(
+      new Option('--nodes <list>', 'NUMA nodes to take the pages from, such as 0-1')
+        .argParser((text: string) => parseNumbers(text, 'node numbers such as 0 or 0-1'))
+        .default([], 'as the kernel spreads them'),
     )
     .option('--shrink', 'reserve no more pages at each start than asked for, also where more are reserved')
     .option('--nic <card>', 'network card for the switch: its PCI address or interface, or none (default: none)')
@@ -108,7 +107,7 @@ export function withSetupOptions(command: Command): Command {
     .option('--package-root <dir>', 'where this package lies on the host that is set up (default: here)', parsePath)
     .option('--root <dir>', 'set up the system below this directory, such as a mounted image')
     .option('--undo', 'take back what this command has changed')
-    .option('--leave <what...>', 'with --undo: files or steps to keep as they are', [])
+    .addOption(new Option('--leave <what...>', 'with --undo: files or steps to keep as they are').default([], 'none'))
     .option('--dry-run', 'show what would be done, and change nothing')
     .option('--yes', 'agree to what is shown, and take the proposals')
     .option('--json', 'print one JSON object, and ask nothing');

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Host } from '../host.js';
 import type { Look } from './facts-look.js';
 import { linkName } from '../link-name.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { VhostHostError, hasCode, printable } from '../errors.js';
 import { packageVersion } from './package.js';
 import { call } from './rest.js';

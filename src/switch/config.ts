@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../errors.js';
 import type { Host } from '../host.js';
 import { parseCpuList } from './cpulist.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { buildApi } from './api.js';
 import type { Control, Route } from './api.js';
 import { Config } from './config.js';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Host } from '../host.js';
 import type { Claimant, Transport } from './schema.js';
 import type { NativeOwner } from './surface.js';

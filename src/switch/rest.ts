@@ -7,9 +7,10 @@ import type { Answer } from './answer.js';
 
 /**
  * Not by `import`, which has Node 22 and newer evaluate all that the module exports, with its client for WebSockets, and
- * that dies without WebAssembly (`node-flags.ts`).
+ * that dies without WebAssembly (`node-flags.ts`). Nor before there is something to ask.
  */
-const { request: httpRequest } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
+const loadHttp = (): typeof import('node:http') =>
+  createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface RequestLimits {
   readonly timeoutMs?: number;
@@ -45,7 +46,7 @@ export async function request(
   const headers = payload === undefined ? {} : { 'content-type': 'application/json', 'content-length': payload.length };
   try {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const req = httpRequest({ socketPath: apiSocket, method, path, headers, signal, agent: false }, resolve);
+      const req = loadHttp().request({ socketPath: apiSocket, method, path, headers, signal, agent: false }, resolve);
       req.on('error', reject);
       req.end(payload);
     });

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OwnerText } from './owner.js';
 import { VlanText } from './vlan.js';
 

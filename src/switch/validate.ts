@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { printable } from '../errors.js';
 import { nearest } from '../suggest.js';
 

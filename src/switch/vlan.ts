@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a port's guest may send and gets to see, as users write it; `native/core/vlan.h` says what each does. */
 

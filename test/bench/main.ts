@@ -6,6 +6,7 @@ import { Switch } from '../helpers/switch.js';
 import { reserveHugepages } from '../helpers/hugepages.js';
 import { measureNicRows, measureRows } from './bench.js';
 import { allCases } from './cases.js';
+import { MOST_TIMES_NODE, commandLineTable, measureCommandLine } from './command-line.js';
 import { nicCases } from './nic-cases.js';
 import type { Place } from './contender.js';
 import { writeDocs } from './docs.js';
@@ -99,12 +100,23 @@ async function runWrap({ wrap, json }: Options): Promise<void> {
     talk.answer(line);
 }
 
+async function runCommandLine({ commandLine, json }: Options): Promise<void> {
+  const rows = await talk.step('answers', () => withScope((scope) => measureCommandLine(scope, commandLine)));
+  const lines = json ? [JSON.stringify({ commandLine: rows }, undefined, 2)] : aligned(commandLineTable(rows));
+  for (const line of lines) talk.answer(line);
+  const slow = rows.filter(({ ratio }) => ratio > MOST_TIMES_NODE);
+  if (slow.length === 0) return;
+  const names = slow.map(({ command }) => command).join(', ');
+  throw new VhostHostError('COMMAND_FAILED', `more than ${MOST_TIMES_NODE.toFixed(2)} times as long as Node: ${names}`);
+}
+
 closeWithOutput(process.stdout);
 try {
   const options = parseOptions(process.argv.slice(2));
   if (options === undefined) for (const line of usage) talk.answer(line);
   else if (options.list) for (const { id } of [...allCases, ...nicCases]) talk.answer(id);
   else if (options.wrap > 0) await runWrap(options);
+  else if (options.commandLine > 0) await runCommandLine(options);
   else await run(options);
 } catch (error) {
   process.exitCode = 1;

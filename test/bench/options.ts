@@ -22,6 +22,8 @@ export interface Options {
   readonly writeDocs: boolean;
   /** Starts of each call through qemu-wrap, instead of the switch's rows; 0: not at all. */
   readonly wrap: number;
+  /** Calls of each command of `vhost-host`, likewise. */
+  readonly commandLine: number;
 }
 
 export const usage = [
@@ -34,6 +36,7 @@ export const usage = [
   '  --seconds S       length of a window (1)',
   '  --micro           also the ring to ring bench of native/core; --effort N makes it longer',
   '  --wrap            only what qemu-wrap adds to the start of a guest; --effort N makes it longer',
+  '  --cli             only how fast vhost-host answers; --effort N makes it longer',
   '  --no-ovs          do not compare with Open vSwitch',
   '  --no-hugepages    do not reserve hugepages (then there is no Open vSwitch either)',
   '  --no-memory       leave out the memory of the daemon',
@@ -43,6 +46,7 @@ export const usage = [
 ];
 
 const wrapRuns = 41;
+const commandLineRuns = 21;
 
 function wrong(message: string): VhostHostError {
   return new VhostHostError('USAGE', message, { hint: 'npm run bench -- --help' });
@@ -93,6 +97,7 @@ const declared = {
   quick: { type: 'boolean', default: false },
   micro: { type: 'boolean', default: false },
   wrap: { type: 'boolean', default: false },
+  cli: { type: 'boolean', default: false },
   'no-ovs': { type: 'boolean', default: false },
   'no-hugepages': { type: 'boolean', default: false },
   'no-memory': { type: 'boolean', default: false },
@@ -128,5 +133,6 @@ export function parseOptions(args: string[]): Options | undefined {
     micro: values.micro ? count('effort', values.effort) : 0,
     writeDocs: values['write-docs'],
     wrap: values.wrap ? wrapRuns * count('effort', values.effort) : 0,
+    commandLine: values.cli ? commandLineRuns * count('effort', values.effort) : 0,
   };
 }

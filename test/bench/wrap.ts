@@ -1,11 +1,11 @@
-import { once } from 'node:events';
-import { spawn } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { bin, tempDir } from '../helpers/paths.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { median } from './summary.js';
 import type { Table } from './table.js';
+import { timeOf, withoutNodeVariables } from './timed-call.js';
+import type { Call } from './timed-call.js';
 
 /**
  * `npm run bench -- --wrap`: what qemu-wrap adds to the start of a guest. The emulator is a program that ends at once;
@@ -20,11 +20,6 @@ export interface WrapRow {
   readonly wrapped: number;
   readonly cost: number;
   readonly runs: number;
-}
-
-interface Call {
-  readonly command: string;
-  readonly args: readonly string[];
 }
 
 interface Case {
@@ -55,23 +50,6 @@ async function makeCases(dir: string): Promise<readonly Case[]> {
       args: vhost.split(' '),
     },
   ];
-}
-
-/**
- * Variables for Node reach neither side: with NODE_EXTRA_CA_CERTS alone an empty program takes three times as long,
- * and the planner, which is started without them, would look like the faster of the two.
- */
-function withoutNodeVariables(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('NODE_')));
-}
-
-async function timeOf({ command, args }: Call, env: NodeJS.ProcessEnv): Promise<number> {
-  const begin = performance.now();
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'], env });
-  const [code] = (await once(child, 'exit')) as [number | null];
-  const time = performance.now() - begin;
-  if (code !== 0) throw new Error(`${command} ${args.join(' ')}: exit code ${code}`);
-  return time;
 }
 
 async function measure({ title, against, base, args }: Case, runs: number, vswitch: Switch): Promise<WrapRow> {

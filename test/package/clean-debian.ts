@@ -19,10 +19,17 @@ inside() {
 }
 install() { inside apt-get install -qq -y --no-install-recommends "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }; }
 files() {
-  find . -path ./proc -prune -o -path ./sys -prune -o -path ./dev -prune -o -path ./run/systemd -prune -o -print |
-    grep -v '^./var/lib/dpkg\\|^./var/lib/apt\\|^./var/cache\\|^./var/log\\|^./etc/ld.so.cache\\|^./run/adduser' | sort
+  find . \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run/systemd -o -path ./var/lib/dpkg -o -path ./var/lib/apt \\
+    -o -path ./var/cache -o -path ./var/log -o -path ./etc/ld.so.cache -o -path './run/adduser*' \\) -prune \\
+    -o -printf '%y %m %U:%G %p %l\\n' | sort
+  find etc -type f ! -path etc/ld.so.cache ! -regex 'etc/\\(passwd\\|group\\|shadow\\|gshadow\\)-?' -exec md5sum {} + | sort -k 2
+  # Of dpkg's records: what a package leaves, and what its scripts can register.
+  ls var/lib/dpkg/info var/lib/dpkg/alternatives dev/shm
+  cat var/lib/dpkg/diversions var/lib/dpkg/statoverride var/lib/dpkg/triggers/File 2>/dev/null || true
   cat etc/passwd
+  cut -d: -f1 etc/shadow
   grep -v '^kvm:\\|^rdma:' etc/group
+  grep -v '^kvm:\\|^rdma:' etc/gshadow
   grep HugePages_Total /proc/meminfo
   cut -d' ' -f5 /proc/self/mountinfo | sort
 }
@@ -38,9 +45,10 @@ eventually() {
 /**
  * For a script in a private namespace: that Debian below the present directory, with a layer of its own for what is
  * changed, and `inside COMMAND` to run something in it: without network, and with nothing of this machine but its kernel.
- * /nodejs.deb holds this machine's Node, for a release whose own is too old. `files` lists what there is, but for the
- * records of dpkg, apt, adduser and the dynamic linker, with what users and groups there are (but for those that
- * several packages share, which none takes away). `eventually COMMAND`
+ * /nodejs.deb holds this machine's Node, for a release whose own is too old. `files` lists what there is, with kinds, modes,
+ * owners and, below /etc, contents; users and groups (but for those that several packages share, which none takes away);
+ * what is registered with dpkg, mounted, and reserved of hugepages. Left out are the records of dpkg's own, of apt,
+ * adduser and the dynamic linker. `eventually COMMAND`
  * repeats it until it does.
  */
 export const cleanDebian = (release: string): string => `

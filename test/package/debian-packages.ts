@@ -8,7 +8,8 @@ import { ownRelease } from './clean-debian.js';
 export const OLDER = '0.0.9';
 /** Debian's release that the image (packaging/oci) is of. */
 export const IMAGE_RELEASE = 'trixie';
-const DEADLINE_MS = 580_000;
+/** Building an image fetches and compiles, on a machine that may have much else to do. */
+const DEADLINE_MS = 1_800_000;
 
 /** Paths of packages of this clone's version and of an older one. */
 export interface Packages {

@@ -9,7 +9,7 @@ cp ${initramfs} srv/initramfs
 /**
  * For a script in a clean Debian (clean-debian.ts): `demo_guests` starts the demo's two guests there through qemu-wrap,
  * by the old recipe's command line, and one pings the other from then on. `answered` counts the replies; `more_replies N`:
- * that there have been so many since `remember`. `end_guests` ends them.
+ * that there have been so many since `remember`; `unanswered`: how many pings had none since then. `end_guests` ends them.
  */
 export const DEMO_GUESTS = `
 guest() {
@@ -31,6 +31,11 @@ demo_guests() {
   tell guest-b '1 ip addr add 192.168.77.2/24 dev eth0 && ip link set eth0 up'
 }
 answered() { grep -c 'bytes from 192.168.77.2' tmp/guest-a.out || true; }
+# Of the pings, one a second, since remember(): how many have had no answer, up to the last that had one.
+unanswered() {
+  sed -n 's/.*bytes from 192.168.77.2: seq=\\([0-9]*\\) .*/\\1/p' tmp/guest-a.out | tail -n "+$seen" |
+    awk 'NR == 1 { first = $1 } { last = $1 } END { print last - first + 1 - NR }'
+}
 remember() { seen=$(answered); }
 more_replies() { [ "$(answered)" -ge $((seen + $1)) ]; }
 end_guests() { inside sh -c 'kill $(cat /tmp/guest-a.pid /tmp/guest-b.pid)'; }

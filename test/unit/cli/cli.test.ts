@@ -74,7 +74,7 @@ describe('the command line, with a switch running', () => {
 
         const taken = await run(desk, 'ports', 'rm', 'a', ...there);
         const loss = 'port a has a guest on it, which loses its network';
-        assert.deepEqual(taken, { code: 1, out: [], err: [loss, 'vhost-host ports rm a --force'] });
+        assert.deepEqual(taken, { code: 1, out: [], err: [loss, `vhost-host ports rm --run-dir ${runDir} a --force`] });
         desk.answers = [false, true];
         assert.deepEqual((await run(desk, 'ports', 'rm', 'a', ...there)).err, ['cancelled: nothing was changed']);
         assert.equal((await run(desk, 'ports', ...there)).out.length, 3);
@@ -133,9 +133,17 @@ describe('the command line, with a switch running', () => {
     withDir((runDir) =>
       withSwitch(runDir, [], async (desk) => {
         const plain = await run(desk, 'ports', 'rm', 'x', '--run-dir', runDir);
-        assert.deepEqual(plain, { code: 1, out: [], err: ['there is no port x', 'vhost-host ports'] });
+        assert.deepEqual(plain, {
+          code: 1,
+          out: [],
+          err: ['there is no port x', `vhost-host ports --run-dir ${runDir}`],
+        });
         const json = await run(desk, 'ports', 'rm', 'x', '--run-dir', runDir, '--json');
-        const error = { code: 'PORT_UNKNOWN', message: 'there is no port x', hint: 'vhost-host ports' };
+        const error = {
+          code: 'PORT_UNKNOWN',
+          message: 'there is no port x',
+          hint: `vhost-host ports --run-dir ${runDir}`,
+        };
         assert.deepEqual([json.code, json.err, parse(json.out[0])], [1, [], { error }]);
       }),
     ));

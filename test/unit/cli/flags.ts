@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { ALL_COMMANDS } from '../../../src/cli/commands.js';
 import { buildProgram } from '../../../src/cli/program.js';
 import { Desk } from './support.js';
 import type { Outcome } from './support.js';
@@ -25,7 +26,7 @@ export class FlagLedger {
 }
 
 function program(): Command {
-  return buildProgram(new Desk().context([], []), () => undefined);
+  return buildProgram(new Desk().context([], []), () => undefined, ALL_COMMANDS);
 }
 
 function leaf(command: Command, args: readonly string[]): { command: Command; path: string[] } {

@@ -79,7 +79,7 @@ describe('start in the background', () => {
       const error = { code: 'SWITCH_RUNNING', message: 'a switch is running', hint: 'vhost-host stop' };
       const { desk, started } = deskWith(JSON.stringify({ error }));
       const outcome = await desk.run('start', '--run-dir', dir);
-      assert.deepEqual(outcome, { code: 1, out: [], err: ['a switch is running', 'vhost-host stop'] });
+      assert.deepEqual(outcome, { code: 1, out: [], err: ['a switch is running', `vhost-host stop --run-dir ${dir}`] });
       assert.equal(started[0]?.released, true);
     }));
 

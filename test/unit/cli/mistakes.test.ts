@@ -1,9 +1,12 @@
 import { strict as assert } from 'node:assert';
+import { forRunDir } from '../../../src/cli/command-hints.js';
+import { ALL_COMMANDS } from '../../../src/cli/commands.js';
+import { buildProgram } from '../../../src/cli/program.js';
+import { VhostHostError } from '../../../src/errors.js';
 import { Desk, parse } from './support.js';
 
 describe('the command line: mistakes', () => {
   const cases: [string, string[], RegExp][] = [
-    ['no subcommand', [], /^which subcommand\?$/],
     ['a misspelt subcommand', ['stauts'], /^unknown command 'stauts' \(Did you mean one of .*status/],
     ['a misspelt flag', ['status', '--jsn'], /^unknown option '--jsn' \(Did you mean --json\?\)$/],
     ['a missing name', ['ports', 'add'], /^missing required argument 'name'$/],
@@ -30,7 +33,8 @@ describe('the command line: mistakes', () => {
       const { code, out, err } = await new Desk().run(...args);
       assert.deepEqual([code, out, err.length], [2, [], 2]);
       assert.match(err[0] ?? '', message);
-      assert.equal(err[1], 'vhost-host --help');
+      const command = args.filter((word) => /^(status|ports|add|start)$/.test(word));
+      assert.equal(err[1], ['vhost-host', ...command, '--help'].join(' '));
     });
   }
 
@@ -42,6 +46,27 @@ describe('the command line: mistakes', () => {
 
   it('no switch running', async () => {
     const { code, err } = await new Desk().run('status', '--run-dir', '/no/such');
-    assert.deepEqual([code, err], [1, ['no switch is running in /no/such', 'vhost-host start']]);
+    assert.deepEqual([code, err], [1, ['no switch is running in /no/such', 'vhost-host start --run-dir /no/such']]);
+    const named = await new Desk().run('ports', 'add', 'a', "--run-dir=/no/it's", '--json');
+    assert.deepEqual(parse(named.out[0])['error'], {
+      code: 'SWITCH_NOT_RUNNING',
+      message: "no switch is running in /no/it's",
+      hint: "vhost-host start --run-dir '/no/it'\\''s'",
+    });
+  });
+
+  it('what is in a hint besides stays as it is', () => {
+    const program = buildProgram(new Desk().context([], []), () => undefined, ALL_COMMANDS);
+    const hints = [
+      ['vhost-host stop && vhost-host start', 'vhost-host stop --run-dir /r && vhost-host start --run-dir /r'],
+      ['vhost-host ports rm web, and once more', 'vhost-host ports rm --run-dir /r web, and once more'],
+      ['sudo modprobe cuse', 'sudo modprobe cuse'],
+      ['vhost-host start --run-dir DIR', 'vhost-host start --run-dir DIR'],
+      ['sudo vhost-host setup --boot', 'sudo vhost-host setup --boot'],
+    ];
+    for (const [hint = '', wanted] of hints) {
+      const error = forRunDir(program, ['status', '--run-dir', '/r'], new VhostHostError('USAGE', 'x', { hint }));
+      assert.equal((error as VhostHostError).hint, wanted);
+    }
   });
 });

@@ -24,7 +24,12 @@ const module = async (name: string): Promise<Modules> =>
 const { stage } = await module('stage');
 const { readDockerfile } = await module('dockerfile');
 const text = (path: string): string => readFileSync(`${root}${path}`, 'utf8');
-const manifest = JSON.parse(text('package.json')) as { version: string; license: string; files: string[] };
+const manifest = JSON.parse(text('package.json')) as {
+  version: string;
+  author: string;
+  license: string;
+  files: string[];
+};
 
 function filesOf(dir: string): string[] {
   return readdirSync(dir, { recursive: true, withFileTypes: true })
@@ -116,6 +121,17 @@ describe('packages: contents', function () {
     assert.match(debian, new RegExp(`^Copyright: \\d+ ${holder}\nLicense: BSD-3-Clause$`, 'm'));
     assert.ok(debian.replace(/^ \.$/gm, '').replace(/^ /gm, '').endsWith(terms));
     assert.match(text('packaging/rpm/vhost-host.spec'), /^License: +BSD-3-Clause$/m);
+  });
+
+  it("who has made it stands in package.json alone, with an address that can be nobody else's", () => {
+    const [, name, host] = /^(.*) <noreply@([\w.-]+)>$/.exec(manifest.author) ?? [];
+    assert.equal(name, 'The vhost-host authors');
+    // RFC 2606: a domain that nobody can own.
+    assert.match(host ?? '', /\.example$/);
+    for (const path of ['packaging', '.ci'])
+      for (const file of filesOf(`${root}${path}`).map((found) => `${path}/${found}`))
+        assert.doesNotMatch(text(file), /[\w.-]+@[\w-]+\.(example|org|com|net)\b/, file);
+    assert.match(text('packaging/debian/control'), /^Maintainer: @AUTHOR@$/m);
   });
 
   it("rpm reads the spec, which takes its version from who builds; the image's steps are of kinds that can be tried", () => {
