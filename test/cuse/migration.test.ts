@@ -16,12 +16,11 @@ async function migrate(qmp: Qmp, uri: string, meanwhile: () => Promise<void>): P
   const status = async (): Promise<string> => ((await qmp.run('query-migrate')) as { status: string }).status;
   const reach = (wanted: string): Promise<unknown> =>
     until(async () => (await status()) === wanted, { deadline: SLOW, what: `the migration to be ${wanted}` });
-  // No downtime: else QEMU 10, which counts no empty pages, is through at once.
-  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096, 'downtime-limit': 0 });
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 4096 });
   await qmp.run('migrate', { uri });
   await reach('active');
   await meanwhile();
-  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30, 'downtime-limit': 300 });
+  await qmp.run('migrate-set-parameters', { 'max-bandwidth': 1 << 30 });
   await reach('completed');
 }
 
