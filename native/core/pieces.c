@@ -3,13 +3,17 @@
 /* Of a part, what is reached by its address alone: flags and index, or an event suppression structure. */
 #define FIRST_WORDS 4U
 
+/* How each part is aligned (virtio 1.2, 2.7 and 2.8): else what is read at once would cross a page. */
+static const uint32_t alignment[VH_PARTS] = {[VH_PART_DESC] = 16, [VH_PART_AVAIL] = 2, [VH_PART_USED] = 4};
+
 enum vh_iotlb_result vh_pieces_find(struct vh_pieces *p, enum vh_part part, struct vh_iotlb *t, uint64_t iova,
 	uint32_t bytes, uint8_t access)
 {
 	enum vh_iotlb_result worst = VH_IOTLB_HIT;
 	uint32_t skew = (uint32_t)(iova % VH_IOTLB_PAGE);
 
-	if (skew > VH_IOTLB_PAGE - FIRST_WORDS || (uint64_t)skew + bytes > VH_PIECES * VH_IOTLB_PAGE)
+	if (skew % alignment[part] != 0 || skew > VH_IOTLB_PAGE - FIRST_WORDS ||
+		(uint64_t)skew + bytes > VH_PIECES * VH_IOTLB_PAGE)
 		return VH_IOTLB_SCATTERED;
 	p->part[part].skew = skew;
 	p->part[part].bytes = bytes;
@@ -26,6 +30,9 @@ enum vh_iotlb_result vh_pieces_find(struct vh_pieces *p, enum vh_part part, stru
 			worst = result;
 		else if (result != VH_IOTLB_HIT)
 			return result;
+		/* A front end may have a page begin anywhere in its memory. */
+		else if (((uintptr_t)at - before) % alignment[VH_PART_DESC] != 0)
+			return VH_IOTLB_SCATTERED;
 		else
 			/* The page's first bytes need not be the guest's; nobody looks at them. */
 			p->part[part].page[i] = (uint8_t *)((uintptr_t)at - before);

@@ -50,7 +50,8 @@ static inline void *vh_pieces_part(
 
 /*
  * Finds the pages of a part: `bytes` from `iova` on, at most VH_MAX_QUEUE_SIZE descriptors.
- * Return: HIT, or why it cannot be used (now); SCATTERED: a page of it lies in pieces, or its first words do.
+ * Return: HIT, or why it cannot be used (now); SCATTERED: a page of it lies in pieces, its first words do, or
+ * something is not aligned.
  */
 enum vh_iotlb_result vh_pieces_find(struct vh_pieces *p, enum vh_part part, struct vh_iotlb *t, uint64_t iova,
 	uint32_t bytes, uint8_t access);

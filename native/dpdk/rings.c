@@ -196,7 +196,7 @@ bool vh_ring_find(struct vh_session *s, uint32_t i, struct vh_vq_config *c)
 		vh_ring_refuse(s, i, "the guest's IOMMU does not let the card reach it");
 		return false;
 	case VH_IOTLB_SCATTERED:
-		vh_ring_refuse(s, i, "a page of it does not lie together in the guest's memory");
+		vh_ring_refuse(s, i, "its pages lie apart, and one of them in pieces or not aligned");
 		return false;
 	case VH_IOTLB_MISS:
 		break;

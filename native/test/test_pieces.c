@@ -131,6 +131,15 @@ void test_pieces_find(void)
 	vh_iotlb_update(t, iova + PAGE, iova + 2 * PAGE - 1, memory, VH_IOTLB_READ);
 	REQUIRE_EQ(vh_pieces_find(&p, VH_PART_USED, t, iova, 2 * PAGE, BOTH), VH_IOTLB_FAULT);
 	REQUIRE_EQ(vh_pieces_find(&p, VH_PART_DESC, t, iova, 2 * PAGE, VH_IOTLB_READ), VH_IOTLB_HIT);
+	/* Entries that would cross a page's end, and pages that begin anywhere. */
+	REQUIRE_EQ(vh_pieces_find(&p, VH_PART_DESC, t, iova + 8, PAGE, VH_IOTLB_READ), VH_IOTLB_SCATTERED);
+	REQUIRE_EQ(
+		vh_pieces_find(&p, VH_PART_USED, t, iova + 2, PAGE / 2, VH_IOTLB_READ), VH_IOTLB_SCATTERED);
+	REQUIRE_EQ(
+		vh_pieces_find(&p, VH_PART_AVAIL, t, iova + 1, PAGE / 2, VH_IOTLB_READ), VH_IOTLB_SCATTERED);
+	vh_iotlb_update(t, iova + PAGE, iova + 2 * PAGE - 1, memory + 8, BOTH);
+	REQUIRE_EQ(vh_pieces_find(&p, VH_PART_DESC, t, iova, 2 * PAGE, VH_IOTLB_READ), VH_IOTLB_SCATTERED);
+	REQUIRE_EQ(vh_pieces_find(&p, VH_PART_DESC, t, iova, PAGE, VH_IOTLB_READ), VH_IOTLB_HIT);
 	/* The longest there is, and one byte more. */
 	vh_iotlb_update(t, 0, (uint64_t)VH_PIECES * PAGE, memory, BOTH);
 	REQUIRE_EQ(
