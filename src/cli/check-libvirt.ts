@@ -42,20 +42,24 @@ async function isDevice(look: Look, path: string): Promise<boolean> {
   return (await look.stat(path))?.kind === 'character';
 }
 
-/** undefined where libvirt's QEMU driver is not installed. `host`: whose daemon to look for; none for an image. */
+/**
+ * undefined where libvirt's QEMU driver is not installed. `host`: whose daemon to look for; none for an image.
+ * `devices`: paths of the switch's devices, besides those that go by its default name.
+ */
 export async function viewLibvirt(
   look: Look,
   host: Host | undefined,
   sockets: readonly string[],
+  devices: readonly string[],
   trouble: Outcome | undefined,
 ): Promise<LibvirtView | undefined> {
   if ((await look.stat('/etc/libvirt')) === undefined || (await look.stat(QEMU_CONF)) === undefined) return undefined;
   const conf = (await look.readOptional(QEMU_CONF)) ?? '';
   const identity = await qemuIdentity(look, conf, undefined);
   const names = (await look.list('/dev')).filter((name) => /^usvhost-\d+$/.test(name));
-  const candidates = names.map((name) => `/dev/${name}`).sort();
-  const devices = await Promise.all(candidates.map((path) => isDevice(look, path)));
-  const guestDevices = candidates.filter((_, i) => devices[i]);
+  const candidates = [...new Set([...names.map((name) => `/dev/${name}`), ...devices])].sort();
+  const there = await Promise.all(candidates.map((path) => isDevice(look, path)));
+  const guestDevices = candidates.filter((_, i) => there[i]);
   const denied = new Map<string, string>();
   for (const path of ['/dev/kvm', ...guestDevices, ...sockets]) {
     const reason = await accessTrouble(look, path, identity);

@@ -57,9 +57,10 @@ async function survey(context: CliContext, options: HostCheckOptions, look: Look
   const runDir = runDirOf(context, options);
   const live = options.root === undefined;
   const sockets = await guestSockets(look, runDir);
-  // Asked for only where there is a libvirt: a host without one has no need of virsh.
-  const installed = await viewLibvirt(look, live ? context.host : undefined, sockets, undefined);
   const asked = live ? await askSwitch(context, options) : undefined;
+  const devices = (asked?.view.ports ?? []).flatMap(({ device }) => device ?? []);
+  // Asked for only where there is a libvirt: a host without one has no need of virsh.
+  const installed = await viewLibvirt(look, live ? context.host : undefined, sockets, devices, undefined);
   const { domains, trouble } =
     asked !== undefined && installed !== undefined ? await surveyDomains(context, options, asked.view) : IN_IMAGE;
   return {

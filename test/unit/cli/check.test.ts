@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { debian, withApparmor } from '../libvirt/support.js';
 import type { MemoryHost } from '../memory-host.js';
 import { debian12, fedora20, withPool } from '../hostsetup/systems.js';
+import { FakeBridge } from '../switch/fake-bridge.js';
 import { withDir } from '../switch/support.js';
 import { FakeLibvirt } from './fake-libvirt.js';
 import { FlagLedger } from './flags.js';
@@ -141,6 +142,23 @@ describe('check on the command line', () => {
         'error /dev/usvhost-2: neither allowed to guests (cgroup) nor in their private /dev',
       ]);
       assert.match(of(answer, 'device-access')[1] ?? '', /^error \/dev\/usvhost-2: user libvirt-qemu may not write/);
+    }));
+
+  it('devices of the switch by the name that it gives them', () =>
+    withDir(async (dir) => {
+      const bridge = await FakeBridge.start(dir);
+      try {
+        await withSwitch(dir, ['--dev-basename', 'vh'], async (running) => {
+          const added = await running.run('ports', 'add', 'a', '--transports', 'cuse', '--run-dir', dir);
+          assert.equal(added.code, 0);
+          const memory = debian12().special('/dev/vh-1', 'character', 0o600).special('/dev/vh-2', 'character', 0o600);
+          const answer = await json(withLibvirt(memory, new FakeLibvirt()), dir);
+          assert.match(of(answer, 'device-access').join('\n'), /^error \/dev\/vh-1: user libvirt-qemu may not write/m);
+          assert.doesNotMatch(of(answer, 'device-access').join('\n'), /vh-2/);
+        });
+      } finally {
+        await bridge.stop();
+      }
     }));
 
   it('a qemu.conf that libvirt cannot read is found, and stops nothing', () =>
