@@ -377,7 +377,7 @@ static void test_two_uplinks(uint64_t features)
 }
 
 /* A full card: the round waits, nothing is lost or sent twice; without retries the rest is dropped. */
-static void test_full(uint64_t features, bool retry)
+static void full_ring(uint64_t features, bool retry)
 {
 	uint32_t got = 0, dropped;
 	struct rte_mbuf *m;
@@ -416,8 +416,8 @@ static void test_all(uint64_t features)
 	test_gone(features);
 	test_waits(features);
 	test_two_uplinks(features);
-	test_full(features, true);
-	test_full(features, false);
+	full_ring(features, true);
+	full_ring(features, false);
 }
 
 /* Memory that cannot be mapped a second time as it is. */
