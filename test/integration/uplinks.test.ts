@@ -190,7 +190,10 @@ describe('uplinks come and go', function () {
     assert.match(line, /^vhost-host: uplink b: device net_pcap0 cannot be attached: .*\/nowhere\/in: No such file/);
     const [buffers = ''] = await refusal('add', 'b', 'net_null1', '--buffers', '10');
     assert.match(buffers, /^vhost-host: uplink b: 10 packet buffers asked for, it needs \d+$/);
-    assert.deepEqual(await refusal('rm', 'b'), ['vhost-host: there is no uplink b', '  vhost-host uplinks']);
+    assert.deepEqual(await refusal('rm', 'b'), [
+      'vhost-host: there is no uplink b',
+      `  vhost-host uplinks --run-dir ${vswitch.runDir}`,
+    ]);
     const { stdout } = await vswitch.cli('uplinks', '--json');
     assert.deepEqual(
       (JSON.parse(stdout) as { uplinks: { name: string; state: string }[] }).uplinks.map(({ name, state }) => [
@@ -203,13 +206,14 @@ describe('uplinks come and go', function () {
 
   it('a card that cannot switch between guests is no way to start with --vm2vm 2', async () => {
     const args = ['--vm2vm', '2', '--vlan', 'auto', '--uplink', 'net=net_null0'];
-    const refused = await vhostHost(scope(), ['start', '--run-dir', await tempDir(scope()), ...args]);
+    const dir = await tempDir(scope());
+    const refused = await vhostHost(scope(), ['start', '--run-dir', dir, ...args]);
     assert.deepEqual(
       [refused.code, ...refused.stderr.trimEnd().split('\n')],
       [
         1,
         'vhost-host: uplink net: its device cannot switch between guests (--vm2vm 2): of net_null no VMDq is known to this switch',
-        '  vhost-host start --vm2vm 1',
+        `  vhost-host start --run-dir ${dir} --vm2vm 1`,
       ],
     );
   });
