@@ -33,7 +33,10 @@ function namedRunDir(args: readonly string[]): string | undefined {
   return undefined;
 }
 
-/** `wholeProgram`: with every command that a hint may name. Return: the error with `--run-dir` in each command of its hint that takes it, where this command line has named one. */
+/**
+ * `wholeProgram`: with every command that a hint may name. Return: the error with `--run-dir` in each command of its
+ * hint that takes it, where this command line has named one.
+ */
 export async function forRunDir(
   wholeProgram: () => Promise<Command>,
   args: readonly string[],

@@ -27,7 +27,7 @@ export function buildProgram(
 /** The program for this command line: with all commands, unless the first word alone says that a few will do. */
 async function programFor(args: readonly string[], context: CliContext): Promise<Command> {
   const quick = buildProgram(context, answers(context), SWITCH_COMMANDS);
-  const known = ['--version', '-V', '-v', 'version', ...quick.commands.map((command) => command.name())];
+  const known = ['--version', '-V', ...quick.commands.map((command) => command.name())];
   if (known.includes(args[0] ?? '')) return quick;
   return wholeProgram(context);
 }
@@ -61,11 +61,12 @@ function asksForHelp(error: unknown): boolean {
 }
 
 /** Runs one command line and returns the exit code. */
-export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+export async function runCli(given: readonly string[], context: CliContext): Promise<number> {
+  const args = spelledOut(given);
   const program = await programFor(args, context);
   let failure: unknown;
   try {
-    await program.parseAsync(spelledOut(args), { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
   } catch (error) {
     if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
     else failure = await forRunDir(() => wholeProgram(context), args, fromCommander(error, helpHint(program, args)));

@@ -6,6 +6,7 @@ import { readKernelModules } from './modules-state.js';
 import type { KernelModules } from './modules-state.js';
 import type { ModuleName, ModuleState } from './facts-modules.js';
 import type { PartPlan } from './plan-part.js';
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
 
 /** Read by systemd-modules-load at each boot. */
 export const MODULES_LOAD = '/etc/modules-load.d/vhost-host.conf';
@@ -24,8 +25,6 @@ const WHY: Readonly<Record<ModuleName, string>> = {
   tun: 'lets guests have a tap device',
 };
 
-const HEADER = '# Written by vhost-host setup; vhost-host setup --undo takes it away.\n';
-
 /** Looks, and changes nothing. */
 export async function planModules(host: Host, wish: ModulesWish): Promise<PartPlan> {
   const look = new Look(host);
@@ -38,7 +37,7 @@ export async function planModules(host: Host, wish: ModulesWish): Promise<PartPl
   const notes = wanted.flatMap((name) => noteOf(name, stateOf(name), read) ?? []);
   const loadable = wanted.filter((name) => ['loaded', 'available'].includes(stateOf(name)));
   const toLoad = wish.now ? loadable.filter((name) => stateOf(name) === 'available') : [];
-  const text = HEADER + loadable.map((name) => `${name}\n`).join('');
+  const text = WRITTEN_BY_SETUP + loadable.map((name) => `${name}\n`).join('');
   const { actions, diff } =
     loadable.length === 0 && (await host.stat(MODULES_LOAD)) === undefined
       ? { actions: [], diff: '' }

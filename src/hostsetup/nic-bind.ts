@@ -2,6 +2,7 @@ import type { Host } from '../host.js';
 import { followedBy, planWrites } from '../steps.js';
 import type { Action, LinkTo } from '../steps.js';
 import { findProgram } from '../find-program.js';
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
 
 /**
  * How a card is handed to a driver for user space so that it lasts: by driverctl where that is installed, because
@@ -100,7 +101,7 @@ export function ruleText(address: string, driver: string, before: string | undef
     ].join('\n');
   };
   const load = `ACTION=="add", SUBSYSTEM=="pci", KERNEL=="${address}", RUN{builtin}+="kmod load ${driver}"\n`;
-  const head = `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n${BEFORE}${before ?? NOBODY}\n`;
+  const head = `${WRITTEN_BY_SETUP}${BEFORE}${before ?? NOBODY}\n`;
   const back = before === undefined ? '' : hand('offline', `=="${driver}"`, before);
   return `${head}${hand('add', `!="${driver}"`, driver)}${load}${back}`;
 }

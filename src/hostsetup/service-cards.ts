@@ -3,6 +3,7 @@ import type { WriteFile } from '../steps.js';
 import { Look } from './facts-look.js';
 import { iommuGroupOf, noIommuMode } from './nic-claims.js';
 import { SHIPPED_UNIT_PATHS, UNIT_NAME, UNIT_PATH } from './service-unit.js';
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
 
 /**
  * What the service needs besides for a card that no IOMMU holds back (uio, or vfio without one): physical addresses of
@@ -16,8 +17,7 @@ export const CARDS_PATH = `/etc/systemd/system/${UNIT_NAME}.d/cards-without-iomm
 
 export const CARDS_CAPABILITIES = ['CAP_SYS_ADMIN', 'CAP_SYS_RAWIO'];
 
-const TEXT = `# Written by vhost-host setup; vhost-host setup --undo takes it away.
-# A network card without an IOMMU: its ports and registers, and physical addresses of memory.
+const TEXT = `${WRITTEN_BY_SETUP}# A network card without an IOMMU: its ports and registers, and physical addresses of memory.
 [Service]
 CapabilityBoundingSet=${CARDS_CAPABILITIES.join(' ')}
 DeviceAllow=char-uio rw

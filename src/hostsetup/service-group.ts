@@ -4,6 +4,9 @@ import { planWrites } from '../steps.js';
 import type { Step } from '../steps.js';
 import type { PartPlan } from './plan-part.js';
 import { DEFAULT_GROUP } from './service-unit.js';
+import { accountStep, hasAccount } from './system-account.js';
+import type { Account } from './system-account.js';
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
 
 export const DEFAULT_CONFIG = '/etc/vhost-host/switch.json';
 const SYSUSERS = '/etc/sysusers.d/vhost-host.conf';
@@ -20,33 +23,16 @@ export async function groupStep(host: Host, group: string | undefined, config: s
     throw new VhostHostError('USAGE', `"${printable(name)}" is no name for a group`, { hint: 'such as kvm' });
   }
   const notes = name === DEFAULT_GROUP ? [] : await configNotes(host, name, config ?? DEFAULT_CONFIG);
-  const there = (await groupNames(host)).includes(name);
-  const ours = (await host.stat(SYSUSERS)) !== undefined;
-  if (there && !ours) return { name, steps: [], notes };
-  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: SYSUSERS, text: sysusersText(name) }]);
-  const make = ['systemd-sysusers', SYSUSERS];
-  const step: Step = {
-    id: 'group',
-    title: `the system group ${name}`,
+  const account: Account = {
+    kind: 'group',
+    name,
     why: 'QEMU runs with it, and the switch opens its sockets to it',
-    current: there ? 'there' : 'missing',
-    wanted: 'there',
-    diff,
-    actions: [...actions, ...(there ? [] : [{ kind: 'run' as const, command: make, undo: ['groupdel', name] }])],
-    needsReboot: false,
-    verify: async (now) => ((await groupNames(now)).includes(name) ? undefined : `there is still no group ${name}`),
+    path: SYSUSERS,
+    line: `g ${name} -`,
   };
-  return { name, steps: [step], notes };
-}
-
-/** sysusers.d(5): made again where somebody builds the system's users anew. */
-function sysusersText(name: string): string {
-  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.\ng ${name} -\n`;
-}
-
-async function groupNames(host: Host): Promise<string[]> {
-  const text = (await host.readOptional('/etc/group')) ?? '';
-  return text.split('\n').flatMap((line) => line.split(':')[0] ?? []);
+  const ours = (await host.stat(SYSUSERS)) !== undefined;
+  if ((await hasAccount(host, account)) && !ours) return { name, steps: [], notes };
+  return { name, steps: [await accountStep(host, account)], notes };
 }
 
 /** The group that the configuration names, for the unit to have it; what is no name of one is the switch's to refuse. */
@@ -69,7 +55,7 @@ async function configNotes(host: Host, name: string, path: string): Promise<stri
 export async function memlockStep(host: Host, group: string): Promise<Step[]> {
   if ((await host.stat(LIMITS_DIR))?.kind !== 'directory') return [];
   const path = `${LIMITS_DIR}/vhost-host.conf`;
-  const text = `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n@${group} - memlock unlimited\n`;
+  const text = `${WRITTEN_BY_SETUP}@${group} - memlock unlimited\n`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path, text, mode: 0o644 }]);
   return [
     {

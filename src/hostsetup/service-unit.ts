@@ -1,3 +1,5 @@
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
+
 /**
  * The switch as a service of systemd.
  *
@@ -103,7 +105,7 @@ IPAddressDeny=any
 }
 
 export function unitText(place: UnitPlace): string {
-  return `# Written by vhost-host setup; vhost-host setup --undo takes it away.\n${unitBody(place)}`;
+  return `${WRITTEN_BY_SETUP}${unitBody(place)}`;
 }
 
 /** As in the distribution's package, which has words of its own before it. */

@@ -1,10 +1,12 @@
 import { dirname } from 'node:path';
 import { VhostHostError } from '../errors.js';
 import type { Host } from '../host.js';
-import { planWrites } from '../steps.js';
 import type { Step, WriteFile } from '../steps.js';
 import { DEFAULT_CONFIG } from './service-group.js';
 import { DEFAULT_GROUP, UNIT_NAME } from './service-unit.js';
+import { accountStep } from './system-account.js';
+import type { Account } from './system-account.js';
+import { WRITTEN_BY_SETUP } from './written-by-setup.js';
 
 /**
  * The service as a user of its own instead of root: for a switch of vhost-user ports, taps and interfaces of the
@@ -14,19 +16,24 @@ import { DEFAULT_GROUP, UNIT_NAME } from './service-unit.js';
 export const OWN_USER = 'vhost-host';
 /** systemd.unit(5): settings of all files of this directory are added to the unit's. */
 export const USER_PATH = `/etc/systemd/system/${UNIT_NAME}.d/own-user.conf`;
-const SYSUSERS = '/etc/sysusers.d/vhost-host-user.conf';
 
 /** What is left of root's: interfaces of the kernel, taps and packet sockets. */
 export const USER_CAPABILITIES = ['CAP_NET_ADMIN', 'CAP_NET_RAW'];
 
-const HEAD = '# Written by vhost-host setup; vhost-host setup --undo takes it away.\n';
+const ACCOUNT: Account = {
+  kind: 'user',
+  name: OWN_USER,
+  why: 'the switch runs as it: whoever gets into it by a fault has nothing of the host',
+  path: '/etc/sysusers.d/vhost-host-user.conf',
+  line: `u ${OWN_USER} - "vhost-host switch"`,
+};
 
 /**
  * The run directory is made by systemd, which the user may not, and stays: a switch that was killed left in it whose
  * the ports are. Lists are emptied before they are filled, because those of the unit are longer.
  */
 export function userText(group: string): string {
-  return `${HEAD}# Neither a card nor /dev/usvhost-N: nothing here needs root.
+  return `${WRITTEN_BY_SETUP}# Neither a card nor /dev/usvhost-N: nothing here needs root.
 [Service]
 User=${OWN_USER}
 # That of QEMU, which sockets are opened to.
@@ -49,7 +56,7 @@ SystemCallFilter=@chown capset
 `;
 }
 
-const ROOT_TEXT = `${HEAD}# As root: a card, or /dev/usvhost-N.
+const ROOT_TEXT = `${WRITTEN_BY_SETUP}# As root: a card, or /dev/usvhost-N.
 [Service]
 `;
 
@@ -76,7 +83,7 @@ export async function planUser(host: Host, wish: UserWish): Promise<UserPart> {
   const file = (text: string): WriteFile => ({ kind: 'write', path: USER_PATH, text, mode: 0o644, uid: 0, gid: 0 });
   if (!own) return { steps: [], files: now === undefined ? [] : [file(ROOT_TEXT)] };
   await refuse(host, wish);
-  return { steps: [await userStep(host)], files: [file(userText(wish.group ?? DEFAULT_GROUP))] };
+  return { steps: [await accountStep(host, ACCOUNT)], files: [file(userText(wish.group ?? DEFAULT_GROUP))] };
 }
 
 function refused(reason: string, hint: string): VhostHostError {
@@ -113,26 +120,4 @@ async function closedTo(host: Host, path: string): Promise<string | undefined> {
     if (stat !== undefined && (stat.mode & wanted) !== wanted) return at;
   }
   return undefined;
-}
-
-async function isThere(host: Host): Promise<boolean> {
-  return ((await host.readOptional('/etc/passwd')) ?? '').split('\n').some((line) => line.startsWith(`${OWN_USER}:`));
-}
-
-async function userStep(host: Host): Promise<Step> {
-  const there = await isThere(host);
-  const text = `${HEAD}u ${OWN_USER} - "vhost-host switch"\n`;
-  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: SYSUSERS, text }]);
-  const make = ['systemd-sysusers', SYSUSERS];
-  return {
-    id: 'user',
-    title: `the system user ${OWN_USER}`,
-    why: 'the switch runs as it: whoever gets into it by a fault has nothing of the host',
-    current: there ? 'there' : 'missing',
-    wanted: 'there',
-    diff,
-    actions: [...actions, ...(there ? [] : [{ kind: 'run' as const, command: make, undo: ['userdel', OWN_USER] }])],
-    needsReboot: false,
-    verify: async (now) => ((await isThere(now)) ? undefined : `there is still no user ${OWN_USER}`),
-  };
 }
