@@ -164,7 +164,9 @@ export async function perform(host: Host, action: Action): Promise<string | unde
       await mount(host, action);
       return undefined;
     case 'run':
-      if (action.command !== undefined) await runUntil(host, action.command, action.until?.done);
+      if (action.command !== undefined) {
+        await runUntil(host, action.command, action.until?.done, action.until?.sayAgain);
+      }
       return undefined;
     case 'write': {
       const path = (await host.realpath(action.path)) ?? action.path;

@@ -18,12 +18,20 @@ export async function runOrFail(host: Host, argv: readonly string[]): Promise<vo
 const AGAIN = 3;
 
 /**
- * As `runOrFail`, and again while the link leads elsewhere. That it still does in the end is no failure here: a
- * step verifies it, and an undo must be able to go on where the card is gone.
+ * As `runOrFail`, and again, after `sayAgain`, while the link leads elsewhere. That it still does in the end is no
+ * failure here: a step verifies it, and an undo must be able to go on where the card is gone.
  */
-export async function runUntil(host: Host, argv: readonly string[], goal: LinkTo | undefined): Promise<void> {
+export async function runUntil(
+  host: Host,
+  argv: readonly string[],
+  goal: LinkTo | undefined,
+  sayAgain?: readonly string[],
+): Promise<void> {
   await runOrFail(host, argv);
   if (goal === undefined) return;
   const reached = async (): Promise<boolean> => (await linkName(host, goal.link)) === goal.name;
-  for (let turn = 0; turn < AGAIN && !(await reached()); turn++) await runOrFail(host, argv);
+  for (let turn = 0; turn < AGAIN && !(await reached()); turn++) {
+    if (sayAgain !== undefined) await runOrFail(host, sayAgain);
+    await runOrFail(host, argv);
+  }
 }

@@ -24,7 +24,12 @@ export interface RunCommand {
   readonly undo?: readonly string[];
   readonly makes?: readonly string[];
   /** For commands that may end well with their work not done: they are run again a few times, until it is. */
-  readonly until?: { readonly done?: LinkTo; readonly undone?: LinkTo };
+  readonly until?: {
+    readonly done?: LinkTo;
+    readonly undone?: LinkTo;
+    /** What has to be said again before the command is run again: it may have been lost too. */
+    readonly sayAgain?: readonly string[];
+  };
 }
 
 /** A symbolic link such as those of sysfs, and the name of what it leads to. */

@@ -51,6 +51,12 @@ const NOBODY = 'none';
 /** Before 80-drivers.rules, which loads the kernel's own driver. */
 export const rulePath = (address: string): string => `/etc/udev/rules.d/60-vhost-host-${address}.rules`;
 
+/**
+ * Ends well when udevd has heard it, which in its first moments is not when it minds it: one that was just starting
+ * has been seen (systemd 252) to go on for good without a rule that it was told of like this.
+ */
+const RELOAD = ['udevadm', 'control', '--reload'];
+
 async function draftUdev(host: Host, { address, driver, present, moves }: Binding): Promise<BindDraft> {
   const path = rulePath(address);
   const old = await host.readOptional(path);
@@ -64,9 +70,13 @@ async function draftUdev(host: Host, { address, driver, present, moves }: Bindin
     kind: 'run',
     ...(moves === 'now' ? { command: trigger('add', address) } : {}),
     undo: trigger('offline', address),
-    until: { done: drivenBy(address, driver), ...(before === undefined ? {} : { undone: drivenBy(address, before) }) },
+    until: {
+      done: drivenBy(address, driver),
+      ...(before === undefined ? {} : { undone: drivenBy(address, before) }),
+      sayAgain: RELOAD,
+    },
   };
-  return { ...draft, actions: [...followedBy(actions, ['udevadm', 'control', '--reload']), bind] };
+  return { ...draft, actions: [...followedBy(actions, RELOAD), bind] };
 }
 
 /** Leads to who drives the card. */

@@ -39,8 +39,11 @@ export function guestHost(guest: GuestShell): Host {
     readOptional: (path) => ask('cat', path),
     write: async (path, text, mode) => {
       const encoded = Buffer.from(text).toString('base64');
-      await guest.sh(`echo ${encoded} | base64 -d > ${quote(path)}`);
-      if (mode !== undefined) await sh('chmod', mode.toString(8), path);
+      const [file, part] = [quote(path), quote(`${path}.part`)];
+      await guest.sh(`if [ -e ${file} ]; then cp -p ${file} ${part}; fi; echo ${encoded} | base64 -d > ${part}`);
+      if (mode !== undefined) await guest.sh(`chmod ${mode.toString(8)} ${part}`);
+      // As a whole, like the real one: who looks in between sees the old file or the new one.
+      await guest.sh(`mv ${part} ${file}`);
     },
     list: async (path) => ((await ask('ls', '-A1', path)) ?? '').split('\n').filter((name) => name !== ''),
     stat: (path) => stat(true, path),

@@ -45,6 +45,16 @@ describe('setup: a real network card, in a guest with a real udev', function () 
     assert.equal((await guest.run('find /etc/udev/rules.d /var/lib -type f | grep .')).status, 1);
   });
 
+  it('goes to vfio-pci, and back, beside a udev that is only just starting', async () => {
+    for (let round = 0; round < 4; round++) {
+      await guest.sh('udevadm control --exit; while pidof systemd-udevd; do :; done; systemd-udevd --daemon');
+      assert.deepEqual(await set('vfio-pci'), [`nic-${CARD}`]);
+      assert.equal(await driver(), 'vfio-pci');
+      await undoSteps(host);
+      assert.equal(await driver(), 'virtio-pci');
+    }
+  });
+
   it('goes to uio_pci_generic at boot, also where its own driver has it already', async () => {
     await set('uio_pci_generic', false);
     assert.equal(await driver(), 'virtio-pci');

@@ -100,7 +100,8 @@ describe('setup: a network card for the switch', () => {
     const { message } = await refusalOf(applySteps(memory.host, steps, OPTIONS));
     const wrong = '0000:03:00.0 should be driven by vfio-pci now, and is by ixgbe: dmesg | grep 0000:03:00.0';
     ok(message.endsWith(`: ${wrong}`), message);
-    deepEqual(memory.ran, ['udevadm control --reload', TRIGGER, TRIGGER, TRIGGER, TRIGGER]);
+    const turn = ['udevadm control --reload', TRIGGER];
+    deepEqual(memory.ran, [...turn, ...turn, ...turn, ...turn]);
     memory.ran.length = 0;
     equal(await steps[0]?.verify?.(memory.host), wrong);
     deepEqual(memory.ran, []);
