@@ -47,7 +47,8 @@ describe('setup: a real network card, in a guest with a real udev', function () 
 
   it('goes to vfio-pci, and back, beside a udev that is only just starting', async () => {
     for (let round = 0; round < 4; round++) {
-      await guest.sh('udevadm control --exit; while pidof systemd-udevd; do :; done; systemd-udevd --daemon');
+      // By a signal: the one before may be as young, and deaf to `udevadm control --exit`.
+      await guest.sh('kill $(pidof systemd-udevd); while pidof systemd-udevd; do :; done; systemd-udevd --daemon');
       assert.deepEqual(await set('vfio-pci'), [`nic-${CARD}`]);
       assert.equal(await driver(), 'vfio-pci');
       await undoSteps(host);
