@@ -3,16 +3,16 @@ import tseslint from 'typescript-eslint';
 
 /** One owner per package, and dependencies one way: bin -> cli -> {hostsetup, libvirt, wrap, switch} -> {log, host} -> errors. */
 const owners = {
-  execa: 'src/host.ts',
-  'node:fs': 'src/host.ts and src/quick-host.ts',
-  'node:fs/promises': 'src/host.ts',
+  execa: 'src/host/node-host.ts',
+  'node:fs': 'src/host/node-host.ts and src/host/sync-host.ts',
+  'node:fs/promises': 'src/host/node-host.ts',
   'fast-xml-parser': 'src/libvirt/',
-  inquirer: 'src/hostsetup/prompts.ts',
-  chalk: 'src/log.ts',
-  ora: 'src/log.ts',
+  inquirer: 'src/hostsetup/setup/prompts.ts',
+  chalk: 'src/common/output.ts',
+  ora: 'src/common/output.ts',
   commander: 'src/cli/',
   fastify: 'src/switch/',
-  diff: 'src/diff.ts',
+  diff: 'src/common/diff.ts',
 };
 const rooms = ['wrap', 'libvirt', 'hostsetup', 'switch'];
 
@@ -64,9 +64,9 @@ export default tseslint.config(
     ),
   ),
   restrict(['src/cli/**/*.ts'], ['commander'], []),
-  restrict(['src/log.ts'], ['chalk', 'ora'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
-  restrict(['src/host.ts'], ['execa', 'node:fs', 'node:fs/promises'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
-  restrict(['src/quick-host.ts'], ['node:fs'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
-  restrict(['src/diff.ts'], ['diff'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
-  restrict(['src/errors.ts'], [], ['./*', '../*']),
+  restrict(['src/common/output.ts'], ['chalk', 'ora'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/host/node-host.ts'], ['execa', 'node:fs', 'node:fs/promises'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/host/sync-host.ts'], ['node:fs'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/common/diff.ts'], ['diff'], ['./cli/*', ...rooms.map((r) => `./${r}/*`)]),
+  restrict(['src/common/errors.ts'], [], ['./*', '../*']),
 );

@@ -1,6 +1,6 @@
 {
   "variables": {
-    # Compiled as one unit, core/hot.c, and once per instruction set.
+    # Compiled as one unit, switch/fastpath.c, and once per instruction set.
     "hot_parts": "virtq_chain.c|virtq_tx.c|virtq_rx.c|deliver.c|rules.c|forward.c|hot.c"
   },
   "target_defaults": {
@@ -14,7 +14,7 @@
       "type": "static_library",
       "standalone_static_library": 1,
       "cflags": ["-fPIC", "-D_GNU_SOURCE"],
-      "sources": ["core/hot.c", "<!@(ls core/*.c | grep -vE '/(<(hot_parts))$')"],
+      "sources": ["switch/fastpath.c", "<!@(ls core/*.c | grep -vE '/(<(hot_parts))$')"],
       "conditions": [["target_arch=='x64'", { "cflags": ["-march=x86-64-v2"], "dependencies": ["hot_v3", "hot_v4"] }]]
     },
     {
@@ -46,14 +46,14 @@
           "type": "static_library",
           "cflags": ["-fPIC", "-D_GNU_SOURCE", "-march=x86-64-v3"],
           "defines": ["VH_VARIANT=v3"],
-          "sources": ["core/hot.c"]
+          "sources": ["switch/fastpath.c"]
         },
         {
           "target_name": "hot_v4",
           "type": "static_library",
           "cflags": ["-fPIC", "-D_GNU_SOURCE", "-march=x86-64-v4"],
           "defines": ["VH_VARIANT=v4"],
-          "sources": ["core/hot.c"]
+          "sources": ["switch/fastpath.c"]
         }
       ]
     }]

@@ -28,7 +28,7 @@ const common = {
 const commandLine = {
   ...common,
   // The second is bin/vhost-host's, which asks it whether this Node can run the first.
-  entryPoints: { main: 'src/cli/main.ts', 'node-flags': 'src/node-flags.ts' },
+  entryPoints: { main: 'src/cli/main.ts', 'node-flags': 'src/common/node-flags.ts' },
   format: 'esm',
   splitting: true,
   chunkNames: 'main-[hash]',
@@ -84,16 +84,16 @@ export async function bundle() {
   writeFileSync(join(root, 'build/bundle/packages.json'), JSON.stringify(packagesOf(metafile)));
   await build({
     ...planner,
-    entryPoints: ['src/cli/wrap-plan.ts'],
+    entryPoints: ['src/cli/wrap/planner.ts'],
     outExtension: { '.js': '.js' },
     plugins: [apart(lazy)],
   });
   await build({
     ...planner,
-    entryPoints: { 'wrap-start': 'src/cli/wrap-start.ts', ...Object.fromEntries(lazy) },
+    entryPoints: { 'wrap-start': 'src/cli/wrap/main.ts', ...Object.fromEntries(lazy) },
     define: { ...planner.define, TEXT_OF_PLANNER: JSON.stringify(textOfPlanner()) },
   });
-  const { launcherTable } = await import(pathToFileURL(join(root, 'build/src/node-flags.js')));
+  const { launcherTable } = await import(pathToFileURL(join(root, 'build/src/common/node-flags.js')));
   writeFileSync(join(dir, 'node.table'), launcherTable());
   await preparePlannerFor(process.execPath);
 }

@@ -1,7 +1,7 @@
 #include "event_bridge.h"
 #include "reports.h"
 #include "values.h"
-#include "../dpdk/events.h"
+#include "../dpdk/runtime/events.h"
 
 static napi_threadsafe_function bridge;
 

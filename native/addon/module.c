@@ -1,5 +1,5 @@
 /*
- * The addon: glue between src/switch/surface.ts and native/dpdk/engine.h, nothing else.
+ * The addon: glue between src/switch/addon/native.ts and native/dpdk/engine/engine.h, nothing else.
  *
  * EAL and the engine are one per process; the environment (main thread or worker thread of Node) that started
  * them owns them, and its end stops them. Other environments may load the addon and are refused a start.
@@ -7,9 +7,9 @@
 #include "event_bridge.h"
 #include "reports.h"
 #include "values.h"
-#include "../core/file_lock.h"
-#include "../core/log_file.h"
-#include "../dpdk/confine.h"
+#include "../base/file_lock.h"
+#include "../base/log_file.h"
+#include "../dpdk/runtime/sandbox.h"
 
 #include <errno.h>
 #include <stdio.h>

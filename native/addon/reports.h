@@ -1,9 +1,9 @@
-/* The engine's state as JavaScript objects; shapes as in src/switch/surface.ts. */
+/* The engine's state as JavaScript objects; shapes as in src/switch/addon/native.ts. */
 #ifndef VH_ADDON_REPORTS_H
 #define VH_ADDON_REPORTS_H
 
 #include <node_api.h>
-#include "../dpdk/engine.h"
+#include "../dpdk/engine/engine.h"
 
 /* Sets `mac` (text) and `vlan` of an address; where the address is untagged, `vlan` is what `untagged` says.
  */

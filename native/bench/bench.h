@@ -3,7 +3,7 @@
 #ifndef VH_BENCH_BENCH_H
 #define VH_BENCH_BENCH_H
 
-#include "../test/rig.h"
+#include "../test/rig/rig.h"
 
 enum bench_kind {
 	BENCH_PLAIN,	 /* one buffer a frame on both sides */

@@ -6,7 +6,7 @@
 #ifndef VH_CUSE_BRIDGE_H
 #define VH_CUSE_BRIDGE_H
 
-#include "slots.h"
+#include "shared_state.h"
 
 /* What the supervisor says, one message each; an answer of one byte comes when it is done. */
 struct vh_cuse_order {

@@ -1,8 +1,8 @@
 #define FUSE_USE_VERSION 31
 #include "device.h"
-#include "proc.h"
+#include "client_process.h"
 #include "translate.h"
-#include "world.h"
+#include "host_ops.h"
 
 #include <cuse_lowlevel.h>
 #include <errno.h>

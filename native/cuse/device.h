@@ -13,7 +13,7 @@
 #ifndef VH_CUSE_DEVICE_H
 #define VH_CUSE_DEVICE_H
 
-#include "slots.h"
+#include "shared_state.h"
 
 struct vh_cuse_device;
 

@@ -19,7 +19,7 @@
  *
  * Limits
  *   VH_CUSE_CLIENTS opens at once. Ring sizes, regions and addresses are held to what the switch's gate
- * (dpdk/gate.h) takes, so that no client can make us send what ends the connection.
+ * (dpdk/proxy/msg_filter.h) takes, so that no client can make us send what ends the connection.
  */
 #ifndef VH_CUSE_PORT_H
 #define VH_CUSE_PORT_H
@@ -30,7 +30,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Queue pairs of one port: VH_MAX_PAIRS of core/defs.h. */
+/* Queue pairs of one port: VH_MAX_PAIRS of base/defs.h. */
 #define VH_CUSE_PAIRS 64
 /* Opens at once: a guest with all its pairs, and as many that look on, or are on their way out. */
 #define VH_CUSE_CLIENTS (2 * VH_CUSE_PAIRS)

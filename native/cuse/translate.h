@@ -7,7 +7,7 @@
 #ifndef VH_CUSE_TRANSLATE_H
 #define VH_CUSE_TRANSLATE_H
 
-#include "link.h"
+#include "vu_frontend.h"
 
 /* What an ioctl reads and writes through its argument. */
 struct vh_cuse_shape {

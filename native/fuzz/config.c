@@ -7,7 +7,7 @@
  * for a recipe of a file that is JSON.
  */
 #include "../launch/launch.h"
-#include "../test/check.h"
+#include "../test/rig/check.h"
 
 #include <stdint.h>
 #include <stdio.h>

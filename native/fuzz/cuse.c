@@ -10,7 +10,7 @@
  * client's memory more often than not. Every input ends with a guest that behaves.
  */
 #include "../test/cuse/rig.h"
-#include "input.h"
+#include "rig/input.h"
 
 #include <stdlib.h>
 #include <string.h>

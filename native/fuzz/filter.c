@@ -8,12 +8,12 @@
  * any descriptors; it leaves and comes back, lets time pass, and writes to its memory; or the control side
  * acts. Afterwards a front end that behaves must be served, and no descriptor may be left over.
  */
-#include "../dpdk/relay.c"
-#include "../dpdk/events.h"
-#include "../dpdk/rings.h"
-#include "../test/rig.h"
-#include "input.h"
-#include "library.h"
+#include "../dpdk/proxy/proxy.c"
+#include "../dpdk/runtime/events.h"
+#include "../dpdk/vhost/session_rings.h"
+#include "../test/rig/rig.h"
+#include "rig/input.h"
+#include "rig/library.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -507,7 +507,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	return 0;
 }
 
-/* What may wait is closed on threads of their own (dpdk/foreign.h). */
+/* What may wait is closed on threads of their own (dpdk/proxy/foreign_fd.h). */
 static void require_closed(void)
 {
 	struct timespec begin, t;

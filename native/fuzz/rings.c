@@ -8,7 +8,7 @@
  * odd values. Every input ends with frames between the other two guests, which must arrive, and with a proper
  * set-up of the hostile guest, after which it must be served again.
  */
-#include "offloads.h"
+#include "rig/offloads.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,17 +1,17 @@
 /*
- * libFuzzer target over VLAN rules, offloads and the switch's own softener (native/dpdk/soften.c): whatever a
+ * libFuzzer target over VLAN rules, offloads and the switch's own softener (native/dpdk/runtime/sw_offload.c): whatever a
  * guest or the network sends, what is delivered has only tags that its sender may send and its receiver may
- * get (native/test/vlan_oracle.h), and what is finished keeps its length.
+ * get (native/test/rig/vlan_oracle.h), and what is finished keeps its length.
  *
  * An input is a few frames. Each says who sends it, its tags, what is left to be done, and which of its bytes
  * are other ones, before it is sent and while it is forwarded.
  */
-#include "../dpdk/soften.h"
-#include "../test/offload_rig.h"
-#include "../test/uplink_rig.h"
-#include "../test/vlan_oracle.h"
-#include "eal.h"
-#include "input.h"
+#include "../dpdk/runtime/sw_offload.h"
+#include "../test/rig/offload_rig.h"
+#include "../test/rig/uplink_rig.h"
+#include "../test/rig/vlan_oracle.h"
+#include "rig/eal.h"
+#include "rig/input.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  * Not Node's own: a run of Node costs a thousand times as much, and has no AddressSanitizer.
  */
 #include "values.h"
-#include "../test/check.h"
-#include "input.h"
+#include "../test/rig/check.h"
+#include "rig/input.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,10 +3,10 @@
 #include "../addon/event_bridge.h"
 #include "../addon/reports.h"
 #include "../addon/values.h"
-#include "../core/file_lock.h"
-#include "../core/log_file.h"
-#include "../dpdk/confine.h"
-#include "../test/check.h"
+#include "../base/file_lock.h"
+#include "../base/log_file.h"
+#include "../dpdk/runtime/sandbox.h"
+#include "../test/rig/check.h"
 
 #include <stdio.h>
 #include <string.h>

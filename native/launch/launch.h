@@ -47,7 +47,7 @@ struct call {
 	char *emulator;
 };
 
-/* How to come by a Node; src/node-flags.ts says the same. */
+/* How to come by a Node; src/common/node-flags.ts says the same. */
 #define NODE_HINT "install Node 22 or 24 (https://nodejs.org/en/download), and have it first in PATH"
 
 /* Room for a version as Node tells it. */

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What the build writes (.ci/lib/bundle.mjs): which flags each version takes (src/node-flags.ts), */
+/* What the build writes (.ci/lib/bundle.mjs): which flags each version takes (src/common/node-flags.ts), */
 #define TABLE "build/bundle/cli/node.table"
 /* and which Nodes it has seen: to ask one for its version takes a tenth of a guest's planning. */
 #define SEEN "build/bundle/cli/node.seen"
-/* src/node-flags.ts says the same. */
+/* src/common/node-flags.ts says the same. */
 #define NEEDED "vhost-host runs on Node 20.19 or a newer 20, and on 22 and newer"
 
 /* Versions compare as numbers. */

@@ -4,8 +4,8 @@
  *
  *   run [--concurrent] [--seed N] [--results FILE] [NAME...]
  */
-#include "check.h"
-#include "rig.h"
+#include "rig/check.h"
+#include "rig/rig.h"
 #include "tests.h"
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #ifndef VH_TEST_TESTS_H
 #define VH_TEST_TESTS_H
 
-#include "../core/mac_table.h"
+#include "../switch/mac_table.h"
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { VhostHostError } from '../errors.js';
-import { quoteForShell } from '../shell-quote.js';
+import { VhostHostError } from '../common/errors.js';
+import { quoteForShell } from '../common/shell-quote.js';
 
 /** Hints that fit the command line at hand: the help of the very command, and the switch that was meant. */
 

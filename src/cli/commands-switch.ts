@@ -1,14 +1,14 @@
 import type { Command } from 'commander';
-import type { CliContext } from './context.js';
-import { addLogs } from './logs.js';
-import { addMacs } from './macs.js';
-import { addPorts } from './ports.js';
-import { addSpread } from './spread.js';
-import { addStart } from './start.js';
-import { addStats } from './stats.js';
-import { addStatus } from './status.js';
-import { addStop } from './stop.js';
-import { addUplinks } from './uplinks.js';
+import type { CliContext } from './shared/context.js';
+import { addLogs } from './daemon/logs.js';
+import { addMacs } from './switch/macs.js';
+import { addPorts } from './switch/ports.js';
+import { addSpread } from './switch/rebalance.js';
+import { addStart } from './daemon/start.js';
+import { addStats } from './switch/stats.js';
+import { addStatus } from './daemon/status.js';
+import { addStop } from './daemon/stop.js';
+import { addUplinks } from './switch/uplinks.js';
 
 export type AddCommand = (program: Command, context: CliContext) => void;
 

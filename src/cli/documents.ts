@@ -1,6 +1,6 @@
-import { apiDocument, configSchema } from '../switch/openapi.js';
-import { packageVersion } from '../switch/package.js';
-import { DEFAULTS, KEYS, KEY_NAMES } from '../wrap/config-keys.js';
+import { apiDocument, configSchema } from '../switch/api/openapi.js';
+import { packageVersion } from '../common/package.js';
+import { DEFAULTS, KEYS, KEY_NAMES } from '../wrap/config/keys.js';
 
 /** qemu-wrap's keys, whose values are checked by functions: name, variable and default. */
 function wrapKeys(): object {

@@ -1,13 +1,13 @@
 import { close as closeDebugger, url as debuggerUrl } from 'node:inspector';
 import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { ask, confirm } from '../hostsetup/prompts.js';
-import { realHost } from '../host.js';
-import { lookOf, makeTalk } from '../log.js';
-import { loadBinding } from '../switch/binding.js';
-import { monotonicClock } from '../switch/clock.js';
-import { packageVersion } from '../switch/package.js';
-import type { CliContext } from './context.js';
+import { ask, confirm } from '../hostsetup/setup/prompts.js';
+import { realHost } from '../host/node-host.js';
+import { lookOf, makeTalk } from '../common/output.js';
+import { loadBinding } from '../switch/addon/load-addon.js';
+import { monotonicClock } from '../common/clock.js';
+import { packageVersion } from '../common/package.js';
+import type { CliContext } from './shared/context.js';
 import { PROGRAM, runCli } from './program.js';
 
 /** The composition root of `vhost-host`. */

@@ -1,10 +1,10 @@
 import { Command, CommanderError } from 'commander';
-import { VhostHostError, printable } from '../errors.js';
+import { VhostHostError, printable } from '../common/errors.js';
 import { commandOf, forRunDir, helpHint } from './command-hints.js';
 import { SWITCH_COMMANDS } from './commands-switch.js';
 import type { AddCommand } from './commands-switch.js';
-import type { CliContext } from './context.js';
-import { Verdict, errorObject, exitCodeOf } from './exit.js';
+import type { CliContext } from './shared/context.js';
+import { Verdict, errorObject, exitCodeOf } from './shared/exit-code.js';
 
 export const PROGRAM = 'vhost-host';
 

@@ -1,12 +1,12 @@
-import { printable } from '../errors.js';
-import type { Clock } from './clock.js';
-import { ContestedAddresses } from './contested.js';
-import type { PortTable } from './ports.js';
-import { shapeOf } from './repeats.js';
-import type { LogLine, Repeatable, Repeats } from './repeats.js';
-import type { Contested } from './schema.js';
-import type { EngineEvent } from './surface.js';
-import type { UplinkTable } from './uplinks.js';
+import { printable } from '../common/errors.js';
+import type { Clock } from '../common/clock.js';
+import { ContestedAddresses } from './ports/contested-addresses.js';
+import type { PortTable } from './ports/port-table.js';
+import { shapeOf } from './log/repeat-limit.js';
+import type { LogLine, Repeatable, Repeats } from './log/repeat-limit.js';
+import type { Contested } from './model/schema.js';
+import type { EngineEvent } from './addon/native.js';
+import type { UplinkTable } from './uplinks/uplink-table.js';
 
 /** The engine's events as lines of the log. A guest or front end decides how many there are: they are summed up. */
 

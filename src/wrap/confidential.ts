@@ -1,7 +1,7 @@
-import { VhostHostError } from '../errors.js';
-import { groupOf, withValue } from './argv.js';
-import type { Command, Reason } from './command.js';
-import { asBoolean } from './group.js';
+import { VhostHostError } from '../common/errors.js';
+import { groupOf, withValue } from './cmdline/argv.js';
+import type { Command, Reason } from './cmdline/command.js';
+import { asBoolean } from './cmdline/option-group.js';
 import { devicesOf } from './netdev.js';
 import type { Netdev } from './netdev.js';
 

@@ -1,5 +1,5 @@
-import { printable } from '../errors.js';
-import type { Change } from './command.js';
+import { printable } from '../common/errors.js';
+import type { Change } from './cmdline/command.js';
 import type { Rewritten } from './rewrite.js';
 
 /** What `--explain=json` prints. */

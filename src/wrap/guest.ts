@@ -1,8 +1,8 @@
-import { groupOf, valueOf } from './argv.js';
-import type { Item } from './argv.js';
-import type { Command } from './command.js';
-import { asBoolean } from './group.js';
-import type { Group } from './group.js';
+import { groupOf, valueOf } from './cmdline/argv.js';
+import type { Item } from './cmdline/argv.js';
+import type { Command } from './cmdline/command.js';
+import { asBoolean } from './cmdline/option-group.js';
+import type { Group } from './cmdline/option-group.js';
 
 /** What a command line says about the guest it starts. */
 

@@ -1,9 +1,9 @@
 import type { Broker, Way } from './broker.js';
-import type { Host } from '../host.js';
-import { readPools } from '../hugepage-pools.js';
-import { readFacts } from './facts.js';
-import type { FactsHost } from './facts.js';
-import { readFiles } from './readconfig.js';
+import type { Host } from '../host/node-host.js';
+import { readPools } from '../host/kernel/hugepages.js';
+import { readFacts } from './memory/facts.js';
+import type { FactsHost } from './memory/facts.js';
+import { readFiles } from './cmdline/readconfig.js';
 import { rewrite, survey } from './rewrite.js';
 import type { Claim, Rewritten, Source } from './rewrite.js';
 

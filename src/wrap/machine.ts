@@ -1,8 +1,8 @@
-import { groupOf } from './argv.js';
-import type { Command } from './command.js';
+import { groupOf } from './cmdline/argv.js';
+import type { Command } from './cmdline/command.js';
 import { driverOfModel } from './drivers.js';
 import type { Bus } from './drivers.js';
-import { GIB, MIB } from '../sizes.js';
+import { GIB, MIB } from '../common/bytes.js';
 
 /**
  * What QEMU gives a guest that does not say, by machine type. Each size is what `query-memory-size-summary` answers for

@@ -1,11 +1,11 @@
-import { VhostHostError } from '../errors.js';
-import { groupOf, newItem, withValue } from './argv.js';
-import type { Item } from './argv.js';
+import { VhostHostError } from '../common/errors.js';
+import { groupOf, newItem, withValue } from './cmdline/argv.js';
+import type { Item } from './cmdline/argv.js';
 import type { Way } from './broker.js';
-import type { Command, Reason } from './command.js';
+import type { Command, Reason } from './cmdline/command.js';
 import { virtioNetBus } from './drivers.js';
-import type { Facts } from './facts.js';
-import { printKeys } from './group.js';
+import type { Facts } from './memory/facts.js';
+import { printKeys } from './cmdline/option-group.js';
 import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
 import type { Machine } from './machine.js';
 

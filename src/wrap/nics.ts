@@ -1,8 +1,8 @@
-import { groupOf, newItem, valueOf } from './argv.js';
-import type { Item } from './argv.js';
-import type { Command, Reason } from './command.js';
-import type { Group } from './group.js';
-import { printKeys } from './group.js';
+import { groupOf, newItem, valueOf } from './cmdline/argv.js';
+import type { Item } from './cmdline/argv.js';
+import type { Command, Reason } from './cmdline/command.js';
+import type { Group } from './cmdline/option-group.js';
+import { printKeys } from './cmdline/option-group.js';
 import { isVhostTap } from './guest.js';
 import { boardDriver } from './machine.js';
 import type { Machine } from './machine.js';

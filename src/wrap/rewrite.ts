@@ -1,22 +1,22 @@
-import { groupOf, textsOf } from './argv.js';
-import type { Arg } from './argv.js';
+import { groupOf, textsOf } from './cmdline/argv.js';
+import type { Arg } from './cmdline/argv.js';
 import type { Way } from './broker.js';
-import { Command } from './command.js';
-import type { Change } from './command.js';
-import type { GuestId } from './config.js';
-import type { Config } from './config-keys.js';
-import type { Facts } from './facts.js';
+import { Command } from './cmdline/command.js';
+import type { Change } from './cmdline/command.js';
+import type { GuestId } from './config/config.js';
+import type { Config } from './config/keys.js';
+import type { Facts } from './memory/facts.js';
 import { asksForVhost, belowLibvirt, descriptorsIn, guestName, guestUuid, isEmulated, portName } from './guest.js';
-import { directoriesOf } from './hugepages.js';
+import { directoriesOf } from './memory/hugepages.js';
 import { machineOf } from './machine.js';
 import type { Machine } from './machine.js';
-import { checkHugepages, hugepagesBeforeLast, memoryPaths, planMemory } from './memory.js';
+import { checkHugepages, hugepagesBeforeLast, memoryPaths, planMemory } from './memory/plan.js';
 import { surveyNetdevs } from './netdev.js';
 import type { Netdev } from './netdev.js';
 import { writeOutNics } from './nics.js';
-import type { Files } from './readconfig.js';
+import type { Files } from './cmdline/readconfig.js';
 import { OPTIONS_RULE, RULES } from './rules.js';
-import { applySettings } from './settings.js';
+import { applySettings } from './cmdline/set-option.js';
 
 /** A port that the guest needs from the switch. */
 export interface Claim {

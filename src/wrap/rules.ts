@@ -1,11 +1,11 @@
 import type { Way } from './broker.js';
-import type { Command, Reason } from './command.js';
+import type { Command, Reason } from './cmdline/command.js';
 import { accessPlatformOn } from './confidential.js';
-import type { Config } from './config-keys.js';
-import type { Facts } from './facts.js';
+import type { Config } from './config/keys.js';
+import type { Facts } from './memory/facts.js';
 import type { Machine } from './machine.js';
-import type { MemoryPlan } from './memory.js';
-import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory-edit.js';
+import type { MemoryPlan } from './memory/plan.js';
+import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory/edit.js';
 import { msixOff, offloadsOff, reconnectKeys, toDevice, toVhostUser } from './netdev.js';
 import type { Netdev } from './netdev.js';
 

@@ -1,20 +1,20 @@
-import { messageOf } from '../../src/errors.js';
-import type { Talk } from '../../src/log.js';
+import { messageOf } from '../../src/common/errors.js';
+import type { Talk } from '../../src/common/output.js';
 import type { Case } from './cases.js';
-import type { Place } from './contender.js';
+import type { Place } from './contenders/contender.js';
 import { measure } from './measure.js';
 import type { Measured } from './measure.js';
-import { measureNic } from './nic.js';
-import type { NicCase } from './nic-cases.js';
-import { startOursWithNic } from './nic-ours.js';
-import { addOvsNic } from './nic-ovs.js';
-import { startOurs } from './ours.js';
-import { addOvsPorts } from './ovs.js';
-import type { Ovs } from './ovs.js';
-import { nicRowOf, rowOf } from './report.js';
-import type { NicRow, Row } from './report.js';
-import { summarize } from './summary.js';
-import type { Outcome } from './summary.js';
+import { measureNic } from './nic/nic.js';
+import type { NicCase } from './nic/cases.js';
+import { startOursWithNic } from './nic/ours.js';
+import { addOvsNic } from './nic/ovs.js';
+import { startOurs } from './contenders/ours.js';
+import { addOvsPorts } from './contenders/ovs.js';
+import type { Ovs } from './contenders/ovs.js';
+import { nicRowOf, rowOf } from './report/report.js';
+import type { NicRow, Row } from './report/report.js';
+import { summarize } from './report/summary.js';
+import type { Outcome } from './report/summary.js';
 import type { Pace } from './windows.js';
 
 /** All rows, all rounds, the two switches in turn: a change of the machine's mood meets both. */

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { Thread } from './contender.js';
+import type { Thread } from './contenders/contender.js';
 
 /**
  * How much of the CPUs others took. Both threads under measurement spin without ever sleeping, so whatever they did not

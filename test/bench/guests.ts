@@ -1,12 +1,12 @@
 import { readFile, readdir } from 'node:fs/promises';
-import { readPcap, writePcap } from '../helpers/frames.js';
+import { readPcap, writePcap } from '../helpers/net/frames.js';
 import { tempDir } from '../helpers/paths.js';
 import type { Scope } from '../helpers/scope.js';
-import { Testpmd } from '../helpers/testpmd.js';
+import { Testpmd } from '../helpers/guests/testpmd.js';
 import { until } from '../helpers/until.js';
 import { ringSize } from './cases.js';
 import type { Case } from './cases.js';
-import type { Contender, Place, Thread } from './contender.js';
+import type { Contender, Place, Thread } from './contenders/contender.js';
 import { framesFrom, guestMacs } from './feed.js';
 
 /**

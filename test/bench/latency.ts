@@ -2,7 +2,7 @@ import { buildFrontEnd, frontEnd } from '../helpers/frontend.js';
 import { withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
-import type { Place } from './contender.js';
+import type { Place } from './contenders/contender.js';
 
 /** How long the first frame after an idle time takes from guest to guest, in microseconds. */
 export interface Latency {

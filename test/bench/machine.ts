@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cpus, release, totalmem } from 'node:os';
-import { allowedCpus as cpusIn } from '../../src/switch/cpulist.js';
+import { allowedCpus as cpusIn } from '../../src/switch/model/cpulist.js';
 
 export interface Machine {
   readonly processor: string;

@@ -1,29 +1,29 @@
-import { VhostHostError, messageOf } from '../../src/errors.js';
-import { makeTalk } from '../../src/log.js';
+import { VhostHostError, messageOf } from '../../src/common/errors.js';
+import { makeTalk } from '../../src/common/output.js';
 import { closeWithOutput, withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
-import { reserveHugepages } from '../helpers/hugepages.js';
+import { reserveHugepages } from '../helpers/host/hugepages.js';
 import { measureNicRows, measureRows } from './bench.js';
 import { allCases } from './cases.js';
-import { MOST_TIMES_NODE, commandLineTable, measureCommandLine } from './command-line.js';
-import { nicCases } from './nic-cases.js';
-import type { Place } from './contender.js';
-import { writeDocs } from './docs.js';
+import { MOST_TIMES_NODE, commandLineTable, measureCommandLine } from './calls/command-line.js';
+import { nicCases } from './nic/cases.js';
+import type { Place } from './contenders/contender.js';
+import { writeDocs } from './report/docs.js';
 import { measureLatency } from './latency.js';
 import { allowedCpus, machineFacts } from './machine.js';
 import { measureMemory } from './memory.js';
 import { runMicro } from './micro.js';
 import { parseOptions, usage } from './options.js';
 import type { Options } from './options.js';
-import { startOvs } from './ovs.js';
-import type { Ovs } from './ovs.js';
-import { whyNoOvs } from './ovs-process.js';
-import { render } from './render.js';
-import { failed } from './report.js';
-import type { Report } from './report.js';
-import { aligned } from './table.js';
-import { measureWrap, wrapTable } from './wrap.js';
+import { startOvs } from './contenders/ovs.js';
+import type { Ovs } from './contenders/ovs.js';
+import { whyNoOvs } from './contenders/ovs-process.js';
+import { render } from './report/render.js';
+import { failed } from './report/report.js';
+import type { Report } from './report/report.js';
+import { aligned } from './report/table.js';
+import { measureWrap, wrapTable } from './calls/wrap.js';
 
 /** `npm run bench`: throughput of this switch, guest to guest and to the network, beside Open vSwitch with DPDK. See docs/performance.md. */
 

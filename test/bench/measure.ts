@@ -1,9 +1,9 @@
-import { messageOf } from '../../src/errors.js';
+import { messageOf } from '../../src/common/errors.js';
 import type { Scope } from '../helpers/scope.js';
 import { withScope } from '../helpers/scope.js';
 import { framesPerDirection } from './cases.js';
 import type { Case } from './cases.js';
-import type { Contender, Place } from './contender.js';
+import type { Contender, Place } from './contenders/contender.js';
 import { checkReturned } from './feed.js';
 import { Guests } from './guests.js';
 import { takeWindows } from './windows.js';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { withScope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
-import { Testpmd } from '../helpers/testpmd.js';
-import type { Place } from './contender.js';
+import { Testpmd } from '../helpers/guests/testpmd.js';
+import type { Place } from './contenders/contender.js';
 
 /** Resident memory of the daemon with guests at all its ports, in MiB, by what it is for. */
 export interface MemoryRow {

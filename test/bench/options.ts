@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
-import { VhostHostError, messageOf } from '../../src/errors.js';
+import { VhostHostError, messageOf } from '../../src/common/errors.js';
 import { allCases, chooseCases } from './cases.js';
 import type { Case } from './cases.js';
-import { nicCases } from './nic-cases.js';
-import type { NicCase } from './nic-cases.js';
+import { nicCases } from './nic/cases.js';
+import type { NicCase } from './nic/cases.js';
 
 export interface Options {
   readonly json: boolean;

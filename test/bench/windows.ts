@@ -1,4 +1,4 @@
-import type { Contender, Place, SwitchReading, Thread } from './contender.js';
+import type { Contender, Place, SwitchReading, Thread } from './contenders/contender.js';
 import { activity, foreignShare } from './disturbance.js';
 import type { Activity } from './disturbance.js';
 import type { GuestCounter, GuestReading } from './guests.js';

@@ -1,10 +1,10 @@
-import { VhostHostError } from '../../src/errors.js';
-import { DEFAULTS } from '../../src/wrap/config-keys.js';
-import type { Config } from '../../src/wrap/config-keys.js';
-import type { Filesystem } from '../../src/wrap/mounts.js';
+import { VhostHostError } from '../../src/common/errors.js';
+import { DEFAULTS } from '../../src/wrap/config/keys.js';
+import type { Config } from '../../src/wrap/config/keys.js';
+import type { Filesystem } from '../../src/wrap/memory/mounts.js';
 import { rewrite, survey } from '../../src/wrap/rewrite.js';
 import type { Rewritten } from '../../src/wrap/rewrite.js';
-import { MIB } from '../../src/sizes.js';
+import { MIB } from '../../src/common/bytes.js';
 import { properties, readCall } from './call.js';
 import type { Call } from './call.js';
 import { samples } from './files.js';

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { unifiedDiff } from '../../src/diff.js';
-import { readDomain } from '../../src/libvirt/domain.js';
-import { XmlDocument } from '../../src/libvirt/xml-document.js';
+import { unifiedDiff } from '../../src/common/diff.js';
+import { readDomain } from '../../src/libvirt/domain/domain.js';
+import { XmlDocument } from '../../src/libvirt/xml/document.js';
 import { Libvirt, uri } from '../helpers/libvirt/libvirt.js';
 import { withScope } from '../helpers/scope.js';
 import { DomainDesk } from './desk.js';

@@ -1,6 +1,6 @@
 import { runCli } from '../../src/cli/program.js';
-import { describeError } from '../../src/log.js';
-import { MemoryHost } from '../unit/memory-host.js';
+import { describeError } from '../../src/common/output.js';
+import { MemoryHost } from '../unit/host/memory-host.js';
 import { Desk } from '../unit/cli/support.js';
 
 const FILE = '/work/dom.xml';

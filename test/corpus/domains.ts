@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { XMLParser } from 'fast-xml-parser';
-import { XmlDocument } from '../../src/libvirt/xml-document.js';
+import { XmlDocument } from '../../src/libvirt/xml/document.js';
 import { runToEnd } from '../helpers/child.js';
 import { root } from '../helpers/paths.js';
 import { withScope } from '../helpers/scope.js';

@@ -1,4 +1,4 @@
-import { makeTalk } from '../../src/log.js';
+import { makeTalk } from '../../src/common/output.js';
 import { checkArgv } from './argv.js';
 import { checkDefine } from './define.js';
 import { checkDomains } from './domains.js';

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
-import { call } from '../../src/switch/rest.js';
-import { claimSocketPath } from '../../src/switch/rundir.js';
+import { call } from '../../src/switch/client/http.js';
+import { claimSocketPath } from '../../src/switch/run-dir/paths.js';
 import { runToEnd } from '../helpers/child.js';
 import type { Scope } from '../helpers/scope.js';
 

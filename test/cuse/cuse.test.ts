@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, statSync } from 'node:fs';
-import { PingGuest } from '../helpers/ping-guest.js';
+import { PingGuest } from '../helpers/guests/ping-guest.js';
 import { until } from '../helpers/until.js';
 import { EBUSY, claimTrouble, isTurnedAway, own, sayAnything } from './claims.js';
 import { opened, pidsOf } from './processes.js';

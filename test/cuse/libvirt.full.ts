@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { Child, runToEnd } from '../helpers/child.js';
 import type { Finished } from '../helpers/child.js';
 import { bin, root } from '../helpers/paths.js';
-import { PingGuest, goesOn } from '../helpers/ping-guest.js';
+import { PingGuest, goesOn } from '../helpers/guests/ping-guest.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { Guest } from '../helpers/guest.js';
+import { Guest } from '../helpers/guests/guest.js';
 import { bin, root, tempDir } from '../helpers/paths.js';
-import { PingGuest } from '../helpers/ping-guest.js';
+import { PingGuest } from '../helpers/guests/ping-guest.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';

@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { lstatSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { realHost } from '../../src/host.js';
-import { makeBridge } from '../../src/switch/bridge.js';
-import type { Bridge } from '../../src/switch/bridge.js';
-import { bridgeProgram } from '../../src/switch/package.js';
-import { bridgeSocketPath, logPath } from '../../src/switch/rundir.js';
+import { realHost } from '../../src/host/node-host.js';
+import { makeBridge } from '../../src/switch/ports/cuse-bridge.js';
+import type { Bridge } from '../../src/switch/ports/cuse-bridge.js';
+import { bridgeProgram } from '../../src/common/package.js';
+import { bridgeSocketPath, logPath } from '../../src/switch/run-dir/paths.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { tempDir } from '../helpers/paths.js';
 import { until } from '../helpers/until.js';

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, writeFileSync } from 'node:fs';
-import { goesOn } from '../helpers/ping-guest.js';
-import type { PingGuest } from '../helpers/ping-guest.js';
-import type { Qmp } from '../helpers/qmp.js';
+import { goesOn } from '../helpers/guests/ping-guest.js';
+import type { PingGuest } from '../helpers/guests/ping-guest.js';
+import type { Qmp } from '../helpers/guests/qmp.js';
 import { until } from '../helpers/until.js';
 import { EINVAL, EPERM, giveCall } from './claims.js';
 import { pidsOf } from './processes.js';

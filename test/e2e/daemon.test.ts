@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
-import { frame } from '../helpers/frames.js';
-import { freeHugepagesMb } from '../helpers/hugepages.js';
+import { frame } from '../helpers/net/frames.js';
+import { freeHugepagesMb } from '../helpers/host/hugepages.js';
 import { tempDir } from '../helpers/paths.js';
 import { Switch, vhostHost } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
-import { RecordingGuest } from '../helpers/virtio-user.js';
-import type { RigOptions } from '../helpers/virtio-user.js';
+import { RecordingGuest } from '../helpers/guests/virtio-user.js';
+import type { RigOptions } from '../helpers/guests/virtio-user.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 
 const macs = { a: '02:00:00:00:00:0a', b: '02:00:00:00:00:0b' };

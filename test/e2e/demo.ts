@@ -1,10 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { VhostHostError, messageOf } from '../../src/errors.js';
-import { makeTalk } from '../../src/log.js';
-import { logPath } from '../../src/switch/rundir.js';
-import { Guest } from '../helpers/guest.js';
+import { VhostHostError, messageOf } from '../../src/common/errors.js';
+import { makeTalk } from '../../src/common/output.js';
+import { logPath } from '../../src/switch/run-dir/paths.js';
+import { Guest } from '../helpers/guests/guest.js';
 import { root, tempDir } from '../helpers/paths.js';
-import { recipeGuest } from '../helpers/recipe.js';
+import { recipeGuest } from '../helpers/host/recipe.js';
 import { Scope, closeWithOutput } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 

@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { nodeFlags } from '../../src/node-flags.js';
+import { nodeFlags } from '../../src/common/node-flags.js';
 import { runToEnd } from '../helpers/child.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { bin, root, tempDir } from '../helpers/paths.js';
-import { PingGuest } from '../helpers/ping-guest.js';
+import { PingGuest } from '../helpers/guests/ping-guest.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
@@ -29,7 +29,7 @@ async function refusedCode(scope: Scope, node: string, version: string): Promise
   const [name] = readdirSync(dir).filter((file) => file.endsWith(end));
   const text = name?.slice('wrap-plan-'.length, -end.length);
   const script = `
-    const { load } = await import('${root}build/src/quick-start.js');
+    const { load } = await import('${root}build/src/cli/wrap/code-cache.js');
     process.stdout.write(String(load('${dir}/wrap-plan', '${text}').script.cachedDataRejected));`;
   const flags = nodeFlags('planner', version) ?? [];
   return (await runToEnd(scope, node, [...flags, '--input-type=module', '-e', script])).stdout;

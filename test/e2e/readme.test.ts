@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { readFile, symlink } from 'node:fs/promises';
-import { parseConfig } from '../../src/switch/config.js';
-import { parseConfig as parseWrapConfig } from '../../src/wrap/config.js';
-import { DEFAULTS, KEYS, KEY_NAMES } from '../../src/wrap/config-keys.js';
-import { request } from '../../src/switch/rest.js';
-import { apiSocketPath } from '../../src/switch/rundir.js';
+import { parseConfig } from '../../src/switch/config/config.js';
+import { parseConfig as parseWrapConfig } from '../../src/wrap/config/config.js';
+import { DEFAULTS, KEYS, KEY_NAMES } from '../../src/wrap/config/keys.js';
+import { request } from '../../src/switch/client/http.js';
+import { apiSocketPath } from '../../src/switch/run-dir/paths.js';
 import { runToEnd } from '../helpers/child.js';
 import { watchForLeaks } from '../helpers/leaks.js';
 import { root, tempDir } from '../helpers/paths.js';

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { watchForLeaks } from '../helpers/leaks.js';
 import { linkPrefix } from '../helpers/paths.js';
-import { PingGuest } from '../helpers/ping-guest.js';
+import { PingGuest } from '../helpers/guests/ping-guest.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
-import { Namespace, Wire } from '../helpers/wire.js';
+import { Namespace, Wire } from '../helpers/net/wire.js';
 
 /**
  * A switch in a network namespace, whose kernel is at the other end of `net_tap`; a second namespace is at the other

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { Guest } from '../helpers/guest.js';
+import { Guest } from '../helpers/guests/guest.js';
 import { watchForLeaks } from '../helpers/leaks.js';
-import { ping } from '../helpers/network.js';
-import { recipeGuest, recipePort } from '../helpers/recipe.js';
+import { ping } from '../helpers/net/network.js';
+import { recipeGuest, recipePort } from '../helpers/host/recipe.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
-import { Namespace, Wire } from '../helpers/wire.js';
+import { Namespace, Wire } from '../helpers/net/wire.js';
 
 /**
  * Two switches and this kernel, as three machines on two wires:

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { Guest } from '../helpers/guest.js';
+import { Guest } from '../helpers/guests/guest.js';
 import { watchForLeaks } from '../helpers/leaks.js';
-import { ping } from '../helpers/network.js';
+import { ping } from '../helpers/net/network.js';
 import { tempDir } from '../helpers/paths.js';
-import { recipeGuest, recipePort } from '../helpers/recipe.js';
+import { recipeGuest, recipePort } from '../helpers/host/recipe.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { runToEnd } from '../helpers/child.js';

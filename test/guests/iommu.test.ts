@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { guestBeside, switchBeside, watchBeside } from '../helpers/beside.js';
-import { Guest } from '../helpers/guest.js';
-import { transfer } from '../helpers/network.js';
-import { recipePort } from '../helpers/recipe.js';
+import { Guest } from '../helpers/guests/guest.js';
+import { transfer } from '../helpers/net/network.js';
+import { recipePort } from '../helpers/host/recipe.js';
 import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';

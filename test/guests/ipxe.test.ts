@@ -1,6 +1,6 @@
 import { guestBeside, switchBeside, watchBeside } from '../helpers/beside.js';
 import { Child } from '../helpers/child.js';
-import { Guest, machineArgs } from '../helpers/guest.js';
+import { Guest, machineArgs } from '../helpers/guests/guest.js';
 import { withScope } from '../helpers/scope.js';
 import { until } from '../helpers/until.js';
 

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import type { GuestShell } from '../helpers/guest-shell.js';
-import { ping } from '../helpers/network.js';
+import type { GuestShell } from '../helpers/guests/guest-shell.js';
+import { ping } from '../helpers/net/network.js';
 import type { Scope } from '../helpers/scope.js';
 import type { Switch } from '../helpers/switch.js';
-import { TcpPeer } from '../helpers/tcp-peer.js';
+import { TcpPeer } from '../helpers/net/tcp-peer.js';
 import { until } from '../helpers/until.js';
-import { Namespace, Wire } from '../helpers/wire.js';
+import { Namespace, Wire } from '../helpers/net/wire.js';
 
 /** Guests with offloads and without, and this kernel behind net_af_packet, which knows no offloads. */
 

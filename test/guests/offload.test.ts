@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { switchBeside, watchBeside } from '../helpers/beside.js';
-import { Guest } from '../helpers/guest.js';
-import { transfer } from '../helpers/network.js';
+import { Guest } from '../helpers/guests/guest.js';
+import { transfer } from '../helpers/net/network.js';
 import { Scope } from '../helpers/scope.js';
 import type { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';

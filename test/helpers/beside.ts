@@ -1,7 +1,7 @@
 import { watchForLeaks } from './leaks.js';
-import { recipeGuest } from './recipe.js';
-import type { RecipeOptions } from './recipe.js';
-import type { GuestOptions } from './guest.js';
+import { recipeGuest } from './host/recipe.js';
+import type { RecipeOptions } from './host/recipe.js';
+import type { GuestOptions } from './guests/guest.js';
 import type { Scope } from './scope.js';
 import { Switch } from './switch.js';
 

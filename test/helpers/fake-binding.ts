@@ -14,7 +14,7 @@ import type {
   NativeUplink,
   NativeUplinkOptions,
   NativeWorker,
-} from '../../src/switch/surface.js';
+} from '../../src/switch/addon/native.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 

@@ -18,7 +18,7 @@ const USUAL_SECONDS = process.env.VHOST_HOST_TEST_FULL === undefined ? 12 : 60;
 export const SECONDS = Number(process.env.VHOST_HOST_HOSTILE_SECONDS ?? USUAL_SECONDS);
 export const SEED = process.env.VHOST_HOST_HOSTILE_SEED ?? String(Date.now() % 1_000_000);
 
-/** A switch, and the program that attacks it (native/test/frontend/hostile.c). */
+/** A switch, and the program that attacks it (native/test/frontend/hostile/hostile.c). */
 export class Battlefield {
   private constructor(
     private readonly scope: Scope,

@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises';
-import { SwitchClient } from '../../src/switch/client.js';
-import type { Mac, Port, PortStats, Status, Uplink, UplinkAdd, UplinkStats } from '../../src/switch/schema.js';
-import { logPath } from '../../src/switch/rundir.js';
+import { SwitchClient } from '../../src/switch/client/client.js';
+import type { Mac, Port, PortStats, Status, Uplink, UplinkAdd, UplinkStats } from '../../src/switch/model/schema.js';
+import { logPath } from '../../src/switch/run-dir/paths.js';
 import { Child, runToEnd } from './child.js';
 import type { ChildOptions, Finished } from './child.js';
 import { bin, tempDir } from './paths.js';
 import type { Scope } from './scope.js';
 import { until } from './until.js';
-import type { Namespace } from './wire.js';
+import type { Namespace } from './net/wire.js';
 
 const START_DEADLINE_MS = 30_000;
 const READY_DEADLINE_MS = 20_000;

@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { copyFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { nodeFlags } from '../../src/node-flags.js';
+import { nodeFlags } from '../../src/common/node-flags.js';
 import { bundle } from '../helpers/bundle.js';
-import { kernel } from '../helpers/guest.js';
-import { Machine } from '../helpers/machine.js';
-import { drivers } from '../helpers/machine/package.js';
+import { kernel } from '../helpers/guests/guest.js';
+import { Machine } from '../helpers/guests/machine.js';
+import { drivers } from '../helpers/guests/machine/package.js';
 import { root } from '../helpers/paths.js';
 import { withScope } from '../helpers/scope.js';
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import type { Host } from '../../src/host.js';
-import { planNic } from '../../src/hostsetup/nic-plan.js';
-import type { NicWish } from '../../src/hostsetup/nic-plan.js';
-import { guestHost } from '../helpers/guest-host.js';
-import type { Guest } from '../helpers/guest.js';
+import type { Host } from '../../src/host/node-host.js';
+import { planNic } from '../../src/hostsetup/nic/plan.js';
+import type { NicWish } from '../../src/hostsetup/nic/plan.js';
+import { guestHost } from '../helpers/guests/guest-host.js';
+import type { Guest } from '../helpers/guests/guest.js';
 import { watchForLeaks } from '../helpers/leaks.js';
 import { Scope } from '../helpers/scope.js';
-import { doSteps, undoSteps } from '../helpers/steps.js';
-import { CARD, bootUdevGuest } from '../helpers/udev-guest.js';
+import { doSteps, undoSteps } from '../helpers/host/steps.js';
+import { CARD, bootUdevGuest } from '../helpers/guests/udev-guest.js';
 
 describe('setup: a real network card, in a guest with a real udev', function () {
   this.timeout(120_000);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { runToEnd } from '../helpers/child.js';
-import { OWN_CGROUP } from '../helpers/own-systemd.js';
+import { OWN_CGROUP } from '../helpers/host/own-systemd.js';
 import { root, tempDir } from '../helpers/paths.js';
 import type { Scope } from '../helpers/scope.js';
 import { FUNCTIONS, cleanDebian } from './clean-debian.js';

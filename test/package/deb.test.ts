@@ -3,7 +3,7 @@ import { readFile, readdir } from 'node:fs/promises';
 import { runToEnd } from '../helpers/child.js';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { root } from '../helpers/paths.js';
-import { runInPrivateNamespace } from '../helpers/private-namespace.js';
+import { runInPrivateNamespace } from '../helpers/host/private-namespace.js';
 import { inBootedDebian } from './booted-debian.js';
 import { cleanDebian, needsDebian, ownRelease } from './clean-debian.js';
 import { IMAGE_RELEASE, OLDER, buildPackages } from './debian-packages.js';

@@ -1,4 +1,4 @@
-import { kernel, kernelArguments, initramfs } from '../helpers/guest.js';
+import { kernel, kernelArguments, initramfs } from '../helpers/guests/guest.js';
 
 /** What they boot, put there from outside; /tmp is emptied when a system boots. */
 export const DEMO_FILES = `

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { freshScope } from '../helpers/fresh-scope.js';
 import { root } from '../helpers/paths.js';
-import { runInPrivateNamespace } from '../helpers/private-namespace.js';
+import { runInPrivateNamespace } from '../helpers/host/private-namespace.js';
 import { FUNCTIONS } from './clean-debian.js';
 import { buildTask } from './debian-packages.js';
 import { DEMO_FILES, DEMO_GUESTS } from './demo-guests.js';

@@ -1,5 +1,5 @@
 #include "device.h"
-#include "../check.h"
+#include "../rig/check.h"
 #include "../eal/eal.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
-/* A card for what native/dpdk/uplink_offload.c tells one: net_ring, which gives back every buffer as it was
+/* A card for what native/dpdk/uplink/uplink_offload.c tells one: net_ring, which gives back every buffer as it was
  * sent. */
 #ifndef VH_TEST_CARD_DEVICE_H
 #define VH_TEST_CARD_DEVICE_H
 
-#include "../../dpdk/uplink.h"
+#include "../../dpdk/uplink/uplink.h"
 
 #define CARD_VDEV "net_ring0"
 

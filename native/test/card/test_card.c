@@ -1,10 +1,10 @@
 /*
- * What native/dpdk/uplink_offload.c tells a card of frames that guests left unfinished. The card is net_ring,
+ * What native/dpdk/uplink/uplink_offload.c tells a card of frames that guests left unfinished. The card is net_ring,
  * by which every buffer comes back as it was sent, with all that it says.
  */
-#include "../../core/layers.h"
-#include "../../dpdk/uplink_offload.h"
-#include "../check.h"
+#include "../../switch/parse_l4.h"
+#include "../../dpdk/uplink/uplink_offload.h"
+#include "../rig/check.h"
 #include "../eal/eal.h"
 #include "device.h"
 

@@ -1,5 +1,5 @@
 /* Runs each test in a process of its own: run [--seed N] [--results FILE] [NAME...] */
-#include "../check.h"
+#include "../rig/check.h"
 #include "tests.h"
 
 #include <ftw.h>

@@ -1,6 +1,6 @@
 #include "rig.h"
-#include "../../dpdk/foreign.h"
-#include "../../cuse/proc.h"
+#include "../../dpdk/proxy/foreign_fd.h"
+#include "../../cuse/client_process.h"
 
 #include <errno.h>
 #include <fcntl.h>

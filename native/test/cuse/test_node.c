@@ -1,6 +1,6 @@
 /* Which numbers devices ask for. */
-#include "../../cuse/node.h"
-#include "../check.h"
+#include "../../cuse/devnode.h"
+#include "../rig/check.h"
 #include "tests.h"
 
 #include <string.h>

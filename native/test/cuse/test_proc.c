@@ -1,6 +1,6 @@
 /* The finder of a client's memory, on trees like /proc and on this process. */
-#include "../../cuse/proc.h"
-#include "../check.h"
+#include "../../cuse/client_process.h"
+#include "../rig/check.h"
 #include "tests.h"
 
 #include <errno.h>

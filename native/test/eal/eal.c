@@ -1,5 +1,5 @@
 #include "eal.h"
-#include "../check.h"
+#include "../rig/check.h"
 
 #include <stdio.h>
 #include <stdlib.h>

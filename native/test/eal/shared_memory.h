@@ -2,7 +2,7 @@
 #ifndef VH_TEST_SHARED_MEMORY_H
 #define VH_TEST_SHARED_MEMORY_H
 
-#include "../guest.h"
+#include "../rig/guest.h"
 
 #include <rte_vhost.h>
 

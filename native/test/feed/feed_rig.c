@@ -1,10 +1,10 @@
 #include "feed_rig.h"
-#include "../../dpdk/direct.h"
-#include "../../dpdk/events.h"
-#include "../../dpdk/sigbus.h"
-#include "../../dpdk/uplink_ops.h"
-#include "../../dpdk/vmdq.h"
-#include "../../dpdk/worker.h"
+#include "../../dpdk/uplink/zc_tx.h"
+#include "../../dpdk/runtime/events.h"
+#include "../../dpdk/runtime/sigbus.h"
+#include "../../dpdk/uplink/uplink_txq.h"
+#include "../../dpdk/uplink/vmdq.h"
+#include "../../dpdk/runtime/worker.h"
 #include "../eal/eal.h"
 
 #include <stdarg.h>

@@ -6,9 +6,9 @@
 #ifndef VH_TEST_FEED_RIG_H
 #define VH_TEST_FEED_RIG_H
 
-#include "../../dpdk/feed_parts.h"
+#include "../../dpdk/uplink/zc_rx_priv.h"
 #include "../eal/shared_memory.h"
-#include "../rig.h"
+#include "../rig/rig.h"
 
 #define CARD_RING 32U
 #define TAG 1000U

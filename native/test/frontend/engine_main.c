@@ -5,9 +5,9 @@
  * "drain", "remove PORT", "add SOCKET", "quit"; every answer is one line of JSON on stdout. Events are lines
  * on stderr. For tests that want the engine under sanitizers, with nothing else in the process.
  */
-#include "../../dpdk/engine.h"
-#include "../../dpdk/events.h"
-#include "../../dpdk/sigbus.h"
+#include "../../dpdk/engine/engine.h"
+#include "../../dpdk/runtime/events.h"
+#include "../../dpdk/runtime/sigbus.h"
 
 #include <dirent.h>
 #include <stdio.h>

@@ -8,7 +8,7 @@
  * killed: another process's guests come, from an image in which the rings are where they were started; they
  * only ask.
  */
-#include "flow.h"
+#include "vu/flow.h"
 
 #include <sched.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
  * How long one frame takes from guest to guest after nothing went on for IDLE_US: from the moment the sender
  * begins to offer it until the receiver, which never looks away, has it. Prints one JSON object.
  */
-#include "guest.h"
+#include "vu/guest.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * JSON object: what each of them had taken from it and what it received; the test compares that with the
  * switch's counters, frame by frame. Ends with 1 and a line on stderr when something went wrong.
  */
-#include "flow.h"
+#include "vu/flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>

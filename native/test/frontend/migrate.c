@@ -5,7 +5,7 @@
  * the dirty log alone, page by page, and compared byte by byte once it stands still; then it goes on from the
  * copy. Prints one JSON object. Ends with 1 and a line on stderr when something went wrong.
  */
-#include "flow.h"
+#include "vu/flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
  * input ends. Or "asks": it hears how many queues there are and leaves, five times, as QEMU does that wants
  * more.
  */
-#include "guest.h"
+#include "vu/guest.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,7 +8,7 @@
  * in the end all are in use. Ends with 1 and a line on stderr when
  * something went wrong.
  */
-#include "guest.h"
+#include "vu/guest.h"
 
 #include <sched.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * With offloads a frame's virtio header (its first ten bytes) stands in front of it. Its memory is all there
  * from the start, as a guest's that shall be lent to a card must be, or comes as it is used (lazy).
  */
-#include "guest.h"
+#include "vu/guest.h"
 
 #include <ctype.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 /*
- * What native/dpdk/soften.c makes of frames, against the plainest possible reading of the RFCs: every byte of
+ * What native/dpdk/runtime/sw_offload.c makes of frames, against the plainest possible reading of the RFCs: every byte of
  * every segment is compared or explained, checksums are added up once more. EAL starts without hugepages.
  */
-#include "../../dpdk/soften.h"
-#include "../check.h"
+#include "../../dpdk/runtime/sw_offload.h"
+#include "../rig/check.h"
 #include "../eal/eal.h"
 
 #include <errno.h>

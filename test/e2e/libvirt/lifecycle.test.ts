@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import type { GuestShell } from '../../helpers/guest-shell.js';
-import { reserveHugepages } from '../../helpers/hugepages.js';
+import type { GuestShell } from '../../helpers/guests/guest-shell.js';
+import { reserveHugepages } from '../../helpers/host/hugepages.js';
 import { watchForLeaks } from '../../helpers/leaks.js';
 import { Domain, memoryMb } from '../../helpers/libvirt/domain.js';
 import { Libvirt } from '../../helpers/libvirt/libvirt.js';
 import { skipWithoutLibvirt } from '../../helpers/libvirt/needs.js';
-import { ping } from '../../helpers/network.js';
+import { ping } from '../../helpers/net/network.js';
 import { Scope } from '../../helpers/scope.js';
 import type { Switch } from '../../helpers/switch.js';
 import { until } from '../../helpers/until.js';

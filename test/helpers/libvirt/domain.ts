@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { kernelArguments } from '../guest.js';
-import { GuestShell } from '../guest-shell.js';
+import { kernelArguments } from '../guests/guest.js';
+import { GuestShell } from '../guests/guest-shell.js';
 import { uri } from './libvirt.js';
 import type { Libvirt } from './libvirt.js';
 import { SerialLine } from './serial.js';

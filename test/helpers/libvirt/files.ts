@@ -1,5 +1,5 @@
 import { appendFile, chmod, copyFile, cp, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
-import { initramfs, kernel } from '../guest.js';
+import { initramfs, kernel } from '../guests/guest.js';
 import { root, tempDir } from '../paths.js';
 import type { Scope } from '../scope.js';
 import type { Namespace } from './namespace.js';

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { HOOK, hookText } from '../../../src/libvirt/hook-step.js';
+import { HOOK, hookText } from '../../../src/libvirt/install/hook.js';
 import type { Child, Finished } from '../child.js';
 import type { Scope } from '../scope.js';
 import { Switch } from '../switch.js';

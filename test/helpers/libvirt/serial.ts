@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import type { OutputWait } from '../child.js';
-import type { Line } from '../guest-shell.js';
+import type { Line } from '../guests/guest-shell.js';
 import type { Scope } from '../scope.js';
 import { until } from '../until.js';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { finished, packet, segments, virtioHeader } from '../../helpers/ip-frames.js';
-import type { PacketOptions } from '../../helpers/ip-frames.js';
-import type { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import { finished, packet, segments, virtioHeader } from '../../helpers/net/ip-frames.js';
+import type { PacketOptions } from '../../helpers/net/ip-frames.js';
+import type { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { until } from '../../helpers/until.js';
 
 /** What the card finishes for a guest with offloads, and what it tells it; byte for byte at the cable. */

@@ -1,4 +1,4 @@
-import { frame } from '../../helpers/frames.js';
+import { frame } from '../../helpers/net/frames.js';
 
 /** Frames of the guests in the machine, and of the network outside. */
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { watchForLeaks } from '../../helpers/leaks.js';
-import { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
-import { broadcast } from '../../helpers/virtio-user.js';
+import { broadcast } from '../../helpers/guests/virtio-user.js';
 import { describeOffloads } from './card-offloads.js';
 import { describeSwitching } from './switching.js';
 import { describeWithoutIommu } from './without-iommu.js';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import type { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import type { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { until } from '../../helpers/until.js';
-import { broadcast } from '../../helpers/virtio-user.js';
+import { broadcast } from '../../helpers/guests/virtio-user.js';
 import { multicast, outside, plain, tagged } from './frames.js';
 
 /** `--vm2vm 2` with three pools, tags left on and two workers: guest c has no pool, device 1 is a port without a guest. */

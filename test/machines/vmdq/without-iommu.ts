@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { finished, packet } from '../../helpers/ip-frames.js';
-import type { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import { finished, packet } from '../../helpers/net/ip-frames.js';
+import type { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { until } from '../../helpers/until.js';
 
 /** The switch anew, with the card in a driver that knows no IOMMU: it is told physical addresses. */

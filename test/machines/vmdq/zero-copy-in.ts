@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { frame } from '../../helpers/frames.js';
-import { finished, packet } from '../../helpers/ip-frames.js';
-import type { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import { frame } from '../../helpers/net/frames.js';
+import { finished, packet } from '../../helpers/net/ip-frames.js';
+import type { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { until } from '../../helpers/until.js';
-import { broadcast } from '../../helpers/virtio-user.js';
+import { broadcast } from '../../helpers/guests/virtio-user.js';
 
 /** Of device 2. */
 const TAG = 1002;
@@ -12,7 +12,7 @@ const outside = '02:00:00:00:01:01';
 const DEADLINE_MS = 40_000;
 /** What the card's ring takes at once without losing any in silence. */
 const BURST = 20;
-/** Receive descriptors of a pool's queue: the default of `rxDescriptors` (src/switch/zero-copy.ts). */
+/** Receive descriptors of a pool's queue: the default of `rxDescriptors` (src/switch/config/zero-copy.ts). */
 const RING = 32;
 /** Short ones, but for one in each burst: a guest tells what it hears by a slow terminal. */
 const lengths = [60, 61, 64, 67, 70, 80, 91, 100, 110, 127];

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { frame } from '../../helpers/frames.js';
-import type { Machine } from '../../helpers/machine/machine.js';
-import type { Talker } from '../../helpers/machine/talker.js';
+import { frame } from '../../helpers/net/frames.js';
+import type { Machine } from '../../helpers/guests/machine/machine.js';
+import type { Talker } from '../../helpers/guests/machine/talker.js';
 import { until } from '../../helpers/until.js';
-import { broadcast } from '../../helpers/virtio-user.js';
+import { broadcast } from '../../helpers/guests/virtio-user.js';
 import { describeZeroCopyIn } from './zero-copy-in.js';
 
 const mac = '02:00:00:00:00:0a';

@@ -4,7 +4,7 @@ import { parseGuestDrops, parsePaths } from '../../bench/guests.js';
 import { classify, parseSmaps } from '../../bench/memory.js';
 import { newestOf, parseMicro } from '../../bench/micro.js';
 import { parseOptions } from '../../bench/options.js';
-import { parseMap, parsePmdStats, parsePortStats, parseVersion } from '../../bench/ovs-stats.js';
+import { parseMap, parsePmdStats, parsePortStats, parseVersion } from '../../bench/contenders/ovs-stats.js';
 
 /** As Open vSwitch 3.1 prints it, shortened. */
 const pmdStats = `pmd thread numa_id 0 core_id 0:

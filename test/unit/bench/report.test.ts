@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { allCases } from '../../bench/cases.js';
-import { document } from '../../bench/docs.js';
+import { document } from '../../bench/report/docs.js';
 import type { Measured } from '../../bench/measure.js';
-import { render } from '../../bench/render.js';
-import { nicCases } from '../../bench/nic-cases.js';
-import { failed, limitOf, nicRowOf, rowOf } from '../../bench/report.js';
-import type { Report, Row } from '../../bench/report.js';
-import { median, quantile, summarize } from '../../bench/summary.js';
-import type { Summary } from '../../bench/summary.js';
-import { chart } from '../../bench/svg.js';
+import { render } from '../../bench/report/render.js';
+import { nicCases } from '../../bench/nic/cases.js';
+import { failed, limitOf, nicRowOf, rowOf } from '../../bench/report/report.js';
+import type { Report, Row } from '../../bench/report/report.js';
+import { median, quantile, summarize } from '../../bench/report/summary.js';
+import type { Summary } from '../../bench/report/summary.js';
+import { chart } from '../../bench/report/svg.js';
 import { sampleOf } from '../../bench/windows.js';
 import type { Moment, Sample } from '../../bench/windows.js';
 

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { apiSocketPath, logPath, portSocketPath } from '../../../src/switch/rundir.js';
+import { apiSocketPath, logPath, portSocketPath } from '../../../src/switch/run-dir/paths.js';
 import { until } from '../../helpers/until.js';
 import { FakeBridge } from '../switch/fake-bridge.js';
 import { withDir } from '../switch/support.js';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import type { Host, RunResult } from '../../../src/host.js';
-import { VhostHostError } from '../../../src/errors.js';
+import type { Host, RunResult } from '../../../src/host/node-host.js';
+import { VhostHostError } from '../../../src/common/errors.js';
 
 export interface FakeDomain {
   uuid: string;

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { forRunDir } from '../../../src/cli/command-hints.js';
 import { ALL_COMMANDS } from '../../../src/cli/commands.js';
 import { buildProgram } from '../../../src/cli/program.js';
-import { VhostHostError } from '../../../src/errors.js';
+import { VhostHostError } from '../../../src/common/errors.js';
 import { Desk, parse } from './support.js';
 
 describe('the command line: mistakes', () => {

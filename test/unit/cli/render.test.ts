@@ -1,15 +1,15 @@
 import { strict as assert } from 'node:assert';
-import { exitCodeOf, errorObject } from '../../../src/cli/exit.js';
-import { macLines } from '../../../src/cli/macs.js';
-import { portLines } from '../../../src/cli/ports.js';
-import { statsLines } from '../../../src/cli/stats.js';
-import { uplinkLines } from '../../../src/cli/uplinks.js';
-import { statusLines } from '../../../src/cli/status.js';
-import { count, duration, tableLines } from '../../../src/cli/table.js';
-import type { Column } from '../../../src/cli/table.js';
-import { VhostHostError } from '../../../src/errors.js';
-import { lookOf } from '../../../src/log.js';
-import type { PortStats, Status, Uplink } from '../../../src/switch/schema.js';
+import { exitCodeOf, errorObject } from '../../../src/cli/shared/exit-code.js';
+import { macLines } from '../../../src/cli/switch/macs.js';
+import { portLines } from '../../../src/cli/switch/ports.js';
+import { statsLines } from '../../../src/cli/switch/stats.js';
+import { uplinkLines } from '../../../src/cli/switch/uplinks.js';
+import { statusLines } from '../../../src/cli/daemon/status.js';
+import { count, duration, tableLines } from '../../../src/cli/shared/table.js';
+import type { Column } from '../../../src/cli/shared/table.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import { lookOf } from '../../../src/common/output.js';
+import type { PortStats, Status, Uplink } from '../../../src/switch/model/schema.js';
 
 describe('tables', () => {
   it('are aligned, without blanks at the end, and safe to print', () => {

@@ -1,10 +1,10 @@
-import { VhostHostError } from '../../../src/errors.js';
-import { realHost } from '../../../src/host.js';
-import type { DetachedChild, Host } from '../../../src/host.js';
-import { describeError } from '../../../src/log.js';
-import type { Look } from '../../../src/log.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import { realHost } from '../../../src/host/node-host.js';
+import type { DetachedChild, Host } from '../../../src/host/node-host.js';
+import { describeError } from '../../../src/common/output.js';
+import type { Look } from '../../../src/common/output.js';
 import { runCli } from '../../../src/cli/program.js';
-import type { CliContext } from '../../../src/cli/context.js';
+import type { CliContext } from '../../../src/cli/shared/context.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
 import { until } from '../../helpers/until.js';
 import { FakeClock } from '../switch/support.js';

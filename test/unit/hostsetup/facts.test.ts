@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { bootPairs } from '../../../src/hostsetup/facts-pairs.js';
-import { Look } from '../../../src/hostsetup/facts-look.js';
-import { vmdqOf } from '../../../src/hostsetup/facts-nics.js';
-import { parseOsRelease } from '../../../src/hostsetup/facts-system.js';
-import { readHostFacts } from '../../../src/hostsetup/facts.js';
-import type { HostFacts } from '../../../src/hostsetup/facts.js';
-import { rootedHost } from '../../../src/rooted-host.js';
-import { GIB, KIB, MIB } from '../../../src/sizes.js';
-import type { MemoryHost } from '../memory-host.js';
+import { bootPairs } from '../../../src/hostsetup/kernel/hugepage-pairs.js';
+import { Look } from '../../../src/host/tolerant-reader.js';
+import { vmdqOf } from '../../../src/hostsetup/nic/read.js';
+import { parseOsRelease } from '../../../src/hostsetup/kernel/system-facts.js';
+import { readHostFacts } from '../../../src/hostsetup/facts/index.js';
+import type { HostFacts } from '../../../src/hostsetup/facts/index.js';
+import { rootedHost } from '../../../src/host/chroot-host.js';
+import { GIB, KIB, MIB } from '../../../src/common/bytes.js';
+import type { MemoryHost } from '../host/memory-host.js';
 import { arm64, debian12, fedora20, image, rhel9 } from './systems.js';
 
 const facts = (memory: MemoryHost): Promise<HostFacts> => readHostFacts(new Look(memory.host));

@@ -1,8 +1,8 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import { applySteps } from '../../../src/apply.js';
-import { MODULES_LOAD, planModules } from '../../../src/hostsetup/modules-plan.js';
-import { MemoryHost } from '../memory-host.js';
-import { OPTIONS, undoAll } from '../steps-support.js';
+import { applySteps } from '../../../src/changes/apply.js';
+import { MODULES_LOAD, planModules } from '../../../src/hostsetup/modules/plan.js';
+import { MemoryHost } from '../host/memory-host.js';
+import { OPTIONS, undoAll } from '../changes/steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
 import { debian12, rhel9 } from './systems.js';
 

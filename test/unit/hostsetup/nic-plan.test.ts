@@ -1,12 +1,12 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { applySteps } from '../../../src/apply.js';
-import { planNic } from '../../../src/hostsetup/nic-plan.js';
-import type { NicWish } from '../../../src/hostsetup/nic-plan.js';
-import { ruleText, rulePath } from '../../../src/hostsetup/nic-bind.js';
-import { Journal } from '../../../src/journal.js';
-import { planUndo } from '../../../src/undo.js';
-import { MemoryHost } from '../memory-host.js';
-import { OPTIONS, WHAT, undoAll } from '../steps-support.js';
+import { applySteps } from '../../../src/changes/apply.js';
+import { planNic } from '../../../src/hostsetup/nic/plan.js';
+import type { NicWish } from '../../../src/hostsetup/nic/plan.js';
+import { ruleText, rulePath } from '../../../src/hostsetup/nic/bind.js';
+import { Journal } from '../../../src/changes/journal.js';
+import { planUndo } from '../../../src/changes/undo.js';
+import { MemoryHost } from '../host/memory-host.js';
+import { OPTIONS, WHAT, undoAll } from '../changes/steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
 import { image, rhel9, withNic } from './systems.js';
 

@@ -1,11 +1,11 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { arch } from 'node:os';
-import { applySteps } from '../../../src/apply.js';
-import { NAMES } from '../../../src/hostsetup/package-names.js';
-import type { Need } from '../../../src/hostsetup/package-names.js';
-import { planPackages } from '../../../src/hostsetup/packages-plan.js';
-import { MemoryHost } from '../memory-host.js';
-import { OPTIONS, undoAll } from '../steps-support.js';
+import { applySteps } from '../../../src/changes/apply.js';
+import { NAMES } from '../../../src/hostsetup/packages/names.js';
+import type { Need } from '../../../src/hostsetup/packages/names.js';
+import { planPackages } from '../../../src/hostsetup/packages/plan.js';
+import { MemoryHost } from '../host/memory-host.js';
+import { OPTIONS, undoAll } from '../changes/steps-support.js';
 import { applyOnce, commandsOf, refusalOf } from './plan-support.js';
 import { debian12, fedora20, image, rhel9 } from './systems.js';
 

@@ -2,9 +2,9 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
-import type { MemoryHost } from '../memory-host.js';
-import { applySteps } from '../../../src/apply.js';
+import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import type { MemoryHost } from '../host/memory-host.js';
+import { applySteps } from '../../../src/changes/apply.js';
 import {
   CAPABILITIES,
   DEFAULT_GROUP,
@@ -14,13 +14,13 @@ import {
   quoteForUnit,
   unitBody,
   unitText,
-} from '../../../src/hostsetup/service-unit.js';
-import type { UnitPlace } from '../../../src/hostsetup/service-unit.js';
-import { CARDS_CAPABILITIES, CARDS_PATH } from '../../../src/hostsetup/service-cards.js';
-import { userText } from '../../../src/hostsetup/service-user.js';
+} from '../../../src/hostsetup/service/unit.js';
+import type { UnitPlace } from '../../../src/hostsetup/service/unit.js';
+import { CARDS_CAPABILITIES, CARDS_PATH } from '../../../src/hostsetup/service/cards.js';
+import { userText } from '../../../src/hostsetup/service/user.js';
 import { root } from '../../helpers/paths.js';
 import { withDir } from '../switch/support.js';
-import { OPTIONS, undoAll } from '../steps-support.js';
+import { OPTIONS, undoAll } from '../changes/steps-support.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
 import { BINARY, UNIT, machine, plan } from './service-support.js';
 
@@ -184,7 +184,7 @@ describe('setup: the switch as a service', () => {
 
   it('keeps the capabilities that the switch keeps by itself', async () => {
     const [, list = ''] =
-      /#define VH_CAPABILITIES\(X\)([\s\S]*?[^\\])\n/.exec(await readFile(`${root}native/dpdk/syscalls.h`, 'utf8')) ??
+      /#define VH_CAPABILITIES\(X\)([\s\S]*?[^\\])\n/.exec(await readFile(`${root}native/dpdk/runtime/syscalls.h`, 'utf8')) ??
       [];
     const kept = [...list.matchAll(/X\((\w+)\)/g)].map(([, name]) => `CAP_${name ?? ''}`);
     ok(kept.length > 5);

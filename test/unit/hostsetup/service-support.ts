@@ -1,7 +1,7 @@
-import { planService } from '../../../src/hostsetup/service-plan.js';
-import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
-import { ENABLED_LINK, UNIT_PATH } from '../../../src/hostsetup/service-unit.js';
-import { MemoryHost } from '../memory-host.js';
+import { planService } from '../../../src/hostsetup/service/plan.js';
+import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import { ENABLED_LINK, UNIT_PATH } from '../../../src/hostsetup/service/unit.js';
+import { MemoryHost } from '../host/memory-host.js';
 
 export const BINARY = '/opt/vhost-host/bin/vhost-host';
 export const UNIT = 'vhost-host.service';

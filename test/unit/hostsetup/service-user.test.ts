@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { ServiceWish } from '../../../src/hostsetup/service-plan.js';
-import { USER_PATH, userText } from '../../../src/hostsetup/service-user.js';
-import type { MemoryHost } from '../memory-host.js';
+import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import { USER_PATH, userText } from '../../../src/hostsetup/service/user.js';
+import type { MemoryHost } from '../host/memory-host.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
 import { UNIT, machine, plan } from './service-support.js';
 

@@ -1,14 +1,14 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { readHostFacts } from '../../../src/hostsetup/facts.js';
-import type { HostFacts } from '../../../src/hostsetup/facts.js';
-import { Look } from '../../../src/hostsetup/facts-look.js';
-import { checkChoices, propose } from '../../../src/hostsetup/setup-choices.js';
-import type { Choices } from '../../../src/hostsetup/setup-choices.js';
-import { kernelWishOf, mountWishesOf, pagesOf, poolWishesOf, shareOut } from '../../../src/hostsetup/setup-wish.js';
-import type { Settings } from '../../../src/hostsetup/setup-wish.js';
-import { GIB, MIB, readSize, shortSize } from '../../../src/sizes.js';
-import type { MemoryHost } from '../memory-host.js';
+import { readHostFacts } from '../../../src/hostsetup/facts/index.js';
+import type { HostFacts } from '../../../src/hostsetup/facts/index.js';
+import { Look } from '../../../src/host/tolerant-reader.js';
+import { checkChoices, propose } from '../../../src/hostsetup/setup/choices.js';
+import type { Choices } from '../../../src/hostsetup/setup/choices.js';
+import { kernelWishOf, mountWishesOf, pagesOf, poolWishesOf, shareOut } from '../../../src/hostsetup/setup/specs.js';
+import type { Settings } from '../../../src/hostsetup/setup/specs.js';
+import { GIB, MIB, readSize, shortSize } from '../../../src/common/bytes.js';
+import type { MemoryHost } from '../host/memory-host.js';
 import { GIB_KB, arm64, debian12, image, rhel9, withPool } from './systems.js';
 
 const facts = (memory: MemoryHost): Promise<HostFacts> => readHostFacts(new Look(memory.host));

@@ -1,4 +1,4 @@
-import { MemoryHost } from '../memory-host.js';
+import { MemoryHost } from '../host/memory-host.js';
 
 /** Hosts as trees of files, made of the parts that a test is about. */
 

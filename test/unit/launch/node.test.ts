@@ -1,8 +1,8 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { nodeFlags, refusal } from '../../../src/node-flags.js';
-import type { Program } from '../../../src/node-flags.js';
+import { nodeFlags, refusal } from '../../../src/common/node-flags.js';
+import type { Program } from '../../../src/common/node-flags.js';
 import { GUEST, TestPackage, VARIANTS } from './package.js';
 
 for (const [variant, flags] of Object.entries(VARIANTS)) {

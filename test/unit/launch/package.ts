@@ -13,7 +13,7 @@ import {
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { launcherTable } from '../../../src/node-flags.js';
+import { launcherTable } from '../../../src/common/node-flags.js';
 
 /** What the stand-in for QEMU was started with. */
 export interface Report {

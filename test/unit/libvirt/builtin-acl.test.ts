@@ -1,10 +1,10 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { realHost } from '../../../src/host.js';
-import { builtinAcl } from '../../../src/libvirt/builtin-acl.js';
-import { stringLists } from '../../../src/libvirt/elf-strings.js';
-import { MemoryHost } from '../memory-host.js';
+import { realHost } from '../../../src/host/node-host.js';
+import { builtinAcl } from '../../../src/libvirt/qemu-conf/builtin-acl.js';
+import { stringLists } from '../../../src/libvirt/qemu-conf/elf-strings.js';
+import { MemoryHost } from '../host/memory-host.js';
 import { library } from './elf-maker.js';
 
 const DEVICES = ['null', 'full', 'zero', 'random', 'urandom', 'ptmx', 'kvm'].map((name) => `/dev/${name}`);

@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
-import type { FileStat } from '../../../src/host.js';
-import { qemuIdentity, socketTrouble } from '../../../src/libvirt/check-access.js';
-import { confValue } from '../../../src/libvirt/check-conf.js';
-import { gatherFacts } from '../../../src/libvirt/check-facts.js';
-import { readDomain } from '../../../src/libvirt/domain.js';
-import { XmlDocument } from '../../../src/libvirt/xml-document.js';
+import type { FileStat } from '../../../src/host/node-host.js';
+import { qemuIdentity, socketTrouble } from '../../../src/libvirt/install/qemu-user.js';
+import { confValue } from '../../../src/libvirt/qemu-conf/value.js';
+import { gatherFacts } from '../../../src/libvirt/checks/facts.js';
+import { readDomain } from '../../../src/libvirt/domain/domain.js';
+import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 import { fakeHost } from '../switch/support.js';
 import { ours } from './domain-support.js';
 

@@ -1,15 +1,15 @@
 import { dirname } from 'node:path';
-import { planAttach } from '../../../src/libvirt/attach.js';
-import type { Attached } from '../../../src/libvirt/attach.js';
-import { explainChanges } from '../../../src/libvirt/attach-change.js';
-import type { Change, Draft } from '../../../src/libvirt/attach-change.js';
-import { selectNics } from '../../../src/libvirt/attach-nics.js';
-import type { Mode } from '../../../src/libvirt/attach-nics.js';
-import type { Remembered } from '../../../src/libvirt/detach.js';
-import { readDomain } from '../../../src/libvirt/domain.js';
-import type { HugepageChoice } from '../../../src/libvirt/memory-plan.js';
-import type { Pools } from '../../../src/hugepage-pools.js';
-import { XmlDocument } from '../../../src/libvirt/xml-document.js';
+import { planAttach } from '../../../src/libvirt/attach/attach.js';
+import type { Attached } from '../../../src/libvirt/attach/attach.js';
+import { explainChanges } from '../../../src/libvirt/attach/change-list.js';
+import type { Change, Draft } from '../../../src/libvirt/attach/change-list.js';
+import { selectNics } from '../../../src/libvirt/attach/select-nics.js';
+import type { Mode } from '../../../src/libvirt/attach/select-nics.js';
+import type { Remembered } from '../../../src/libvirt/attach/detach.js';
+import { readDomain } from '../../../src/libvirt/domain/domain.js';
+import type { HugepageChoice } from '../../../src/libvirt/attach/memory-plan.js';
+import type { Pools } from '../../../src/host/kernel/hugepages.js';
+import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 
 const MIB = 2 ** 20;
 

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { unifiedDiff } from '../../../src/diff.js';
-import { VhostHostError } from '../../../src/errors.js';
-import { PROPERTIES } from '../../../src/libvirt/domain-properties.js';
-import { XmlDocument } from '../../../src/libvirt/xml-document.js';
+import { unifiedDiff } from '../../../src/common/diff.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import { PROPERTIES } from '../../../src/libvirt/domain/properties.js';
+import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 import { attach, explanation, poolsWith } from './domain-support.js';
 import type { Wish } from './domain-support.js';
 

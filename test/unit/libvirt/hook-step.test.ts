@@ -2,8 +2,8 @@ import { strict as assert } from 'node:assert';
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { HOOK, hookStep, hookText, isHook } from '../../../src/libvirt/hook-step.js';
-import { MemoryHost } from '../memory-host.js';
+import { HOOK, hookStep, hookText, isHook } from '../../../src/libvirt/install/hook.js';
+import { MemoryHost } from '../host/memory-host.js';
 import { withDir } from '../switch/support.js';
 import { debian } from './support.js';
 

@@ -1,15 +1,15 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { apparmorPath, apparmorRules } from '../../../src/libvirt/apparmor-rules.js';
-import { rulesFile } from '../../../src/libvirt/apparmor-step.js';
-import { findDaemon } from '../../../src/libvirt/daemon.js';
-import { planHost } from '../../../src/libvirt/host-plan.js';
-import type { HostWish } from '../../../src/libvirt/host-plan.js';
-import { wrapperText } from '../../../src/libvirt/install-wrapper.js';
-import { refuseLegacy } from '../../../src/libvirt/qemu-conf-step.js';
-import { fileContexts } from '../../../src/libvirt/selinux-policy.js';
-import type { Step } from '../../../src/steps.js';
-import { doSteps, undoSteps } from '../../helpers/steps.js';
-import { MemoryHost } from '../memory-host.js';
+import { apparmorPath, apparmorRules } from '../../../src/libvirt/install/apparmor-rules.js';
+import { rulesFile } from '../../../src/libvirt/install/apparmor-step.js';
+import { findDaemon } from '../../../src/libvirt/install/daemon.js';
+import { planHost } from '../../../src/libvirt/install/plan.js';
+import type { HostWish } from '../../../src/libvirt/install/plan.js';
+import { wrapperText } from '../../../src/libvirt/install/wrapper.js';
+import { refuseLegacy } from '../../../src/libvirt/qemu-conf/step.js';
+import { fileContexts } from '../../../src/libvirt/install/selinux-policy.js';
+import type { Step } from '../../../src/changes/steps.js';
+import { doSteps, undoSteps } from '../../helpers/host/steps.js';
+import { MemoryHost } from '../host/memory-host.js';
 import { failure } from '../switch/support.js';
 import { ABSTRACTION, LAUNCHER, LOCAL, PACKAGE, QEMU, debian, withApparmor, withSelinux } from './support.js';
 

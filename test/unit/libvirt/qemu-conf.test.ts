@@ -1,11 +1,11 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { unifiedDiff } from '../../../src/diff.js';
-import { VhostHostError } from '../../../src/errors.js';
-import { allowDevices, allowedDevices } from '../../../src/libvirt/qemu-conf-edit.js';
-import { findSetting, parseQemuConf, printQemuConf } from '../../../src/libvirt/qemu-conf-parse.js';
-import { legacySettings } from '../../../src/libvirt/qemu-conf-step.js';
+import { unifiedDiff } from '../../../src/common/diff.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import { allowDevices, allowedDevices } from '../../../src/libvirt/qemu-conf/edit.js';
+import { findSetting, parseQemuConf, printQemuConf } from '../../../src/libvirt/qemu-conf/parse.js';
+import { legacySettings } from '../../../src/libvirt/qemu-conf/step.js';
 
 const ROOT = 'test/golden/qemu-conf';
 const PATH = '/etc/libvirt/qemu.conf';

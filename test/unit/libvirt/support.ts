@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { emulatorCandidates } from '../../../src/libvirt/install-wrapper.js';
-import { MemoryHost } from '../memory-host.js';
+import { emulatorCandidates } from '../../../src/libvirt/install/wrapper.js';
+import { MemoryHost } from '../host/memory-host.js';
 
 export const QEMU = emulatorCandidates()[1] ?? '';
 export const PACKAGE = '/opt/vhost-host';

@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import { readFileSync, readdirSync } from 'node:fs';
 import fc from 'fast-check';
-import { planDetach } from '../../../src/libvirt/detach.js';
-import { XmlDocument, elementsOf } from '../../../src/libvirt/xml-document.js';
-import type { XmlElement, XmlNode } from '../../../src/libvirt/xml-scan.js';
+import { planDetach } from '../../../src/libvirt/attach/detach.js';
+import { XmlDocument, elementsOf } from '../../../src/libvirt/xml/document.js';
+import type { XmlElement, XmlNode } from '../../../src/libvirt/xml/scan.js';
 import { attach, attachAll, ours, poolsWith, remembered } from './domain-support.js';
 import type { Wish } from './domain-support.js';
 

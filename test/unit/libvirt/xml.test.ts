@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
-import { PROPERTIES, readProperty, writeProperty } from '../../../src/libvirt/domain-properties.js';
-import type { PropertyId } from '../../../src/libvirt/domain-properties.js';
-import { XmlDocument, below } from '../../../src/libvirt/xml-document.js';
-import { removeElements, setAttribute, setText } from '../../../src/libvirt/xml-edit.js';
-import { decodeXml, encodeXml } from '../../../src/libvirt/xml-text.js';
+import { PROPERTIES, readProperty, writeProperty } from '../../../src/libvirt/domain/properties.js';
+import type { PropertyId } from '../../../src/libvirt/domain/properties.js';
+import { XmlDocument, below } from '../../../src/libvirt/xml/document.js';
+import { removeElements, setAttribute, setText } from '../../../src/libvirt/xml/edit.js';
+import { decodeXml, encodeXml } from '../../../src/libvirt/xml/entities.js';
 import { failure } from '../switch/support.js';
 
 describe('domain XML: what is refused', () => {

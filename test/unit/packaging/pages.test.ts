@@ -67,7 +67,7 @@ describe('packages: man pages and completion', () => {
     ok(keys.length > 8);
     deepEqual([...page.matchAll(/^\.TP\n\.BR? (\w+)/gm)].map(([, key = '']) => key).sort(), keys.sort());
     const variables = (text: string): string[] => [...new Set(text.match(/\bVHOST_HOST_(?:WRAP|RUN|EMU)\w+/g))].sort();
-    const source = readFileSync(`${root}src/wrap/config.ts`, 'utf8');
+    const source = readFileSync(`${root}src/wrap/config/config.ts`, 'utf8');
     deepEqual(
       variables(page),
       [...new Set([...variables(table), ...variables(source), 'VHOST_HOST_WRAP_CONFIG'])].sort(),

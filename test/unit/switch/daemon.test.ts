@@ -3,15 +3,15 @@ import { existsSync } from 'node:fs';
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { realHost } from '../../../src/host.js';
-import { request } from '../../../src/switch/rest.js';
+import { realHost } from '../../../src/host/node-host.js';
+import { request } from '../../../src/switch/client/http.js';
 import {
   apiSocketPath,
   claimSocketPath,
   lockPath,
   portSocketPath,
   socketRecordPath,
-} from '../../../src/switch/rundir.js';
+} from '../../../src/switch/run-dir/paths.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
 import { until, within } from '../../helpers/until.js';
 import { failure, leaveDeadSocket, settingsFor, startBench, whileListening, withDaemon, withDir } from './support.js';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { EventSink, eventLine } from '../../../src/switch/events.js';
-import { Repeats } from '../../../src/switch/repeats.js';
-import type { EngineEvent } from '../../../src/switch/surface.js';
+import { Repeats } from '../../../src/switch/log/repeat-limit.js';
+import type { EngineEvent } from '../../../src/switch/addon/native.js';
 import { FakeClock, withDaemon } from './support.js';
 
 function bench(): { clock: FakeClock; sink: EventSink; repeats: Repeats; written: string[] } {

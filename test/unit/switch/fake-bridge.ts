@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import type { Server } from 'node:net';
-import { bridgeSocketPath } from '../../../src/switch/rundir.js';
+import { bridgeSocketPath } from '../../../src/switch/run-dir/paths.js';
 
 /** What `native/cuse` would do at the other end of its line, without devices. */
 export class FakeBridge {

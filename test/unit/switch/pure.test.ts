@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
-import { portActions } from '../../../src/switch/actions.js';
-import { allowedCpus, parseCpuList } from '../../../src/switch/cpulist.js';
-import { featureNames } from '../../../src/switch/features.js';
-import { editDistance, nearest } from '../../../src/suggest.js';
+import { portActions } from '../../../src/switch/config/port-diff.js';
+import { allowedCpus, parseCpuList } from '../../../src/switch/model/cpulist.js';
+import { featureNames } from '../../../src/switch/model/features.js';
+import { editDistance, nearest } from '../../../src/common/suggest.js';
 
 describe('actions from old ports to new', () => {
   it('leave what stays, remove before they add, replace what differs', () => {

@@ -1,12 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { VhostHostError } from '../../../src/errors.js';
-import type { ErrorCode } from '../../../src/errors.js';
-import { realHost } from '../../../src/host.js';
-import type { FileStat, Host } from '../../../src/host.js';
-import type { Clock } from '../../../src/switch/clock.js';
-import type { Settings } from '../../../src/switch/settings.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import type { ErrorCode } from '../../../src/common/errors.js';
+import { realHost } from '../../../src/host/node-host.js';
+import type { FileStat, Host } from '../../../src/host/node-host.js';
+import type { Clock } from '../../../src/common/clock.js';
+import type { Settings } from '../../../src/switch/config/resolve-settings.js';
 import { startDaemon } from '../../../src/switch/daemon.js';
 import type { Daemon } from '../../../src/switch/daemon.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';

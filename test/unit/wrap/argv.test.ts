@@ -2,8 +2,8 @@ import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import fc from 'fast-check';
-import { groupOf, parseArgv, printArgs, textsOf, valueOf, withValue } from '../../../src/wrap/argv.js';
-import { FLAGS, VALUED } from '../../../src/wrap/options.js';
+import { groupOf, parseArgv, printArgs, textsOf, valueOf, withValue } from '../../../src/wrap/cmdline/argv.js';
+import { FLAGS, VALUED } from '../../../src/wrap/cmdline/options.js';
 import { wrap } from './support.js';
 
 const word = fc.oneof(

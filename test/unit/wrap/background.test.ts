@@ -1,5 +1,5 @@
 import { deepEqual } from 'node:assert/strict';
-import { DEFAULTS } from '../../../src/wrap/config-keys.js';
+import { DEFAULTS } from '../../../src/wrap/config/keys.js';
 import { survey } from '../../../src/wrap/rewrite.js';
 
 describe('a QEMU that goes to the background', () => {

@@ -1,8 +1,8 @@
 import { deepEqual, equal, notDeepEqual, rejects, throws } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { configFor, fromEnvironment, parseConfig, readConfig } from '../../../src/wrap/config.js';
-import { DEFAULTS, KEYS, KEY_NAMES } from '../../../src/wrap/config-keys.js';
-import type { Config, Key } from '../../../src/wrap/config-keys.js';
+import { configFor, fromEnvironment, parseConfig, readConfig } from '../../../src/wrap/config/config.js';
+import { DEFAULTS, KEYS, KEY_NAMES } from '../../../src/wrap/config/keys.js';
+import type { Config, Key } from '../../../src/wrap/config/keys.js';
 import { poolOf, wrapIn } from './support.js';
 
 const UUID = '0b1c2d3e-0000-4000-8000-0123456789AB';

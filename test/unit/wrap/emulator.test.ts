@@ -1,5 +1,5 @@
 import { equal } from 'node:assert/strict';
-import { quickHost } from '../../../src/quick-host.js';
+import { quickHost } from '../../../src/host/sync-host.js';
 import { takesReconnectMs } from '../../../src/wrap/emulator.js';
 import { wrapIn } from './support.js';
 

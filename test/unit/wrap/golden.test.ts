@@ -1,10 +1,10 @@
 import { deepEqual, equal, ok, throws } from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
-import { VhostHostError } from '../../../src/errors.js';
-import { EXPANSION } from '../../../src/wrap/command.js';
+import { VhostHostError } from '../../../src/common/errors.js';
+import { EXPANSION } from '../../../src/wrap/cmdline/command.js';
 import { WRITTEN_OUT } from '../../../src/wrap/nics.js';
 import { OPTIONS_RULE, RULES } from '../../../src/wrap/rules.js';
-import { SET_APPLIED } from '../../../src/wrap/settings.js';
+import { SET_APPLIED } from '../../../src/wrap/cmdline/set-option.js';
 import { wrap } from './support.js';
 
 /**

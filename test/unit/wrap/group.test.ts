@@ -1,6 +1,6 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import fc from 'fast-check';
-import { asBoolean, parseGroup, printKeys } from '../../../src/wrap/group.js';
+import { asBoolean, parseGroup, printKeys } from '../../../src/wrap/cmdline/option-group.js';
 
 const keys = (text: string) => parseGroup(text, 'type');
 

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, notEqual } from 'node:assert/strict';
 import fc from 'fast-check';
-import { PortName } from '../../../src/switch/schema.js';
-import { Command } from '../../../src/wrap/command.js';
+import { PortName } from '../../../src/switch/model/schema.js';
+import { Command } from '../../../src/wrap/cmdline/command.js';
 import {
   belowLibvirt,
   descriptorsIn,
@@ -11,8 +11,8 @@ import {
   queuesOf,
   vhostDescriptors,
 } from '../../../src/wrap/guest.js';
-import { parseGroup } from '../../../src/wrap/group.js';
-import { parseSize, printSize } from '../../../src/wrap/size.js';
+import { parseGroup } from '../../../src/wrap/cmdline/option-group.js';
+import { parseSize, printSize } from '../../../src/wrap/cmdline/qemu-size.js';
 
 const netdev = (text: string) => parseGroup(text, 'type');
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { readFacts } from '../../../src/wrap/facts.js';
-import type { FactsHost } from '../../../src/wrap/facts.js';
+import { readFacts } from '../../../src/wrap/memory/facts.js';
+import type { FactsHost } from '../../../src/wrap/memory/facts.js';
 
 const MIB = 2 ** 20;
 

@@ -1,5 +1,5 @@
 import { deepEqual, equal, rejects } from 'node:assert/strict';
-import { DEFAULTS } from '../../../src/wrap/config-keys.js';
+import { DEFAULTS } from '../../../src/wrap/config/keys.js';
 import { explain, explainText, quote } from '../../../src/wrap/explain.js';
 import { launch } from '../../../src/wrap/launch.js';
 import { parseReturn, printPlan } from '../../../src/wrap/plan.js';

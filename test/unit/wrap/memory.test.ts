@@ -1,5 +1,5 @@
 import { equal, match, throws } from 'node:assert/strict';
-import type { Config } from '../../../src/wrap/config-keys.js';
+import type { Config } from '../../../src/wrap/config/keys.js';
 import { poolOf, wrapIn, wrapLine } from './support.js';
 import type { Situation } from './support.js';
 

@@ -1,0 +1,122 @@
+import { commandLineOf } from './image.js';
+import type { BootHost } from '../method.js';
+import { applyWish, fulfils, ownArgs, wishText } from '../../kernel/spec.js';
+import type { KernelWish } from '../../kernel/spec.js';
+
+/**
+ * Command lines that somebody edits by hand, because no tool of the system and none of ours does: where they stand, and
+ * how they read once the wish is in them.
+ */
+export interface HandPlace {
+  /** The file; undefined where there is only something to do. */
+  readonly path?: string;
+  /** The file is a unified kernel image: its command line counts, and whoever builds it puts the arguments in. */
+  readonly image?: boolean;
+  /** A line with arguments: what stands before them, they themselves, and what stands behind. */
+  readonly line?: RegExp;
+  /** Only lines with these numbers count, the last one included. */
+  readonly between?: readonly [number, number];
+  /** Only the first such line counts. */
+  readonly firstOnly?: boolean;
+  /** The line to add where the file has none such, or what to do instead of editing the file; `line`: all of it then. */
+  readonly added: (args: string, before: string, line: string) => string;
+  /** What is done by a command: the file only shows whether it was. */
+  readonly byCommand?: boolean;
+  /** What makes the boot loader take note. */
+  readonly then?: string;
+  /** The file that this makes, where it has the command line in it as it is written: it shows whether it was done. */
+  readonly made?: string;
+}
+
+interface Found {
+  readonly number: number;
+  readonly before: string;
+  readonly args: string;
+  readonly after: string;
+}
+
+/** Lines for emergencies stay as they are. */
+const RESCUE = /(^|\s)(single|1|S|rescue|emergency|systemd\.unit=(rescue|emergency)\.target|init=\S*sh)(\s|$)/;
+
+function linesIn(text: string, { line, firstOnly, between: [from, to] = [1, Infinity] }: HandPlace): Found[] {
+  if (line === undefined) return [];
+  const all = text.split('\n').flatMap((whole, i) => {
+    const [, before, args = '', after = ''] = line.exec(whole) ?? [];
+    return before === undefined || i + 1 < from || i + 1 > to ? [] : [{ number: i + 1, before, args, after }];
+  });
+  if (firstOnly === true) return all.slice(0, 1);
+  const usual = all.filter(({ args }) => !RESCUE.test(args));
+  return usual.length === 0 ? all : usual;
+}
+
+export interface HandWork {
+  /** The command line as the next boot will have it; undefined where no file says. */
+  readonly current: string | undefined;
+  /** Every line that counts has what is wished for. */
+  readonly done: boolean;
+  readonly snippet: string;
+}
+
+/** The file's text, or the command line that is in it. */
+async function textOf(host: BootHost, { path, image }: HandPlace): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  return image === true ? commandLineOf(host, path) : host.readOptional(path);
+}
+
+/** A file that is not there says nothing. */
+async function isMade(host: BootHost, { made }: HandPlace, words: readonly string[]): Promise<boolean> {
+  const text = made === undefined ? undefined : (await host.readBytes(made))?.toString('latin1');
+  if (text === undefined) return true;
+  let at = 0;
+  for (const word of words) {
+    const found = new RegExp(`(?<![^\\s"'\\0])${word.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')}(?![^\\s"'\\0])`, 'g');
+    found.lastIndex = at;
+    if (found.exec(text) === null) return false;
+    at = found.lastIndex;
+  }
+  return true;
+}
+
+async function workAt(host: BootHost, place: HandPlace, wish: KernelWish): Promise<HandWork> {
+  const text = await textOf(host, place);
+  const found = linesIn(text ?? '', place);
+  const then = place.then === undefined ? [] : [`then: ${place.then}`];
+  const missing = found.filter(({ args }) => !fulfils(args, wish));
+  const current = found[0]?.args;
+  if (current !== undefined && missing.length === 0) {
+    const done = await isMade(host, place, ownArgs(current, wish));
+    return { current, done, snippet: done ? '' : then.join('\n') };
+  }
+  if (place.byCommand === true || found.length === 0) {
+    const own = ownArgs(current ?? '', wish).join(' ');
+    const added = place.added(wishText(current ?? '', wish), own, applyWish(current ?? '', wish));
+    const where = place.path === undefined || place.byCommand === true ? [] : [`${place.path}, a line to add:`];
+    return { current, done: false, snippet: [...where, added, ...then].join('\n') };
+  }
+  const lines = missing.flatMap(({ number, before, args, after }) => [
+    `${place.path}, line ${number}, as it has to read:`,
+    `${before}${applyWish(args, wish)}${after}`,
+  ]);
+  return { current, done: false, snippet: [...lines, ...then].join('\n') };
+}
+
+/** All that has to be done; `current` is that of the first place that tells. */
+export async function handWork(host: BootHost, places: readonly HandPlace[], wish: KernelWish): Promise<HandWork> {
+  const all: HandWork[] = [];
+  for (const place of places) all.push(await workAt(host, place, wish));
+  const todo = all.filter(({ done }) => !done);
+  return {
+    current: all.find(({ current }) => current !== undefined)?.current,
+    done: todo.length === 0,
+    snippet: todo.map(({ snippet }) => snippet).join('\n'),
+  };
+}
+
+/** The command lines that these places have now. */
+export async function handLines(host: BootHost, places: readonly HandPlace[]): Promise<string[]> {
+  const lines: string[] = [];
+  for (const place of places) {
+    lines.push(...linesIn((await textOf(host, place)) ?? '', place).map(({ args }) => args));
+  }
+  return lines;
+}

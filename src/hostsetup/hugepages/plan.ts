@@ -1,0 +1,126 @@
+import type { Host } from '../../host/node-host.js';
+import { readPools } from '../../host/kernel/hugepages.js';
+import type { Pools } from '../../host/kernel/hugepages.js';
+import { shortSize } from '../../common/bytes.js';
+import type { SetValue, Step } from '../../changes/steps.js';
+import { Look } from '../../host/tolerant-reader.js';
+import { readSystem } from '../kernel/system-facts.js';
+import type { ByHand, PartPlan } from '../../changes/part-plan.js';
+import { defaultFloor, refuseAtStart, refuseBelowFloor } from './memory-reserve.js';
+import { implicitPageSize } from '../kernel/running.js';
+import { planPersistence } from './persist.js';
+import type { Larger, Persistence } from './persist.js';
+import type { NextStart } from './at-boot/read.js';
+import { findSystemd } from '../system/systemd.js';
+import { growthOf, poolText } from './growth.js';
+import type { Growth, Target } from './growth.js';
+
+/**
+ * Run-time pools of hugepages, grown and never shrunk. What the kernel did not give is no failure of the step: it is
+ * told by `Step.remark`, which `applySteps` hands to `ApplyOptions.remark`.
+ */
+
+/** Pages of one size wanted: on one NUMA node, or on the host as a whole. */
+export interface PoolWish {
+  /** Bytes. */
+  readonly pageSize: number;
+  /** Pages that shall be there altogether, used ones included. */
+  readonly count: number;
+  readonly node?: number;
+}
+
+export interface PoolsWish {
+  readonly pools: readonly PoolWish[];
+  /** Memory that stays free, in bytes. */
+  readonly floorBytes?: number;
+  /** Change the running kernel. */
+  readonly now: boolean;
+  /**
+   * And again at each start of the system. Not for pools that new kernel arguments are going to reserve: only those
+   * of the running kernel can be seen here.
+   */
+  readonly persist: boolean;
+  /** The kernel's command line at the next start; else that of the running one counts. */
+  readonly line?: string;
+  /** Fewer than somebody has reserved for each start, where fewer are wanted; else the larger number stays. */
+  readonly shrink?: boolean;
+}
+
+/** Looks, and changes nothing. SETUP_REFUSED where a size or node is not there, or too little memory would be left. */
+export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan & Pick<Persistence, 'larger'>> {
+  const look = new Look(host);
+  const pools = await readPools(look);
+  const { memory, nodes } = await readSystem(look);
+  const floor = wish.floorBytes ?? defaultFloor(memory.total);
+  const plan = { steps: [] as Step[], notes: [] as string[], byHand: [] as ByHand[], larger: [] as Larger[] };
+  if (wish.now) {
+    const growths = growthOf(wish.pools, pools, nodes);
+    refuseBelowFloor(growths, memory.available, floor);
+    plan.steps.push(...growths.map(growStep));
+  }
+  if (wish.persist && wish.pools.length > 0) {
+    if (memory.total > 0) refuseAtStart(wish.pools, pools, memory.total, floor);
+    else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
+    const start = await nextStart(host, pools, wish.line);
+    const kept = await planPersistence(host, wish.pools, start, wish.shrink === true);
+    plan.steps.push(...kept.steps);
+    plan.notes.push(...kept.covered, ...kept.notes, ...kept.larger.map(({ note }) => note));
+    plan.byHand.push(...kept.byHand);
+    plan.larger.push(...kept.larger);
+  }
+  return plan;
+}
+
+/** `line`: the command line of the next start. */
+export async function nextStart(host: Host, pools: Pools, line: string | undefined): Promise<NextStart> {
+  return {
+    line: line ?? (await host.readOptional('/proc/cmdline')) ?? '',
+    implicit: await implicitPageSize(host),
+    systemd: (await findSystemd(host)).present,
+    pools,
+    nodeCount: Math.max(1, ...pools.pools.map(({ nodes }) => nodes.size)),
+  };
+}
+
+/** Moves what can be moved, so that free memory comes in larger pieces. */
+const COMPACTION = { path: '/proc/sys/vm/compact_memory', value: '1' };
+
+function actionOf({ directory, wanted }: Target, { pageSize }: Growth['wish']): SetValue {
+  const whole = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB`;
+  return {
+    kind: 'set',
+    path: `${directory}/nr_hugepages`,
+    value: String(wanted),
+    raise: {
+      retryAfter: COMPACTION,
+      unused: `${directory}/free_hugepages`,
+      // Told for the host as a whole only: by node it can be more than is promised of that node, and never less.
+      promised: `${whole}/resv_hugepages`,
+    },
+  };
+}
+
+function growStep({ wish, current, targets }: Growth): Step {
+  const size = shortSize(wish.pageSize);
+  return {
+    id: `hugepages-${size}${wish.node === undefined ? '' : `-node${wish.node}`}`,
+    title: `hugepages: ${poolText(wish, wish.count)}`,
+    why: `pages of ${size} are there for guests and for the switch only when the kernel has put them aside`,
+    current: poolText(wish, current),
+    wanted: poolText(wish, Math.max(current, wish.count)),
+    diff: targets.map((target) => `${target.directory}/nr_hugepages: ${target.current} -> ${target.wanted}\n`).join(''),
+    actions: targets.map((target) => actionOf(target, wish)),
+    needsReboot: false,
+    remark: async (host) => remarkOn(wish, await readPools(host)),
+  };
+}
+
+/** What the kernel did not give, and what would make it. */
+function remarkOn(wish: Growth['wish'], { pools }: Pools): string | undefined {
+  const pool = pools.find(({ pageSize }) => pageSize === wish.pageSize);
+  const got = (wish.node === undefined ? pool : pool?.nodes.get(wish.node))?.total ?? 0;
+  if (got >= wish.count) return undefined;
+  const short = `wanted ${poolText(wish, wish.count)}, got ${got}`;
+  const mend = 'run it again when less memory is in use, or reserve them by kernel arguments and reboot';
+  return `${short}: memory is in pieces, also after it was compacted; ${mend}`;
+}

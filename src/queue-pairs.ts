@@ -1,2 +1,0 @@
-/** Queue pairs of one port at most: VH_MAX_PAIRS of native/core/defs.h, for who works without the addon. */
-export const MAX_QUEUE_PAIRS = 64;
