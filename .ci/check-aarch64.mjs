@@ -24,9 +24,14 @@ await main('check-aarch64', async () => {
   await fetchPackages('aarch64', { home, suite, packages, architecture: 'arm64', what });
   const config = join(home, dirs.at(-1), 'rte_config.h');
   const common = ['--target=aarch64-linux-gnu', ...flags, ...dirs.map((dir) => `-isystem${join(home, dir)}`)];
-  const sources = ['native/core', 'native/dpdk', 'native/launch', 'native/cuse'].flatMap((dir) =>
-    filesBelow(dir, []).filter((file) => file.endsWith('.c')),
-  );
+  const sources = [
+    'native/base',
+    'native/virtio',
+    'native/switch',
+    'native/dpdk',
+    'native/launch',
+    'native/cuse',
+  ].flatMap((dir) => filesBelow(dir, []).filter((file) => file.endsWith('.c')));
   for (const source of sources) {
     // The launcher says so itself.
     const gnu = source.includes('native/launch/') ? [] : ['-D_GNU_SOURCE'];

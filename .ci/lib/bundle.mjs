@@ -84,7 +84,7 @@ export async function bundle() {
   writeFileSync(join(root, 'build/bundle/packages.json'), JSON.stringify(packagesOf(metafile)));
   await build({
     ...planner,
-    entryPoints: ['src/cli/wrap/planner.ts'],
+    entryPoints: { 'wrap-plan': 'src/cli/wrap/planner.ts' },
     outExtension: { '.js': '.js' },
     plugins: [apart(lazy)],
   });

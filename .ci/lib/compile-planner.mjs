@@ -41,7 +41,7 @@ export function textOfPlanner() {
  */
 export async function preparePlannerFor(node) {
   const version = (await ask(node, ['--version']))?.trim() ?? '';
-  const { CHECKS_CODE, nodeFlags } = await ours('node-flags.js');
+  const { CHECKS_CODE, nodeFlags } = await ours('common/node-flags.js');
   const flags = nodeFlags('planner', version);
   if (flags === undefined) throw new TaskError(`${node} is Node ${version}, which the planner does not run on`);
   if (flags.includes(CHECKS_CODE))
@@ -56,7 +56,7 @@ async function compile() {
   process.env.VHOST_HOST_RUN_DIR = runDir;
   // Nobody is there to wait with for hugepages that this machine has.
   process.env.VHOST_HOST_WRAP_HUGEPAGES = 'off';
-  const { codePath, load } = await ours('quick-start.js');
+  const { codePath, load } = await ours('cli/wrap/code-cache.js');
   const text = textOfPlanner();
   const output = codePath(program, text);
   // Not made of itself.

@@ -20,7 +20,7 @@ const home = '/usr/lib/vhost-host';
 const native = 'native/build/Release';
 const preparation = [
   ...['prepare-planner', 'lib/compile-planner', 'lib/task'].map((name) => `.ci/${name}.mjs`),
-  ...['node-flags', 'quick-start'].map((name) => `build/src/${name}.js`),
+  ...['common/node-flags', 'cli/wrap/code-cache'].map((name) => `build/src/${name}.js`),
 ];
 export const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const ours = (name) => import(pathToFileURL(join(root, 'build/src', name)));
@@ -66,9 +66,9 @@ function stagePrograms(dir, version) {
 
 /** Each is made by the very function that set-up on the host makes it with. */
 async function stageIntegration(dir) {
-  const { wrapperText } = await ours('libvirt/install-wrapper.js');
-  const { hookText } = await ours('libvirt/hook-step.js');
-  const { apparmorRules } = await ours('libvirt/apparmor-rules.js');
+  const { wrapperText } = await ours('libvirt/install/wrapper.js');
+  const { hookText } = await ours('libvirt/install/hook.js');
+  const { apparmorRules } = await ours('libvirt/install/apparmor-rules.js');
   const launcher = `${home}/${native}/vh-launch`;
   const runDir = '/run/vhost-host';
   const node = '/usr/bin/node';
@@ -84,7 +84,7 @@ async function stageIntegration(dir) {
 
 /** The unit, without a word on who installed it: systemd's directory differs from one distribution to the other. */
 export async function serviceText() {
-  const { unitBody } = await ours('hostsetup/service-unit.js');
+  const { unitBody } = await ours('hostsetup/service/unit.js');
   const head = '# From the package of vhost-host; changes belong into: systemctl edit vhost-host.service\n';
   return `${head}${unitBody({ binary: `${home}/bin/vhost-host`, config: undefined })}`;
 }

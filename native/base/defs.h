@@ -1,7 +1,7 @@
 /*
- * Limits, drop reasons and small helpers that every file of native/core shares.
+ * Limits, drop reasons and small helpers that every file of the switch's core (base, virtio, switch) shares.
  *
- * native/core is plain C11: it includes neither Node nor DPDK, so that it builds, runs under sanitizers and
+ * The core is plain C11: it includes neither Node nor DPDK, so that it builds, runs under sanitizers and
  * is fuzzed anywhere. Names: "tx" is what the guest transmits, "rx" what it receives (virtio's point of
  * view).
  */
@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A port's or an uplink's name, with its terminating zero. */
+#define VH_MAX_NAME 64
+/* sun_path without its terminating zero. */
+#define VH_MAX_SOCKET_PATH 107
 /* Ports (guests) per switch. Bounds the per-worker sorting lists (VH_MAX_IDS x VH_BATCH bytes = 17 KiB). */
 #define VH_MAX_PORTS 256
 /* Uplinks per switch. Their port numbers begin behind the guests', whose numbers are device numbers. */
@@ -19,7 +23,8 @@
 #define VH_MAX_IDS (VH_MAX_PORTS + VH_MAX_UPLINKS)
 /*
  * Queue pairs per port: one for each vCPU of a large guest. virtio-net allows 32768 and librte_vhost 128; a
- * ring's number fits into 7 bits (vh_port.rx_map). src/common/queue-pairs.ts says the same to who has no addon.
+ * ring's number fits into 7 bits (vh_port.rx_map). src/common/queue-pairs.ts says the same to who has no
+ * addon.
  */
 #define VH_MAX_PAIRS 64
 /* Queues of an uplink: receive queues, or VMDq's pools. */
@@ -29,8 +34,8 @@
 /* Frames taken from a ring in one round: long enough to hide memory latency, short enough to stay in L1. */
 #define VH_BATCH 64
 /*
- * What a frame may look like where it goes: as it came, with the tag of its VLAN, without one (rules.h). A
- * frame's number in a list is its place in the batch plus VH_BATCH times its form.
+ * What a frame may look like where it goes: as it came, with the tag of its VLAN, without one (vlan_rules.h).
+ * A frame's number in a list is its place in the batch plus VH_BATCH times its form.
  */
 enum vh_form { VH_AS_IT_CAME, VH_TAGGED, VH_UNTAGGED, VH_FORMS };
 #define VH_FRAMES (VH_FORMS * VH_BATCH)

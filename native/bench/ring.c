@@ -1,6 +1,6 @@
 /*
- * Ring to ring: what native/core costs for each frame that goes from one guest to another, beside a plain
- * memcpy of the same bytes between the same buffers.
+ * Ring to ring: what the switch's core costs for each frame that goes from one guest to another, beside a
+ * plain memcpy of the same bytes between the same buffers.
  *
  * Two mock guests in this process. All descriptors are laid out once; then the same chains are offered again
  * and again in ring order, so that the working set is ring size x (source + destination). Only

@@ -1,8 +1,9 @@
 #define FUSE_USE_VERSION 31
 #include "device.h"
 #include "client_process.h"
-#include "translate.h"
+#include "dirty_log.h"
 #include "host_ops.h"
+#include "translate.h"
 
 #include <cuse_lowlevel.h>
 #include <errno.h>

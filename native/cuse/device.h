@@ -8,7 +8,7 @@
  * bytes and means more. So each comes twice (and that one three times): first without data, and we tell the
  * kernel what to copy. A client that is killed waits for the answer to its release. It is given first; what
  * there is to clean up comes after it, and nothing here waits longer than for one answer of the back end
- * (wire.h).
+ * (vu_message.h).
  */
 #ifndef VH_CUSE_DEVICE_H
 #define VH_CUSE_DEVICE_H

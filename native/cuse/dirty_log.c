@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define PAGE 4096ULL
@@ -25,20 +24,9 @@ bool vh_cuse_log_wanted(const struct vh_cuse_port *p)
 	return false;
 }
 
-static const struct vh_cuse_marks no_marks = {.file = -1};
-
-static void drop(struct vh_cuse_marks *m)
-{
-	if (m->map != NULL)
-		munmap(m->map, m->size);
-	if (m->file >= 0)
-		close(m->file);
-	*m = no_marks;
-}
-
 void vh_cuse_log_init(struct vh_cuse_link *l)
 {
-	l->log = (struct vh_cuse_log){.marks = no_marks, .memory = -1};
+	l->log = (struct vh_cuse_log){.marks = vh_cuse_no_marks(), .memory = -1};
 	/* A bridge before this one may have had marks. */
 	l->port->log_lost = l->port->log != 0;
 }
@@ -80,25 +68,6 @@ bool vh_cuse_log_fits(const struct vh_cuse_link *l, uint64_t address)
 	return need > 0 && address > 0 && address <= INT64_MAX - need &&
 	       w->peek(w->self, l->port->process, address, &scrap, 1) == 0 &&
 	       w->peek(w->self, l->port->process, address + need - 1, &scrap, 1) == 0;
-}
-
-static int make(struct vh_cuse_marks *m, uint64_t size)
-{
-	void *map = MAP_FAILED;
-	int error;
-
-	*m = no_marks;
-	m->file = memfd_create("vhost-log", MFD_CLOEXEC);
-	if (m->file >= 0 && ftruncate(m->file, (off_t)size) == 0)
-		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, m->file, 0);
-	error = -errno;
-	if (map == MAP_FAILED) {
-		drop(m);
-		return error;
-	}
-	m->map = map;
-	m->size = size;
-	return 0;
 }
 
 /* The bits of one byte whose pages the guest has. */
@@ -222,7 +191,7 @@ int vh_cuse_log_tell(struct vh_cuse_link *l)
 	m.log.size = needed(l);
 	if (!vh_cuse_log_wanted(l->port) || (was.file >= 0 && was.size >= m.log.size))
 		return 0;
-	error = m.log.size == 0 ? -E2BIG : make(&l->log.marks, m.log.size);
+	error = m.log.size == 0 ? -E2BIG : vh_cuse_marks_make(&l->log.marks, m.log.size);
 	if (error != 0) {
 		l->log.marks = was;
 		vh_cuse_link_down(l, strerror(-error));
@@ -232,7 +201,7 @@ int vh_cuse_log_tell(struct vh_cuse_link *l)
 	/* Nobody marks in the old one any more. */
 	if (l->port->log != 0 && vh_cuse_link_wanted(l) && reach(l))
 		carry(l, &was);
-	drop(&was);
+	vh_cuse_marks_drop(&was);
 	return error;
 }
 
@@ -261,15 +230,9 @@ int vh_cuse_log_base(struct vh_cuse_link *l, uint64_t address)
 	return 0;
 }
 
-void vh_cuse_log_lost(struct vh_cuse_link *l)
-{
-	l->port->log_lost = l->port->log != 0 && (l->log.marks.map != NULL || l->port->log_lost);
-	drop(&l->log.marks);
-}
-
 void vh_cuse_log_close(struct vh_cuse_link *l)
 {
-	drop(&l->log.marks);
+	vh_cuse_marks_drop(&l->log.marks);
 	if (l->log.memory >= 0)
 		close(l->log.memory);
 	l->log.memory = -1;

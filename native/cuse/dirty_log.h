@@ -29,26 +29,10 @@
 #ifndef VH_CUSE_DIRTY_LOG_H
 #define VH_CUSE_DIRTY_LOG_H
 
-#include "port.h"
-
-struct vh_cuse_link;
+#include "vu_link.h"
 
 /* VHOST_F_LOG_ALL. */
 #define VH_CUSE_LOG_ALL (1ULL << VHOST_F_LOG_ALL)
-
-/* What the back end marks in. */
-struct vh_cuse_marks {
-	int file; /* -1: none */
-	uint8_t *map;
-	uint64_t size;
-};
-
-/* The part of a link; not kept when the bridge ends. */
-struct vh_cuse_log {
-	struct vh_cuse_marks marks;
-	int memory;    /* the client's; -1: not opened */
-	uint64_t next; /* when to carry over again, ms */
-};
 
 /* Whether a client wants its writes logged. */
 bool vh_cuse_log_wanted(const struct vh_cuse_port *p);
@@ -72,9 +56,6 @@ int vh_cuse_log_base(struct vh_cuse_link *l, uint64_t address);
 void vh_cuse_log_carry(struct vh_cuse_link *l);
 /* The same when it is time to; Return: ms until then, or -1. */
 int vh_cuse_log_tick(struct vh_cuse_link *l);
-
-/* The link is lost: nobody marks any more. */
-void vh_cuse_log_lost(struct vh_cuse_link *l);
 
 /* Closes what is open after the link is down; what another bridge would need stays. */
 void vh_cuse_log_close(struct vh_cuse_link *l);

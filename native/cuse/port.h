@@ -3,10 +3,10 @@
  *
  * Theory of operation
  *   The kernel's vhost-net has one open file per queue pair; vhost-user has one connection for all of them.
- * So every open is a client, clients of one process are one guest, and the guest has one link (link.h) to the
- * port's own socket. An ioctl is written down here first; the back end hears of a ring when its client starts
- * it (NET_SET_BACKEND with a descriptor), all at once, and gives its position back when it is stopped. So a
- * back end that is away costs the client nothing: what was written down is told again when it is back.
+ * So every open is a client, clients of one process are one guest, and the guest has one link (vu_link.h) to
+ * the port's own socket. An ioctl is written down here first; the back end hears of a ring when its client
+ * starts it (NET_SET_BACKEND with a descriptor), all at once, and gives its position back when it is stopped.
+ * So a back end that is away costs the client nothing: what was written down is told again when it is back.
  *
  *   open -> SET_OWNER -> features, memory, rings -> NET_SET_BACKEND(fd) -> running
  *             ^                                                              |
@@ -72,14 +72,14 @@ struct vh_cuse_port {
 	uint64_t started;
 	uint32_t uid;  /* who that process was when it said SET_OWNER */
 	bool loggable; /* its memory can be written, so its rings can be logged */
-	uint64_t log;  /* where in its memory its dirty log is; 0: nowhere (log.h) */
+	uint64_t log;  /* where in its memory its dirty log is; 0: nowhere (dirty_log.h) */
 	bool log_lost; /* marks may have been lost: all its memory counts as written */
 	uint32_t regions;
 	struct vhost_memory_region region[VH_CUSE_REGIONS];
 	struct vh_cuse_client client[VH_CUSE_CLIENTS];
 };
 
-/* What the translator needs of the world; the real one is world.h, tests have their own. */
+/* What the translator needs of the world; the real one is host_ops.h, tests have their own. */
 struct vh_cuse_world {
 	void *self;
 	/* Return: a socket with the port's back end, or a negative errno. */

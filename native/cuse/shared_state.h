@@ -15,7 +15,7 @@
 
 #include <stdatomic.h>
 
-/* VH_MAX_PORTS of base/defs.h; far fewer than there are minor numbers (node.h). */
+/* VH_MAX_PORTS of base/defs.h; far fewer than there are minor numbers (devnode.h). */
 #define VH_CUSE_DEVICES 256
 #define VH_CUSE_NAME 64
 #define VH_CUSE_SOCKET 108

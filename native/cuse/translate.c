@@ -1,5 +1,7 @@
 #include "translate.h"
+#include "dirty_log.h"
 #include "rings.h"
+#include "vu_message.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,25 +1,7 @@
 #include "vu_conn.h"
 
-#include <string.h>
-#include <unistd.h>
 #include <errno.h>
-
-void vh_cuse_link_down(struct vh_cuse_link *l, const char *why)
-{
-	if (l->socket < 0)
-		return;
-	close(l->socket);
-	l->socket = -1;
-	vh_cuse_log_lost(l);
-	l->features_said = false;
-	l->parts = 0;
-	l->started = 0;
-	/* It may be there again at once: most losses are a switch that starts anew. */
-	l->again = l->world->now(l->world->self) + VH_CUSE_FIRST_WAIT_MS;
-	l->wait = VH_CUSE_FIRST_WAIT_MS;
-	if (why != NULL)
-		l->world->say(l->world->self, "the switch is away: %s", why);
-}
+#include <string.h>
 
 int vh_cuse_tell(struct vh_cuse_link *l, struct vh_cuse_msg *msg, const int *fds, uint32_t n, bool answered)
 {

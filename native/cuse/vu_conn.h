@@ -2,14 +2,13 @@
 #ifndef VH_CUSE_VU_CONN_H
 #define VH_CUSE_VU_CONN_H
 
-#include "vu_frontend.h"
+#include "vu_link.h"
+#include "vu_message.h"
 
 /* Bits of GET_PROTOCOL_FEATURES. */
 #define VH_CUSE_PROTOCOL_MQ (1ULL << 0)
 #define VH_CUSE_PROTOCOL_LOG_SHMFD (1ULL << 1)
 #define VH_CUSE_PROTOCOL_REPLY_ACK (1ULL << 3)
-/* From a loss to the first try to connect again. */
-#define VH_CUSE_FIRST_WAIT_MS 100
 
 /* Sends a message with n descriptors; waits for its answer (over *msg), or for the acknowledgement of others.
  */

@@ -1,4 +1,5 @@
 #include "vu_frontend.h"
+#include "dirty_log.h"
 #include "rings.h"
 #include "vu_conn.h"
 
@@ -10,7 +11,8 @@
 
 /*
  * What a client may take: mergeable buffers, NOTIFY_ON_EMPTY, indirect descriptors, event indexes, VERSION_1.
- * No packed rings (see the head of link.h). The dirty log comes to these where it can be had (log.h).
+ * No packed rings (see the head of vu_frontend.h). The dirty log comes to these where it can be had
+ * (dirty_log.h).
  */
 #define CLIENT_BITS (1ULL << 15 | 1ULL << 24 | 1ULL << 28 | 1ULL << 29 | 1ULL << 32)
 /*
@@ -268,14 +270,6 @@ static void find_position(struct vh_cuse_link *l, struct vh_cuse_ring *r)
 void vh_cuse_link_lost(struct vh_cuse_link *l)
 {
 	vh_cuse_link_down(l, "it has ended the connection");
-}
-
-bool vh_cuse_link_wanted(const struct vh_cuse_link *l)
-{
-	for (uint32_t i = 0; i < 2 * VH_CUSE_CLIENTS; i++)
-		if (l->port->client[i / 2].id != 0 && l->port->client[i / 2].ring[i % 2].running)
-			return true;
-	return false;
 }
 
 /*

@@ -1,5 +1,5 @@
 /*
- * The link: one vhost-user connection for a guest, and what the back end was told over it.
+ * The front end: what a guest's client wants, said over its link, and all said again after a loss.
  *
  * A link is down, or up. Whatever goes wrong with the back end (it ends, does not answer in time, refuses)
  * takes it down and is no error of the client's: vh_cuse_link_mend() tells the back end everything again once
@@ -12,22 +12,7 @@
 #ifndef VH_CUSE_VU_FRONTEND_H
 #define VH_CUSE_VU_FRONTEND_H
 
-#include "dirty_log.h"
-#include "vu_message.h"
-
-struct vh_cuse_link {
-	const struct vh_cuse_world *world;
-	struct vh_cuse_port *port;
-	int socket; /* -1: down */
-	bool features_said;
-	uint64_t features;
-	uint32_t parts; /* of guest memory that the back end has; 0: none yet */
-	struct vh_cuse_part part[VH_CUSE_SHARED];
-	struct vh_cuse_log log;
-	uint32_t started; /* bit per ring of the port: the back end has it */
-	uint64_t again;	  /* when to try the next connection, ms */
-	uint32_t wait;	  /* and how long after that */
-};
+#include "vu_link.h"
 
 /* VIRTIO_F_ACCESS_PLATFORM (virtio 1.2, 6). */
 #define VH_CUSE_ACCESS_PLATFORM (1ULL << 33)
@@ -38,13 +23,8 @@ void vh_cuse_link_init(struct vh_cuse_link *l, const struct vh_cuse_world *world
 /* Connects, unless it is up, and asks what the back end can do. Return: 0 or a negative errno. */
 int vh_cuse_link_up(struct vh_cuse_link *l);
 
-void vh_cuse_link_down(struct vh_cuse_link *l, const char *why);
-
 /* The socket is readable: the back end, which says nothing unasked, has ended it. */
 void vh_cuse_link_lost(struct vh_cuse_link *l);
-
-/* Whether a ring of the guest runs, so that the link is worth mending. */
-bool vh_cuse_link_wanted(const struct vh_cuse_link *l);
 
 /* After a loss: connects, tells everything again and wakes both sides; later again when that fails. */
 void vh_cuse_link_mend(struct vh_cuse_link *l);

@@ -1,7 +1,8 @@
 /*
- * libFuzzer target over what a card is told of unfinished frames (native/dpdk/uplink/uplink_offload.c): whatever a
- * guest asks for and however it changes its frame meanwhile, each is sent as the bytes that were copied, in
- * bounds that the card was configured for, or is counted. The card is net_ring, by which buffers come back.
+ * libFuzzer target over what a card is told of unfinished frames (native/dpdk/uplink/uplink_offload.c):
+ * whatever a guest asks for and however it changes its frame meanwhile, each is sent as the bytes that were
+ * copied, in bounds that the card was configured for, or is counted. The card is net_ring, by which buffers
+ * come back.
  */
 #include "../switch/parse_l4.h"
 #include "../dpdk/uplink/uplink_offload.h"

@@ -1,6 +1,6 @@
 /*
- * libFuzzer target over native/core: one guest does what the input says, two others are a pair that must not
- * notice.
+ * libFuzzer target over the switch's core: one guest does what the input says, two others are a pair that
+ * must not notice.
  *
  * The input is a small program. Its head chooses ring type, features, offloads, sizes and retrying, then each
  * step writes a descriptor, an entry of an indirect table, any bytes anywhere in guest memory, ring indexes
@@ -9,6 +9,8 @@
  * set-up of the hostile guest, after which it must be served again.
  */
 #include "rig/offloads.h"
+#include "rig/pair.h"
+#include "rig/steps.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -1,7 +1,8 @@
 /*
- * libFuzzer target over VLAN rules, offloads and the switch's own softener (native/dpdk/runtime/sw_offload.c): whatever a
- * guest or the network sends, what is delivered has only tags that its sender may send and its receiver may
- * get (native/test/rig/vlan_oracle.h), and what is finished keeps its length.
+ * libFuzzer target over VLAN rules, offloads and the switch's own softener
+ * (native/dpdk/runtime/sw_offload.c): whatever a guest or the network sends, what is delivered has only tags
+ * that its sender may send and its receiver may get (native/test/rig/vlan_oracle.h), and what is finished
+ * keeps its length.
  *
  * An input is a few frames. Each says who sends it, its tags, what is left to be done, and which of its bytes
  * are other ones, before it is sent and while it is forwarded.

@@ -1,7 +1,7 @@
 /*
  * The data path in one compilation unit, so that it is inlined as a whole; compiled once per instruction set
  * with VH_VARIANT set to a suffix (v3, v4), and once without for the oldest CPU that DPDK supports.
- * hot_pick.c chooses.
+ * fastpath_select.c chooses.
  */
 #ifdef VH_VARIANT
 #define VH_PASTE2(name, suffix) name##_##suffix

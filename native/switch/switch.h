@@ -46,10 +46,10 @@
 struct vh_port;
 
 /*
- * What an uplink (a network card, native/dpdk/uplink/uplink.h) does where a guest has rings. Its port's tx[] are the
- * queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0, outs)
- * are those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call these;
- * they must not block.
+ * What an uplink (a network card, native/dpdk/uplink/uplink.h) does where a guest has rings. Its port's tx[]
+ * are the queues that frames come from, of which `live`, `parked` and the learned address are used; its rx[0,
+ * outs) are those by which frames leave, of which `live`, `lock` and `rx_offloads` are used. Workers call
+ * these; they must not block.
  */
 struct vh_uplink_ops {
 	/* Takes up to VH_BATCH frames that have come on queue `pair`, and counts them. */
@@ -143,7 +143,7 @@ struct vh_switch {
 	struct vh_retry retry; /* constant while workers run */
 	uint64_t linger_ticks; /* VH_LINGER_US in ticks of vh_lane.ticks; constant while workers run */
 	bool isolate;	/* guests reach each other by way of the network only; constant while workers run */
-	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by rules.h */
+	uint32_t rules; /* atomic; isolate, or a port has a VLAN mode: frames are sorted by vlan_rules.h */
 	/*
 	 * The uplink whose card switches between `auto` guests (--vm2vm 2), or NULL: the switch does it all;
 	 * atomic. Longest frame that the card hands over, tag included; set before.

@@ -1,7 +1,7 @@
 /*
  * Frames that a card has put into a guest's buffer, by a queue that is this guest's (VMDq): whether they are
- * its, and in what form. The rules are those of rules.h for frames from uplinks; but as the frame is in guest
- * memory by now, it goes to that guest or to nobody, and what it says is believed less.
+ * its, and in what form. The rules are those of vlan_rules.h for frames from uplinks; but as the frame is in
+ * guest memory by now, it goes to that guest or to nobody, and what it says is believed less.
  */
 #ifndef VH_SWITCH_ZC_RX_CLASSIFY_H
 #define VH_SWITCH_ZC_RX_CLASSIFY_H

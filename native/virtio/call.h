@@ -6,8 +6,9 @@
  * data path whose length it decides: it may take O_NONBLOCK off and fill the counter, so that the write
  * waits, or hang thousands of watches on it, so that the write calls each of them. So
  *   - a thread publishes that it writes before it does, and that it has written after (struct vh_call_slot):
- * whoever watches (dpdk/runtime/callfd_guard.h) sees the effect, whatever caused it, and interrupts a write that stands
- * still. A signal that comes between the publication and the system call is lost; the watcher repeats it.
+ * whoever watches (dpdk/runtime/callfd_guard.h) sees the effect, whatever caused it, and interrupts a write
+ * that stands still. A signal that comes between the publication and the system call is lost; the watcher
+ * repeats it.
  *   - each write is measured, and each port has a budget: VH_CALL_SHARE of one worker's time. A worker that
  * was idle of late charges what is beyond an honest write; one that is busy, where every microsecond is taken
  * from others, all of it. Ports together have a budget, too.
@@ -15,9 +16,9 @@
  *       DIRECT --budget is used up--> APART --still too dear--> MUTED
  *          ^-----------a second----------'                        '--the next front end--> DIRECT
  *
- *   APART: writes go to a thread of their own (dpdk/runtime/callfd_thread.h), which merges and spaces them, as network
- * cards moderate theirs, and ends the connection where that thread finds them too dear for anybody. MUTED: no
- * write at all; the connection is about to end.
+ *   APART: writes go to a thread of their own (dpdk/runtime/callfd_thread.h), which merges and spaces them,
+ * as network cards moderate theirs, and ends the connection where that thread finds them too dear for
+ * anybody. MUTED: no write at all; the connection is about to end.
  *
  *   Time in a write is processor time: a thread that has lost its processor there costs the others nothing
  * that the front end decides. A thread that slept there is charged all of it, because honest writes never

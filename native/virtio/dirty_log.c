@@ -1,5 +1,4 @@
 #include "dirty_log.h"
-#include "virtq.h"
 
 bool vh_log_covers_all(const struct vh_dirty_log *log, const struct vh_guest_mem *mem)
 {

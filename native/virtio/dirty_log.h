@@ -19,6 +19,7 @@
 #define VH_VIRTIO_DIRTY_LOG_H
 
 #include "memory/guest_mem.h"
+#include "virtq_state.h"
 
 #define VH_LOG_PAGE 4096U
 
@@ -53,9 +54,6 @@ bool vh_log_covers_all(const struct vh_dirty_log *log, const struct vh_guest_mem
  * later sees what was written.
  */
 void vh_log_mark(const struct vh_dirty_log *log, uint64_t addr, uint64_t len);
-
-struct vh_vq;
-struct vh_seg;
 
 /* The parts of a queue's log; all of them after the writing, and only where the queue has a log. */
 

@@ -1,5 +1,5 @@
 /* Checks of unfinished frames. Off the plain path: only queues with offloads come here. */
-#include "virtq.h"
+#include "offload.h"
 #include "../base/vlan.h"
 
 #include <string.h>

@@ -17,7 +17,7 @@
 #ifndef VH_VIRTIO_OFFLOAD_H
 #define VH_VIRTIO_OFFLOAD_H
 
-#include "../base/defs.h"
+#include "virtq_state.h"
 
 /* Virtio feature bits (virtio 1.2, 5.1.3). The host's: what a guest may leave to us; the guest's: we to it.
  */
@@ -58,25 +58,10 @@
 /* All headers of a frame to be segmented. */
 #define VH_MAX_HEADERS (VH_MAX_TCP_START + VH_MAX_TCP_HEADER)
 
-struct vh_batch;
-struct vh_frame;
-struct vh_seg;
-
 /* As it stands in guest memory, in front of every frame (little endian, like all machines this runs on). */
 struct vh_virtio_header {
 	uint8_t flags, gso_type;
 	uint16_t hdr_len, gso_size, csum_start, csum_offset;
-};
-
-/* One that was checked. */
-struct vh_offload {
-	uint8_t gso_type;    /* VH_GSO_*, with VH_GSO_ECN */
-	bool needs_csum;     /* from csum_start to the frame's end, to be put at csum_start + csum_offset */
-	bool checked;	     /* VH_CHECKED; then nothing else is set */
-	uint16_t csum_start; /* of a frame to be segmented: where TCP begins */
-	uint16_t csum_offset;
-	uint16_t gso_size; /* bytes of TCP payload per segment */
-	uint16_t hdr_len;  /* all headers of a frame to be segmented, else 0 */
 };
 
 /* Where the headers of a TCP frame end. */

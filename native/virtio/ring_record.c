@@ -1,4 +1,6 @@
 #include "ring_record.h"
+#include "dirty_log.h"
+#include "memory/guest_mem.h"
 #include "virtq_ring.h"
 
 #include <stddef.h>

@@ -44,32 +44,13 @@
 #ifndef VH_VIRTIO_RING_RECORD_H
 #define VH_VIRTIO_RING_RECORD_H
 
-#include "memory/guest_mem.h"
-
-/* In `last`, above the two places. */
-#define VH_RECORD_SENT (1ULL << 32)
-
-/* Places are as in vh_vq_config: below the ring's size, with the wrap counter in bit 15. */
-struct vh_ring_record {
-	uint64_t area[3]; /* guest-physical: descriptor ring, driver's and device's event suppression area */
-	uint32_t size;
-	uint32_t in_force; /* atomic; the last to be set */
-	uint16_t base;	   /* the place that the front end said when the record began */
-	int32_t owner;	   /* whose front end the record is for, and since when: dpdk/proxy/ring_record_file.h */
-	uint64_t claimed;
-	/* Written for every round, by the queue's owner. */
-	uint64_t last VH_CACHE_ALIGNED; /* bits 0 to 15: from; 16 to 31: to; VH_RECORD_SENT */
-	uint64_t was[VH_MAX_QUEUE_SIZE];
-} VH_CACHE_ALIGNED;
+#include "virtq_state.h"
 
 /* Bytes of a record that a ring of this size uses. */
 uint64_t vh_ring_record_bytes(uint32_t size);
 
 /* The front end has been told the ring's place. Any thread. */
 void vh_ring_record_void(struct vh_ring_record *r);
-
-struct vh_vq;
-struct vh_vq_config;
 
 /*
  * Brings the record up to date for a paused queue that was just set up from `c` (addresses checked), and the

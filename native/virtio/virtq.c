@@ -1,4 +1,6 @@
 /* Setting queues up, notifications in both directions, publishing used entries: everything but frames. */
+#include "virtq.h"
+#include "ring_record.h"
 #include "virtq_ring.h"
 
 #include <stddef.h>

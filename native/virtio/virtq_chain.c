@@ -1,5 +1,6 @@
 /* Walking descriptor chains: direct, indirect, split and packed. Every loop is bounded, whatever the guest
  * links. */
+#include "virtq.h"
 #include "virtq_iova.h"
 #include "virtq_ring.h"
 

@@ -1,4 +1,5 @@
 #include "virtq_iova.h"
+#include "memory/guest_mem.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * Internal to native/core: descriptors of guests behind an IOMMU, whose addresses go through a table of
+ * Internal to native/virtio: descriptors of guests behind an IOMMU, whose addresses go through a table of
  * translations (iotlb.h). Guests without one never come here: it is reached where no region of the guest's
  * memory holds an address, and a guest behind an IOMMU has none.
  */

@@ -1,5 +1,5 @@
 /*
- * Internal to native/core: what both directions of a virtqueue need, for split and packed rings.
+ * Internal to native/virtio: what both directions of a virtqueue need, for split and packed rings.
  *
  * Functions that take `packed` are inlined with a constant, so that each ring type gets its own code from one
  * text.
@@ -7,8 +7,7 @@
 #ifndef VH_VIRTIO_VIRTQ_RING_H
 #define VH_VIRTIO_VIRTQ_RING_H
 
-#include "ring_record.h"
-#include "virtq.h"
+#include "virtq_state.h"
 
 #define VH_INLINE static inline __attribute__((always_inline))
 

@@ -4,6 +4,7 @@
  * Buffers are taken in ring order. Used entries are written as frames are copied and become visible together
  * at the end of the round. A frame that finds no room leaves the ring as it was.
  */
+#include "virtq.h"
 #include "virtq_iova.h"
 #include "virtq_ring.h"
 #include "../base/copy.h"
@@ -224,7 +225,7 @@ VH_INLINE void fill_simple(struct round *r, const struct vh_frame *f, uint8_t *p
 	if (vh_likely(f->more == 0)) {
 		vh_copy(p, f->data, f->len);
 	} else if (f->more == 1) {
-		/* A front of ours and the sender's rest (rules.h), for one. */
+		/* A front of ours and the sender's rest (vlan_rules.h), for one. */
 		copy_parts(p, f->data, f->len, &r->batch->seg[f->first]);
 	} else {
 		struct source s = source_of(r->batch, f);

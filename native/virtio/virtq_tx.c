@@ -1,4 +1,5 @@
 /* Guest to switch: chains become frames that point into the guest's memory. Nothing is copied here. */
+#include "virtq.h"
 #include "virtq_iova.h"
 #include "virtq_ring.h"
 
@@ -247,7 +248,7 @@ void vh_txq_collect(struct vh_vq *vq, struct vh_batch *b, struct vh_counters *ow
 		collect(vq, b, own, false);
 }
 
-/* Packed: 1 to the ring's size of chains, of one entry each; VH_RECORD_SENT in ring_record.h. */
+/* Packed: 1 to the ring's size of chains, of one entry each; VH_RECORD_SENT, see ring_record.h. */
 VH_INLINE void complete_singles(struct vh_vq *vq, const struct vh_batch *b, struct vh_counters *own)
 {
 	struct vh_place from = vh_used_place(vq), p = from;

@@ -1,10 +1,10 @@
 import { changesOf, perform } from './perform.js';
 import { VhostHostError, messageOf } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import { Journal } from './journal.js';
 import { isDone } from './steps.js';
 import type { Step } from './steps.js';
 import { undoOne } from './undo.js';
+import type { Host } from '../host/host.js';
 
 export interface ApplyOptions {
   /** The command that makes the changes; the journal keeps runs of different commands apart. */

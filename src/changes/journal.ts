@@ -1,9 +1,9 @@
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
-import { changeSchema } from './perform.js';
-import type { Change } from './perform.js';
 import { VhostHostError, messageOf, printable } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
+import type { Host } from '../host/host.js';
+import { changeSchema } from './change.js';
+import type { Change } from './change.js';
 
 /**
  * What this program has changed on the host and not taken back yet: one file per run, rewritten as a whole

@@ -1,7 +1,7 @@
-import type { ValueChange } from './perform.js';
 import { VhostHostError, messageOf } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
+import type { Host } from '../host/host.js';
 import type { SetValue } from './steps.js';
+import type { ValueChange } from './change.js';
 
 /**
  * Values of the running kernel: one call writes them, reading back tells what became of it, and the next start of

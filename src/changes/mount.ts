@@ -1,10 +1,10 @@
-import type { MountChange } from './perform.js';
 import { VhostHostError } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import { parseMounts } from '../host/kernel/mount-table.js';
 import type { Mount } from '../host/kernel/mount-table.js';
 import { runOrFail } from '../host/run-checked.js';
 import type { MountAction } from './steps.js';
+import type { Host } from '../host/host.js';
+import type { MountChange } from './change.js';
 
 /** Mounting as a change to the host; systemd takes a mount that it has a unit for as that unit, whoever made it. */
 

@@ -1,6 +1,7 @@
 import { unifiedDiff } from '../common/diff.js';
 import { VhostHostError } from '../common/errors.js';
-import type { FileStat, Host } from '../host/node-host.js';
+import type { FileStat, Host } from '../host/host.js';
+import type { LinkTo } from '../host/kernel/sysfs-link.js';
 
 /**
  * Changes to the host as data. One list of steps is what the user reads, what a dry run prints, what is
@@ -30,12 +31,6 @@ export interface RunCommand {
     /** What has to be said again before the command is run again: it may have been lost too. */
     readonly sayAgain?: readonly string[];
   };
-}
-
-/** A symbolic link such as those of sysfs, and the name of what it leads to. */
-export interface LinkTo {
-  readonly link: string;
-  readonly name: string;
 }
 
 /** Makes a file look changed without changing it. */

@@ -1,13 +1,14 @@
-import { hashOf, putFile, refuseOthersPlace } from './perform.js';
-import type { Change, FileChange } from './perform.js';
+import { putFile, refuseOthersPlace } from './perform.js';
 import { VhostHostError, messageOf } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import type { Journal } from './journal.js';
 import { foreseeValue, revertValue } from './kernel-value.js';
 import { unmount } from './mount.js';
 import { runUntil } from '../host/run-checked.js';
 import { fileDiff, readSnapshot, sameFile } from './steps.js';
 import type { Snapshot } from './steps.js';
+import type { Host } from '../host/host.js';
+import { hashOf } from './change.js';
+import type { Change, FileChange } from './change.js';
 
 /** One change to take back, in the order in which that happens. */
 export interface Undoing {

@@ -57,7 +57,7 @@ const FLAGS: readonly Flag[] = [
   { flag: '--preserve-symlinks-main', programs: ['planner'] },
 ];
 
-/** Without this flag no code that was compiled ahead is used (quick-start.ts). */
+/** Without this flag no code that was compiled ahead is used (cli/wrap/code-cache.ts). */
 export const CHECKS_CODE = '--verify-snapshot-checksum';
 
 /** `v20.19.0` or `20.19.0`; what follows (`-nightly…`) does not count. */

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { VhostHostError } from '../common/errors.js';
-import type { Host } from './node-host.js';
+import type { Host } from './host.js';
 
 /**
  * The system below `root` (a mounted image) seen as a host of its own: paths are meant there, commands run there. Links

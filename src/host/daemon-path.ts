@@ -1,5 +1,5 @@
 import { VhostHostError } from '../common/errors.js';
-import type { Host } from './node-host.js';
+import type { Host } from './host.js';
 
 /** systemd's PATH for daemons: what libvirtd and the switch as a service find programs in. */
 export const DAEMON_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'] as const;

@@ -1,5 +1,5 @@
 import { DAEMON_PATH } from './daemon-path.js';
-import type { Host } from './node-host.js';
+import type { Host } from './host.js';
 
 /** NixOS keeps its programs elsewhere. */
 const PROGRAM_DIRS = [...DAEMON_PATH, '/run/current-system/sw/bin'];

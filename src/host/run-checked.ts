@@ -1,7 +1,7 @@
 import { VhostHostError, printable } from '../common/errors.js';
-import type { Host } from './node-host.js';
 import { linkName } from './kernel/sysfs-link.js';
-import type { LinkTo } from '../changes/steps.js';
+import type { LinkTo } from './kernel/sysfs-link.js';
+import type { Host } from './host.js';
 
 /** Runs a command that has to end well; its error says what it said itself. */
 export async function runOrFail(host: Host, argv: readonly string[]): Promise<void> {

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { errnoOf } from '../common/errors.js';
-import type { ByteRange, FileStat, Host } from './node-host.js';
+import type { ByteRange, Host } from './host.js';
+import { describeStat, isMissing } from './stat.js';
 
 /**
  * The part of the system that qemu-wrap's planner needs. It lives for milliseconds with every start of a
@@ -21,24 +22,6 @@ export type QuickHost = Pick<
   | 'env'
   | 'now'
 >;
-
-function kindOf(stat: fs.Stats): FileStat['kind'] {
-  if (stat.isFile()) return 'file';
-  if (stat.isDirectory()) return 'directory';
-  if (stat.isSocket()) return 'socket';
-  if (stat.isSymbolicLink()) return 'symlink';
-  return stat.isCharacterDevice() ? 'character' : 'other';
-}
-
-export function describeStat(stat: fs.Stats): FileStat {
-  const { uid, gid, size, ctimeMs } = stat;
-  return { kind: kindOf(stat), mode: stat.mode & 0o7777, uid, gid, size, ctimeMs };
-}
-
-/** ESRCH: a file of /proc whose process ended between the opening and the reading of it. */
-export function isMissing(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'ESRCH'].includes(errnoOf(error) ?? '');
-}
 
 /** What `look` finds; undefined where there is no such file. Failures are the promise's. */
 async function found<T>(look: () => T): Promise<Awaited<T> | undefined> {

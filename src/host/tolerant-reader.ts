@@ -1,5 +1,5 @@
 import { errnoOf } from '../common/errors.js';
-import type { ByteRange, FileStat, Host } from './node-host.js';
+import type { ByteRange, FileStat, Host } from './host.js';
 
 /** What the facts may be read from. Where the host is a rooted one, all of it is meant below its root. */
 export type LookHost = Pick<Host, 'readOptional' | 'readBytes' | 'list' | 'stat' | 'lstat' | 'realpath' | 'uid'>;

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { FileStat, Host } from './node-host.js';
+import type { FileStat, Host } from './host.js';
 
 /**
  * Whether a place in the file system is nobody's to change but root's and our own. Where it is not, a name means

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { VhostHostError, printable } from '../common/errors.js';
 import { findProgram } from '../host/find-program.js';
-import type { Host, RunResult } from '../host/node-host.js';
+import type { Host, RunResult } from '../host/host.js';
 
 /** libvirt, spoken to through `virsh`. */
 

@@ -1,5 +1,4 @@
 import { messageOf, printable } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import { portActions } from './config/port-diff.js';
 import { buildApi, buildClaimApi } from './api/routes.js';
 import { ApiSocket } from './api/api-sockets.js';
@@ -14,14 +13,14 @@ import { GuestRecord } from './ports/guest-record.js';
 import { takeRunDir } from './lock.js';
 import { LogFile } from './log/log-file.js';
 import { bridgeProgram } from '../common/package.js';
-import { PortTable } from './ports/port-table.js';
 import type { PortRecord } from './ports/port-record.js';
+import { PortTable } from './ports/port-table.js';
 import { Repeats, shapeOf } from './log/repeat-limit.js';
 import type { LogLine } from './log/repeat-limit.js';
 import { request } from './client/http.js';
 import { apiSocketPath, claimSocketPath, logPath } from './run-dir/paths.js';
 import type { StatsList } from './model/schema.js';
-import type { Settings } from './config/resolve-settings.js';
+import type { Settings } from './config/settings.js';
 import { SocketRecord } from './run-dir/socket-record.js';
 import type { NativeBinding } from './addon/native.js';
 import { SwitchControl } from './api/control.js';
@@ -29,6 +28,7 @@ import { Unwind } from '../common/cleanup-stack.js';
 import { runDirTender } from './run-dir/tender.js';
 import { CounterWatch } from './ports/counter-watch.js';
 import { UplinkTable } from './uplinks/uplink-table.js';
+import type { Host } from '../host/host.js';
 
 /**
  * The switch's life. Start: run directory and its lock, leftovers of a dead switch, the engine, the

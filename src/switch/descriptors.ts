@@ -1,5 +1,5 @@
 import { VhostHostError } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
+import type { Host } from '../host/host.js';
 
 /**
  * Open files that the process may have (RLIMIT_NOFILE; Node has raised its soft limit to the hard one by itself),

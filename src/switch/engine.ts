@@ -1,11 +1,11 @@
 import { VhostHostError, messageOf, printable } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import { allowedCpus } from './model/cpulist.js';
 import { chooseHugepages } from './addon/hugepages.js';
 import type { Descriptors } from './descriptors.js';
 import type { DmaChoice } from './uplinks/iova-mode.js';
-import type { Settings } from './config/resolve-settings.js';
+import type { Settings } from './config/settings.js';
 import type { EngineEvent, EngineInfo, NativeBinding } from './addon/native.js';
+import type { Host } from '../host/host.js';
 
 export interface RunningEngine extends EngineInfo {
   readonly hugepagesReason: string | null;

@@ -1,10 +1,10 @@
 import { VhostHostError, messageOf, printable } from '../common/errors.js';
-import type { Host } from '../host/node-host.js';
 import { request } from './client/http.js';
 import { apiSocketPath, lockPath, prepareRunDir } from './run-dir/paths.js';
-import type { Settings } from './config/resolve-settings.js';
+import type { Settings } from './config/settings.js';
 import type { NativeBinding } from './addon/native.js';
 import type { Unwind } from '../common/cleanup-stack.js';
+import type { Host } from '../host/host.js';
 
 /** How long the other switch may take to say who it is, for the error's sake only. */
 const ASK_MS = 2000;

@@ -1,4 +1,4 @@
-import type { Host } from '../host/node-host.js';
+import type { Host } from '../host/host.js';
 
 /** What this process may do, from /proc/self/status (proc_pid_status(5)): a service has less than root has. */
 

@@ -1,10 +1,6 @@
-import type { Claim } from './rewrite.js';
+import type { Claim } from './endpoint.js';
 
-/** How a netdev reaches its port: by the port's socket, or by a device in front of it. */
-export type Way =
-  | { readonly socket: string }
-  /** `fds`: open descriptors of the device, one per queue pair, as `-netdev` lists them. */
-  | { readonly device: string; readonly fds: string };
+import type { Way } from './endpoint.js';
 
 /** Who hands out ports. qemu-wrap talks to the switch through this, so that it can be planned without one. */
 export interface Broker {

@@ -1,4 +1,4 @@
-import type { Host } from '../host/node-host.js';
+import type { Host } from '../host/host.js';
 
 /** What can be known about a QEMU without starting it, which would cost a guest half a second. */
 

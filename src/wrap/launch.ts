@@ -1,11 +1,12 @@
-import type { Broker, Way } from './broker.js';
-import type { Host } from '../host/node-host.js';
+import type { Broker } from './broker.js';
 import { readPools } from '../host/kernel/hugepages.js';
 import { readFacts } from './memory/facts.js';
 import type { FactsHost } from './memory/facts.js';
 import { readFiles } from './cmdline/readconfig.js';
 import { rewrite, survey } from './rewrite.js';
-import type { Claim, Rewritten, Source } from './rewrite.js';
+import type { Rewritten, Source } from './rewrite.js';
+import type { Host } from '../host/host.js';
+import type { Claim, Way } from './endpoint.js';
 
 /** One call of the wrapper. */
 export interface Call extends Omit<Source, 'files'> {

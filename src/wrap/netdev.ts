@@ -1,13 +1,14 @@
 import { VhostHostError } from '../common/errors.js';
 import { groupOf, newItem, withValue } from './cmdline/argv.js';
 import type { Item } from './cmdline/argv.js';
-import type { Way } from './broker.js';
 import type { Command, Reason } from './cmdline/command.js';
 import { virtioNetBus } from './drivers.js';
 import type { Facts } from './memory/facts.js';
-import { printKeys } from './cmdline/option-group.js';
 import { queuesOf, vhostDescriptors, vhostNetdevs } from './guest.js';
 import type { Machine } from './machine.js';
+import { printKeys } from './cmdline/parse-group.js';
+import { freeId } from './cmdline/free-id.js';
+import type { Way } from './endpoint.js';
 
 /** A netdev that goes to the switch. */
 export interface Netdev {
@@ -104,15 +105,6 @@ export function surveyNetdevs(command: Command, machine: Machine): { netdevs: Ne
     }
   }
   return { netdevs, remarks };
-}
-
-/** `wanted`, or the first of `wanted-2`, `wanted-3`, … that no option of that name has as its id. */
-export function freeId(command: Command, option: string, wanted: string): string {
-  const taken = new Set(command.options(option).map((item) => groupOf(item).get('id')));
-  for (let n = 1; ; n++) {
-    const id = n === 1 ? wanted : `${wanted}-${n}`;
-    if (!taken.has(id)) return id;
-  }
 }
 
 /**

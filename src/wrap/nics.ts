@@ -2,10 +2,10 @@ import { groupOf, newItem, valueOf } from './cmdline/argv.js';
 import type { Item } from './cmdline/argv.js';
 import type { Command, Reason } from './cmdline/command.js';
 import type { Group } from './cmdline/option-group.js';
-import { printKeys } from './cmdline/option-group.js';
 import { isVhostTap } from './guest.js';
 import { boardDriver } from './machine.js';
 import type { Machine } from './machine.js';
+import { printKeys } from './cmdline/parse-group.js';
 
 /**
  * Two short ways to write a card, made into the long one, `-netdev` and `-device`, which all rules know: `-nic`, and

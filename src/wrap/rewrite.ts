@@ -1,6 +1,5 @@
 import { groupOf, textsOf } from './cmdline/argv.js';
 import type { Arg } from './cmdline/argv.js';
-import type { Way } from './broker.js';
 import { Command } from './cmdline/command.js';
 import type { Change } from './cmdline/command.js';
 import type { GuestId } from './config/config.js';
@@ -17,19 +16,7 @@ import { writeOutNics } from './nics.js';
 import type { Files } from './cmdline/readconfig.js';
 import { OPTIONS_RULE, RULES } from './rules.js';
 import { applySettings } from './cmdline/set-option.js';
-
-/** A port that the guest needs from the switch. */
-export interface Claim {
-  readonly netdev: string;
-  readonly name: string;
-  readonly queues: number;
-  /** Of its card, where the call says one. */
-  readonly mac?: string;
-  /** The guest has a name of its own, so this very port is its; otherwise a numbered sibling will do. */
-  readonly exact: boolean;
-  /** QEMU goes to the background: a child of the process that asks connects. */
-  readonly forks?: true;
-}
+import type { Claim, Way } from './endpoint.js';
 
 /** What has to be found out before a command line can be rewritten. */
 export interface Survey {

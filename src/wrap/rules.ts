@@ -1,4 +1,3 @@
-import type { Way } from './broker.js';
 import type { Command, Reason } from './cmdline/command.js';
 import { accessPlatformOn } from './confidential.js';
 import type { Config } from './config/keys.js';
@@ -8,6 +7,7 @@ import type { MemoryPlan } from './memory/plan.js';
 import { addBackend, dropOldOptions, giveRamADescriptor, shareMemory } from './memory/edit.js';
 import { msixOff, offloadsOff, reconnectKeys, toDevice, toVhostUser } from './netdev.js';
 import type { Netdev } from './netdev.js';
+import type { Way } from './endpoint.js';
 
 /** All that a rule may look at besides the command line. */
 export interface Context {

@@ -2,7 +2,7 @@ import type { Scope } from '../helpers/scope.js';
 import { runToEnd } from '../helpers/child.js';
 import { root } from '../helpers/paths.js';
 
-/** The ring to ring bench of native/core: its tables as they are printed, one for each build and way of running. */
+/** The ring to ring bench of the switch's core: its tables as they are printed, one for each build and way of running. */
 export interface MicroTable {
   readonly threads: number;
   /** Compiler, instruction set and what the figures are. */

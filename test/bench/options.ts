@@ -34,7 +34,7 @@ export const usage = [
   '  --rounds N        rounds in which both switches are measured in turn (3)',
   '  --windows N       undisturbed windows wanted of each switch, row and round (3)',
   '  --seconds S       length of a window (1)',
-  '  --micro           also the ring to ring bench of native/core; --effort N makes it longer',
+  '  --micro           also the ring to ring bench of the switch alone; --effort N makes it longer',
   '  --wrap            only what qemu-wrap adds to the start of a guest; --effort N makes it longer',
   '  --cli             only how fast vhost-host answers; --effort N makes it longer',
   '  --no-ovs          do not compare with Open vSwitch',

@@ -12,7 +12,7 @@ import { until } from '../helpers/until.js';
 import { cuseDevices, pidsOf } from './processes.js';
 
 const SLOW = 240_000;
-/** VH_CUSE_DEVICES of slots.h; the kernel gives out some 140 major numbers. */
+/** VH_CUSE_DEVICES of shared_state.h; the kernel gives out some 140 major numbers. */
 const MOST = 256;
 
 describe('as many devices as there can be ports', function () {

@@ -11,7 +11,7 @@ import { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
 import { until } from '../helpers/until.js';
 
-/** Runs in the machine of `test/helpers/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
+/** Runs in the machine of `test/helpers/guests/machine.ts`, where all is slow: see `test/machines/cuse.test.ts`. */
 
 export const SLOW = 240_000;
 export const DEVICE = '/dev/usvhost-1';

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { Host } from '../../src/host/node-host.js';
 import { planNic } from '../../src/hostsetup/nic/plan.js';
 import type { NicWish } from '../../src/hostsetup/nic/plan.js';
 import { guestHost } from '../helpers/guests/guest-host.js';
@@ -8,6 +7,7 @@ import { watchForLeaks } from '../helpers/leaks.js';
 import { Scope } from '../helpers/scope.js';
 import { doSteps, undoSteps } from '../helpers/host/steps.js';
 import { CARD, bootUdevGuest } from '../helpers/guests/udev-guest.js';
+import type { Host } from '../../src/host/host.js';
 
 describe('setup: a real network card, in a guest with a real udev', function () {
   this.timeout(120_000);

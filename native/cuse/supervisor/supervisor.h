@@ -2,15 +2,14 @@
  * The supervisor: what must not end as long as a guest uses a device.
  *
  * A device is there as long as somebody has its descriptor of /dev/cuse open, and QEMU aborts when it is
- * gone. So a process that does nothing else holds these descriptors and the devices' state (slots.h); all
- * that could fail is done by the bridge, its child (bridge.h), and where that ends another one goes on. The
- * switch is neither's parent: it may end and come back, and finds the supervisor by its socket.
+ * gone. So a process that does nothing else holds these descriptors and the devices' state (shared_state.h);
+ * all that could fail is done by the bridge, its child (bridge.h), and where that ends another one goes on.
+ * The switch is neither's parent: it may end and come back, and finds the supervisor by its socket.
  *
- * The line (main.c, line.h): a UNIX stream socket that only its owner may use. One line asks, one or more
- * answer. add NAME MODE UID GID SOCKET   makes /dev/NAME for the port behind SOCKET, or finds it there: ok
- *   remove NAME                    at once, or when its last client closes it: ok
- *   list                           NAME OPENS SOCKET for each device, then: ok
- *   retire                         removes all, and ends when none is left: ok
+ * The line (main.c, supervisor_socket.h): a UNIX stream socket that only its owner may use. One line asks,
+ * one or more answer. add NAME MODE UID GID SOCKET   makes /dev/NAME for the port behind SOCKET, or finds it
+ * there: ok remove NAME                    at once, or when its last client closes it: ok list NAME OPENS
+ * SOCKET for each device, then: ok retire                         removes all, and ends when none is left: ok
  * An answer that is not ok is "error TEXT".
  *
  * It ends by itself after it was told to retire, and with SIGTERM at once.

@@ -45,9 +45,9 @@ static int start_guards(int descriptors)
 	int error = vh_relay_start(descriptors);
 
 	if (error == 0)
-		error = vh_call_guard_start(1000000 * vh_workers_ticks_per_us());
+		error = vh_call_guard_start(1000000 * vh_workers_ticks_per_us(), vh_relay_condemn);
 	if (error == 0)
-		error = vh_sigbus_start();
+		error = vh_sigbus_start(vh_relay_condemn);
 	if (error != 0)
 		stop_guards();
 	return error;

@@ -24,7 +24,7 @@ struct vh_engine_options {
 	uint32_t retry_times;	 /* towards a full guest; 0 = drop at once */
 	uint32_t retry_delay_us; /* between tries */
 	bool isolate;		 /* guests reach each other by way of the uplinks only */
-	int descriptors;	 /* front ends get descriptors below this one (relay.h) */
+	int descriptors;	 /* front ends get descriptors below this one (proxy.h) */
 	struct vh_direct_options direct;
 	const char *instruction_set; /* the newest data path to use, or NULL */
 };
@@ -76,7 +76,7 @@ bool vh_engine_uplink(uint16_t id, struct vh_uplink_info *out);
 
 /*
  * Gives guests the pools of cards that have such (vmdq.h), and takes them back from guests that have gone;
- * ends what memory guests have left on loan (loan.h).
+ * ends what memory guests have left on loan (guest_dma.h).
  */
 void vh_engine_tend_pools(void);
 

@@ -5,7 +5,7 @@
  * numbers makes it allocate many gigabytes; a ring number that is too high loses the message's descriptors).
  * So every message is checked here before the library sees it: its header, its exact size, the number of its
  * descriptors, and whether it makes sense after those that came before. What a message may be is one table
- * (gate.c); what came before is struct vh_gate, one per connection, owned by the relay (relay.h).
+ * (msg_filter.c); what came before is struct vh_gate, one per connection, owned by the relay (proxy.h).
  *
  * See the vhost-user protocol, "Front-end message types".
  */

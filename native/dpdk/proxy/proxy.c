@@ -1,6 +1,7 @@
 #include "proxy.h"
 #include "peer_cred.h"
 #include "proxy_conn.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -252,7 +253,7 @@ const char *vh_relay_shut(uint16_t port)
 	const char *why = NULL;
 
 	pthread_mutex_lock(&hub.lock);
-	if (r->open && vh_relay_now() < r->shut_until)
+	if (r->open && vh_now_ms() < r->shut_until)
 		why = r->shut_why;
 	pthread_mutex_unlock(&hub.lock);
 	return why;

@@ -2,6 +2,8 @@
 #include "../runtime/events.h"
 #include "foreign_fd.h"
 #include "peer_cred.h"
+#include "../../base/clock.h"
+#include "../../virtio/memory/iotlb.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,18 +28,10 @@
 static const char no_descriptors[] =
 	"no descriptor is left for it: the limit of open files is too low (ulimit -n, LimitNOFILE=)";
 
-uint64_t vh_relay_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static struct bucket bucket(uint32_t per_second, uint32_t room)
 {
 	return (struct bucket){
-		.per_second = per_second, .room = room, .left = 1000LL * room, .at = vh_relay_now()};
+		.per_second = per_second, .room = room, .left = 1000LL * room, .at = vh_now_ms()};
 }
 
 /* Whether one more may pass now. */
@@ -69,7 +63,7 @@ static int watch_new(struct relay *r, enum end end, int fd)
 
 void vh_relay_port_rearm(struct relay *r)
 {
-	uint64_t now = vh_relay_now();
+	uint64_t now = vh_now_ms();
 	bool waits = r->request_due || r->reply_due || r->answer_due;
 	uint32_t front = waits || !has_token(&r->messages, now) ? 0 : EPOLLIN | EPOLLRDHUP;
 	bool welcome = r->state != ENDING && now >= r->shut_until && has_token(&r->connections, now);
@@ -83,7 +77,7 @@ static void say(struct relay *r, const char *what, const char *why)
 {
 	char more[48] = "";
 
-	if (!has_token(&r->said, vh_relay_now())) {
+	if (!has_token(&r->said, vh_now_ms())) {
 		r->unsaid++;
 		return;
 	}
@@ -194,7 +188,7 @@ static void end(struct relay *r)
 /* The earliest deadline counts: bytes that dribble in win no time. */
 static void set_deadline(struct relay *r, uint32_t ms, const char *late)
 {
-	uint64_t at = vh_relay_now() + ms;
+	uint64_t at = vh_now_ms() + ms;
 
 	if (r->deadline != 0 && r->deadline <= at)
 		return;
@@ -210,7 +204,7 @@ static void say_too_many(struct relay *r)
 {
 	char what[64];
 
-	if (!r->asked || r->gate.features_set || r->told_too_many || vh_relay_now() - r->begun > AT_ONCE_MS)
+	if (!r->asked || r->gate.features_set || r->told_too_many || vh_now_ms() - r->begun > AT_ONCE_MS)
 		return;
 	r->told_too_many = true;
 	snprintf(what, sizeof(what), "a front end that left when it heard of %u queue pair%s: ", r->rings / 2,
@@ -248,7 +242,7 @@ static bool take_request(struct relay *r)
 {
 	const char *why = NULL;
 
-	if (!has_token(&r->messages, vh_relay_now()))
+	if (!has_token(&r->messages, vh_now_ms()))
 		return false;
 	switch (vh_mail_read(r->front, &r->request, true, &why)) {
 	case VH_MAIL_PARTIAL:
@@ -419,7 +413,7 @@ static void begin(struct relay *r, int front)
 		if (back >= 0)
 			close(back);
 		/* Not again at once: most likely there is no descriptor left. */
-		r->shut_until = vh_relay_now() + 100;
+		r->shut_until = vh_now_ms() + 100;
 		return;
 	}
 	vh_gate_open(&r->gate, r->rings, r->features, r->protocol_features);
@@ -429,7 +423,7 @@ static void begin(struct relay *r, int front)
 	vh_records_connected(r->records, r->peer);
 	r->state = OPEN;
 	r->shut_why = NULL;
-	r->begun = vh_relay_now();
+	r->begun = vh_now_ms();
 	r->asked = false;
 	r->deadline = 0;
 	set_deadline(r, VH_RELAY_SILENCE_MS, "a front end that says nothing");
@@ -446,7 +440,7 @@ static bool has_left(const struct relay *r)
 /* Somebody knocks. */
 static void welcome(struct relay *r)
 {
-	uint64_t now = vh_relay_now();
+	uint64_t now = vh_now_ms();
 	char why[VH_MAX_OWNER_WHY];
 	int fd;
 
@@ -506,7 +500,7 @@ void vh_relay_port_condemn(struct relay *r, const char *why, uint32_t shut_ms)
 	if (r->state != OPEN)
 		return;
 	say(r, "", why);
-	r->shut_until = vh_relay_now() + shut_ms;
+	r->shut_until = vh_now_ms() + shut_ms;
 	r->shut_why = shut_ms > 0 ? why : NULL;
 	end(r);
 	step(r);
@@ -530,7 +524,7 @@ static bool has_timer(const struct relay *r)
 
 int vh_relay_port_time(struct relay *r, int timeout)
 {
-	uint64_t now = vh_relay_now();
+	uint64_t now = vh_now_ms();
 
 	ask(r);
 	if (!has_timer(r))

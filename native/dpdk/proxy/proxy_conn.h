@@ -2,8 +2,8 @@
 #ifndef VH_DPDK_PROXY_PROXY_CONN_H
 #define VH_DPDK_PROXY_PROXY_CONN_H
 
-#include "proxy.h"
 #include "proxy_io.h"
+#include "proxy_options.h"
 
 #include <sys/types.h>
 

@@ -23,7 +23,7 @@ enum vh_mail_state {
 /* Closes what the message brought and makes room for the next one. */
 void vh_mail_drop(struct vh_mail *mail);
 
-/* Reads on until a whole message is there. check: whether its header is to be checked (gate.h). */
+/* Reads on until a whole message is there. check: whether its header is to be checked (msg_filter.h). */
 enum vh_mail_state vh_mail_read(int fd, struct vh_mail *mail, bool check, const char **why);
 
 /*

@@ -1,7 +1,7 @@
 #include "callfd_guard.h"
 #include "callfd_thread.h"
 #include "helper_thread.h"
-#include "../proxy/proxy.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +28,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	bool stop;
+	vh_disconnect_function disconnect;
 	uint32_t lines;
 	struct {
 		uint32_t strikes;
@@ -67,14 +68,14 @@ char vh_call_guard_state(int32_t tid)
 /* How long the port is to stay shut, in ms. */
 static uint32_t strike(uint16_t port)
 {
-	uint64_t now = vh_relay_now();
+	uint64_t now = vh_now_ms();
 	uint32_t shut_ms;
 
 	pthread_mutex_lock(&guard.lock);
-	shut_ms = VH_RELAY_SHUT_MS << guard.record[port].strikes;
+	shut_ms = VH_SHUT_MS << guard.record[port].strikes;
 	if (guard.record[port].strikes > 0 && now > guard.record[port].until + FORGIVEN * (uint64_t)shut_ms) {
 		guard.record[port].strikes = 0;
-		shut_ms = VH_RELAY_SHUT_MS;
+		shut_ms = VH_SHUT_MS;
 	}
 	guard.record[port].until = now + shut_ms;
 	if (guard.record[port].strikes < STRIKES)
@@ -83,10 +84,11 @@ static uint32_t strike(uint16_t port)
 	return shut_ms;
 }
 
-void vh_call_guard_condemn(uint16_t port, const char *why)
+/* Ends the connection of a port whose interrupts do harm. `why` must be a constant. From any thread. */
+static void end_connection(uint16_t port, const char *why)
 {
 	if (__atomic_exchange_n(&calls[port].stage, VH_CALL_MUTED, __ATOMIC_ACQ_REL) != VH_CALL_MUTED)
-		vh_relay_condemn(port, why, strike(port));
+		guard.disconnect(port, why, strike(port));
 }
 
 /* Return: whether anybody writes, or has since the last look. */
@@ -110,7 +112,7 @@ static bool look(void)
 		/* 'D' is for pages that are being read. */
 		if ((state != 'S' && state != '?') || __atomic_load_n(&s->writes, __ATOMIC_ACQUIRE) != writes)
 			continue;
-		vh_call_guard_condemn((uint16_t)port, stands_still);
+		end_connection((uint16_t)port, stands_still);
 		syscall(SYS_tgkill, getpid(), tid, INTERRUPT);
 	}
 	return busy;
@@ -161,19 +163,20 @@ static int start_thread(void)
 	return vh_call_thread_start(&guard.thread, "vh-guard", loop);
 }
 
-int vh_call_guard_start(uint64_t ticks)
+int vh_call_guard_start(uint64_t ticks, vh_disconnect_function disconnect)
 {
 	/* Without SA_RESTART: a write() that waits returns EINTR. */
 	struct sigaction action = {.sa_handler = do_nothing};
 	int error;
 
+	guard.disconnect = disconnect;
 	vh_call_start(ticks);
 	sigemptyset(&action.sa_mask);
 	if (sigaction(INTERRUPT, &action, &guard.before) != 0)
 		return -errno;
 	error = start_thread();
 	if (error == 0)
-		error = vh_call_apart_start();
+		error = vh_call_apart_start(end_connection);
 	if (error != 0)
 		vh_call_guard_stop();
 	return error;

@@ -1,5 +1,4 @@
 #include "callfd_thread.h"
-#include "callfd_guard.h"
 #include "helper_thread.h"
 
 #include <errno.h>
@@ -18,6 +17,7 @@ static struct {
 	struct vh_call_thread thread;
 	uint32_t stop; /* atomic */
 	int wake_fd;
+	void (*end_connection)(uint16_t port, const char *why);
 	pthread_mutex_t lock;
 	struct vh_line *waiting; /* under the lock */
 } apart = {.wake_fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
@@ -60,7 +60,7 @@ static void write_to(struct vh_line *line)
 	call->not_before = now + VH_CALL_REST * cost;
 	if (vh_call_excess(cost) > 0 &&
 		!vh_budget_charge(&call->apart, now, vh_call_excess(cost), VH_CALL_SHARE))
-		vh_call_guard_condemn(call->port, too_dear);
+		apart.end_connection(call->port, too_dear);
 }
 
 /* Writes to one line whose time has come. Return: ticks until there is one; 0: at once; UINT64_MAX: none
@@ -138,8 +138,9 @@ static void ask_to_end(void)
 	wake();
 }
 
-int vh_call_apart_start(void)
+int vh_call_apart_start(void (*end_connection)(uint16_t port, const char *why))
 {
+	apart.end_connection = end_connection;
 	apart.stop = 0;
 	apart.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (apart.wake_fd < 0)

@@ -1,5 +1,4 @@
 #include "sigbus.h"
-#include "../proxy/proxy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +15,7 @@ struct mapping {
 	uintptr_t start, end; /* atomic; start 0: none */
 };
 
-/* librte_vhost's mappings of each port; behind them, those that are on loan to a card (loan.h). */
+/* librte_vhost's mappings of each port; behind them, those that are on loan to a card (guest_dma.h). */
 #define OWN (VH_MAX_PORTS * VH_SIGBUS_MAPPINGS)
 static struct mapping mappings[2 * OWN];
 static struct {
@@ -26,6 +25,7 @@ static struct {
 static uint32_t count; /* atomic */
 static struct sigaction before;
 static bool installed;
+static vh_disconnect_function end_connection;
 /* A file with a page for each there can be, and none in it. */
 static int spare = -1;
 static bool spare_used; /* atomic */
@@ -105,7 +105,7 @@ static bool mend_registered(uintptr_t address)
 			continue;
 		if (!replace(start, end))
 			return false;
-		vh_relay_condemn((uint16_t)(i % OWN / VH_SIGBUS_MAPPINGS), WHY, 0);
+		end_connection((uint16_t)(i % OWN / VH_SIGBUS_MAPPINGS), WHY, 0);
 		return true;
 	}
 	return false;
@@ -118,7 +118,7 @@ static bool mend_acting(uintptr_t address)
 	if ((int32_t)syscall(SYS_gettid) != __atomic_load_n(&acting.thread, __ATOMIC_ACQUIRE) ||
 		!find_mapping(address, &start, &end) || !replace(start, end))
 		return false;
-	vh_relay_condemn((uint16_t)__atomic_load_n(&acting.port, __ATOMIC_RELAXED), WHY, 0);
+	end_connection((uint16_t)__atomic_load_n(&acting.port, __ATOMIC_RELAXED), WHY, 0);
 	return true;
 }
 
@@ -148,7 +148,7 @@ static void handle(int signal, siginfo_t *info, void *context)
 	errno = error;
 }
 
-int vh_sigbus_start(void)
+int vh_sigbus_start(vh_disconnect_function disconnect)
 {
 	struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
@@ -157,6 +157,7 @@ int vh_sigbus_start(void)
 		if (spare < 0 || ftruncate(spare, SPARE_BYTES) != 0)
 			return -errno;
 	}
+	end_connection = disconnect;
 	sigemptyset(&action.sa_mask);
 	if (sigaction(SIGBUS, &action, &before) != 0)
 		return -errno;

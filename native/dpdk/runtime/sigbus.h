@@ -13,10 +13,12 @@
 #ifndef VH_DPDK_RUNTIME_SIGBUS_H
 #define VH_DPDK_RUNTIME_SIGBUS_H
 
+#include "disconnect.h"
 #include "../../base/defs.h"
 
-/* Takes SIGBUS over, and gives it back. Return: 0, or a negative errno. */
-int vh_sigbus_start(void);
+/* Takes SIGBUS over, and gives it back; `disconnect` is called in the handler. Return: 0, or a negative
+ * errno. */
+int vh_sigbus_start(vh_disconnect_function disconnect);
 void vh_sigbus_stop(void);
 
 /* The number of a port's dirty log among its mappings, behind its regions. */

@@ -1,5 +1,5 @@
 /*
- * System calls by thread, with what each is for: what confine.c makes its filters of. Workers touch what
+ * System calls by thread, with what each is for: what sandbox.c makes its filters of. Workers touch what
  * guests control, so they have a list of what they may do; the rest of the process, where Node's needs change
  * with its versions, a list of what nothing of ours ever does.
  *

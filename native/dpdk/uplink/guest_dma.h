@@ -44,7 +44,7 @@ struct vh_loan {
 	bool told_in;	 /* why frames for its guest are copied; atomic */
 	bool whole;	 /* all pages are there */
 	uint32_t mapped; /* atomic; the card reaches it */
-	uint32_t posted; /* atomic; receive buffers in it that a card may write to (feed.h) */
+	uint32_t posted; /* atomic; receive buffers in it that a card may write to (zc_rx.h) */
 	uint32_t n;	 /* regions; 0: no loan */
 	struct vh_loan_region region[VH_MAX_REGIONS];
 	struct vh_lent_queue *left; /* queues that have stopped and whose frames are still out */

@@ -5,7 +5,7 @@
 #include "zc_rx.h"
 #include "uplink_netdev.h"
 #include "uplink_offload.h"
-#include "uplink_txq.h"
+#include "uplink_rxtx.h"
 #include "vmdq.h"
 
 #include <errno.h>

@@ -19,58 +19,7 @@
 #ifndef VH_DPDK_UPLINK_UPLINK_H
 #define VH_DPDK_UPLINK_UPLINK_H
 
-#include "vmdq_layout.h"
-#include "../vhost/session.h"
-
-/* A device's name and its arguments. */
-#define VH_MAX_DEVICE 512
-#define VH_MAX_REMARK 192
-
-struct rte_device;
-struct rte_mempool;
-struct vh_feed;
-
-/* What the device does of itself (uplink_offload.h). */
-struct vh_uplink_offloads {
-	bool tx_csum, tso, vlan_insert, rx_csum;
-};
-
-struct vh_uplink {
-	struct vh_port port;					 /* first: operations find the uplink by it */
-	struct vh_vq rx[VH_UPLINK_QUEUES], tx[VH_UPLINK_QUEUES]; /* the port's */
-	char name[VH_MAX_NAME];
-	char device[VH_MAX_DEVICE]; /* as it was asked for */
-	uint16_t eth;		    /* DPDK's number of it */
-	uint16_t queue_worker[VH_UPLINK_QUEUES];
-	uint32_t longest; /* frame that it sends */
-	struct vh_uplink_offloads offloads;
-	char remark[VH_MAX_REMARK]; /* of its interface (uplink_interface.h), or "" */
-	unsigned int interface;	    /* index of the kernel's interface behind it, or 0 */
-	struct rte_mempool *pool;
-	struct rte_device *backing;
-	uint16_t queue[VH_UPLINK_QUEUES]; /* the device's, by the port's pair */
-	/* VMDq (vmdq.h): device numbers below this have a pool each, or 0; the address that each pool has, or
-	 * 0. */
-	uint16_t guests;
-	struct vh_pool_layout layout;
-	uint64_t pool_key[VH_UPLINK_QUEUES];
-	/* Zero copy (direct.h): buffers for what is not copied, or NULL; frames sent so, by worker. */
-	struct rte_mempool *pieces, *tickets;
-	bool loaned;		 /* it reaches only memory that it was given, and is asked what it has sent */
-	uint16_t tx_descriptors; /* of its transmit queue */
-	uint64_t lent[VH_MAX_WORKERS + 1];
-	/* And from network to guest (feed.h): of each pool, or NULL; frames that have landed, by worker. */
-	struct vh_feed *feed[VH_POOLS];
-	uint64_t landed[VH_MAX_WORKERS + 1];
-	bool loops;		      /* the card loops frames back all the time */
-	volatile uint32_t *registers; /* of a card that is told so by register (igb_loop.h), or NULL */
-};
-
-/* The device number whose tag is a pool's (pool > 0). */
-static inline uint16_t vh_vmdq_guest(uint16_t pool)
-{
-	return (uint16_t)(pool - 1);
-}
+#include "uplink_state.h"
 
 struct vh_uplink_options {
 	const char *name, *device;
@@ -83,8 +32,6 @@ struct vh_uplink_options {
 	uint16_t pools; /* VMDq, where the device has it, for so many guests at most; 0: not at all */
 	bool loops;	/* the card switches between guests, or the uplink is refused */
 };
-
-enum vh_uplink_state { VH_UPLINK_DOWN, VH_UPLINK_UP, VH_UPLINK_GONE };
 
 struct vh_uplink_info {
 	uint16_t id;

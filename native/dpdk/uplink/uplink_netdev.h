@@ -5,7 +5,7 @@
 #ifndef VH_DPDK_UPLINK_UPLINK_NETDEV_H
 #define VH_DPDK_UPLINK_UPLINK_NETDEV_H
 
-#include "uplink.h"
+#include "uplink_state.h"
 
 /* Whether the interface is there, and has a carrier. `index`: struct vh_uplink's `interface`. */
 enum vh_uplink_state vh_interface_state(unsigned int index);

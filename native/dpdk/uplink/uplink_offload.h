@@ -3,11 +3,11 @@
  *
  * Theory of operation
  *   What a card offers is switched on when it is configured, without being asked for. Towards the network a
- * frame that its guest left unfinished (virtio/offload.h) is described to the card by lengths that we have read
- * ourselves, from our own copy; where the card does not do it, or the frame is none that cards understand
- * (switch/parse_l4.h), it comes here finished in software. A tag goes beside such a frame where the card puts it
- * in itself, since not every card finds headers behind a tag; into other frames it is copied anyway.
- *   From the network a card's word that a checksum is right is handed on to guests that want to know.
+ * frame that its guest left unfinished (virtio/offload.h) is described to the card by lengths that we have
+ * read ourselves, from our own copy; where the card does not do it, or the frame is none that cards
+ * understand (switch/parse_l4.h), it comes here finished in software. A tag goes beside such a frame where
+ * the card puts it in itself, since not every card finds headers behind a tag; into other frames it is copied
+ * anyway. From the network a card's word that a checksum is right is handed on to guests that want to know.
  *
  * Trust
  *   A guest may change its frame at any time: it is looked at in guest memory to choose the way, and in our
@@ -18,7 +18,7 @@
 #ifndef VH_DPDK_UPLINK_UPLINK_OFFLOAD_H
 #define VH_DPDK_UPLINK_UPLINK_OFFLOAD_H
 
-#include "uplink.h"
+#include "uplink_state.h"
 
 struct rte_eth_conf;
 struct rte_eth_dev_info;

@@ -1,5 +1,5 @@
 /* Frames between the switch and a device of DPDK's. The hot part of uplink.h. */
-#include "uplink_txq.h"
+#include "uplink_rxtx.h"
 #include "zc_tx.h"
 #include "zc_rx.h"
 #include "uplink_offload.h"
@@ -231,13 +231,6 @@ static uint32_t deliver(struct vh_port *port, uint16_t queue, const struct vh_ba
 	vh_count(&own->drops[VH_DROP_RX_TOO_LONG], n - made);
 	vh_count(&own->drops[VH_DROP_RX_RING_FULL], made - sent);
 	return n;
-}
-
-bool vh_uplink_has_sent(const struct vh_uplink *u)
-{
-	/* The newest descriptor lies, all around the ring, behind the one that is used next. */
-	return rte_eth_tx_descriptor_status(u->eth, 0, (uint16_t)(u->tx_descriptors - 1)) ==
-	       RTE_ETH_TX_DESC_DONE;
 }
 
 const struct vh_uplink_ops vh_uplink_ops = {

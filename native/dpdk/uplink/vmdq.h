@@ -11,16 +11,17 @@
  *   The card is not trusted with anything: what comes by a guest's pool is sorted by the same rules. Group
  * frames without the pool's tag are copies of what pool 0 got, and are thrown away.
  *
- *   Which queue is a pool's differs from driver to driver (pool_layout.h). Each card shows at its start, with
+ *   Which queue is a pool's differs from driver to driver (vmdq_layout.h). Each card shows at its start, with
  * frames that it loops back, that it does what is known of its kind. One that does not is used without VMDq.
- * Where the card shall switch between guests (--vm2vm 2, switch/vlan_rules.h), it goes on looping frames back.
+ * Where the card shall switch between guests (--vm2vm 2, switch/vlan_rules.h), it goes on looping frames
+ * back.
  *
  * Threads: the control thread's, but for what is said of a function.
  */
 #ifndef VH_DPDK_UPLINK_VMDQ_H
 #define VH_DPDK_UPLINK_VMDQ_H
 
-#include "uplink.h"
+#include "uplink_state.h"
 
 struct rte_eth_conf;
 struct rte_eth_dev_info;
@@ -45,7 +46,7 @@ bool vh_vmdq_prove(struct vh_uplink *u, bool loops, char *error, size_t n);
 void vh_vmdq_leave(struct vh_uplink *u);
 
 /*
- * Frames of ours for a pool that has a feed (feed.h), from any thread; between the first and the last of
+ * Frames of ours for a pool that has a feed (zc_rx.h), from any thread; between the first and the last of
  * these calls the card loops frames back. Return of the first: whether it can; then the last one must follow.
  */
 bool vh_vmdq_loop_begin(const struct vh_uplink *u);

@@ -29,7 +29,7 @@ _Static_assert(VH_POOLS <= VH_UPLINK_QUEUES, "every pool has a queue of the upli
 /* How a card is made to give frames back that are for one of its pools. */
 enum vh_pool_loop {
 	VH_LOOP_BY_DRIVER,   /* rte_eth_vmdq_rx_conf.enable_loop_back, before it starts */
-	VH_LOOP_BY_REGISTER, /* igb_loop.h, while it runs */
+	VH_LOOP_BY_REGISTER, /* igb_loopback.h, while it runs */
 };
 
 struct vh_pool_layout {

@@ -9,10 +9,10 @@
  * receive buffer that the guest offers (virtio/rx_post.h), so that the card's bytes end up right behind the
  * virtio header. Where the guest offers none that fits, the packet buffer keeps its own memory, its home, and
  * the frame is copied like any other. What comes from the card in a guest's buffer has landed: it is judged
- * (switch/zc_rx_classify.h), and its chain goes back to the guest at once. A frame that is not the guest's is dropped,
- * and its buffer goes back to the pool as it is, for the next frame.
+ * (switch/zc_rx_classify.h), and its chain goes back to the guest at once. A frame that is not the guest's is
+ * dropped, and its buffer goes back to the pool as it is, for the next frame.
  *
- *   Only memory on loan (loan.h) is given to a card. Half of a ring is left for deliveries by copying.
+ *   Only memory on loan (guest_dma.h) is given to a card. Half of a ring is left for deliveries by copying.
  *
  *       home --taken from the pool--> posted --landed--> home
  *                                       \--feed stopped, given back by the driver--> home
@@ -33,7 +33,7 @@
 #define VH_DPDK_UPLINK_ZC_RX_H
 
 #include "guest_dma.h"
-#include "uplink.h"
+#include "uplink_state.h"
 
 struct rte_eth_dev_info;
 struct rte_mbuf;

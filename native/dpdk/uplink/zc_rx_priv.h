@@ -1,5 +1,5 @@
-/* What a feed's parts share: its packet buffers (feed.c), frames that have landed (feed_receive.c), and how
- * it ends (feed_end.c). */
+/* What a feed's parts share: its packet buffers (zc_rx.c), frames that have landed (zc_rx_burst.c), and how
+ * it ends (zc_rx_drain.c). */
 #ifndef VH_DPDK_UPLINK_ZC_RX_PRIV_H
 #define VH_DPDK_UPLINK_ZC_RX_PRIV_H
 

@@ -4,10 +4,10 @@
  * Theory of operation
  *   The first bytes of a frame, which were looked at or changed, and frames that are short, are copied into
  * the uplink's own buffers. What follows is attached behind them as external buffers of DPDK's, which point
- * into the guest's memory (loan.h); its chain is out (virtio/tx_inflight.h) until the driver has freed them all. A
- * guest that writes to a frame after it was offered changes what it sends itself, behind headers that are
- * ours. What cannot be sent that way (unfinished checksums, scattered buffers, memory that the card does not
- * reach, a second uplink) is copied.
+ * into the guest's memory (guest_dma.h); its chain is out (virtio/tx_inflight.h) until the driver has freed
+ * them all. A guest that writes to a frame after it was offered changes what it sends itself, behind headers
+ * that are ours. What cannot be sent that way (unfinished checksums, scattered buffers, memory that the card
+ * does not reach, a second uplink) is copied.
  *
  *   Drivers free what was sent only when they need the room, and how they are to be asked before differs:
  * igb's rte_eth_tx_done_cleanup() makes it take frames of several pieces for unsent ones for good (22.11). So
@@ -18,12 +18,12 @@
  *   A queue that stops waits for its frames, some time; then it returns its chains whatever the card does,
  * and what is out keeps the loan.
  *
- * Threads: vh_direct_fill() and the hold's tidy() are the workers'; the rest as loan.h.
+ * Threads: vh_direct_fill() and the hold's tidy() are the workers'; the rest as guest_dma.h.
  */
 #ifndef VH_DPDK_UPLINK_ZC_TX_H
 #define VH_DPDK_UPLINK_ZC_TX_H
 
-#include "uplink.h"
+#include "uplink_state.h"
 
 struct rte_eth_conf;
 struct rte_eth_dev_info;

@@ -1,5 +1,5 @@
 /*
- * Internal to native/dpdk: a session's side of a guest's IOMMU (virtio/memory/iotlb.h).
+ * Internal to native/dpdk: a session's side of a guest's IOMMU (virtio/iotlb.h).
  *
  * Theory of operation
  *   A guest that negotiated ACCESS_PLATFORM may stand behind an IOMMU: then the addresses of its rings and in
@@ -11,7 +11,7 @@
  *   librte_vhost knows nothing of it: the feature is named without it, taken out of SET_FEATURES, and rings
  * are given addresses within the guest's memory that nobody uses, so that the library finds them ready when
  * everything has been said. Where rings are, and at what position, is known here. A ring runs while all of
- * its three parts have a translation; what is missing is asked for by the relay (relay.h), and the ring is
+ * its three parts have a translation; what is missing is asked for by the relay (proxy.h), and the ring is
  * started when it comes.
  *
  *   An invalidation is answered when nobody uses what it takes away: workers were quiescent, parked rounds

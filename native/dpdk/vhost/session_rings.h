@@ -3,7 +3,7 @@
 #ifndef VH_DPDK_VHOST_SESSION_RINGS_H
 #define VH_DPDK_VHOST_SESSION_RINGS_H
 
-#include "session.h"
+#include "session_state.h"
 
 /* librte_vhost numbers rings as virtio does: even ones the guest receives from, odd ones it transmits to. */
 static inline bool vh_ring_is_tx(uint32_t ring)

@@ -1,9 +1,10 @@
 /*
  * Unfinished frames in the fuzz target: a strict stand-in for what finishes them in the switch
- * (native/dpdk/runtime/sw_offload.c), which requires all that the core promises to it, and a guest that sends them to the
- * hostile one.
+ * (native/dpdk/runtime/sw_offload.c), which requires all that the core promises to it, and a guest that sends
+ * them to the hostile one.
  */
 #include "offloads.h"
+#include "pair.h"
 #include "../../switch/parse_l4.h"
 #include "../../test/rig/offload_rig.h"
 
@@ -45,24 +46,6 @@ static void require_frame(const struct guest *g, const struct vh_batch *b, const
 	}
 	REQUIRE_EQ(total, f->total);
 	REQUIRE(f->total >= VH_MIN_FRAME && f->total <= VH_MAX_FRAME);
-}
-
-/* What is to be done to a frame of `total` bytes makes sense, whatever its sender asked for. */
-static void require_offload(const struct vh_offload *o, uint32_t total)
-{
-	uint8_t type = o->gso_type & (uint8_t)~VH_GSO_ECN;
-
-	REQUIRE(o->needs_csum && !o->checked);
-	REQUIRE((uint32_t)o->csum_start + o->csum_offset + 2 <= total);
-	if (type == VH_GSO_NONE) {
-		REQUIRE(o->gso_type == VH_GSO_NONE && o->gso_size == 0 && o->hdr_len == 0);
-		return;
-	}
-	REQUIRE(type == VH_GSO_TCPV4 || type == VH_GSO_TCPV6);
-	REQUIRE(o->csum_offset == 16 && o->csum_start <= VH_MAX_TCP_START);
-	REQUIRE(o->hdr_len >= o->csum_start + VH_MIN_TCP_HEADER &&
-		o->hdr_len <= o->csum_start + VH_MAX_TCP_HEADER && o->hdr_len < total);
-	REQUIRE(o->gso_size > 0 && (total - o->hdr_len + o->gso_size - 1) / o->gso_size <= VH_MAX_SEGMENTS);
 }
 
 /* What a card is told of the frame; its front ends where an overrun is seen. */
@@ -141,23 +124,6 @@ static const struct vh_batch *finish(void *context, uint16_t worker, const struc
 void finish_frames(void)
 {
 	r->sw->soften = (struct vh_soften){.hook = finish, .context = &stand_in};
-}
-
-void require_header(const struct guest *g, const struct vh_virtio_header *h, uint32_t len)
-{
-	struct vh_offload o = {.needs_csum = h->flags == VH_HDR_NEEDS_CSUM,
-		.gso_type = h->gso_type,
-		.hdr_len = h->hdr_len,
-		.gso_size = h->gso_size,
-		.csum_start = h->csum_start,
-		.csum_offset = h->csum_offset};
-
-	REQUIRE(h->flags == 0 || (o.needs_csum && (g->config.features & VH_F_RECEIVER_OFFLOADS) != 0));
-	if (h->flags == 0)
-		REQUIRE(h->gso_type == 0 && h->hdr_len == 0 && h->gso_size == 0 && h->csum_start == 0 &&
-			h->csum_offset == 0);
-	else
-		require_offload(&o, len);
 }
 
 /* Drops of the hostile guest's queue that stand for all that is left of a frame. */

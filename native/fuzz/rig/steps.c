@@ -1,4 +1,6 @@
+#include "steps.h"
 #include "offloads.h"
+#include "pair.h"
 
 /* Where indirect tables and buffers lie by default: near the end of the third region. */
 #define TABLE (GUEST_HIGH + GUEST_REGION_SIZE - 0x4000)
@@ -117,23 +119,6 @@ static void odd_setup(struct input *in)
 		vh_vq_start(device(q));
 }
 
-void flush_hostile(void)
-{
-	vh_vq_stop(&r->port[0]->tx[0]);
-	vh_switch_flush(r->sw, r->port[0], 0);
-	vh_vq_start(&r->port[0]->tx[0]);
-}
-
-void settle(uint32_t i)
-{
-	for (uint32_t tries = 0; r->port[i]->tx[0].parked != NULL; tries++) {
-		REQUIRE(tries < r->sw->retry.times);
-		rig_tick(r, r->sw->retry.delay_ticks);
-		rig_poll(r, i, 1);
-	}
-	guest_reap(r->guest[i], 0);
-}
-
 /* A frame to the hostile guest. Return: whether the sender had room for it. */
 static bool send(struct input *in)
 {
@@ -239,18 +224,6 @@ static void offer_end(struct input *in)
 		deliver(in);
 	else
 		poll_hostile(in);
-}
-
-void drain(uint32_t i)
-{
-	static uint8_t out[VH_MAX_FRAME];
-	struct vh_virtio_header h;
-	int32_t got;
-
-	while ((got = guest_receive_header(r->guest[i], 0, &h, out, sizeof(out))) != GUEST_NOTHING)
-		if (got >= 0)
-			require_header(r->guest[i], &h, (uint32_t)got);
-	guest_post_all(r->guest[i], 0, 2048, LAYOUT_SINGLE);
 }
 
 void step(struct input *in)

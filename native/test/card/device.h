@@ -1,5 +1,5 @@
-/* A card for what native/dpdk/uplink/uplink_offload.c tells one: net_ring, which gives back every buffer as it was
- * sent. */
+/* A card for what native/dpdk/uplink/uplink_offload.c tells one: net_ring, which gives back every buffer as
+ * it was sent. */
 #ifndef VH_TEST_CARD_DEVICE_H
 #define VH_TEST_CARD_DEVICE_H
 

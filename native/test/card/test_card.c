@@ -1,6 +1,6 @@
 /*
- * What native/dpdk/uplink/uplink_offload.c tells a card of frames that guests left unfinished. The card is net_ring,
- * by which every buffer comes back as it was sent, with all that it says.
+ * What native/dpdk/uplink/uplink_offload.c tells a card of frames that guests left unfinished. The card is
+ * net_ring, by which every buffer comes back as it was sent, with all that it says.
  */
 #include "../../switch/parse_l4.h"
 #include "../../dpdk/uplink/uplink_offload.h"

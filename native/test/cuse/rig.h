@@ -3,12 +3,15 @@
  *
  * The client is this process: its memory is a memfd that is really mapped here and found by way of the real
  * /proc, its descriptors are real. The back end is a thread that reads vhost-user from a socket, asks the
- * switch's own gate (dpdk/proxy/msg_filter.h) about every message, writes them down, and answers as it is told to.
+ * switch's own gate (dpdk/proxy/msg_filter.h) about every message, writes them down, and answers as it is
+ * told to.
  */
 #ifndef VH_TEST_CUSE_RIG_H
 #define VH_TEST_CUSE_RIG_H
 
+#include "../../cuse/dirty_log.h"
 #include "../../cuse/translate.h"
+#include "../../cuse/vu_message.h"
 #include "../../dpdk/proxy/msg_filter.h"
 #include "../rig/check.h"
 

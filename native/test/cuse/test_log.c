@@ -1,4 +1,4 @@
-/* The dirty log of a client, which is in its own memory (../../cuse/log.h). */
+/* The dirty log of a client, which is in its own memory (../../cuse/dirty_log.h). */
 #include "rig.h"
 #include "tests.h"
 

@@ -1,14 +1,14 @@
 /*
- * Zero copy, native/dpdk/uplink/zc_tx.c and loan.c, towards a device that keeps what it is sent until it is told to
- * let go (net_ring): who has a frame and when, and what is left when its guest goes. EAL starts without
- * hugepages.
+ * Zero copy, native/dpdk/uplink/zc_tx.c and guest_dma.c, towards a device that keeps what it is sent until it
+ * is told to let go (net_ring): who has a frame and when, and what is left when its guest goes. EAL starts
+ * without hugepages.
  */
 #include "../../dpdk/uplink/zc_tx.h"
 #include "../../dpdk/runtime/events.h"
 #include "../../dpdk/uplink/zc_rx.h"
 #include "../../dpdk/uplink/guest_dma.h"
 #include "../../dpdk/runtime/sigbus.h"
-#include "../../dpdk/uplink/uplink_txq.h"
+#include "../../dpdk/uplink/uplink_rxtx.h"
 #include "../../dpdk/uplink/vmdq.h"
 #include "../rig/rig.h"
 #include "../eal/eal.h"

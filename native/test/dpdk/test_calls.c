@@ -1,5 +1,6 @@
 /* Call eventfds whose owner means harm, with the real guard (dpdk/runtime/callfd_guard.h) around them. */
 #include "../../dpdk/runtime/callfd_guard.h"
+#include "../../base/clock.h"
 #include "../../dpdk/proxy/proxy.h"
 #include "../rig/check.h"
 #include "../tests.h"
@@ -23,15 +24,7 @@ static struct {
 } told[VH_MAX_PORTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-uint64_t vh_relay_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-void vh_relay_condemn(uint16_t port, const char *why, uint32_t shut_ms)
+static void condemn(uint16_t port, const char *why, uint32_t shut_ms)
 {
 	pthread_mutex_lock(&lock);
 	told[port].why = why;
@@ -60,12 +53,12 @@ static uint64_t cpu_us(void)
 
 static void start_guard(void)
 {
-	uint64_t begin = vh_relay_now(), ticks = vh_call_ticks();
+	uint64_t begin = vh_now_ms(), ticks = vh_call_ticks();
 
-	while (vh_relay_now() - begin < 50)
+	while (vh_now_ms() - begin < 50)
 		;
-	ticks = (vh_call_ticks() - ticks) * 1000 / (vh_relay_now() - begin);
-	REQUIRE_EQ(vh_call_guard_start(ticks), 0);
+	ticks = (vh_call_ticks() - ticks) * 1000 / (vh_now_ms() - begin);
+	REQUIRE_EQ(vh_call_guard_start(ticks, condemn), 0);
 }
 
 static int make_eventfd(void)
@@ -115,7 +108,7 @@ static void *write_on(void *arg)
 	do {
 		vh_call_write(w->line);
 		vh_call_idle(s, vh_call_ticks());
-	} while (vh_relay_now() < w->until);
+	} while (vh_now_ms() < w->until);
 	vh_call_leave();
 	return NULL;
 }
@@ -123,12 +116,12 @@ static void *write_on(void *arg)
 /* Waits until a thread sleeps in its write, or was taken out of it already. */
 static void await_sleep(const struct writer *w)
 {
-	uint64_t end = vh_relay_now() + PATIENCE_MS;
+	uint64_t end = vh_now_ms() + PATIENCE_MS;
 	int32_t tid = 0;
 
 	while ((tid == 0 || vh_call_guard_state(tid) != 'S') && times_condemned(w->line->call->port) == 0) {
 		tid = __atomic_load_n(&w->tid, __ATOMIC_ACQUIRE);
-		REQUIRE(vh_relay_now() < end);
+		REQUIRE(vh_now_ms() < end);
 	}
 }
 
@@ -140,7 +133,7 @@ void test_calls_stand_still(void)
 	int fd[4];
 
 	start_guard();
-	now = vh_relay_now();
+	now = vh_now_ms();
 	for (uint16_t i = 0; i < 4; i++) {
 		fd[i] = make_eventfd();
 		w[i] = (struct writer){
@@ -162,12 +155,12 @@ void test_calls_stand_still(void)
 			REQUIRE(!vh_call_write(w[i].line));
 	}
 	/* The next front end is none the worse, and the second time costs more. */
-	REQUIRE_EQ(told[0].shut_ms, VH_RELAY_SHUT_MS);
+	REQUIRE_EQ(told[0].shut_ms, VH_SHUT_MS);
 	vh_call_guard_welcome(0);
 	block(fd[0]);
 	REQUIRE(!vh_call_write(w[0].line));
 	REQUIRE_EQ(times_condemned(0), 2);
-	REQUIRE_EQ(told[0].shut_ms, 2 * VH_RELAY_SHUT_MS);
+	REQUIRE_EQ(told[0].shut_ms, 2 * VH_SHUT_MS);
 	vh_call_guard_welcome(0);
 	REQUIRE_EQ(read(fd[0], &scrap, sizeof(scrap)), (ssize_t)sizeof(scrap));
 	REQUIRE(vh_call_write(w[0].line));
@@ -216,7 +209,7 @@ static uint64_t cost_of_write(int fd)
 void test_calls_dear(void)
 {
 	int dear_fd = make_eventfd(), honest_fd = make_eventfd();
-	uint64_t end = vh_relay_now() + PATIENCE_MS, direct = 0, later = 0, cost;
+	uint64_t end = vh_now_ms() + PATIENCE_MS, direct = 0, later = 0, cost;
 	struct vh_line *dear, *honest;
 
 	start_guard();
@@ -229,7 +222,7 @@ void test_calls_dear(void)
 	while (times_condemned(5) == 0) {
 		uint32_t stage = __atomic_load_n(&dear->call->stage, __ATOMIC_RELAXED);
 
-		REQUIRE(vh_relay_now() < end);
+		REQUIRE(vh_now_ms() < end);
 		vh_call_write(dear);
 		vh_call_write(honest);
 		direct += stage == VH_CALL_DIRECT;
@@ -258,7 +251,7 @@ static void *burn(void *arg)
 /* Threads that lose their processor in a write are none of the guest's doing. */
 void test_calls_preempted(void)
 {
-	struct writer w = {.worker = true, .until = vh_relay_now() + 700};
+	struct writer w = {.worker = true, .until = vh_now_ms() + 700};
 	uint32_t stop = 0;
 	pthread_t burner[8];
 	int fd = make_eventfd();

@@ -7,7 +7,7 @@ OUT := ../../build/test/$(PART)
 RESULTS := $(OUT)/results
 CFLAGS := -std=c11 -D_GNU_SOURCE $(WARNINGS) -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
-SOURCES += ../check.c ../eal/eal.c
+SOURCES += ../rig/check.c ../eal/eal.c
 
 .PHONY: check build clean
 
@@ -16,7 +16,7 @@ check: build
 
 build: $(OUT)/run
 
-$(OUT)/run: $(SOURCES) $(wildcard ../*.h ../eal/* ../../core/*.h ../../dpdk/*.h) Makefile
+$(OUT)/run: $(SOURCES) $(wildcard ../rig/*.h ../eal/*) $(CORE_HEADERS) $(DPDK_HEADERS) Makefile
 	@mkdir -p $(OUT)
 	$(CC) $(CFLAGS) $(DPDK_CFLAGS) $(SOURCES) -o $@ $(DPDK_LIBS) $(LIBS)
 

@@ -2,7 +2,7 @@
 #include "../../dpdk/uplink/zc_tx.h"
 #include "../../dpdk/runtime/events.h"
 #include "../../dpdk/runtime/sigbus.h"
-#include "../../dpdk/uplink/uplink_txq.h"
+#include "../../dpdk/uplink/uplink_rxtx.h"
 #include "../../dpdk/uplink/vmdq.h"
 #include "../../dpdk/runtime/worker.h"
 #include "../eal/eal.h"

@@ -1,6 +1,7 @@
 /*
  * A mock guest: memory of its own and the driver's side of virtio-net's rings, split and packed, written from
- * the specification and sharing no code with native/core. Unit tests, the fuzz target and the bench use it.
+ * the specification and sharing no code with the switch's core. Unit tests, the fuzz target and the bench use
+ * it.
  *
  * Rings: positions are counted in ring entries since the queue was made and never wrap; indexes, places and
  * wrap counters are derived from them. Descriptors and buffer ids are handed out at random, where the driver

@@ -1,4 +1,5 @@
-/* Unfinished frames for tests, and a stand-in for what finishes them in the switch (native/dpdk/runtime/sw_offload.c). */
+/* Unfinished frames for tests, and a stand-in for what finishes them in the switch
+ * (native/dpdk/runtime/sw_offload.c). */
 #ifndef VH_TEST_RIG_OFFLOAD_RIG_H
 #define VH_TEST_RIG_OFFLOAD_RIG_H
 

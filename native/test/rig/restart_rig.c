@@ -213,7 +213,8 @@ static void take_over_queue(struct restart *t, uint32_t i, struct guest_queue *q
 	set_up(t, i, q, vq, &c);
 }
 
-/* The ring lies in what the guest has taken back, and gives anew: as dpdk/vhost/session_rings_iommu.c does it. */
+/* The ring lies in what the guest has taken back, and gives anew: as dpdk/vhost/session_rings_iommu.c does
+ * it. */
 static void go_on(struct restart *t, uint32_t i, struct guest_queue *q, struct vh_vq *vq)
 {
 	struct vh_vq_config c = guest_queue_config(t->r->guest[i], q, 0);

@@ -1,6 +1,7 @@
 /*
- * What native/dpdk/runtime/sw_offload.c makes of frames, against the plainest possible reading of the RFCs: every byte of
- * every segment is compared or explained, checksums are added up once more. EAL starts without hugepages.
+ * What native/dpdk/runtime/sw_offload.c makes of frames, against the plainest possible reading of the RFCs:
+ * every byte of every segment is compared or explained, checksums are added up once more. EAL starts without
+ * hugepages.
  */
 #include "../../dpdk/runtime/sw_offload.h"
 #include "../rig/check.h"

@@ -1,10 +1,10 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { answeredError } from '../../switch/client/response.js';
 import { nodeFlags } from '../../common/node-flags.js';
 import { logPath, prepareRunDir } from '../../switch/run-dir/paths.js';
-import type { Settings } from '../../switch/config/resolve-settings.js';
+import type { Settings } from '../../switch/config/settings.js';
 import type { CliContext } from '../shared/context.js';
+import type { Host } from '../../host/host.js';
 
 /** More than any start takes that comes to an end, also on a slow and busy machine. */
 const DEADLINE_MS = 60_000;

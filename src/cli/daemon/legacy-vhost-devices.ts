@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { USER_SPACE_DRIVERS } from '../../host/kernel/pci-drivers.js';
 import { bitsOf } from './bitmask.js';
+import type { Host } from '../../host/host.js';
 
 /** DPDK's ports as the old sample numbers them: PCI devices in the order of their addresses, then virtual ones. */
 

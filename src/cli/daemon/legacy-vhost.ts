@@ -1,13 +1,13 @@
 import { basename, resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { DevBaseName } from '../../switch/config/config.js';
 import { allowedCpus, parseCpuList } from '../../switch/model/cpulist.js';
-import type { Flags, UplinkWish } from '../../switch/config/resolve-settings.js';
+import type { Flags, UplinkWish } from '../../switch/config/settings.js';
 import { bitsOf } from './bitmask.js';
 import { pickDevices } from './legacy-vhost-devices.js';
 import { parseCount, parseSwitch, parseVm2vm } from './option-parsers.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * The command line of DPDK's vhost sample application, of 2014 and of today: EAL's options, `--`, its own. What it

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander';
 import { DevBaseName } from '../../switch/config/config.js';
 import { parseCpuList } from '../../switch/model/cpulist.js';
-import type { Settings } from '../../switch/config/resolve-settings.js';
+import type { Settings } from '../../switch/config/settings.js';
 import { VLAN_FAULT, parseVlan } from '../../switch/model/vlan.js';
 
 /** Values of options that `start` and the old sample have in common. */

@@ -1,5 +1,5 @@
 import type { Daemon } from '../../switch/daemon.js';
-import type { Settings } from '../../switch/config/resolve-settings.js';
+import type { Settings } from '../../switch/config/settings.js';
 import type { CliContext } from '../shared/context.js';
 import { errorObject } from '../shared/exit-code.js';
 import { ENDING, IGNORED, REOPENING } from './signals.js';

@@ -3,15 +3,22 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../../switch/config/config.js';
 import { endsWithSession } from '../../switch/run-dir/login-session.js';
-import { resolveSettings } from '../../switch/config/resolve-settings.js';
-import type { Flags } from '../../switch/config/resolve-settings.js';
+import type { Flags } from '../../switch/config/settings.js';
 import type { CliContext } from '../shared/context.js';
 import { launchDaemon } from './launch-daemon.js';
 import { addEalOptions, meaningOf } from './legacy-vhost.js';
 import type { EalOptions } from './legacy-vhost.js';
 import { runDaemon } from './run-daemon.js';
-import { parseCount, parseDevBaseName, parseSwitch, parseVlanMode, parseVm2vm, parseWorkers } from './option-parsers.js';
+import {
+  parseCount,
+  parseDevBaseName,
+  parseSwitch,
+  parseVlanMode,
+  parseVm2vm,
+  parseWorkers,
+} from './option-parsers.js';
 import { parseUplink } from '../switch/uplinks.js';
+import { resolveSettings } from '../../switch/config/resolve-settings.js';
 
 interface StartOptions
   extends Omit<Flags, 'memoryMb' | 'memoryChannels' | 'ports' | 'offloads' | 'devBaseName'>, EalOptions {

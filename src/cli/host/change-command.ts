@@ -1,10 +1,10 @@
-import type { Host } from '../../host/node-host.js';
 import { isDone } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import type { Undoing } from '../../changes/undo.js';
 import { agree, applyPlan, planLines, planUndoOf, reportOf, undoLines, undoPlan } from './change-report.js';
 import type { ChangeFlags } from './change-report.js';
 import type { CliContext } from '../shared/context.js';
+import type { Host } from '../../host/host.js';
 
 /** The course of a command that changes the host, or takes back what it has changed: show, ask, do, tell. */
 export interface ChangeCommand {

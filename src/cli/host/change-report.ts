@@ -1,12 +1,12 @@
 import { applySteps } from '../../changes/apply.js';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { Journal } from '../../changes/journal.js';
 import { isDone } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import { planUndo, undoOne } from '../../changes/undo.js';
 import type { Undoing } from '../../changes/undo.js';
 import type { CliContext } from '../shared/context.js';
+import type { Host } from '../../host/host.js';
 
 /** What `libvirt setup` and `setup` have in common: show a plan, ask, do it or take it back, tell. */
 

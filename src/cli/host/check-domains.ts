@@ -8,10 +8,9 @@ import { Virsh } from '../../libvirt/virsh.js';
 import type { CliContext } from '../shared/context.js';
 import { checkTarget } from '../vm/check.js';
 import type { VmOptions } from '../vm/options.js';
-import type { SwitchView } from '../vm/ports/switch-view.js';
 import { openTarget } from '../vm/target.js';
 import { surveyUses } from '../vm/ports/port-uses.js';
-import type { PortUse } from '../vm/ports/port-uses.js';
+import type { PortUse, SwitchView } from '../vm/ports/port-use.js';
 
 /** What libvirt tells of its domains; `trouble` where it tells nothing. */
 export interface DomainSurvey {

@@ -1,5 +1,4 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import type { LibvirtView, Outcome } from '../../hostsetup/checks/check.js';
 import type { Look } from '../../host/tolerant-reader.js';
 import { readAbstraction, rulesFile } from '../../libvirt/install/apparmor-step.js';
@@ -10,6 +9,7 @@ import { builtinAcl } from '../../libvirt/qemu-conf/builtin-acl.js';
 import { allowedDevices } from '../../libvirt/qemu-conf/edit.js';
 import { QEMU_CONF } from '../../libvirt/qemu-conf/step.js';
 import { MODULE } from '../../libvirt/install/selinux-policy.js';
+import type { Host } from '../../host/host.js';
 
 /** libvirt's part of what `vhost-host check` looks at, from its files. */
 

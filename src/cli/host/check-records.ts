@@ -4,7 +4,7 @@ import type { Recorded } from '../../libvirt/attach/saved-state.js';
 import { Virsh } from '../../libvirt/virsh.js';
 import type { CliContext } from '../shared/context.js';
 import type { VmOptions } from '../vm/options.js';
-import type { SwitchView } from '../vm/ports/switch-view.js';
+import type { SwitchView } from '../vm/ports/port-use.js';
 import { surveyUses } from '../vm/ports/port-uses.js';
 
 /** What attach remembers of domains and files that are gone, and ports that it added and that no domain is on. */

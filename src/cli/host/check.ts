@@ -18,7 +18,7 @@ import { hostBelow } from '../shared/parse.js';
 import { withVmOptions } from '../vm/options.js';
 import type { VmOptions } from '../vm/options.js';
 import { viewSwitch } from '../vm/ports/switch-view.js';
-import type { SwitchView } from '../vm/ports/switch-view.js';
+import type { SwitchView } from '../vm/ports/port-use.js';
 
 interface HostCheckOptions extends VmOptions {
   readonly root?: string;

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { GUESTS_GO_ON, findDaemon, restartDaemon } from '../../libvirt/install/daemon.js';
 import type { Daemon } from '../../libvirt/install/daemon.js';
 import { planHost } from '../../libvirt/install/plan.js';
@@ -19,6 +18,7 @@ import { requireRoot } from './change-report.js';
 import type { ChangeFlags } from './change-report.js';
 import type { CliContext } from '../shared/context.js';
 import { hostBelow, parseNumbers, parsePath } from '../shared/parse.js';
+import type { Host } from '../../host/host.js';
 
 const WHAT = 'libvirt setup';
 const WRAP_CONFIG = '/etc/vhost-host/qemu-wrap.json';

@@ -1,10 +1,10 @@
 import { hasCode } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { qemuIdentity } from '../../libvirt/install/qemu-user.js';
 import { readDomain } from '../../libvirt/domain/domain.js';
 import { QEMU_CONF } from '../../libvirt/qemu-conf/step.js';
 import { Virsh } from '../../libvirt/virsh.js';
 import { XmlDocument } from '../../libvirt/xml/document.js';
+import type { Host } from '../../host/host.js';
 
 /** What `setup` asks libvirt: how much memory its domains have, and whom it runs QEMU as. */
 

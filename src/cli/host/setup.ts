@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { detectBoot } from '../../hostsetup/boot/detect.js';
 import { readHostFacts } from '../../hostsetup/facts/index.js';
 import type { HostFacts } from '../../hostsetup/facts/index.js';
@@ -24,6 +23,7 @@ import { hostBelow } from '../shared/parse.js';
 import { domainMemory, qemuGroup } from './setup-domains.js';
 import { toldOf, withSetupOptions } from './setup-options.js';
 import type { SetupOptions } from './setup-options.js';
+import type { Host } from '../../host/host.js';
 
 const WHAT = 'setup';
 

@@ -1,9 +1,9 @@
 import type { Ask } from '../../hostsetup/setup/prompts.js';
-import type { Host } from '../../host/node-host.js';
 import type { Look, Talk } from '../../common/output.js';
 import type { Clock } from '../../common/clock.js';
 import type { NativeBinding } from '../../switch/addon/native.js';
 import type { Signal } from '../daemon/signals.js';
+import type { Host } from '../../host/host.js';
 
 /** What the subcommands are composed of; `main.ts` makes the real one. */
 export interface CliContext {

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { offlineHost, rootedHost } from '../../host/chroot-host.js';
 import { parseCpuList } from '../../switch/model/cpulist.js';
 import type { CliContext } from './context.js';
+import type { Host } from '../../host/host.js';
 
 /** Words of the command line that several subcommands take. */
 

@@ -1,5 +1,5 @@
 import { printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 /** Who is connected to a port, told from the command lines of the processes that run: the switch only sees a connection. */
 export interface FrontEnd {

@@ -1,6 +1,6 @@
-import type { Host } from '../../host/node-host.js';
 import { qemuIdentity, socketTrouble } from '../../libvirt/install/qemu-user.js';
 import type { Port } from '../../switch/model/schema.js';
+import type { Host } from '../../host/host.js';
 
 const QEMU_CONF = '/etc/libvirt/qemu.conf';
 

@@ -20,11 +20,11 @@ import { XmlDocument } from '../../libvirt/xml/document.js';
 import type { CliContext } from '../shared/context.js';
 import type { EditOptions } from './options.js';
 import { checkFree, givesWay, sharerOf } from './ports/port-choice.js';
-import type { Rivals } from './ports/port-choice.js';
 import { planPorts, viewSwitch } from './ports/switch-view.js';
-import type { PlannedPort, PortWish, SwitchView } from './ports/switch-view.js';
+import type { PlannedPort, PortWish } from './ports/switch-view.js';
 import type { Target } from './target.js';
 import { rivalsOf, wrappedPlace } from './ports/port-uses.js';
+import type { Rivals, SwitchView } from './ports/port-use.js';
 
 /** What `vm attach` is about to do. */
 

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
 import { checkDomain } from '../../libvirt/checks/index.js';
-import type { Finding } from '../../libvirt/checks/index.js';
 import { gatherFacts } from '../../libvirt/checks/facts.js';
 import { readDomain } from '../../libvirt/domain/domain.js';
 import type { Domain } from '../../libvirt/domain/domain.js';
@@ -15,11 +14,11 @@ import { Verdict } from '../shared/exit-code.js';
 import { withFileOption } from './options.js';
 import type { VmOptions } from './options.js';
 import { viewSwitch } from './ports/switch-view.js';
-import type { SwitchView } from './ports/switch-view.js';
 import { openTarget } from './target.js';
 import type { Target } from './target.js';
 import { rivalsOf, sharersOf, surveyUses } from './ports/port-uses.js';
-import type { PortUse } from './ports/port-uses.js';
+import type { PortUse, SwitchView } from './ports/port-use.js';
+import type { Finding } from '../../libvirt/checks/check.js';
 
 interface CheckOptions extends VmOptions {
   readonly all?: boolean;

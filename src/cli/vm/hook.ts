@@ -21,8 +21,9 @@ import { findFrontEnd } from '../switch/front-end-process.js';
 import type { FrontEnd } from '../switch/front-end-process.js';
 import { Verdict } from '../shared/exit-code.js';
 import { NO_RIVALS } from './ports/port-choice.js';
-import { PORT_SOCKET, addPorts, planPorts, viewSwitch } from './ports/switch-view.js';
-import type { SwitchView } from './ports/switch-view.js';
+import { addPorts, planPorts, viewSwitch } from './ports/switch-view.js';
+import type { SwitchView } from './ports/port-use.js';
+import { PORT_SOCKET } from './ports/port-use.js';
 
 /** There also where libvirtd has a /dev of its own. */
 const STDIN = '/proc/self/fd/0';
@@ -181,7 +182,7 @@ async function hook(context: CliContext, options: ClientOptions): Promise<void> 
   }
 }
 
-/** Called by libvirt's hook (see `hook-step.ts`), not by people. */
+/** Called by libvirt's hook (see `libvirt/install/hook.ts`), not by people. */
 export function addHook(vm: Command, context: CliContext): void {
   vm.command('hook', { hidden: true })
     .description('tell whether the guest whose XML comes on standard input may start')

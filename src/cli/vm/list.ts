@@ -11,7 +11,7 @@ import type { Column } from '../shared/table.js';
 import { withVmOptions } from './options.js';
 import type { VmOptions } from './options.js';
 import { viewSwitch } from './ports/switch-view.js';
-import type { SwitchView } from './ports/switch-view.js';
+import type { SwitchView } from './ports/port-use.js';
 
 interface NicRow {
   readonly index: number;

@@ -20,10 +20,10 @@ import { nicRow } from './list.js';
 import { withFileOption } from './options.js';
 import type { VmOptions } from './options.js';
 import { planPorts, viewSwitch } from './ports/switch-view.js';
-import type { SwitchView } from './ports/switch-view.js';
 import { openTarget } from './target.js';
 import type { Target } from './target.js';
 import { rivalsOf } from './ports/port-uses.js';
+import type { SwitchView } from './ports/port-use.js';
 
 interface Preview {
   readonly lines: readonly string[];

@@ -1,5 +1,5 @@
 import { VhostHostError, errnoOf, messageOf } from '../../common/errors.js';
-import type { Way } from '../../wrap/broker.js';
+import type { Way } from '../../wrap/endpoint.js';
 
 /** Devices of the switch as a guest's way to it. */
 

@@ -15,11 +15,11 @@ import {
   resolveRunDir,
 } from '../../switch/run-dir/paths.js';
 import { changeableByOthers } from '../../host/trusted-place.js';
-import type { Broker, Way } from '../../wrap/broker.js';
+import type { Broker } from '../../wrap/broker.js';
 import type { Config } from '../../wrap/config/keys.js';
-import type { Claim } from '../../wrap/rewrite.js';
 import { openAll, unopened } from './device.js';
 import type { OpenDevice } from './device.js';
+import type { Claim, Way } from '../../wrap/endpoint.js';
 
 /** qemu-wrap's way to a switch: which one, by which socket, and what to do when there is none. */
 

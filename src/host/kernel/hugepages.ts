@@ -1,4 +1,5 @@
-import type { Host } from '../node-host.js';
+import type { Host } from '../host.js';
+
 import { KIB, MIB } from '../../common/bytes.js';
 
 /** All that the kernel tells of hugepages, read in one place for guests and for the switch itself. */

@@ -1,4 +1,4 @@
-import type { Host } from '../node-host.js';
+import type { Host } from '../host.js';
 
 /** What confines guests on this host. */
 

@@ -1,4 +1,4 @@
-import type { Host } from '../node-host.js';
+import type { Host } from '../host.js';
 
 /** Fields of /proc/PID/stat (proc(5)) behind the name, which may hold blanks and brackets itself. */
 const STATE = 3;

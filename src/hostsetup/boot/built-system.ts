@@ -2,10 +2,10 @@ import { shortSize } from '../../common/bytes.js';
 import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { SnippetStyle } from './method.js';
 import { optionsOf } from '../mounts/options.js';
-import type { MountWish } from '../mounts/plan.js';
 import { ruleText } from '../nic/bind.js';
-import type { PoolWish } from '../hugepages/plan.js';
+import type { PoolWish } from '../hugepages/spec.js';
 import { unitText } from '../service/unit.js';
+import type { MountWish } from '../mounts/spec.js';
 
 /**
  * What a system that is built from a configuration (NixOS, Guix, Talos, Bottlerocket) is told in the words of that

@@ -1,9 +1,9 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { readSnapshot } from '../../changes/steps.js';
 import type { WriteFile } from '../../changes/steps.js';
 import { applyWish, fulfils, ownArgs, withoutOwn } from '../kernel/spec.js';
 import type { KernelWish } from '../kernel/spec.js';
+import type { Host } from '../../host/host.js';
 
 /** The command line of kernels to come, on systems that have no other place or one more for it. */
 export const CMDLINE = '/etc/kernel/cmdline';

@@ -1,6 +1,5 @@
-import type { Host } from '../../host/node-host.js';
 import type { Action } from '../../changes/steps.js';
-import type { HandPlace } from './loaders/hand.js';
+import type { Host } from '../../host/host.js';
 
 /** Looking at a system takes no more than this. */
 export type BootHost = Pick<Host, 'stat' | 'list' | 'readOptional' | 'readBytes' | 'realpath'>;
@@ -65,4 +64,29 @@ export function withCommands(actions: readonly Action[], commands: readonly (rea
     ...actions.slice(looks),
     ...commands.map((command): Action => ({ kind: 'run', command })),
   ];
+}
+
+/**
+ * Command lines that somebody edits by hand, because no tool of the system and none of ours does: where they stand, and
+ * how they read once the wish is in them.
+ */
+export interface HandPlace {
+  /** The file; undefined where there is only something to do. */
+  readonly path?: string;
+  /** The file is a unified kernel image: its command line counts, and whoever builds it puts the arguments in. */
+  readonly image?: boolean;
+  /** A line with arguments: what stands before them, they themselves, and what stands behind. */
+  readonly line?: RegExp;
+  /** Only lines with these numbers count, the last one included. */
+  readonly between?: readonly [number, number];
+  /** Only the first such line counts. */
+  readonly firstOnly?: boolean;
+  /** The line to add where the file has none such, or what to do instead of editing the file; `line`: all of it then. */
+  readonly added: (args: string, before: string, line: string) => string;
+  /** What is done by a command: the file only shows whether it was. */
+  readonly byCommand?: boolean;
+  /** What makes the boot loader take note. */
+  readonly then?: string;
+  /** The file that this makes, where it has the command line in it as it is written: it shows whether it was done. */
+  readonly made?: string;
 }

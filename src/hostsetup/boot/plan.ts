@@ -1,5 +1,4 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import type { Action, Step } from '../../changes/steps.js';
 import { checkEnvs, draftBls } from './loaders/bls.js';
 import { snippetOf } from './declarative.js';
@@ -19,6 +18,7 @@ import { implicitPageSize } from '../kernel/running.js';
 import { fulfils, ownArgs, wishText } from '../kernel/spec.js';
 import type { KernelWish } from '../kernel/spec.js';
 import type { ByHand } from '../../changes/part-plan.js';
+import type { Host } from '../../host/host.js';
 
 export interface KernelPlan {
   readonly method: BootMethod['kind'];

@@ -1,10 +1,10 @@
 import { printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { grubConfigs } from './detect.js';
 import { grubStart } from './grub/menu.js';
 import { kernelArgs } from '../kernel/args.js';
 import { fulfils, ownArgs } from '../kernel/spec.js';
 import type { KernelWish } from '../kernel/spec.js';
+import type { Host } from '../../host/host.js';
 
 const SECTION = /^### BEGIN \/etc\/grub\.d\/10_linux\S* ###$([^]*?)^### END /gm;
 

@@ -1,8 +1,8 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import type { BootDraft } from './method.js';
 import { applyWish, ownArgs } from '../kernel/spec.js';
 import type { KernelWish } from '../kernel/spec.js';
+import type { Host } from '../../host/host.js';
 
 /** The arguments of the deployment that the next boot takes. */
 export async function readKargs(host: Host): Promise<string> {

@@ -38,7 +38,7 @@ function vfio({ host }: Subject): Outcome[] {
     );
 }
 
-/** The service may do no more than most switches need (service-cards.ts). */
+/** The service may do no more than most switches need (service/cards.ts). */
 function service({ host }: Subject): Outcome[] {
   const unheld = host.nics.filter((nic) => isOurs(nic) && (nic.driver !== 'vfio-pci' || host.iommu.groups === 0));
   return unheld.map(({ address, driver }) => {

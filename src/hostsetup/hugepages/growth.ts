@@ -3,7 +3,7 @@ import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { HugepagePool, Pools } from '../../host/kernel/hugepages.js';
 import { shortSize, sizeText } from '../../common/bytes.js';
 import type { NodeMemory } from '../kernel/system-facts.js';
-import type { PoolWish } from './plan.js';
+import type { PoolWish } from './spec.js';
 
 /** One file of the kernel that holds a number of pages, and what it shall become. */
 export interface Target {

@@ -1,7 +1,7 @@
 import { VhostHostError } from '../../common/errors.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { GIB, MIB, shortSize } from '../../common/bytes.js';
-import type { PoolWish } from './plan.js';
+import type { PoolWish } from './spec.js';
 import type { Growth } from './growth.js';
 
 /** A host that has no memory left but hugepages does not work, and one that starts like that does not even start. */

@@ -1,17 +1,17 @@
 import { VhostHostError } from '../../common/errors.js';
 import { poolDirectory } from '../../host/kernel/hugepages.js';
-import type { Host } from '../../host/node-host.js';
 import { shortSize } from '../../common/bytes.js';
 import { planWrites, readSnapshot } from '../../changes/steps.js';
 import type { Step, WriteFile } from '../../changes/steps.js';
 import { Look } from '../../host/tolerant-reader.js';
 import type { ByHand, PartPlan } from '../../changes/part-plan.js';
-import type { PoolWish } from './plan.js';
 import { largerNote, poolText } from './growth.js';
 import { KERNEL } from './at-boot/kernel.js';
 import { readAtStart, unreadSysctl } from './at-boot/read.js';
 import type { NextStart } from './at-boot/read.js';
 import type { PoolFile } from './at-boot/writes.js';
+import type { Host } from '../../host/host.js';
+import type { PoolWish } from './spec.js';
 
 /**
  * Pools at each start: by lines of tmpfiles.d, which systemd-tmpfiles writes into sysfs before any service runs.

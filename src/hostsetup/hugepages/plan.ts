@@ -1,4 +1,3 @@
-import type { Host } from '../../host/node-host.js';
 import { readPools } from '../../host/kernel/hugepages.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { shortSize } from '../../common/bytes.js';
@@ -14,37 +13,13 @@ import type { NextStart } from './at-boot/read.js';
 import { findSystemd } from '../system/systemd.js';
 import { growthOf, poolText } from './growth.js';
 import type { Growth, Target } from './growth.js';
+import type { Host } from '../../host/host.js';
+import type { PoolsWish } from './spec.js';
 
 /**
  * Run-time pools of hugepages, grown and never shrunk. What the kernel did not give is no failure of the step: it is
  * told by `Step.remark`, which `applySteps` hands to `ApplyOptions.remark`.
  */
-
-/** Pages of one size wanted: on one NUMA node, or on the host as a whole. */
-export interface PoolWish {
-  /** Bytes. */
-  readonly pageSize: number;
-  /** Pages that shall be there altogether, used ones included. */
-  readonly count: number;
-  readonly node?: number;
-}
-
-export interface PoolsWish {
-  readonly pools: readonly PoolWish[];
-  /** Memory that stays free, in bytes. */
-  readonly floorBytes?: number;
-  /** Change the running kernel. */
-  readonly now: boolean;
-  /**
-   * And again at each start of the system. Not for pools that new kernel arguments are going to reserve: only those
-   * of the running kernel can be seen here.
-   */
-  readonly persist: boolean;
-  /** The kernel's command line at the next start; else that of the running one counts. */
-  readonly line?: string;
-  /** Fewer than somebody has reserved for each start, where fewer are wanted; else the larger number stays. */
-  readonly shrink?: boolean;
-}
 
 /** Looks, and changes nothing. SETUP_REFUSED where a size or node is not there, or too little memory would be left. */
 export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan & Pick<Persistence, 'larger'>> {

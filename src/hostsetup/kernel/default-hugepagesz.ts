@@ -1,4 +1,3 @@
-import type { Host } from '../../host/node-host.js';
 import { shortSize } from '../../common/bytes.js';
 import type { HostFacts } from '../facts/index.js';
 import { Look } from '../../host/tolerant-reader.js';
@@ -9,6 +8,7 @@ import { findPagesElsewhere } from '../hugepages/at-boot/elsewhere.js';
 import { nextStart } from '../hugepages/plan.js';
 import { defaultPageSize } from '../hugepages/at-boot/kernel.js';
 import { readDefaultSizeUsers } from '../hugepages/at-boot/read.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * The default size of pages is what others mean who name none: with 1G in the place of 2M, a `vm.nr_hugepages = 1024`

@@ -1,6 +1,6 @@
-import type { Host } from '../../host/node-host.js';
 import { applyWish, fulfils, ownArgs } from './spec.js';
 import type { KernelWish } from './spec.js';
+import type { Host } from '../../host/host.js';
 
 /** The size that `hugepages=` means on a command line that names none: the kernel's, not the one configured. */
 export async function implicitPageSize(host: Host): Promise<string> {

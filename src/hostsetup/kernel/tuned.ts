@@ -1,7 +1,7 @@
-import type { Host } from '../../host/node-host.js';
 import { lastValue } from '../system/shell-vars.js';
 import { ownArgs } from './spec.js';
 import type { KernelWish } from './spec.js';
+import type { Host } from '../../host/host.js';
 
 /** What tuned's bootloader plugin puts on the command line, behind everything else. */
 export interface Tuned {

@@ -1,4 +1,3 @@
-import type { Host } from '../../host/node-host.js';
 import { planWrites } from '../../changes/steps.js';
 import type { Action, Step } from '../../changes/steps.js';
 import { Look } from '../../host/tolerant-reader.js';
@@ -6,6 +5,7 @@ import { readKernelModules } from './state.js';
 import type { KernelModules } from './state.js';
 import type { ModuleName, ModuleState } from './read.js';
 import type { PartPlan } from '../../changes/part-plan.js';
+import type { Host } from '../../host/host.js';
 import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';
 
 /** Read by systemd-modules-load at each boot. */

@@ -4,7 +4,7 @@ import { parseMounts } from '../../host/kernel/mount-table.js';
 import type { Mount } from '../../host/kernel/mount-table.js';
 import { optionsOf, setOptions } from './options.js';
 import type { Ids } from './options.js';
-import type { MountWish } from './plan.js';
+import type { MountWish } from './spec.js';
 
 /** Lines of /etc/fstab, edited in place: nothing but the options of a line that is there, or a marked line more. */
 

@@ -1,5 +1,4 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { FileStat, Host } from '../../host/node-host.js';
 import { mountedAt } from '../../changes/mount.js';
 import { pageSizeOption } from '../../host/kernel/mount-table.js';
 import { sizeText } from '../../common/bytes.js';
@@ -7,7 +6,8 @@ import { rights } from '../../changes/steps.js';
 import type { Action, MountAction } from '../../changes/steps.js';
 import { changeableAround } from '../../host/trusted-place.js';
 import { fitRights, optionsOf } from './options.js';
-import type { MountWish } from './plan.js';
+import type { MountWish } from './spec.js';
+import type { FileStat, Host } from '../../host/host.js';
 
 /** A mount in the running system: what has to be done for it to be there, with the right pages and rights. */
 

@@ -7,7 +7,7 @@ import { misfit } from './options.js';
 import { findUnit } from './units.js';
 import { isOwnText } from './persist.js';
 import type { Place } from './persist.js';
-import type { MountWish } from './plan.js';
+import type { MountWish } from './spec.js';
 import { mountUnitName } from '../system/systemd.js';
 
 /**

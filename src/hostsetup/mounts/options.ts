@@ -1,7 +1,7 @@
 import { pageSizeOption } from '../../host/kernel/mount-table.js';
 import { kernelSize, shortSize, sizeText } from '../../common/bytes.js';
 import type { Look } from '../../host/tolerant-reader.js';
-import type { MountWish } from './plan.js';
+import type { MountWish } from './spec.js';
 
 /** Options of a hugetlbfs, as mount(8), an fstab and a mount unit write them. */
 

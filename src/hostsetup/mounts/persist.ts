@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { pageSizeOption } from '../../host/kernel/mount-table.js';
 import { shortSize } from '../../common/bytes.js';
 import { fileDiff, followedBy, planWrites, resultOf, sameFile } from '../../changes/steps.js';
@@ -11,9 +10,10 @@ import { isMountedAtStart, limitsTooSmall, misfit, optionsOf, setOptions } from 
 import type { Ids } from './options.js';
 import { findUnit } from './units.js';
 import type { MountUnit } from './units.js';
-import type { MountWish } from './plan.js';
 import { mountUnitName } from '../system/systemd.js';
 import type { Systemd } from '../system/systemd.js';
+import type { Host } from '../../host/host.js';
+import type { MountWish } from './spec.js';
 
 /**
  * A mount at each start. Where /etc/fstab has a line for the path, that line is right or made right; else systemd gets

@@ -1,6 +1,5 @@
 import { posix } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { readPools } from '../../host/kernel/hugepages.js';
 import { mountedAt } from '../../changes/mount.js';
 import { pageSizeOption } from '../../host/kernel/mount-table.js';
@@ -21,31 +20,10 @@ import { defaultPageSize } from '../hugepages/at-boot/kernel.js';
 import { findSystemd } from '../system/systemd.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import { poolFor } from '../hugepages/growth.js';
+import type { Host } from '../../host/host.js';
+import type { MountsWish, MountWish } from './spec.js';
 
 /** Mounts of hugetlbfs: now, and again at each start of the system. */
-
-export interface MountWish {
-  readonly path: string;
-  /** Bytes. */
-  readonly pageSize: number;
-  /** What shall have room in it; where it is not named, no limit is too small. */
-  readonly bytes?: number;
-  /** User id; left as it is where it is not named, which for a new mount means root. */
-  readonly owner?: number;
-  readonly gid?: number;
-  /** Permission bits of the mount's top directory. */
-  readonly mode?: number;
-  /** The running kernel was not told of such pages, so that there can be no mount before the next one is. */
-  readonly atStart?: boolean;
-}
-
-export interface MountsWish {
-  readonly mounts: readonly MountWish[];
-  /** Mount in the running system. */
-  readonly now: boolean;
-  /** The kernel's command line at the next start, which may change the default size of pages. */
-  readonly line?: string;
-}
 
 /** Looks, and changes nothing. SETUP_REFUSED where the path is something else's. */
 export async function planMounts(host: Host, { mounts, now, line }: MountsWish): Promise<PartPlan> {

@@ -4,7 +4,7 @@ import { FSTAB } from './fstab.js';
 import { isMountedAtStart, limitsTooSmall, misfit } from './options.js';
 import type { Ids } from './options.js';
 import { findUnit, hugetlbUnits } from './units.js';
-import type { MountWish } from './plan.js';
+import type { MountWish } from './spec.js';
 import { mountUnitName } from '../system/systemd.js';
 
 /** Where hugetlbfs is mounted now, and where it is to be mounted at the next start. */

@@ -1,7 +1,8 @@
-import type { Host } from '../../host/node-host.js';
 import { followedBy, planWrites } from '../../changes/steps.js';
-import type { Action, LinkTo } from '../../changes/steps.js';
+import type { Action } from '../../changes/steps.js';
 import { findProgram } from '../../host/find-program.js';
+import type { Host } from '../../host/host.js';
+import type { LinkTo } from '../../host/kernel/sysfs-link.js';
 import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';
 
 /**

@@ -1,9 +1,9 @@
 import * as z from 'zod';
-import type { Host } from '../../host/node-host.js';
 import type { Look } from '../../host/tolerant-reader.js';
 import { linkName } from '../../host/kernel/sysfs-link.js';
 import { USER_SPACE_DRIVERS } from '../../host/kernel/pci-drivers.js';
 import type { NicFacts } from './read.js';
+import type { Host } from '../../host/host.js';
 
 /** Who would lose something with a network card: the host itself, and what stands beside or upon it. */
 

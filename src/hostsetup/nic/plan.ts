@@ -1,5 +1,4 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { linkName } from '../../host/kernel/sysfs-link.js';
 import { SHARING_DRIVERS } from '../../host/kernel/pci-drivers.js';
 import type { Step } from '../../changes/steps.js';
@@ -11,6 +10,7 @@ import { draftBinding, driverLink } from './bind.js';
 import { claimsOn, iommuGroupOf, noIommuMode } from './in-use.js';
 import type { IommuGroup } from './in-use.js';
 import type { PartPlan } from '../../changes/part-plan.js';
+import type { Host } from '../../host/host.js';
 
 export interface NicWish {
   /** Its PCI address, such as `0000:03:00.0`; the domain may be left out. */

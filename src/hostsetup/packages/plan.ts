@@ -1,5 +1,4 @@
 import { arch } from 'node:os';
-import type { Host } from '../../host/node-host.js';
 import type { Action, Step } from '../../changes/steps.js';
 import { detectBoot } from '../boot/detect.js';
 import { Look } from '../../host/tolerant-reader.js';
@@ -11,6 +10,7 @@ import { MANAGERS, NAMES } from './names.js';
 import type { Machine, Need, PackageManager } from './names.js';
 import { packageSnippet } from './snippets.js';
 import type { PartPlan } from '../../changes/part-plan.js';
+import type { Host } from '../../host/host.js';
 
 export interface PackageWish {
   readonly needs: readonly Need[];

@@ -1,4 +1,4 @@
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 import { planWrites } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';

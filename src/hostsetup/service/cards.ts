@@ -1,8 +1,8 @@
-import type { Host } from '../../host/node-host.js';
 import type { WriteFile } from '../../changes/steps.js';
 import { Look } from '../../host/tolerant-reader.js';
 import { iommuGroupOf, noIommuMode } from '../nic/in-use.js';
 import { SHIPPED_UNIT_PATHS, UNIT_NAME, UNIT_PATH } from './unit.js';
+import type { Host } from '../../host/host.js';
 import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';
 
 /**

@@ -1,9 +1,9 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { planWrites } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import { DEFAULT_GROUP } from './unit.js';
+import type { Host } from '../../host/host.js';
 import { accountStep, hasAccount } from './account.js';
 import type { Account } from './account.js';
 import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';

@@ -1,6 +1,5 @@
 import { findNode } from '../../host/daemon-path.js';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { followedBy, planWrites } from '../../changes/steps.js';
 import type { Action, Step, WriteFile } from '../../changes/steps.js';
 import { cardsFile } from './cards.js';
@@ -10,6 +9,7 @@ import type { UnitPlace } from './unit.js';
 import { planUser } from './user.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import { findSystemd } from '../system/systemd.js';
+import type { Host } from '../../host/host.js';
 
 export interface ServiceWish {
   /** Whether the switch is started at every boot. */

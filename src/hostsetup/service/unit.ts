@@ -12,10 +12,10 @@ import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';
  * with the line that opens them (`src/switch/run-dir/service-place.ts`).
  *
  * One unit serves ports, /dev/usvhost-N, interfaces of the kernel and cards by way of vfio; a card that no IOMMU holds
- * back takes `service-cards.ts` besides. docs/threat-model.md says line by line what stands against less.
+ * back takes `cards.ts` besides. docs/threat-model.md says line by line what stands against less.
  */
 
-/** What the switch opens its sockets to, as its own default (switch/rundir.ts) has it. */
+/** What the switch opens its sockets to, as its own default (switch/run-dir/paths.ts) has it. */
 export const DEFAULT_GROUP = 'kvm';
 
 export const UNIT_NAME = 'vhost-host.service';

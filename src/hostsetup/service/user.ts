@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 import type { Step, WriteFile } from '../../changes/steps.js';
 import { DEFAULT_CONFIG } from './group.js';
 import { DEFAULT_GROUP, UNIT_NAME } from './unit.js';

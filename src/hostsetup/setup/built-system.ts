@@ -1,4 +1,3 @@
-import type { Host } from '../../host/node-host.js';
 import { isDone } from '../../changes/steps.js';
 import type { Action, Step } from '../../changes/steps.js';
 import { declare } from '../boot/built-system.js';
@@ -7,9 +6,10 @@ import type { SnippetStyle } from '../boot/method.js';
 import type { HostFacts } from '../facts/index.js';
 import { Look } from '../../host/tolerant-reader.js';
 import type { ByHand, PartPlan } from '../../changes/part-plan.js';
-import type { PoolWish } from '../hugepages/plan.js';
 import { UNIT_PATH } from '../service/unit.js';
 import { readAtStart } from '../hugepages/at-boot/read.js';
+import type { Host } from '../../host/host.js';
+import type { PoolWish } from '../hugepages/spec.js';
 
 /**
  * `setup` on a system that is built from a configuration: what changes the running kernel is done, what is a file

@@ -1,5 +1,4 @@
 import { hasCode } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { sizeText } from '../../common/bytes.js';
 import { isDone } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
@@ -30,6 +29,7 @@ import { planBuilt } from './built-system.js';
 import { atBoot, kernelWishOf, mountWishesOf, pagesOf, poolWishesOf } from './specs.js';
 import type { Settings, SizedPages } from './specs.js';
 import { KERNEL } from '../hugepages/at-boot/kernel.js';
+import type { Host } from '../../host/host.js';
 
 /** All parts of `vhost-host setup`, in the order in which they are done. */
 

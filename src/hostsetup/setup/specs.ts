@@ -1,10 +1,10 @@
 import { GIB, shortSize } from '../../common/bytes.js';
 import type { HostFacts } from '../facts/index.js';
 import type { KernelWish } from '../kernel/spec.js';
-import type { MountWish } from '../mounts/plan.js';
-import type { PoolWish } from '../hugepages/plan.js';
 import { SWITCH_PAGE } from './choices.js';
 import type { Choices } from './choices.js';
+import type { PoolWish } from '../hugepages/spec.js';
+import type { MountWish } from '../mounts/spec.js';
 
 /** What the choices mean for each of the planners; pure. */
 

@@ -1,4 +1,4 @@
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 /** Whether systemd starts this system, and how it writes paths as names of units. */
 

@@ -1,10 +1,10 @@
-import type { Host } from '../../host/node-host.js';
 import type { Commands, Remembered } from './detach.js';
 import type { Domain } from '../domain/domain.js';
 import { isFileKey, listSaved, loadSaved, sameDomain, socketsOf } from './saved-state.js';
 import type { Recorded, Saved } from './saved-state.js';
 import { readWayBack } from './way-back.js';
 import type { XmlDocument } from '../xml/document.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * What is known of how a domain came onto the switch. Its own XML says it, wherever that XML has been since; the record

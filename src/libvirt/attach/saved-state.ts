@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import type { Change, NicOwner, Owner } from './change-list.js';
 import type { Mode } from './select-nics.js';
+import type { Host } from '../../host/host.js';
 
 /** 2: an interface is told by the socket that attach gave it. */
 const VERSION = 2;

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
-import type { Check, Finding } from './index.js';
 import { isWrapper } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import type { Domain } from '../domain/domain.js';
+import type { Check, Finding } from './check.js';
 
 /** The emulator: there, allowed, and known to libvirt as it is. */
 

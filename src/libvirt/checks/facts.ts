@@ -1,5 +1,4 @@
 import { basename } from 'node:path';
-import type { FileStat, Host } from '../../host/node-host.js';
 import { qemuIdentity, socketTrouble } from '../install/qemu-user.js';
 import { QEMU_CONF, confValue } from '../qemu-conf/value.js';
 import type { Domain } from '../domain/domain.js';
@@ -8,6 +7,7 @@ import { apparmorIsOn } from '../../host/kernel/lsm.js';
 import { readPools } from '../../host/kernel/hugepages.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { HOOK, isHook } from '../install/hook.js';
+import type { FileStat, Host } from '../../host/host.js';
 
 /** What a check may know of the host; gathered once per domain, so that the checks themselves are pure. */
 export interface CheckFacts {

@@ -3,30 +3,12 @@ import { EMULATOR_CHECKS } from './emulator.js';
 import type { CheckFacts } from './facts.js';
 import { MEMORY_CHECKS } from './memory.js';
 import { NIC_CHECKS } from './nic.js';
+import type { Check, Finding } from './check.js';
 
 /**
  * What libvirt accepts without a word and what then fails, mostly without a word as well. Each check
  * is a record: what it looks for, and a pure function from domain and host facts to what it found.
  */
-
-export type Level = 'error' | 'warning';
-
-export interface Finding {
-  readonly level: Level;
-  /** The element that it is about. */
-  readonly element: string;
-  readonly reason: string;
-  /** The command or edit that mends it. */
-  readonly mend: string;
-}
-
-export interface Check {
-  readonly id: string;
-  readonly title: string;
-  /** Its errors keep a guest on our switch from starting, or from ever being reached: no use in starting it. */
-  readonly stopsStart?: true;
-  run(domain: Domain, facts: CheckFacts): readonly Finding[];
-}
 
 export const CHECKS: readonly Check[] = [...MEMORY_CHECKS, ...NIC_CHECKS, ...EMULATOR_CHECKS];
 

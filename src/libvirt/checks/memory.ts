@@ -1,9 +1,9 @@
-import type { Check, Finding } from './index.js';
 import type { CheckFacts } from './facts.js';
 import { modeOf } from './facts.js';
 import type { Domain } from '../domain/domain.js';
 import { shortagesOf } from '../domain/memory-demand.js';
 import type { Shortage } from '../domain/memory-demand.js';
+import type { Check, Finding } from './check.js';
 
 /** Guest memory: shared with the back end, and there at all. */
 

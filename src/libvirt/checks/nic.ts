@@ -1,6 +1,5 @@
 import { LOST, insteadOf } from '../attach/unsupported-elements.js';
 import type { Lost } from '../attach/unsupported-elements.js';
-import type { Check, Finding } from './index.js';
 import { modeOf } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { closedTo, unsaid } from '../domain/confidential.js';
@@ -10,6 +9,7 @@ import type { Nic } from '../domain/nic.js';
 import type { PropertyId } from '../domain/properties.js';
 import { NO_HOOK } from '../install/hook.js';
 import { MAX_QUEUE_PAIRS } from '../../common/queue-pairs.js';
+import type { Check, Finding } from './check.js';
 
 /** Interfaces: connected to something, and not promising what nobody does. */
 

@@ -1,8 +1,8 @@
 import type { Draft, Owner } from '../attach/change-list.js';
-import type { Finding } from '../checks/index.js';
 import type { Domain } from './domain.js';
 import { nicTitle } from './nic.js';
 import type { Nic } from './nic.js';
+import type { Finding } from '../checks/check.js';
 
 /**
  * Guests between whose memory and the switch something stands: encryption (SEV, TDX), or an IOMMU of their own. Of a

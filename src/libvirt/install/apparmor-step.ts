@@ -1,10 +1,10 @@
 import { setBlock } from '../../changes/managed-block.js';
 import { printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { planWrites, readSnapshot } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import { apparmorRules } from './apparmor-rules.js';
 import type { PolicyPaths } from './apparmor-rules.js';
+import type { Host } from '../../host/host.js';
 
 const ETC = '/etc/apparmor.d';
 const ABSTRACTION = `${ETC}/abstractions/libvirt-qemu`;

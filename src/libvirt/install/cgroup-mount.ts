@@ -1,4 +1,5 @@
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
+
 import type { Step } from '../../changes/steps.js';
 
 const MOUNT_POINT = '/dev/cgroup';

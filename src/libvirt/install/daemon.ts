@@ -1,5 +1,5 @@
 import { runOrFail } from '../../host/run-checked.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 /** The daemon that reads qemu.conf: libvirtd, or virtqemud where libvirt runs as one daemon per driver. */
 export interface Daemon {

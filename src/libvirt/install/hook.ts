@@ -1,6 +1,6 @@
-import type { FileStat, Host } from '../../host/node-host.js';
 import { planWrites } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
+import type { FileStat, Host } from '../../host/host.js';
 import { quoteForShell } from '../../common/shell-quote.js';
 
 /**

@@ -1,7 +1,6 @@
 import { apparmorIsOn, selinuxMode } from '../../host/kernel/lsm.js';
 import { findNode } from '../../host/daemon-path.js';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import type { Step } from '../../changes/steps.js';
 import type { PolicyPaths } from './apparmor-rules.js';
 import { apparmorStep, readAbstraction } from './apparmor-step.js';
@@ -10,6 +9,7 @@ import { hookStep } from './hook.js';
 import { emulatorCandidates, findFile, refuseUnreachable, wrapperStep } from './wrapper.js';
 import { parseVersion, qemuConfStep, refuseLegacy } from '../qemu-conf/step.js';
 import { selinuxStep } from './selinux-step.js';
+import type { Host } from '../../host/host.js';
 
 export type Choice = 'auto' | 'on' | 'off';
 

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path';
-import type { FileStat, Host } from '../../host/node-host.js';
+import type { FileStat, Host } from '../../host/host.js';
 import { confValue } from '../qemu-conf/value.js';
 
 /** Whether the user that libvirt runs QEMU as can use a socket or a device. */

@@ -1,9 +1,9 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { followedBy, planWrites } from '../../changes/steps.js';
 import type { Action, Step } from '../../changes/steps.js';
 import type { PolicyPaths } from './apparmor-rules.js';
 import { MODULE, fileContexts, policySource } from './selinux-policy.js';
+import type { Host } from '../../host/host.js';
 
 const DIR = '/var/lib/vhost-host/selinux';
 const PATHS = ['/usr/bin', '/usr/sbin', '/bin', '/sbin'];

@@ -1,10 +1,10 @@
 import { arch } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { FileStat, Host } from '../../host/node-host.js';
 import { quoteForShell } from '../../common/shell-quote.js';
 import { planWrites } from '../../changes/steps.js';
 import type { Action, Step } from '../../changes/steps.js';
+import type { FileStat, Host } from '../../host/host.js';
 
 /**
  * qemu-wrap in /usr/bin is a small file of its own, not a link into the package and not a copy of it:

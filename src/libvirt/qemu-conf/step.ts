@@ -1,9 +1,9 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { builtinAcl } from './builtin-acl.js';
 import { planWrites, readSnapshot } from '../../changes/steps.js';
 import type { Step } from '../../changes/steps.js';
 import { allowDevices, allowedDevices, extendSetting, setSetting } from './edit.js';
+import type { Host } from '../../host/host.js';
 
 export const QEMU_CONF = '/etc/libvirt/qemu.conf';
 

@@ -4,7 +4,7 @@ import { VhostHostError, printable } from '../../common/errors.js';
  * Where everything in an XML text stands. An edit of domain XML is a splice of the original text, so
  * that comments, order, quotes and entities of what is not edited stay byte for byte; a parser that
  * only hands out values cannot tell where to cut. Strict: whatever this scanner does not know for
- * sure to be well-formed it refuses (`xml-document.ts` also has fast-xml-parser agree with the result).
+ * sure to be well-formed it refuses (`document.ts` also has fast-xml-parser agree with the result).
  */
 
 export interface XmlAttribute {

@@ -1,8 +1,8 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { poolDirectory, readPools } from '../../host/kernel/hugepages.js';
 import type { HugepagePool } from '../../host/kernel/hugepages.js';
 import { KIB, MIB } from '../../common/bytes.js';
+import type { Host } from '../../host/host.js';
 
 export interface HugepageChoice {
   readonly use: boolean;

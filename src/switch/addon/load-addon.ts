@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { packageRoot } from '../../common/package.js';
 import type { NativeBinding } from './native.js';
+import type { Host } from '../../host/host.js';
 
 export type LoadModule = (path: string) => unknown;
 

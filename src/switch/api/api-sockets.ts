@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { VhostHostError, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 import { Turns } from '../../common/serial-queue.js';
 
 export interface ApiSocketWish {

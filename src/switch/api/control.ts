@@ -3,8 +3,19 @@ import type { Control } from './routes.js';
 import { isDefaultMac } from '../ports/contested-addresses.js';
 import type { Clock } from '../../common/clock.js';
 import type { EventSink } from '../events.js';
-import type { PortRecord, PortTable } from '../ports/port-table.js';
-import type { ClaimedPort, Mac, Port, PortAdd, PortClaim, StatsList, Status, Uplink, UplinkAdd } from '../model/schema.js';
+import type { PortRecord } from '../ports/port-record.js';
+import type { PortTable } from '../ports/port-table.js';
+import type {
+  ClaimedPort,
+  Mac,
+  Port,
+  PortAdd,
+  PortClaim,
+  StatsList,
+  Status,
+  Uplink,
+  UplinkAdd,
+} from '../model/schema.js';
 import type { NativeBinding, NativePort } from '../addon/native.js';
 import type { UplinkTable } from '../uplinks/uplink-table.js';
 import { macView, portView, statsView, uplinkStatsView, uplinkView, workerView } from './serialize.js';

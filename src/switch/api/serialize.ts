@@ -1,6 +1,6 @@
 import { featureNames } from '../model/features.js';
 import { missingOf } from '../ports/missing.js';
-import type { PortRecord } from '../ports/port-table.js';
+import type { PortRecord } from '../ports/port-record.js';
 import type { Counters, Mac, Port, PortStats, Uplink, UplinkStats, Worker } from '../model/schema.js';
 import type { NativeCounters, NativeMac, NativePort, NativeUplink, NativeWorker } from '../addon/native.js';
 import { remarkOn } from '../uplinks/device.js';

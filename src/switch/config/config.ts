@@ -1,12 +1,12 @@
 import * as z from 'zod';
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { parseCpuList } from '../model/cpulist.js';
-import { OwnerText } from '../ports/owner.js';
+import { OwnerText } from '../model/owner-text.js';
 import { SYSTEM_RUN_DIR, resolveRunDir } from '../run-dir/paths.js';
 import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from '../model/schema.js';
 import { describeFaults } from '../model/validate.js';
 import { VlanText } from '../model/vlan.js';
+import type { Host } from '../../host/host.js';
 
 /** The configuration file of the switch: JSON, every key optional. */
 

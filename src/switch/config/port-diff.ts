@@ -1,4 +1,4 @@
-import type { PortWish } from './resolve-settings.js';
+import type { PortWish } from './settings.js';
 
 /** One step on the way from the ports that are to the ports that are wanted. */
 export type PortAction =

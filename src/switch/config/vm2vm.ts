@@ -1,5 +1,5 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Settings } from './resolve-settings.js';
+import type { Settings } from './settings.js';
 
 /**
  * `--vm2vm 2`: a card hands frames from guest to guest. It knows guests by the tags of VLAN mode `auto`, and there is

@@ -1,14 +1,6 @@
 import { VhostHostError } from '../../common/errors.js';
 import type { Config } from './config.js';
-import type { Flags, Settings } from './resolve-settings.js';
-
-/** Zero copy: uplinks send guests' frames from guests' memory. The original's --zero-copy and its descriptor counts. */
-export interface ZeroCopy {
-  readonly zeroCopy: boolean;
-  /** Descriptors of each receive and transmit queue of an uplink; with zero copy only. */
-  readonly rxDescriptors: number;
-  readonly txDescriptors: number;
-}
+import type { Flags, Settings, ZeroCopy } from './settings.js';
 
 /** The original's. */
 const DEFAULTS = { rxDescriptors: 32, txDescriptors: 64 } as const;

@@ -1,8 +1,8 @@
 import { messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { logPath } from '../run-dir/paths.js';
-import type { Settings } from '../config/resolve-settings.js';
+import type { Settings } from '../config/settings.js';
 import type { NativeBinding } from '../addon/native.js';
+import type { Host } from '../../host/host.js';
 
 export interface LogFileParts {
   readonly host: Host;

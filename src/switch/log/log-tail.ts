@@ -1,5 +1,5 @@
 import { printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 type TailHost = Pick<Host, 'identity' | 'readBytes'>;
 

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { OwnerText } from '../ports/owner.js';
+import { OwnerText } from './owner-text.js';
 import { VlanText } from './vlan.js';
 
 /** Shapes of the control API (REST over a UNIX socket, JSON); both the daemon and the client check against them. */

@@ -1,6 +1,6 @@
-import type { Host } from '../../host/node-host.js';
 import { startOf } from '../../host/kernel/process.js';
 import type { Claimant } from '../model/schema.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * The processes that ports are claimed for: one that ends before its guest has connected wants its port no more.

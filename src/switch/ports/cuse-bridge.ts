@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { asRoot } from '../rights.js';
 import { bridgeSocketPath, logPath } from '../run-dir/paths.js';
 import { clearDeadSocket } from '../run-dir/socket-record.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * The devices /dev/<basename>-N, kept by a process of its own (`native/cuse/supervisor/supervisor.h` says why and describes the

@@ -1,6 +1,6 @@
 import { messageOf, printable } from '../../common/errors.js';
 import type { Bridge } from './cuse-bridge.js';
-import type { Settings } from '../config/resolve-settings.js';
+import type { Settings } from '../config/settings.js';
 
 /** Which port has which device. */
 

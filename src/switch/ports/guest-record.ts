@@ -1,9 +1,10 @@
 import type { z } from 'zod';
 import { messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
-import type { PortRecord, PortTable } from './port-table.js';
+import type { PortRecord } from './port-record.js';
+import type { PortTable } from './port-table.js';
 import { guestRecordPath } from '../run-dir/paths.js';
 import { PortClaim } from '../model/schema.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * The ports of guests that qemu-wrap has connected, written down for the next switch in this run directory. Their

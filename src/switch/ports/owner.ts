@@ -1,17 +1,11 @@
-import * as z from 'zod';
-import type { Host } from '../../host/node-host.js';
 import type { Claimant, Transport } from '../model/schema.js';
 import type { NativeOwner } from '../addon/native.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * Whose a port is. All guests' QEMUs run with one group, often as one user, and may open every port's socket; what
  * tells them apart is the process that connects, which the kernel names (native/dpdk/proxy/port_owner.h).
  */
-
-/** In the configuration and the API: `uid:64055`, or `domain:web1` for the process of that domain of libvirt's. */
-export const OwnerText = z
-  .string()
-  .regex(/^(uid:\d{1,9}|domain:[^/\p{Cc}]{1,200})$/u, 'must be uid:NUMBER, or domain:NAME of a domain of libvirt');
 
 /** Where the system's libvirt writes down the process of each domain that runs, as root. */
 const PID_FILES = '/run/libvirt/qemu';

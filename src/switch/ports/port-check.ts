@@ -1,10 +1,10 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { changeableAround } from '../../host/trusted-place.js';
-import type { PortRecord } from './port-table.js';
+import type { PortRecord } from './port-record.js';
 import { checkSocketPath } from '../run-dir/paths.js';
 import type { Transport } from '../model/schema.js';
 import type { NativeLimits } from '../addon/native.js';
+import type { Host } from '../../host/host.js';
 
 /** A port as it is wished for, with what the switch adds to the wish. */
 interface Wished {

@@ -1,12 +1,12 @@
-import type { Host } from '../../host/node-host.js';
 import type { Bridge } from './cuse-bridge.js';
 import type { ClaimState } from './claim-rules.js';
 import type { Clock } from '../../common/clock.js';
 import type { Descriptors } from '../descriptors.js';
 import type { Claimant, Transport } from '../model/schema.js';
-import type { Settings } from '../config/resolve-settings.js';
+import type { Settings } from '../config/settings.js';
 import type { SocketRecord } from '../run-dir/socket-record.js';
 import type { NativeBinding } from '../addon/native.js';
+import type { Host } from '../../host/host.js';
 
 /** What the control plane knows of a port; counters and rings are the engine's. */
 export interface PortRecord extends ClaimState {

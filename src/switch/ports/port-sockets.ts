@@ -1,5 +1,5 @@
 import { errnoOf, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 import type { NativeBinding } from '../addon/native.js';
 
 interface Parts {

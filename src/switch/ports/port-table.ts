@@ -11,15 +11,13 @@ import { portSocketPath, ringRecordsPath } from '../run-dir/paths.js';
 import { refuseServicePlace } from '../run-dir/service-place.js';
 import { DEFAULT_MAC_LIMIT } from '../model/schema.js';
 import type { Claimant, PortClaim } from '../model/schema.js';
-import type { PortWish } from '../config/resolve-settings.js';
+import type { PortWish } from '../config/settings.js';
 import { BLOCKED, clearDeadSocket, socketState } from '../run-dir/socket-record.js';
 import { Turns } from '../../common/serial-queue.js';
 import { parseVlan } from '../model/vlan.js';
 import { IN_SOFTWARE, portMisfit } from '../config/vm2vm.js';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-
-export type { PortRecord } from './port-record.js';
 
 const ENGINE_CODES: Readonly<Record<string, ErrorCode>> = { EEXIST: 'PORT_EXISTS', ENOSPC: 'PORT_LIMIT' };
 

@@ -1,4 +1,4 @@
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 /** A line for users whose run directory is removed when they log out (pam_systemd(8)); undefined where it stays. */
 export async function endsWithSession(host: Host, runDir: string): Promise<string | undefined> {

@@ -1,6 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
-import type { FileStat, Host } from '../../host/node-host.js';
+import type { FileStat, Host } from '../../host/host.js';
 import { changeableByOthers } from '../../host/trusted-place.js';
 import { isOwnGroup } from '../rights.js';
 

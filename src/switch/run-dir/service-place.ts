@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * Where sockets may lie as a service of systemd sees the file system (systemd.exec(5), "Sandboxing"): most of it is

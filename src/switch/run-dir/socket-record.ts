@@ -1,9 +1,9 @@
 import { basename, dirname, join } from 'node:path';
 import { printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { probeSocket } from './probe.js';
 import type { SocketState } from './probe.js';
 import { apiSocketPath, claimSocketPath, isPortSocketName, socketRecordPath } from './paths.js';
+import type { Host } from '../../host/host.js';
 
 /** What keeps a socket from being made where it shall be. */
 export const BLOCKED = {

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
+import type { Host } from '../../host/host.js';
 import { SHARING_DRIVERS, USER_SPACE_DRIVERS } from '../../host/kernel/pci-drivers.js';
 import { asRoot } from '../rights.js';
 

@@ -1,10 +1,10 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
-import type { UplinkWish } from '../config/resolve-settings.js';
+import type { UplinkWish } from '../config/settings.js';
 import { asRoot, lacking } from '../rights.js';
 import type { Capability } from '../rights.js';
 import { deviceName, pciAddress } from './device.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * Which addresses cards are told to read and write at: DPDK's "IOVA mode", one for the whole switch, for as long as it

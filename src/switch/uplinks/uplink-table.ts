@@ -1,8 +1,7 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
 import type { ErrorCode } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { STRAYS } from '../model/schema.js';
-import type { UplinkWish } from '../config/resolve-settings.js';
+import type { UplinkWish } from '../config/settings.js';
 import type { NativeBinding, NativeUplink } from '../addon/native.js';
 import { Turns } from '../../common/serial-queue.js';
 import { checkAddresses } from './iova-mode.js';
@@ -10,6 +9,7 @@ import type { DmaAddresses } from './iova-mode.js';
 import { checkDevice, resolveDevice } from './device.js';
 import { engineDevice } from './device-arguments.js';
 import { IN_SOFTWARE } from '../config/vm2vm.js';
+import type { Host } from '../../host/host.js';
 
 /** What the control plane knows of an uplink; link, counters and queues are the engine's. */
 export interface UplinkRecord {

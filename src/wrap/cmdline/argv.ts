@@ -1,6 +1,6 @@
 import { VhostHostError } from '../../common/errors.js';
 import { ALIASES, IMPLIED_KEYS, TAKE_JSON, takesValue } from './options.js';
-import { parseGroup } from './option-group.js';
+import { parseGroup } from './parse-group.js';
 import type { Group } from './option-group.js';
 
 /**

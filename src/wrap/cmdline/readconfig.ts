@@ -1,7 +1,7 @@
 import { VhostHostError } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { newItem, parseArgv, valueOf } from './argv.js';
 import type { Item } from './argv.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * Files of `-readconfig`: the same options in another form, `[device "net0"]` with a line for each property

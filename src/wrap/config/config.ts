@@ -1,8 +1,8 @@
 import { VhostHostError, messageOf, printable } from '../../common/errors.js';
-import type { Host } from '../../host/node-host.js';
 import { nearest } from '../../common/suggest.js';
 import { DEFAULTS, KEYS, KEY_NAMES, isKey } from './keys.js';
 import type { Config } from './keys.js';
+import type { Host } from '../../host/host.js';
 
 /**
  * qemu-wrap's configuration: a JSON file in which every key is optional, sections for single domains in

@@ -2,13 +2,14 @@ import { VhostHostError } from '../../common/errors.js';
 import { groupOf, newItem, withValue } from '../cmdline/argv.js';
 import type { Command, Reason } from '../cmdline/command.js';
 import type { Facts } from './facts.js';
-import { asBoolean, printKeys } from '../cmdline/option-group.js';
+import { asBoolean } from '../cmdline/option-group.js';
 import type { Value } from '../cmdline/option-group.js';
 import type { Place } from './hugepages.js';
 import { isMovable, memoryObjects } from './plan.js';
 import type { MemoryPlan } from './plan.js';
-import { freeId } from '../netdev.js';
 import { printSize } from '../cmdline/qemu-size.js';
+import { printKeys } from '../cmdline/parse-group.js';
+import { freeId } from '../cmdline/free-id.js';
 
 const PREALLOC = { prealloc: 'on' };
 

@@ -1,11 +1,11 @@
 import { readPools } from '../../host/kernel/hugepages.js';
 import type { Pools, PoolsHost } from '../../host/kernel/hugepages.js';
-import type { Host } from '../../host/node-host.js';
 import { mountOf, parseMounts } from '../../host/kernel/mount-table.js';
 import { takesReconnectMs } from '../emulator.js';
 import type { EmulatorHost } from '../emulator.js';
 import { filesystemOf } from './mounts.js';
 import type { Filesystem } from './mounts.js';
+import type { Host } from '../../host/host.js';
 
 /** What the rewrite has to know about the host; the only thing it knows besides the command line. */
 export interface Facts extends Pools {

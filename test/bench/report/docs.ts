@@ -132,7 +132,7 @@ export function document(report: Report): string {
 }
 
 const microText = `
-\`native/core\` alone: two mock guests in one process, no DPDK, beside a plain \`memcpy\` of the same bytes between the
+The switch's core alone: two mock guests in one process, no DPDK, beside a plain \`memcpy\` of the same bytes between the
 same buffers. Median cycles per frame. "one thread": the guests' work happens on the same core, between the timings;
 "two": on another core, and "touched": they also read and write every byte. \`mrg\`: receive buffers of 2048 bytes, as
 many as a frame needs; \`ind\`: header and frame apart in an indirect table on both sides. "N addresses": so many are

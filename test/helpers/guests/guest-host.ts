@@ -1,5 +1,5 @@
 import { realHost } from '../../../src/host/node-host.js';
-import type { FileStat, Host } from '../../../src/host/node-host.js';
+import type { FileStat, Host } from '../../../src/host/host.js';
 import type { GuestShell } from './guest-shell.js';
 
 /** A guest as a host to be set up: every look and every change is a command in it. Its clock and environment are ours. */

@@ -1,11 +1,11 @@
 import { planMounts } from '../../../src/hostsetup/mounts/plan.js';
-import type { MountsWish } from '../../../src/hostsetup/mounts/plan.js';
 import { planPools } from '../../../src/hostsetup/hugepages/plan.js';
-import type { PoolsWish } from '../../../src/hostsetup/hugepages/plan.js';
 import { messageOf } from '../../../src/common/errors.js';
 import { realHost } from '../../../src/host/node-host.js';
 import type { Step } from '../../../src/changes/steps.js';
 import { doSteps, undoSteps } from './steps.js';
+import type { PoolsWish } from '../../../src/hostsetup/hugepages/spec.js';
+import type { MountsWish } from '../../../src/hostsetup/mounts/spec.js';
 
 /**
  * `hugepages-setup.js pools|mounts WISH` or `hugepages-setup.js undo`: pools and mounts of this very system, as a

@@ -1,8 +1,8 @@
 import { applySteps } from '../../../src/changes/apply.js';
-import type { Host } from '../../../src/host/node-host.js';
 import { Journal } from '../../../src/changes/journal.js';
 import type { Step } from '../../../src/changes/steps.js';
 import { planUndo, undoOne } from '../../../src/changes/undo.js';
+import type { Host } from '../../../src/host/host.js';
 
 /** What the command line does with steps, for programs that are nothing but one part of it. */
 const what = 'test';

@@ -3,7 +3,7 @@ import { root } from '../paths.js';
 
 /** How a shell script runs a command on a terminal of its own (`terminal.py`): as `terminal COLUMNS ROWS COMMAND…`. */
 export const TERMINAL = `
-terminal() { /usr/bin/python3 "${root}test/helpers/terminal.py" "$@"; }
+terminal() { /usr/bin/python3 "${root}test/helpers/host/terminal.py" "$@"; }
 `;
 
 export const KEY = { enter: '\r', interrupt: '\x03', down: '\x1b[B' } as const;

@@ -83,7 +83,7 @@ describe('what is left to somebody who runs code in the switch', function () {
     assert.ok(blocking.filter((mask) => mask.startsWith('fff')).length <= 1, blocking.join(' '));
     // It goes on, with what it makes while it runs.
     assert.equal((await it.cli('ports', 'add', 'late')).code, 0);
-    const knocker = await Child.start(scope(), 'a guest', 'python3', [`${root}test/helpers/knock.py`]);
+    const knocker = await Child.start(scope(), 'a guest', 'python3', [`${root}test/helpers/net/knock.py`]);
     knocker.write(`${(await it.port('late')).socket}\n`);
     await knocker.waitFor(/^in$/m, { deadline: 20_000 });
     await until(async () => (await it.port('late')).state === 'connected', { deadline: 20_000, what: 'the guest' });

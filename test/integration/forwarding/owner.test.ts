@@ -22,7 +22,7 @@ class Knocker {
   private constructor(readonly child: Child) {}
 
   static async start(scope: Scope, what: string, options: ChildOptions = {}): Promise<Knocker> {
-    return new Knocker(await Child.start(scope, what, 'python3', [`${root}test/helpers/knock.py`], options));
+    return new Knocker(await Child.start(scope, what, 'python3', [`${root}test/helpers/net/knock.py`], options));
   }
 
   async at(path: string): Promise<string> {

@@ -4,7 +4,7 @@ import { freshScope, needsRoot } from '../../helpers/fresh-scope.js';
 import { runInPrivateNamespace } from '../../helpers/host/private-namespace.js';
 
 const PREPARE = `${DEBIAN}
-args() { "$node" "$repo/build/test/helpers/kernel-arguments.js" "$system" "$@"; }
+args() { "$node" "$repo/build/test/helpers/guests/kernel-arguments.js" "$system" "$@"; }
 update() { chroot "$system" update-grub 2>/dev/null; }
 `;
 

@@ -26,7 +26,7 @@ mkdir -p /run/systemd
 mount -t tmpfs none /run/systemd
 rm -rf /var/lib/vhost-host
 echo '# the first line' > /etc/fstab
-setup() { "$node" "$repo/build/test/helpers/hugepages-setup.js" "$@"; }
+setup() { "$node" "$repo/build/test/helpers/host/hugepages-setup.js" "$@"; }
 mounts() { sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\(\\/mnt[^ ]*\\) .* - hugetlbfs [^ ]* \\(.*\\)$/\\1 \\2/p' /proc/self/mountinfo; }
 `;
 

@@ -7,7 +7,7 @@ const big = '/sys/kernel/mm/hugepages/hugepages-1048576kB';
 
 /** What the scripts call. */
 const PROGRAMS = `
-setup() { "$node" "$repo/build/test/helpers/hugepages-setup.js" "$@"; }
+setup() { "$node" "$repo/build/test/helpers/host/hugepages-setup.js" "$@"; }
 mounts() { sed -n 's/^[^ ]* [^ ]* [^ ]* [^ ]* \\([^ ]*\\) .* - hugetlbfs [^ ]* \\(.*\\)$/\\1 \\2/p' /proc/self/mountinfo | sort; }
 `;
 

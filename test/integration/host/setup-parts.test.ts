@@ -32,7 +32,7 @@ describe('setup: its parts on this system', function () {
   it('the service: a unit that systemd takes, enabled, with a group of its own; undo leaves no trace', async () => {
     const unit = '/etc/systemd/system/vhost-host.service';
     const out = await run(`
-      parts() { /usr/bin/node /opt/vhost-host/build/test/helpers/setup-parts.js "$@"; }
+      parts() { /usr/bin/node /opt/vhost-host/build/test/helpers/host/setup-parts.js "$@"; }
       # Programs that change groups keep a copy with a dash at its end, and a lock.
       all() {
         find /etc /var/lib/vhost-host ! -name '*-' ! -name '*.lock' -printf '%p %m %U:%G %l\\n' 2> /dev/null | sort

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Host, RunResult } from '../../../src/host/node-host.js';
+import type { Host, RunResult } from '../../../src/host/host.js';
 import { VhostHostError } from '../../../src/common/errors.js';
 
 export interface FakeDomain {

@@ -1,6 +1,5 @@
 import { VhostHostError } from '../../../src/common/errors.js';
 import { realHost } from '../../../src/host/node-host.js';
-import type { DetachedChild, Host } from '../../../src/host/node-host.js';
 import { describeError } from '../../../src/common/output.js';
 import type { Look } from '../../../src/common/output.js';
 import { runCli } from '../../../src/cli/program.js';
@@ -8,6 +7,7 @@ import type { CliContext } from '../../../src/cli/shared/context.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
 import { until } from '../../helpers/until.js';
 import { FakeClock } from '../switch/support.js';
+import type { DetachedChild, Host } from '../../../src/host/host.js';
 
 export interface Outcome {
   readonly code: number;

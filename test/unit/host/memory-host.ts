@@ -1,6 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { realHost } from '../../../src/host/node-host.js';
-import type { FileStat, Host, RunOptions, RunResult } from '../../../src/host/node-host.js';
+import type { FileStat, Host, RunOptions, RunResult } from '../../../src/host/host.js';
 
 interface Entry {
   kind: FileStat['kind'];

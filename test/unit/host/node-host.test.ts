@@ -3,9 +3,9 @@ import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host/node-host.js';
-import { isMissing } from '../../../src/host/sync-host.js';
 import { until } from '../../helpers/until.js';
 import { failure, withDir } from '../switch/support.js';
+import { isMissing } from '../../../src/host/stat.js';
 
 const node = process.execPath;
 

@@ -2,10 +2,10 @@ import { strict as assert } from 'node:assert';
 import { chmod, chown, mkdir, rename, stat, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host/node-host.js';
-import type { FileStat } from '../../../src/host/node-host.js';
 import { perform } from '../../../src/changes/perform.js';
 import { changeableAround, changeableByOthers } from '../../../src/host/trusted-place.js';
 import { failure, settingsFor, startBench, withDir } from '../switch/support.js';
+import type { FileStat } from '../../../src/host/host.js';
 
 const NOBODY = 65_534;
 const isRoot = process.getuid?.() === 0;

@@ -1,13 +1,13 @@
 import { deepEqual, ok } from 'node:assert/strict';
 import { applySteps } from '../../../src/changes/apply.js';
 import { VhostHostError } from '../../../src/common/errors.js';
-import type { Host } from '../../../src/host/node-host.js';
 import type { PartPlan } from '../../../src/changes/part-plan.js';
 import { isDone } from '../../../src/changes/steps.js';
 import type { Step } from '../../../src/changes/steps.js';
 import { doSteps } from '../../helpers/host/steps.js';
 import type { MemoryHost } from '../host/memory-host.js';
 import { OPTIONS, undoAll } from '../changes/steps-support.js';
+import type { Host } from '../../../src/host/host.js';
 
 /** A part of setup from plan to undo, on a host in memory. */
 

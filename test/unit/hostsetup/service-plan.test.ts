@@ -184,8 +184,9 @@ describe('setup: the switch as a service', () => {
 
   it('keeps the capabilities that the switch keeps by itself', async () => {
     const [, list = ''] =
-      /#define VH_CAPABILITIES\(X\)([\s\S]*?[^\\])\n/.exec(await readFile(`${root}native/dpdk/runtime/syscalls.h`, 'utf8')) ??
-      [];
+      /#define VH_CAPABILITIES\(X\)([\s\S]*?[^\\])\n/.exec(
+        await readFile(`${root}native/dpdk/runtime/syscalls.h`, 'utf8'),
+      ) ?? [];
     const kept = [...list.matchAll(/X\((\w+)\)/g)].map(([, name]) => `CAP_${name ?? ''}`);
     ok(kept.length > 5);
     // What it has no need of, root's own switch may keep: see the list.

@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert';
-import type { FileStat } from '../../../src/host/node-host.js';
 import { qemuIdentity, socketTrouble } from '../../../src/libvirt/install/qemu-user.js';
 import { confValue } from '../../../src/libvirt/qemu-conf/value.js';
 import { gatherFacts } from '../../../src/libvirt/checks/facts.js';
@@ -7,6 +6,7 @@ import { readDomain } from '../../../src/libvirt/domain/domain.js';
 import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 import { fakeHost } from '../switch/support.js';
 import { ours } from './domain-support.js';
+import type { FileStat } from '../../../src/host/host.js';
 
 const program: FileStat = { kind: 'file', mode: 0o755, uid: 0, gid: 0, size: 1, ctimeMs: 1000 };
 

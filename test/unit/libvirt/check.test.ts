@@ -1,10 +1,10 @@
 import { strict as assert } from 'node:assert';
-import type { FileStat } from '../../../src/host/node-host.js';
 import { CHECKS, checkDomain } from '../../../src/libvirt/checks/index.js';
 import type { CheckFacts } from '../../../src/libvirt/checks/facts.js';
 import { readDomain } from '../../../src/libvirt/domain/domain.js';
 import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 import { ours, poolsWith } from './domain-support.js';
+import type { FileStat } from '../../../src/host/host.js';
 
 const program: FileStat = { kind: 'file', mode: 0o755, uid: 0, gid: 0, size: 1, ctimeMs: 1000 };
 

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { readdir, rename, rm, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realHost } from '../../../src/host/node-host.js';
-import type { Host } from '../../../src/host/node-host.js';
 import { Descriptors, descriptorsOf } from '../../../src/switch/descriptors.js';
 import { holders } from '../../../src/switch/lock.js';
 import { LogFile } from '../../../src/switch/log/log-file.js';
@@ -13,6 +12,7 @@ import { apiSocketPath, lockPath, logPath, portSocketPath } from '../../../src/s
 import { FakeBinding } from '../../helpers/fake-binding.js';
 import { until } from '../../helpers/until.js';
 import { failure, fakeHost, settingsFor, startBench, withDaemon, withDir } from './support.js';
+import type { Host } from '../../../src/host/host.js';
 
 const SOON = { deadline: 5000, what: 'the switch to mend its run directory' };
 const answers = async (dir: string): Promise<boolean> =>

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { VhostHostError } from '../../../src/common/errors.js';
 import type { ErrorCode } from '../../../src/common/errors.js';
 import { realHost } from '../../../src/host/node-host.js';
-import type { FileStat, Host } from '../../../src/host/node-host.js';
 import type { Clock } from '../../../src/common/clock.js';
-import type { Settings } from '../../../src/switch/config/resolve-settings.js';
+import type { Settings } from '../../../src/switch/config/settings.js';
 import { startDaemon } from '../../../src/switch/daemon.js';
 import type { Daemon } from '../../../src/switch/daemon.js';
 import { FakeBinding } from '../../helpers/fake-binding.js';
+import type { FileStat, Host } from '../../../src/host/host.js';
 
 /** A directory with a short path (sockets), gone after the test. */
 export async function withDir<T>(work: (dir: string) => Promise<T>): Promise<T> {

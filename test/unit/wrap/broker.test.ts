@@ -8,11 +8,11 @@ import { text } from 'node:stream/consumers';
 import { makeBroker } from '../../../src/cli/wrap/switch-broker.js';
 import { MAX_QUEUE_PAIRS } from '../../../src/common/queue-pairs.js';
 import { realHost } from '../../../src/host/node-host.js';
-import type { Host, RunResult } from '../../../src/host/node-host.js';
 import type { Exchange } from '../../../src/switch/client/raw-http.js';
 import { DEFAULTS } from '../../../src/wrap/config/keys.js';
 import type { Config } from '../../../src/wrap/config/keys.js';
 import { FakeSwitch } from '../launch/fake-switch.js';
+import type { Host, RunResult } from '../../../src/host/host.js';
 
 const CLAIM = { netdev: 'h1', name: 'vm1-h1', queues: 2, exact: true };
 /** What the launcher does for the planner. */

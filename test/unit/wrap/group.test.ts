@@ -1,6 +1,7 @@
 import { deepEqual, equal, throws } from 'node:assert/strict';
 import fc from 'fast-check';
-import { asBoolean, parseGroup, printKeys } from '../../../src/wrap/cmdline/option-group.js';
+import { asBoolean } from '../../../src/wrap/cmdline/option-group.js';
+import { parseGroup, printKeys } from '../../../src/wrap/cmdline/parse-group.js';
 
 const keys = (text: string) => parseGroup(text, 'type');
 

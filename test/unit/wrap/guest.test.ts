@@ -11,7 +11,7 @@ import {
   queuesOf,
   vhostDescriptors,
 } from '../../../src/wrap/guest.js';
-import { parseGroup } from '../../../src/wrap/cmdline/option-group.js';
+import { parseGroup } from '../../../src/wrap/cmdline/parse-group.js';
 import { parseSize, printSize } from '../../../src/wrap/cmdline/qemu-size.js';
 
 const netdev = (text: string) => parseGroup(text, 'type');

@@ -3,7 +3,8 @@ import { DEFAULTS } from '../../../src/wrap/config/keys.js';
 import { explain, explainText, quote } from '../../../src/wrap/explain.js';
 import { launch } from '../../../src/wrap/launch.js';
 import { parseReturn, printPlan } from '../../../src/wrap/plan.js';
-import type { Claim, Rewritten } from '../../../src/wrap/rewrite.js';
+import type { Rewritten } from '../../../src/wrap/rewrite.js';
+import type { Claim } from '../../../src/wrap/endpoint.js';
 
 const bareHost = {
   read: () => Promise.reject(new Error('there is no file')),

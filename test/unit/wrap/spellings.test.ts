@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, ok, throws } from 'node:assert/strict';
 import { SPELLINGS, spelled } from '../../helpers/spellings.js';
 import { VIRTIO_NET_NAMES, virtioNetBus } from '../../../src/wrap/drivers.js';
-import { parseGroup } from '../../../src/wrap/cmdline/option-group.js';
 import { wrapIn } from './support.js';
 import type { Situation } from './support.js';
+import { parseGroup } from '../../../src/wrap/cmdline/parse-group.js';
 
 const OFFLOADS = ['csum', 'gso', 'guest_tso4', 'guest_tso6', 'guest_ecn'];
 

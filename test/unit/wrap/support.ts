@@ -1,11 +1,11 @@
-import type { Way } from '../../../src/wrap/broker.js';
 import { DEFAULTS } from '../../../src/wrap/config/keys.js';
 import type { Config } from '../../../src/wrap/config/keys.js';
 import type { HugepagePool } from '../../../src/host/kernel/hugepages.js';
 import type { Facts } from '../../../src/wrap/memory/facts.js';
 import type { Filesystem } from '../../../src/wrap/memory/mounts.js';
 import { rewrite, survey } from '../../../src/wrap/rewrite.js';
-import type { Claim, Rewritten, Source } from '../../../src/wrap/rewrite.js';
+import type { Rewritten, Source } from '../../../src/wrap/rewrite.js';
+import type { Claim, Way } from '../../../src/wrap/endpoint.js';
 
 const MIB = 2 ** 20;
 

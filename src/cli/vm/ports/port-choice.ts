@@ -5,18 +5,9 @@ import { siblingName } from '../../../switch/ports/claim-rules.js';
 import { portSocketPath } from '../../../switch/run-dir/paths.js';
 import type { Port } from '../../../switch/model/schema.js';
 import { portName } from '../../../wrap/guest.js';
-import type { PortUse } from './port-uses.js';
+import type { PortUse, Rivals } from './port-use.js';
 
 /** Which port an interface may have: one that nobody else is on. */
-
-export interface Rivals {
-  /** What other domains are on. */
-  readonly others: readonly PortUse[];
-  /** What the domain's own interfaces are on, by number. */
-  readonly own: ReadonlyMap<number, PortUse>;
-  /** The guest may be the front end that a port has. */
-  readonly running: boolean;
-}
 
 /** For those who may not ask libvirt: what the switch says is all that there is. */
 export const NO_RIVALS: Rivals = { others: [], own: new Map(), running: true };

@@ -12,26 +12,10 @@ import { portSocketPath } from '../../../switch/run-dir/paths.js';
 import { portName } from '../../../wrap/guest.js';
 import type { CliContext } from '../../shared/context.js';
 import { givesWay, sharerOf } from './port-choice.js';
-import type { Rivals } from './port-choice.js';
 import type { VmOptions } from '../options.js';
-import { portOfSocket } from './switch-view.js';
-import type { SwitchView } from './switch-view.js';
 import type { Target } from '../target.js';
-
-/** Which interface of which domain is on which port: a port belongs to one interface of one domain. */
-export interface PortUse {
-  readonly name: string;
-  readonly uuid: string | undefined;
-  /** `interface 0 (52:54:00:00:00:01) of domain web`. */
-  readonly title: string;
-  /** The switch's port; undefined of another switch's socket. */
-  readonly port: string | undefined;
-  readonly socket: string;
-  /** The greater, the more it is this interface's: attach gave it to it, or it is named after it. */
-  readonly right: number;
-  /** What gives the interface another port. */
-  readonly attach: string;
-}
+import type { PortUse, Rivals, SwitchView } from './port-use.js';
+import { portOfSocket } from './port-use.js';
 
 /** For so many virsh at once. */
 const AT_ONCE = 8;

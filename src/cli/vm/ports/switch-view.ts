@@ -12,31 +12,9 @@ import { clientOf, runDirOf } from '../../shared/client-command.js';
 import type { ClientOptions } from '../../shared/client-command.js';
 import type { CliContext } from '../../shared/context.js';
 import { checkFree, freeName, givesWay } from './port-choice.js';
-import type { Rivals } from './port-choice.js';
-import type { PortUse } from './port-uses.js';
-
-/** The switch as the `vm` subcommands see it: which ports there are, and which sockets are its own. */
-export interface SwitchView {
-  readonly runDir: string;
-  /** undefined where no switch runs. */
-  readonly ports: readonly Port[] | undefined;
-  /** The switch's configuration file, where ports that outlive a restart stand. */
-  readonly config: string | null;
-  /** Addresses that several guests have. */
-  readonly contested: readonly Contested[];
-  /** What it says of its DPDK; undefined where no switch runs. */
-  readonly dpdk: string | undefined;
-  ours(socket: string | undefined): boolean;
-}
-
-/** Of a port in a run directory. */
-export const PORT_SOCKET = /^port-(.+)\.sock$/;
-
-/** The name of the port behind a socket; one that the switch has lost keeps the name that its socket tells. */
-export function portOfSocket(socket: string, view: SwitchView): string | undefined {
-  const own = view.ports?.find((port) => port.socket === socket);
-  return own?.name ?? (view.ours(socket) ? PORT_SOCKET.exec(basename(socket))?.[1] : undefined);
-}
+import type { Rivals, SwitchView } from './port-use.js';
+import type { PortUse } from './port-use.js';
+import { PORT_SOCKET, portOfSocket } from './port-use.js';
 
 /** `tolerant`: a switch that may not be asked is as good as none; for those who only look. */
 export async function viewSwitch(context: CliContext, options: ClientOptions, tolerant: boolean): Promise<SwitchView> {

@@ -1,4 +1,3 @@
-import type { Host } from '../../../host/node-host.js';
 import { planWrites, readSnapshot } from '../../../changes/steps.js';
 import type { Action, WriteFile } from '../../../changes/steps.js';
 import { cmdlineWrites } from '../cmdline.js';
@@ -11,6 +10,7 @@ import { statements } from '../../system/shell-vars.js';
 import { sourcedChecks } from './sourced.js';
 import type { KernelWish } from '../../kernel/spec.js';
 import type { ShellFile } from '../../system/shell-values.js';
+import type { Host } from '../../../host/host.js';
 
 export const DEFAULT_GRUB = '/etc/default/grub';
 const DROP_IN_DIR = '/etc/default/grub.d';

@@ -1,5 +1,4 @@
 import { VhostHostError, printable } from '../../../common/errors.js';
-import type { Host } from '../../../host/node-host.js';
 import type { CheckAction } from '../../../changes/steps.js';
 import { difference } from './edit.js';
 import type { GrubEdit } from './edit.js';
@@ -7,6 +6,7 @@ import { VARIABLES } from './line.js';
 import { fulfils, ownArgs } from '../../kernel/spec.js';
 import type { KernelWish } from '../../kernel/spec.js';
 import { HIDDEN, textOf } from '../../system/shell-values.js';
+import type { Host } from '../../../host/host.js';
 
 /** GRUB's files read by the system's own shell, as its own tool reads them: what they really say. */
 

@@ -1,5 +1,4 @@
 import { VhostHostError } from '../../../common/errors.js';
-import type { Host } from '../../../host/node-host.js';
 import { planWrites } from '../../../changes/steps.js';
 import type { RunCommand, WriteFile } from '../../../changes/steps.js';
 import { cmdlineWrites } from '../cmdline.js';
@@ -8,6 +7,7 @@ import { withCommands } from '../method.js';
 import type { BootDraft, BootMethod } from '../method.js';
 import { applyWish, ownArgs, withoutOwn } from '../../kernel/spec.js';
 import type { KernelWish } from '../../kernel/spec.js';
+import type { Host } from '../../../host/host.js';
 
 /**
  * Boot entries as files of their own (Boot Loader Specification). Edited as files and not by `grubby`: its

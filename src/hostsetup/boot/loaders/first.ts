@@ -1,7 +1,7 @@
-import type { HandPlace } from './hand.js';
 import { byFile, byId, bySign, firstFile, quotedValueOf, systemId, valueOf } from './loader.js';
 import type { FindLoader } from './loader.js';
 import { findProgram } from '../../../host/find-program.js';
+import type { HandPlace } from '../method.js';
 
 /** Systems that start in a way of their own: where one of these signs is there, nothing else starts the system. */
 

@@ -1,32 +1,7 @@
 import { commandLineOf } from './image.js';
-import type { BootHost } from '../method.js';
+import type { BootHost, HandPlace } from '../method.js';
 import { applyWish, fulfils, ownArgs, wishText } from '../../kernel/spec.js';
 import type { KernelWish } from '../../kernel/spec.js';
-
-/**
- * Command lines that somebody edits by hand, because no tool of the system and none of ours does: where they stand, and
- * how they read once the wish is in them.
- */
-export interface HandPlace {
-  /** The file; undefined where there is only something to do. */
-  readonly path?: string;
-  /** The file is a unified kernel image: its command line counts, and whoever builds it puts the arguments in. */
-  readonly image?: boolean;
-  /** A line with arguments: what stands before them, they themselves, and what stands behind. */
-  readonly line?: RegExp;
-  /** Only lines with these numbers count, the last one included. */
-  readonly between?: readonly [number, number];
-  /** Only the first such line counts. */
-  readonly firstOnly?: boolean;
-  /** The line to add where the file has none such, or what to do instead of editing the file; `line`: all of it then. */
-  readonly added: (args: string, before: string, line: string) => string;
-  /** What is done by a command: the file only shows whether it was. */
-  readonly byCommand?: boolean;
-  /** What makes the boot loader take note. */
-  readonly then?: string;
-  /** The file that this makes, where it has the command line in it as it is written: it shows whether it was done. */
-  readonly made?: string;
-}
 
 interface Found {
   readonly number: number;

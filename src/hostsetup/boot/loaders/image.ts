@@ -1,10 +1,10 @@
-import type { Host } from '../../../host/node-host.js';
 import { findProgram } from '../../../host/find-program.js';
-import type { HandPlace } from './hand.js';
 import type { BootHost } from '../method.js';
 import { CMDLINE } from '../cmdline.js';
 import { statements, lineAt } from '../../system/shell-vars.js';
 import { HIDDEN, evaluate, textOf } from '../../system/shell-values.js';
+import type { Host } from '../../../host/host.js';
+import type { HandPlace } from '../method.js';
 
 /** Unified kernel images: who builds them here and out of what, and the command line that is in one. */
 

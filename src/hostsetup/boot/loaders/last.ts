@@ -1,8 +1,8 @@
-import type { HandPlace } from './hand.js';
 import { byFile, bySign, firstFile, quotedValueOf } from './loader.js';
 import type { FindLoader } from './loader.js';
 import { zipl } from './zipl.js';
 import { findProgram } from '../../../host/find-program.js';
+import type { HandPlace } from '../method.js';
 
 /** Boot loaders that are asked for once no tool was found that makes the configuration of another. */
 

@@ -1,6 +1,6 @@
-import type { HandPlace } from './hand.js';
 import type { BootHost } from '../method.js';
 import { findProgram } from '../../../host/find-program.js';
+import type { HandPlace } from '../method.js';
 
 /** How a boot loader whose command line is edited by hand is told, by the files that it has. */
 

@@ -1,7 +1,7 @@
-import type { Host } from '../../../host/node-host.js';
 import { checkGrubConfig } from '../readback.js';
 import { checkLoader } from './systemd-draft.js';
 import type { KernelWish } from '../../kernel/spec.js';
+import type { Host } from '../../../host/host.js';
 
 /** What `proxmox-boot-tool refresh` made of the arguments, on partitions that it mounts only for as long as it writes. */
 

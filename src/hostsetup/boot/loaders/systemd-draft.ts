@@ -1,4 +1,3 @@
-import type { Host } from '../../../host/node-host.js';
 import { planWrites, readSnapshot } from '../../../changes/steps.js';
 import type { WriteFile } from '../../../changes/steps.js';
 import { editEntry, optionsIn } from './bls.js';
@@ -10,6 +9,7 @@ import type { BootDraft, BootMethod } from '../method.js';
 import { kernelArgs } from '../../kernel/args.js';
 import { fulfils, ownArgs } from '../../kernel/spec.js';
 import type { KernelWish } from '../../kernel/spec.js';
+import type { Host } from '../../../host/host.js';
 
 /** Systems that systemd-boot or the firmware starts: entries as files, and images made out of a command line. */
 

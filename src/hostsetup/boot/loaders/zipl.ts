@@ -1,6 +1,6 @@
-import type { HandPlace } from './hand.js';
 import { firstFile } from './loader.js';
 import type { FindLoader } from './loader.js';
+import type { HandPlace } from '../method.js';
 
 /** zipl without entries of the Boot Loader Specification: sections and menus of zipl.conf (zipl.conf(5) of s390-tools). */
 

@@ -2,9 +2,9 @@ import { strict as assert } from 'node:assert';
 import { meaningOf } from '../../../../src/cli/daemon/legacy-vhost.js';
 import type { EalOptions } from '../../../../src/cli/daemon/legacy-vhost.js';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { fakeHost, withDir } from '../../switch/support.js';
 import { Desk } from '../support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const STATUS = { '/proc/self/status': 'Cpus_allowed_list:\t0-1\n' };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { explainWaiting } from '../../../../src/cli/switch/ports-waiting.js';
-import type { FileStat, Host } from '../../../../src/host/node-host.js';
+import type { FileStat, Host } from '../../../../src/host/host.js';
 import type { Missing, Port } from '../../../../src/switch/model/schema.js';
 
 const SOCKET = '/run/vhost-host/port-web.sock';

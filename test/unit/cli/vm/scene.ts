@@ -2,13 +2,13 @@ import { strict as assert } from 'node:assert';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { HOOK } from '../../../../src/libvirt/install/hook.js';
 import { withDir } from '../../switch/support.js';
 import { FakeLibvirt } from '../fake-libvirt.js';
 import { FlagLedger } from '../flags.js';
 import { Desk, withSwitch } from '../support.js';
 import type { Outcome } from '../support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 export const XML = `<domain type='kvm'>
   <name>web</name>

@@ -2,7 +2,6 @@ import { deepEqual, equal, ok } from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { applySteps } from '../../../../src/changes/apply.js';
 import { VhostHostError } from '../../../../src/common/errors.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { planKernelArguments } from '../../../../src/hostsetup/boot/plan.js';
 import type { KernelPlan } from '../../../../src/hostsetup/boot/plan.js';
 import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
@@ -10,6 +9,7 @@ import { doSteps, undoSteps } from '../../../helpers/host/steps.js';
 import { OPTIONS } from '../../changes/steps-support.js';
 import { ROOT, system, systems } from './support.js';
 import type { System } from './support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 /** `NAME/plan.out` is what the plan says about that system. UPDATE_GOLDEN=1 writes it anew; a missing one fails. */
 

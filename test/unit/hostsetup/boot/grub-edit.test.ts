@@ -9,9 +9,9 @@ import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
 import { HIDDEN, textOf } from '../../../../src/hostsetup/system/shell-values.js';
 import type { ShellFile } from '../../../../src/hostsetup/system/shell-values.js';
 import { sourcedChecks } from '../../../../src/hostsetup/boot/grub/sourced.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { runShell, sourcedBy } from './grub-sourced.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const WISH: KernelWish = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: 8 }] }, iommu: 'amd' };
 const MAIN = '/etc/default/grub';

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { VARIABLES } from '../../../../src/hostsetup/boot/grub/line.js';
-import type { RunResult } from '../../../../src/host/node-host.js';
+import type { RunResult } from '../../../../src/host/host.js';
 
 /** A shell of this machine run with files that are only in memory, which lie below a directory of their own then. */
 export function runShell(

@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync, statSync } from 'node:fs';
-import type { Host, RunResult } from '../../../../src/host/node-host.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { runShell, sourcedBy } from './grub-sourced.js';
 import { peImage } from './pe-image.js';
+import type { Host, RunResult } from '../../../../src/host/host.js';
 
 /** Systems as trees of files, `test/golden/boot/NAME/root`; what only has to be there is a line of `programs`. */
 export const ROOT = 'test/golden/boot';

@@ -1,7 +1,6 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import fc from 'fast-check';
 import { POOLS_CONF, editPoolsConf } from '../../../../src/hostsetup/hugepages/persist.js';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/plan.js';
 import type { PartPlan } from '../../../../src/changes/part-plan.js';
 import { spread } from '../../../../src/hostsetup/hugepages/growth.js';
 import { GIB, KIB, MIB } from '../../../../src/common/bytes.js';
@@ -11,6 +10,7 @@ import { carryOut, open, stateOf } from '../plan-support.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
 import { SMALL, machine, plan, total } from './scene.js';
 import { image } from '../systems.js';
+import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
 
 describe('pools: broken at every effect', () => {
   for (const late of [false, true]) {

@@ -1,5 +1,4 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/plan.js';
 import { GIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
@@ -8,6 +7,7 @@ import { carryOut, open, stateOf } from '../plan-support.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
 import { SMALL, machine, node, plan, total, twoNodes } from './scene.js';
 import { GIB_KB, debian12, withMemory, withPool } from '../systems.js';
+import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
 
 describe('pools: grown in the running kernel', () => {
   it('to the number wished for, once, and given back to the very number', async () => {

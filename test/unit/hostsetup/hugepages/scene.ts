@@ -1,10 +1,10 @@
 import { planPools } from '../../../../src/hostsetup/hugepages/plan.js';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/plan.js';
 import type { PartPlan } from '../../../../src/changes/part-plan.js';
 import { GIB, MIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
 import { livePool } from '../kernel/fake.js';
 import { GIB_KB, debian12, withNode, withPool } from '../systems.js';
+import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
 
 /** Machines for the pools' tests, and the wish of most of them. */
 export const SMALL: PoolWish = { pageSize: 2 * MIB, count: 256 };

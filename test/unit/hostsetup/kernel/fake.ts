@@ -1,6 +1,6 @@
-import type { Host, RunResult } from '../../../../src/host/node-host.js';
 import { poolDirectory } from '../../../../src/host/kernel/hugepages.js';
 import type { MemoryHost } from '../../host/memory-host.js';
+import type { Host, RunResult } from '../../../../src/host/host.js';
 
 /** What the kernel makes of numbers of hugepages, and mount(8) and systemctl(1) of their arguments. */
 

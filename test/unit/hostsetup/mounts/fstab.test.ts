@@ -2,10 +2,10 @@ import { deepEqual, equal } from 'node:assert/strict';
 import fc from 'fast-check';
 import { editFstab, hasLineFor } from '../../../../src/hostsetup/mounts/fstab.js';
 import { fitRights, optionsOf, rightsIn, setOptions } from '../../../../src/hostsetup/mounts/options.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/plan.js';
 import { mountUnitName } from '../../../../src/hostsetup/system/systemd.js';
 import { pageSizeOption, parseMounts } from '../../../../src/host/kernel/mount-table.js';
 import { GIB, KIB, MIB } from '../../../../src/common/bytes.js';
+import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
 
 const DEFAULT = 2 * MIB;
 const IDS = { users: new Map([['qemu', 107]]), groups: new Map([['qemu', 107]]) };

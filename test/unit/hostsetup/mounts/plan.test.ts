@@ -1,6 +1,4 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { Host } from '../../../../src/host/node-host.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/plan.js';
 import { rootedHost } from '../../../../src/host/chroot-host.js';
 import { MIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
@@ -10,6 +8,8 @@ import { carryOut, open, stateOf } from '../plan-support.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
 import { DEBIAN, GUESTS, HUGE, UNIT, plain, plan, roundTrip, systemd } from './scene.js';
 import { image } from '../systems.js';
+import type { Host } from '../../../../src/host/host.js';
+import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
 
 describe('mounts: with systemd', () => {
   it('a path that has none gets a unit, is mounted, and all of it is taken back', async () => {

@@ -1,7 +1,5 @@
 import { deepEqual } from 'node:assert/strict';
-import type { Host } from '../../../../src/host/node-host.js';
 import { planMounts } from '../../../../src/hostsetup/mounts/plan.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/plan.js';
 import type { PartPlan } from '../../../../src/changes/part-plan.js';
 import { GIB, MIB } from '../../../../src/common/bytes.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
@@ -9,6 +7,8 @@ import type { MemoryHost } from '../../host/memory-host.js';
 import { withMounts } from '../kernel/fake.js';
 import { carryOut, open, stateOf } from '../plan-support.js';
 import { GIB_KB, debian12, withPool } from '../systems.js';
+import type { Host } from '../../../../src/host/host.js';
+import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
 
 /** Machines for the mounts' tests, and the wishes of most of them. */
 export const HUGE: MountWish = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };

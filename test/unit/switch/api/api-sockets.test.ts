@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ApiSocket } from '../../../../src/switch/api/api-sockets.js';
 import type { ApiSocketWish } from '../../../../src/switch/api/api-sockets.js';
-import type { Host } from '../../../../src/host/node-host.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const PATH = '/run/vhost-host/api.sock';
 

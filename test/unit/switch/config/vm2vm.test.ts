@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { SwitchClient } from '../../../../src/switch/client/client.js';
-import type { Settings } from '../../../../src/switch/config/resolve-settings.js';
+import type { Settings } from '../../../../src/switch/config/settings.js';
 import { checkVm2vm, portMisfit } from '../../../../src/switch/config/vm2vm.js';
 import { failure, settingsFor, withDaemon } from '../support.js';
 

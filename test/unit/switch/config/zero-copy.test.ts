@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import type { Config } from '../../../../src/switch/config/config.js';
-import { resolveSettings } from '../../../../src/switch/config/resolve-settings.js';
-import type { Flags } from '../../../../src/switch/config/resolve-settings.js';
+import type { Flags } from '../../../../src/switch/config/settings.js';
 import { fakeHost } from '../support.js';
+import { resolveSettings } from '../../../../src/switch/config/resolve-settings.js';
 
 async function resolved(config: Config, flags: Flags = {}): Promise<unknown[]> {
   const settings = await resolveSettings(fakeHost({}), { file: null, config }, flags);

@@ -6,7 +6,7 @@ import { makeBridge } from '../../../../src/switch/ports/cuse-bridge.js';
 import { call } from '../../../../src/switch/client/http.js';
 import { apiSocketPath, claimSocketPath, portSocketPath } from '../../../../src/switch/run-dir/paths.js';
 import type { Port } from '../../../../src/switch/model/schema.js';
-import type { Settings } from '../../../../src/switch/config/resolve-settings.js';
+import type { Settings } from '../../../../src/switch/config/settings.js';
 import { until } from '../../../helpers/until.js';
 import { FakeBridge } from '../fake-bridge.js';
 import { failure, startBench, withDir } from '../support.js';

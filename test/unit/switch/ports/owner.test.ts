@@ -1,14 +1,15 @@
 import { strict as assert } from 'node:assert';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { startOf } from '../../../../src/host/kernel/process.js';
 import { lapsed } from '../../../../src/switch/ports/claim-rules.js';
-import { OwnerText, foreignReason, nativeOwner } from '../../../../src/switch/ports/owner.js';
+import { foreignReason, nativeOwner } from '../../../../src/switch/ports/owner.js';
+import { OwnerText } from '../../../../src/switch/model/owner-text.js';
 import { call } from '../../../../src/switch/client/http.js';
 import { claimSocketPath, guestRecordPath } from '../../../../src/switch/run-dir/paths.js';
 import type { Port } from '../../../../src/switch/model/schema.js';
 import { until } from '../../../helpers/until.js';
 import { failure, startBench, withDaemon, withDir } from '../support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const US = process.pid;
 const TRANSPORTS = ['user'] as const;

@@ -2,7 +2,6 @@ import { strict as assert } from 'node:assert';
 import { chmod, mkdir, stat, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { FileStat } from '../../../../src/host/node-host.js';
 import {
   MAX_SOCKET_PATH,
   apiSocketPath,
@@ -14,6 +13,7 @@ import {
   resolveRunDir,
 } from '../../../../src/switch/run-dir/paths.js';
 import { failure, fakeHost, withDir } from '../support.js';
+import type { FileStat } from '../../../../src/host/host.js';
 
 describe('run directory: which one', () => {
   const env = { VHOST_HOST_RUN_DIR: '/srv/sw', XDG_RUNTIME_DIR: '/run/user/7' };

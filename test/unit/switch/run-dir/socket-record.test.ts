@@ -3,7 +3,12 @@ import { existsSync } from 'node:fs';
 import { lstat, readFile, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { realHost } from '../../../../src/host/node-host.js';
-import { apiSocketPath, claimSocketPath, portSocketPath, socketRecordPath } from '../../../../src/switch/run-dir/paths.js';
+import {
+  apiSocketPath,
+  claimSocketPath,
+  portSocketPath,
+  socketRecordPath,
+} from '../../../../src/switch/run-dir/paths.js';
 import { SocketRecord, clearDeadSocket } from '../../../../src/switch/run-dir/socket-record.js';
 import { leaveDeadSocket, whileListening, withDir } from '../support.js';
 

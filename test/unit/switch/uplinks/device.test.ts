@@ -1,8 +1,14 @@
 import { strict as assert } from 'node:assert';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { FileStat, Host } from '../../../../src/host/node-host.js';
-import { checkDevice, deviceName, interfaceOf, remarkOn, resolveDevice } from '../../../../src/switch/uplinks/device.js';
+import {
+  checkDevice,
+  deviceName,
+  interfaceOf,
+  remarkOn,
+  resolveDevice,
+} from '../../../../src/switch/uplinks/device.js';
 import { failure } from '../support.js';
+import type { FileStat, Host } from '../../../../src/host/host.js';
 
 const NET_DEV = 'Inter-|   Receive\n face |bytes\n    lo: 0 0\n  eth1: 5 0\n';
 

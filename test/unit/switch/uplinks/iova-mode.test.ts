@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
-import type { Host } from '../../../../src/host/node-host.js';
 import { checkAddresses, chooseAddresses } from '../../../../src/switch/uplinks/iova-mode.js';
 import { Descriptors } from '../../../../src/switch/descriptors.js';
 import { startEngine } from '../../../../src/switch/engine.js';
 import { engineDevice } from '../../../../src/switch/uplinks/device-arguments.js';
 import { FakeBinding } from '../../../helpers/fake-binding.js';
 import { failure, fakeHost, settingsFor } from '../support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const CARD = '0000:03:00.0';
 const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB';

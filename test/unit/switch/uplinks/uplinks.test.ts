@@ -1,12 +1,12 @@
 import { strict as assert } from 'node:assert';
 import { realHost } from '../../../../src/host/node-host.js';
-import type { Host } from '../../../../src/host/node-host.js';
 import { SwitchClient } from '../../../../src/switch/client/client.js';
 import { remarkOn } from '../../../../src/switch/uplinks/device.js';
 import { UplinkTable } from '../../../../src/switch/uplinks/uplink-table.js';
 import { parseVlan } from '../../../../src/switch/model/vlan.js';
 import { FakeBinding } from '../../../helpers/fake-binding.js';
 import { failure, withDaemon } from '../support.js';
+import type { Host } from '../../../../src/host/host.js';
 
 const NET_DEV = 'Inter-|   Receive\n face |bytes\n    lo: 0 0\n  eth1: 5 0\n';
 
