@@ -161,7 +161,7 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, const str
 			(int)p->process);
 		return -EBUSY;
 	}
-	error = vh_cuse_link_up(l);
+	error = vh_cuse_link_up(l, VH_CUSE_FIRST_PATIENCE_MS);
 	/* The switch may be away for a moment; but a device that it never told anything about cannot answer,
 	 * and one that has another front end must not. */
 	if (error != 0 && (!p->known || error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT)) {

@@ -91,9 +91,9 @@ static int greet(struct vh_cuse_link *l)
 	return vh_cuse_tell(l, &owner, NULL, 0, false);
 }
 
-int vh_cuse_link_up(struct vh_cuse_link *l)
+int vh_cuse_link_up(struct vh_cuse_link *l, uint32_t patience_ms)
 {
-	int fd;
+	int fd, error;
 
 	if (l->socket >= 0)
 		return 0;
@@ -101,7 +101,10 @@ int vh_cuse_link_up(struct vh_cuse_link *l)
 	if (fd < 0)
 		return fd;
 	l->socket = fd;
-	return greet(l);
+	error = vh_cuse_wire_patience(fd, patience_ms);
+	if (error == 0)
+		error = greet(l);
+	return error != 0 ? error : vh_cuse_wire_patience(fd, VH_CUSE_PATIENCE_MS);
 }
 
 static void drop_events(const struct events *e)
@@ -334,7 +337,7 @@ void vh_cuse_link_mend(struct vh_cuse_link *l)
 	/* Its number may be another process's by now. */
 	if (w->birth(w->self, l->port->process) != l->port->started)
 		return;
-	error = vh_cuse_link_up(l);
+	error = vh_cuse_link_up(l, VH_CUSE_PATIENCE_MS);
 	if (error == 0)
 		error = restore_all(l);
 	if (error == 0) {

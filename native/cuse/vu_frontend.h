@@ -20,8 +20,11 @@
 /* Nobody is connected yet. */
 void vh_cuse_link_init(struct vh_cuse_link *l, const struct vh_cuse_world *world, struct vh_cuse_port *port);
 
-/* Connects, unless it is up, and asks what the back end can do. Return: 0 or a negative errno. */
-int vh_cuse_link_up(struct vh_cuse_link *l);
+/*
+ * Connects, unless it is up, and asks what the back end can do, each answer within patience_ms. Return: 0 or
+ * a negative errno.
+ */
+int vh_cuse_link_up(struct vh_cuse_link *l, uint32_t patience_ms);
 
 /* The socket is readable: the back end, which says nothing unasked, has ended it. */
 void vh_cuse_link_lost(struct vh_cuse_link *l);

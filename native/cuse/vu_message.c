@@ -7,9 +7,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+int vh_cuse_wire_patience(int socket, uint32_t ms)
+{
+	struct timeval patience = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
+
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+		setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0)
+		return 0;
+	return -errno;
+}
+
 int vh_cuse_wire_connect(const char *path)
 {
-	struct timeval patience = {.tv_sec = VH_CUSE_PATIENCE_MS / 1000};
 	struct sockaddr_un to = {.sun_family = AF_UNIX};
 	int fd, error;
 
@@ -19,13 +28,13 @@ int vh_cuse_wire_connect(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
-		connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
+	error = vh_cuse_wire_patience(fd, VH_CUSE_PATIENCE_MS);
+	if (error == 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) != 0)
+		error = -errno;
+	if (error == 0)
 		return fd;
-	error = errno;
 	close(fd);
-	return -error;
+	return error;
 }
 
 int vh_cuse_wire_send(int socket, struct vh_cuse_msg *msg, const int *fds, uint32_t n)

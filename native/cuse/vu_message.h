@@ -1,6 +1,6 @@
 /*
  * vhost-user messages over a socket, as the front end sends them (vhost-user protocol, "Front-end message
- * types"). Waits for the back end, but never longer than VH_CUSE_PATIENCE_MS for one message.
+ * types"). Waits for the back end, but never longer than its patience for one message.
  */
 #ifndef VH_CUSE_VU_MESSAGE_H
 #define VH_CUSE_VU_MESSAGE_H
@@ -9,6 +9,9 @@
 
 /* A client of the device waits this long at most for one answer; QEMU stands still meanwhile. */
 #define VH_CUSE_PATIENCE_MS 2000
+/* One whose guest is only starting waits as long as the launcher does: nothing runs yet that could stand
+ * still. */
+#define VH_CUSE_FIRST_PATIENCE_MS 10000
 
 /* Messages used here. */
 enum vh_cuse_request {
@@ -57,8 +60,12 @@ struct vh_cuse_msg {
 #define VH_CUSE_REPLY (1U << 2)
 #define VH_CUSE_NEED_REPLY (1U << 3)
 
-/* Connects to a UNIX socket. Return: the descriptor, with its patience set, or a negative errno. */
+/* Connects to a UNIX socket, which waits for VH_CUSE_PATIENCE_MS. Return: the descriptor or a negative errno.
+ */
 int vh_cuse_wire_connect(const char *path);
+
+/* How long a socket waits from now on, for each message. Return: 0 or a negative errno. */
+int vh_cuse_wire_patience(int socket, uint32_t ms);
 
 /* Sends a message (request and size set) with n descriptors, which stay the caller's. Return: 0 or -errno. */
 int vh_cuse_wire_send(int socket, struct vh_cuse_msg *msg, const int *fds, uint32_t n);

@@ -118,4 +118,9 @@ class Scene {
 }
 
 export const scene = new Scene();
+/** Of the log, what a failure is told with. */
+const TAIL = 4000;
+afterEach(function () {
+  if (this.currentTest?.state === 'failed') process.stderr.write(scene.said().slice(-TAIL));
+});
 after(() => scene.scope.close());

@@ -45,7 +45,8 @@ describe('cuse: a machine with that module', function () {
       const report = JSON.parse(output.slice(output.indexOf('{'))) as Report;
       for (const { title, duration = 0 } of report.tests) process.stderr.write(`      ${title} (${duration} ms)\n`);
       const failed = report.failures.map(({ fullTitle, err }) => `${fullTitle}: ${err.message ?? ''}`);
-      assert.deepEqual(failed, []);
+      const log = failed.length > 0 ? await machine.sh('tail -c 6000 /tmp/stderr') : '';
+      assert.deepEqual(failed, [], log);
       assert.deepEqual([report.stats.passes, report.stats.pending], [full ? TOLD_IN_FULL : TOLD, 0]);
     }));
 });

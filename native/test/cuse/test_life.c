@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define A 11
@@ -143,6 +146,9 @@ void test_two_pairs(void)
 void test_away_at_the_start(void)
 {
 	struct rig *r = &rig;
+	struct timespec begun, ended;
+	struct timeval patience;
+	socklen_t size = sizeof(patience);
 
 	rig_open(r);
 	REQUIRE(vh_cuse_open(&r->port, A) != NULL);
@@ -153,12 +159,18 @@ void test_away_at_the_start(void)
 	/* Another front end has the port. */
 	r->mood = RIG_OCCUPIED;
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_OWNER, NULL, NULL), -EBUSY);
+	/* A switch that has much to do is waited for as long as by the launcher. */
 	r->mood = RIG_MUTE;
+	REQUIRE_EQ(clock_gettime(CLOCK_MONOTONIC, &begun), 0);
 	REQUIRE_EQ(rig_ioctl(r, A, VHOST_SET_OWNER, NULL, NULL), -ENODEV);
+	REQUIRE_EQ(clock_gettime(CLOCK_MONOTONIC, &ended), 0);
+	REQUIRE(ended.tv_sec - begun.tv_sec >= VH_CUSE_FIRST_PATIENCE_MS / 1000 - 1);
 	release(r, A);
-	/* Once it was there, a guest starts also without it. */
+	/* Once it was there, a guest starts also without it; while it runs, it stands still for less. */
 	r->mood = RIG_WELL;
 	rig_begin(r, A);
+	REQUIRE_EQ(getsockopt(r->link.socket, SOL_SOCKET, SO_RCVTIMEO, &patience, &size), 0);
+	REQUIRE_EQ(patience.tv_sec, VH_CUSE_PATIENCE_MS / 1000);
 	release(r, A);
 	r->mood = RIG_AWAY;
 	rig_begin(r, A);
