@@ -14,6 +14,7 @@ export type AddCommand = (program: Command, context: CliContext) => void;
 
 /** The commands that start a switch or ask one: what scripts call over and over, and is loaded first. */
 export const SWITCH_COMMANDS: readonly AddCommand[] = [
+  (program) => void program.commandsGroup('The switch:'),
   addStart,
   addStatus,
   addPorts,

@@ -4,6 +4,8 @@ import { commandOf, forRunDir, helpHint } from './command-hints.js';
 import { SWITCH_COMMANDS } from './commands-switch.js';
 import type { AddCommand } from './commands-switch.js';
 import type { CliContext } from './shared/context.js';
+import { addExamples } from './examples.js';
+import { GROUPED_HELP } from './shared/help-groups.js';
 import { Verdict, errorObject, exitCodeOf } from './shared/exit-code.js';
 
 export const PROGRAM = 'vhost-host';
@@ -18,9 +20,11 @@ export function buildProgram(
     .description('A switch in user space for QEMU guests, and its control.')
     .version(context.version)
     .exitOverride()
+    .configureHelp(GROUPED_HELP)
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
   for (const add of commands) add(program, context);
+  addExamples(program);
   return program;
 }
 

@@ -84,6 +84,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 
 export function addEalOptions(start: Command): Command {
   return start
+    .optionsGroup('Options of DPDK and of its vhost sample:')
     .option('-c, --coremask <hex>', 'CPUs, as for DPDK: the first for control, the others forward', parseCoremask)
     .option('-l, --corelist <list>', 'the same as a list', parseCorelist)
     .option('-n, --memory-channels <n>', 'memory channels of this machine', parseCount)
@@ -91,7 +92,14 @@ export function addEalOptions(start: Command): Command {
     .option('--huge-dir <dir>', 'accepted: hugepages are taken without a mount')
     .option('-a, --allow <device>', 'a PCI device for -p to count (repeatable)', collect)
     .option('--vdev <device>', 'a virtual device for -p to count (repeatable)', collect)
-    .argument('[app...]', "the old sample's own options, behind --");
+    .argument('[app...]', "the old sample's own options, behind --")
+    .addHelpText('after', appText);
+}
+
+/** What the sample's own options are called; what they mean here is said by those of the same name above. */
+function appText(): string {
+  const names = appCommand().options.map(({ flags }) => `  ${flags}`);
+  return ["\nOptions of DPDK's vhost sample, behind --:", ...names].join('\n');
 }
 
 function appCommand(): Command {

@@ -17,6 +17,7 @@ import type { ChangeCommand } from './change-command.js';
 import { requireRoot } from './change-report.js';
 import type { ChangeFlags } from './change-report.js';
 import type { CliContext } from '../shared/context.js';
+import { OPTIONS } from '../shared/help-groups.js';
 import { hostBelow, parseNumbers, parsePath } from '../shared/parse.js';
 import type { Host } from '../../host/host.js';
 
@@ -162,11 +163,14 @@ export function addLibvirt(program: Command, context: CliContext): void {
       'QEMU, whose owner and mode qemu-wrap gets (default: the one of this machine)',
       parsePath,
     )
+    .optionsGroup('Security policy and settings:')
     .addOption(policyOption('apparmor', 'AppArmor rules'))
     .addOption(policyOption('selinux', 'SELinux policy module'))
     .option('--legacy', 'the settings of 2014 as well, for a libvirt of that time')
+    .optionsGroup(OPTIONS)
     .option('--package-root <dir>', 'where this package lies on the host that is set up (default: here)', parsePath)
     .option('--root <dir>', 'set up the system below this directory, such as a mounted image')
+    .optionsGroup('Confirmation and undo:')
     .option('--restart', "restart libvirt's daemon where that is needed, without asking")
     .option('--no-restart', "do not restart libvirt's daemon, and do not ask")
     .option('--undo', 'take back what this command has changed')

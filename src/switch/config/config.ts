@@ -16,16 +16,27 @@ export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
 /** By rising talkativeness, with DPDK's numbers. */
 export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
 
+/** What is read by `parseCpuList()`, for JSON Schema. */
+const WORKERS_SCHEMA = {
+  anyOf: [
+    { type: 'string', description: 'CPU numbers such as "0,2-3".' },
+    { type: 'array', items: { type: 'integer', minimum: 0 } },
+  ],
+};
+
 const AbsolutePath = z.string().startsWith('/', 'must be an absolute path');
 
-const Workers = z.unknown().transform((value, context): readonly number[] => {
-  const text = Array.isArray(value) ? value.join(',') : value;
-  const result =
-    typeof text === 'string' ? parseCpuList(text) : { reason: 'must be CPU numbers or a text like "0,2-3"' };
-  if ('cpus' in result) return result.cpus;
-  context.addIssue({ code: 'custom', message: result.reason });
-  return z.NEVER;
-});
+const Workers = z
+  .unknown()
+  .meta(WORKERS_SCHEMA)
+  .transform((value, context): readonly number[] => {
+    const text = Array.isArray(value) ? value.join(',') : value;
+    const result =
+      typeof text === 'string' ? parseCpuList(text) : { reason: 'must be CPU numbers or a text like "0,2-3"' };
+    if ('cpus' in result) return result.cpus;
+    context.addIssue({ code: 'custom', message: result.reason });
+    return z.NEVER;
+  });
 
 const ConfigPort = z.strictObject({
   name: PortName,

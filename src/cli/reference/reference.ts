@@ -1,0 +1,39 @@
+import { packageVersion } from '../../common/package.js';
+import { apiDocument, configSchema } from '../../switch/api/openapi.js';
+import { bashCompletion } from './completion/bash.js';
+import { fishCompletion } from './completion/fish.js';
+import { zshCompletion } from './completion/zsh.js';
+import { dropReasonPage, dropReasons } from './drop-reasons.js';
+import { manPages } from './man.js';
+import { commandReference } from './markdown.js';
+import { commandTree } from './tree.js';
+import { wrapPage } from './wrap.js';
+import { wrapSchema } from './wrap-schema.js';
+
+/** Directories in which nothing but these files (and what is kept of releases) may lie. */
+export const REFERENCE_DIRS = ['man', 'contrib/completion', 'docs/reference'];
+
+function json(document: unknown): string {
+  return JSON.stringify(document);
+}
+
+/**
+ * Every page that is made of the program itself, by its path in the repository; JSON is not formatted yet.
+ * `readSource`: the text of a file of the repository.
+ */
+export async function referenceFiles(readSource: (path: string) => string): Promise<ReadonlyMap<string, string>> {
+  const version = packageVersion();
+  const tree = commandTree();
+  return new Map([
+    ...[...manPages(tree, version)].map(([name, text]) => [`man/${name}`, text] as const),
+    ['man/qemu-wrap.1', wrapPage(version)],
+    ['contrib/completion/vhost-host.bash', bashCompletion(tree)],
+    ['contrib/completion/_vhost-host', zshCompletion(tree)],
+    ['contrib/completion/vhost-host.fish', fishCompletion(tree)],
+    ['docs/reference/cli.md', commandReference(tree)],
+    ['docs/reference/drop-reasons.md', dropReasonPage(dropReasons(readSource('native/base/defs.h')))],
+    ['docs/reference/openapi.json', json(await apiDocument(version))],
+    ['docs/reference/switch.schema.json', json(configSchema())],
+    ['docs/reference/qemu-wrap.schema.json', json(wrapSchema())],
+  ]);
+}
