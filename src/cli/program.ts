@@ -72,7 +72,7 @@ export async function runCli(given: readonly string[], context: CliContext): Pro
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
+    if (asksForHelp(error)) commandOf(program, args).outputHelp();
     else failure = await forRunDir(() => wholeProgram(context), args, fromCommander(error, helpHint(program, args)));
   }
   // A verdict is told in the answer already.

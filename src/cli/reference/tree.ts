@@ -77,9 +77,13 @@ function optionNode(help: Help, option: Option): OptionNode {
 
 /** What was added to the help of a command below its options, without the examples. */
 function notesOf(command: Command, examples: readonly Example[]): string[] {
-  const notes: string[] = [];
-  command.emit('afterHelp', { error: false, command, write: (text: string) => void notes.push(text) });
-  return notes.map((text) => text.trim()).filter((text) => text !== examplesText(examples).trim());
+  const written: string[] = [];
+  command.configureOutput({ writeOut: (text) => void written.push(text) }).outputHelp();
+  // The help proper is written first.
+  return written
+    .slice(1)
+    .map((text) => text.trim())
+    .filter((text) => text !== examplesText(examples).trim());
 }
 
 function nodeOf(command: Command, words: readonly string[]): CommandNode {

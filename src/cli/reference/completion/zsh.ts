@@ -39,7 +39,7 @@ function commandFunction(node: CommandNode): string[] {
   const options = optionsOf(node).flatMap(specifications);
   const head = [`${functionOf(node)}() {`];
   if (node.commands.length === 0) {
-    const operands = node.usage.replace('[options]', '').trim() === '' ? [] : [quoted('*::: : ')];
+    const operands = node.usage.replace('[options]', '').trim() === '' ? [] : [quoted('*: : ')];
     return [...head, `  _arguments \\`, ...lines([...options, ...operands]), '}', ''];
   }
   const commands = node.commands.map(
