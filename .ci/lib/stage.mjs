@@ -95,14 +95,19 @@ const completions = {
   '_vhost-host': 'zsh/vendor-completions/_vhost-host',
 };
 
+const schemas = ['openapi.json', 'switch.schema.json', 'qemu-wrap.schema.json'];
+
 /** What `npm run reference` has written. */
 function stageReference(dir) {
   for (const page of readdirSync(join(root, 'man')))
     copy(dir, `man/${page}`, `usr/share/man/man${page.at(-1)}/${page}`);
   for (const [name, place] of Object.entries(completions))
     copy(dir, `contrib/completion/${name}`, `usr/share/${place}`);
-  for (const name of ['openapi.json', 'switch.schema.json', 'qemu-wrap.schema.json'])
-    copy(dir, `docs/reference/${name}`, `usr/share/vhost-host/${name}`);
+  for (const name of schemas) copy(dir, `docs/reference/${name}`, `usr/share/vhost-host/${name}`);
+  const docs = 'usr/share/doc/vhost-host/docs/reference';
+  for (const name of ['cli.md', 'drop-reasons.md']) copy(dir, `docs/reference/${name}`, `${docs}/${name}`);
+  // Where docs/api.md refers to them.
+  for (const name of schemas) symlinkSync(`../../../../vhost-host/${name}`, join(dir, docs, name));
 }
 
 /** Fills `dir` anew, for a package of that version. */
@@ -115,6 +120,4 @@ export async function stage(dir, version) {
   for (const name of ['README.md', 'CHANGELOG.md']) copy(dir, name, `usr/share/doc/vhost-host/${name}`);
   for (const name of ['api.md', 'install.md', 'libvirt.md'])
     copy(dir, `docs/${name}`, `usr/share/doc/vhost-host/docs/${name}`);
-  for (const name of ['cli.md', 'drop-reasons.md'])
-    copy(dir, `docs/reference/${name}`, `usr/share/doc/vhost-host/docs/reference/${name}`);
 }

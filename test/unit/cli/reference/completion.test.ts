@@ -1,7 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freshScope } from '../../../helpers/fresh-scope.js';
 import { root, tempDir } from '../../../helpers/paths.js';
@@ -9,8 +8,11 @@ import { helpTree } from './support.js';
 
 const file = (name: string): string => `${root}contrib/completion/${name}`;
 
-/** What a shell offers for the last of these words, sorted. */
-type Complete = (dir: string, ...words: readonly string[]) => string[];
+/** What a shell offers for the last of the words of each line, sorted. */
+type Complete = (dir: string, lines: readonly (readonly string[])[]) => string[][];
+
+/** Written by the shells behind what they offer for a line. */
+const END = 'all-told';
 
 function run(shell: string, args: readonly string[], cwd: string, input: string): string {
   const env = { PATH: process.env['PATH'], HOME: cwd, TERM: 'dumb', XDG_CONFIG_HOME: cwd, XDG_DATA_HOME: cwd };
@@ -19,51 +21,58 @@ function run(shell: string, args: readonly string[], cwd: string, input: string)
   return stdout;
 }
 
-const sorted = (text: string): string[] => [...new Set(text.split('\n').filter((line) => line !== ''))].sort();
+function offers(out: string, word: (line: string) => string | undefined): string[][] {
+  return out
+    .split(`${END}\n`)
+    .slice(0, -1)
+    .map((part) => [...new Set(part.split('\n').flatMap((line) => word(line) ?? []))].sort());
+}
 
-const bash: Complete = (dir, ...words) => {
-  const list = words.map((word) => `'${word}'`).join(' ');
-  const call = `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _vhost_host; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  return sorted(run('bash', ['--norc'], dir, `. ${file('vhost-host.bash')}\n${call}\n`));
+const bash: Complete = (dir, lines) => {
+  const calls = lines.map((words) => {
+    const list = words.map((word) => `'${word}'`).join(' ');
+    return `COMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _vhost_host; printf '%s\\n' "\${COMPREPLY[@]}" ${END}`;
+  });
+  const out = run('bash', ['--norc'], dir, [`. ${file('vhost-host.bash')}`, ...calls, ''].join('\n'));
+  return offers(out, (line) => (line === '' ? undefined : line));
 };
 
-const fish: Complete = (dir, ...words) => {
-  const script = `source ${file('vhost-host.fish')}; complete -C '${words.join(' ')}'`;
-  return sorted(run('fish', ['--no-config', '-c', script], dir, '').replace(/[\t/]?(\t.*)?$/gm, ''));
+const fish: Complete = (dir, lines) => {
+  const calls = lines.map((words) => `complete -C '${words.join(' ')}'; echo ${END}`);
+  const out = run('fish', ['--no-config', '-c', [`source ${file('vhost-host.fish')}`, ...calls].join('\n')], dir, '');
+  // The word, a slash behind directories, and a description.
+  return offers(out, (line) => /^([^\t/]+)/.exec(line)?.[1]);
 };
 
-/** A shell in a terminal of its own, in which what is added to the list of completions is printed instead. */
-const zsh: Complete = (dir, ...words) => {
+/** In a terminal of its own, where what is added to the list of completions is printed as well. */
+const zsh: Complete = (dir, lines) => {
   const inner = [
     'PROMPT=; unset zle_bracketed_paste',
     `fpath=(${root}contrib/completion $fpath)`,
     `autoload -Uz compinit; compinit -u -d ${dir}/dump`,
-    'bindkey "^I" complete-word; setopt rcexpandparam; zstyle ":completion:*" verbose no',
-    // Found words go into an array, as compadd itself would have matched them.
     'compadd() { if [[ " $* " == *\\ -[OAD]\\ * ]]; then builtin compadd "$@"; return; fi;',
     '  typeset -a hits; builtin compadd -O hits "$@"; local hit; for hit in $hits; print -r -- "hit=$hit=";',
     '  builtin compadd "$@" }',
-    'finish() { print -r -- all-hits-told }; compprefuncs=(); comppostfuncs=(finish)',
+    `finish() { print -r -- ${END} }`,
+    'tell() { comppostfuncs=(finish); zle complete-word; zle kill-buffer }; zle -N tell; bindkey "^I" tell',
     'print -r -- now-ready',
   ];
   writeFileSync(join(dir, 'inner'), inner.join('\n'));
-  const outer = `
-zmodload zsh/zpty
-zpty inner zsh -f -i
-zpty -w inner ". ${dir}/inner"
-local line
-until [[ $line == *now-ready*$'\\n' && $line != *print* ]]; do zpty -r inner line || exit 1; done
-zpty -n -w inner ${JSON.stringify(words.join(' '))}$'\\t'
-repeat 500; do
-  zpty -r inner line || exit 1
-  print -rn -- $line
-  [[ $line != *all-hits-told* ]] || break
-done
-zpty -d inner
-`;
-  const out = run('zsh', ['-f'], dir, outer);
-  ok(out.includes('all-hits-told'), out);
-  return sorted([...out.matchAll(/hit=([^=\n]*)=/g)].map(([, hit = '']) => hit).join('\n'));
+  const outer = [
+    'zmodload zsh/zpty; typeset line; zpty inner zsh -f -i; zpty -w inner ". ./inner"',
+    // The terminal shows what is typed as well, so each pattern is one that is not typed.
+    'until [[ $line == *now-ready* ]]; do zpty -r inner line || exit 1; done',
+    'ask() {',
+    '  zpty -n -w inner "$1"$\'\\t\'',
+    `  while zpty -r inner line; do print -r -- \${line//$'\\r'/$'\\n'}; [[ $line != *${END}* ]] || return 0; done`,
+    '  exit 1',
+    '}',
+    ...lines.map((words) => `ask '${words.join(' ')}'`),
+    'zpty -d inner',
+    '',
+  ];
+  const out = run('zsh', ['-f'], dir, outer.join('\n'));
+  return offers(out, (line) => /hit=([^=]*)=/.exec(line)?.[1]);
 };
 
 describe('completion', function () {
@@ -93,19 +102,35 @@ describe('completion', function () {
           ['off', 'on'],
         ],
         [['vm', 'attach', '--mode', 'na'], ['native']],
-        [['start', '--config', 'b'], shell === 'bash' ? ['below', 'beside.json'] : ['below', 'beside.json']],
+        [
+          ['start', '--config', 'b'],
+          ['below', 'beside.json'],
+        ],
         [['start', '--run-dir', 'b'], ['below']],
         [['ports', 'add', 'x', '--owner', ''], []],
       ];
-      for (const [words, expected] of cases)
-        deepEqual(complete(dir, 'vhost-host', ...words), expected, words.join(' '));
+      const lines = cases.map(([words]) => ['vhost-host', ...words]);
+      deepEqual(
+        complete(dir, lines),
+        cases.map(([, expected]) => expected),
+      );
     });
   }
 
   it('bash completes the value behind an equals sign, which it takes for a word of its own', () => {
-    deepEqual(bash(dir, 'vhost-host', 'start', '--poll', '=', 'b'), ['busy']);
-    deepEqual(bash(dir, 'vhost-host', 'start', '--poll', '='), ['adaptive', 'busy']);
-    deepEqual(bash(dir, 'vhost-host', 'ports', '--run-dir', '=', 'add', 'r'), ['rm']);
+    const lines = [
+      ['start', '--poll', '=', 'b'],
+      ['start', '--poll', '='],
+      ['ports', '--run-dir', '=', 'add', 'r'],
+    ];
+    const expected = [['busy'], ['adaptive', 'busy'], ['rm']];
+    deepEqual(
+      bash(
+        dir,
+        lines.map((words) => ['vhost-host', ...words]),
+      ),
+      expected,
+    );
   });
 
   it('every shell knows each command and option that help shows', async () => {

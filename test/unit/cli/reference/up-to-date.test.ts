@@ -8,8 +8,8 @@ import { helpTree } from './support.js';
 
 type Files = ReadonlyMap<string, string>;
 interface Reference {
-  formattedReference(from: typeof pages): Promise<Files>;
-  outOfDate(from: typeof pages, files: Files): string[];
+  readonly formattedReference: (from: typeof pages) => Promise<Files>;
+  readonly outOfDate: (from: typeof pages, files: Files) => string[];
 }
 
 const { formattedReference, outOfDate } = (await import(
