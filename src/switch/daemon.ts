@@ -141,8 +141,8 @@ async function addConfigured(
   settings: Settings,
   { ports, uplinks, say }: Pick<Running, 'ports' | 'uplinks' | 'say'>,
 ): Promise<void> {
-  for (const wish of settings.uplinks) {
-    const { id, name, device } = await uplinks.add(wish, 'config');
+  for (const spec of settings.uplinks) {
+    const { id, name, device } = await uplinks.add(spec, 'config');
     say(`uplink ${name} (${id}) on ${device}`);
   }
   for (const action of portActions([], settings.ports)) {
@@ -202,9 +202,9 @@ function makeApis(
   const owner = { path: apiSocketPath(runDir), build: () => buildApi(control), gid: -1, clients };
   const claims = { path: claimSocketPath(runDir), build: () => buildClaimApi(control), gid: claimGid, clients };
   // The owner's last: it can ask for the end, which must find everything on the list.
-  return [claims, owner].map((wish) => {
-    const api = new ApiSocket(host, wish);
-    unwind.push(`the API on ${wish.path}`, () => api.close());
+  return [claims, owner].map((spec) => {
+    const api = new ApiSocket(host, spec);
+    unwind.push(`the API on ${spec.path}`, () => api.close());
     return api;
   });
 }

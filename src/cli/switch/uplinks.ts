@@ -46,9 +46,9 @@ export function uplinkLines(uplinks: readonly Uplink[], look: Look = {}): string
 /** `NAME=DEVICE` of `start --uplink`. */
 export function parseUplink(text: string, before: readonly UplinkAdd[] = []): readonly UplinkAdd[] {
   const { name, device } = /^(?<name>[^=,]+)=(?<device>.+)$/.exec(text)?.groups ?? {};
-  const wish = UplinkAdd.safeParse({ name, device });
-  if (!wish.success) throw new InvalidArgumentError('NAME=DEVICE, such as net0=0000:03:00.0.');
-  return [...before, wish.data];
+  const spec = UplinkAdd.safeParse({ name, device });
+  if (!spec.success) throw new InvalidArgumentError('NAME=DEVICE, such as net0=0000:03:00.0.');
+  return [...before, spec.data];
 }
 
 function parseMtu(text: string): number {
@@ -83,8 +83,8 @@ export function addUplinks(program: Command, context: CliContext): void {
     .action(async (name: string, device: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
       const { queues, mtu, buffers, strays, pools, forwardReserved } = options;
-      const wish = { name, device, queues, mtu, buffers, strays, pools, forwardReserved };
-      const uplink = await clientOf(context, options).addUplink(wish);
+      const spec = { name, device, queues, mtu, buffers, strays, pools, forwardReserved };
+      const uplink = await clientOf(context, options).addUplink(spec);
       print(context, options, uplink, (answer) => [
         `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,
         ...(answer.remark === null ? [] : [answer.remark]),

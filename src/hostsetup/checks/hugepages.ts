@@ -22,7 +22,7 @@ function reserved({ host }: Subject): Outcome[] {
 }
 
 function need(domain: DomainView, pageSize: number): number {
-  const pages = domain.pages.filter((wish) => wish.pageSize === pageSize);
+  const pages = domain.pages.filter((spec) => spec.pageSize === pageSize);
   return pages.reduce((sum, { count }) => sum + count, 0);
 }
 

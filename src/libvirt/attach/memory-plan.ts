@@ -8,8 +8,8 @@ import { GIB, KIB, MIB, sizeText } from '../../common/bytes.js';
 
 /** Memory that the switch can reach: shared, with a descriptor, in hugepages where there are some. */
 
-export const HUGEPAGE_WISHES = ['auto', 'none', '2M', '1G'] as const;
-export type HugepageChoice = (typeof HUGEPAGE_WISHES)[number];
+export const HUGEPAGE_CHOICES = ['auto', 'none', '2M', '1G'] as const;
+export type HugepageChoice = (typeof HUGEPAGE_CHOICES)[number];
 
 const SIZES: Readonly<Record<'2M' | '1G', number>> = { '2M': 2 * MIB, '1G': GIB };
 

@@ -76,8 +76,8 @@ export class SwitchControl implements Control {
     return this.#view(this.#parts.ports.get(name));
   }
 
-  async addPort(wish: PortAdd): Promise<Port> {
-    const port = await this.#parts.ports.add(wish, 'api');
+  async addPort(spec: PortAdd): Promise<Port> {
+    const port = await this.#parts.ports.add(spec, 'api');
     this.#parts.say(`port ${port.name} (${port.id}) added on ${port.socket}`);
     return this.#view(port);
   }
@@ -88,8 +88,8 @@ export class SwitchControl implements Control {
     this.#parts.say(`port ${name} (${id}) removed`);
   }
 
-  async claimPort(wish: PortClaim): Promise<ClaimedPort> {
-    const port = await this.#parts.ports.claim(wish);
+  async claimPort(spec: PortClaim): Promise<ClaimedPort> {
+    const port = await this.#parts.ports.claim(spec);
     this.#parts.say(`port ${port.name} (${port.id}) handed out on ${port.socket}`);
     const heard = this.#parts.binding.macs().find(({ mac, port: at }) => isDefaultMac(mac) && at !== port.id);
     const other = heard === undefined ? undefined : this.#parts.ports.byId(heard.port);
@@ -108,8 +108,8 @@ export class SwitchControl implements Control {
     return this.#parts.uplinks.joined().map((uplink) => uplinkView(uplink, macs, guests));
   }
 
-  async addUplink(wish: UplinkAdd): Promise<Uplink> {
-    const { id, name, device } = await this.#parts.uplinks.add(wish, 'api');
+  async addUplink(spec: UplinkAdd): Promise<Uplink> {
+    const { id, name, device } = await this.#parts.uplinks.add(spec, 'api');
     this.#parts.say(`uplink ${name} (${id}) added on ${device}`);
     const view = this.uplinks().find((uplink) => uplink.id === id);
     if (view !== undefined) return view;

@@ -15,11 +15,11 @@ export interface Control {
   status(): schema.Status;
   ports(): schema.Port[];
   port(name: string): schema.Port;
-  addPort(wish: schema.PortAdd): Promise<schema.Port>;
+  addPort(spec: schema.PortAdd): Promise<schema.Port>;
   removePort(name: string): Promise<void>;
-  claimPort(wish: schema.PortClaim): Promise<schema.ClaimedPort>;
+  claimPort(spec: schema.PortClaim): Promise<schema.ClaimedPort>;
   uplinks(): schema.Uplink[];
-  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink>;
+  addUplink(spec: schema.UplinkAdd): Promise<schema.Uplink>;
   removeUplink(name: string): Promise<void>;
   macs(): schema.Mac[];
   stats(): schema.StatsList;

@@ -46,8 +46,8 @@ export class SwitchClient {
     return this.#ask(schema.PortList, 'GET', '/v1/ports');
   }
 
-  addPort(wish: schema.PortAdd): Promise<schema.Port> {
-    return this.#ask(schema.Port, 'POST', '/v1/ports', wish);
+  addPort(spec: schema.PortAdd): Promise<schema.Port> {
+    return this.#ask(schema.Port, 'POST', '/v1/ports', spec);
   }
 
   removePort(name: string): Promise<z.infer<typeof schema.PortRemoved>> {
@@ -58,8 +58,8 @@ export class SwitchClient {
     return this.#ask(schema.UplinkList, 'GET', '/v1/uplinks');
   }
 
-  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink> {
-    return this.#ask(schema.Uplink, 'POST', '/v1/uplinks', wish);
+  addUplink(spec: schema.UplinkAdd): Promise<schema.Uplink> {
+    return this.#ask(schema.Uplink, 'POST', '/v1/uplinks', spec);
   }
 
   removeUplink(name: string): Promise<z.infer<typeof schema.UplinkRemoved>> {

@@ -18,7 +18,7 @@ function misfit({ vlan, ports, uplinks }: Wanted): readonly [reason: string, hin
   if (uplink === undefined) return ['no uplink is named', command];
   if (others.length > 0) return [`${uplinks.length} uplinks are named, and just one card can do it`];
   if (vlan !== 'auto') return [`it tells guests apart by the tags of VLAN mode auto, not of ${vlan}`, command];
-  const port = ports.find((wish) => (wish.vlan ?? vlan) !== 'auto');
+  const port = ports.find((spec) => (spec.vlan ?? vlan) !== 'auto');
   if (port !== undefined) {
     return [`it tells guests apart by the tags of VLAN mode auto, and port ${port.name} has ${port.vlan ?? vlan}`];
   }

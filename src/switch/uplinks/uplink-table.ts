@@ -1,7 +1,7 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
 import type { ErrorCode } from '../../common/errors.js';
 import { STRAYS } from '../model/schema.js';
-import type { UplinkWish } from '../config/settings.js';
+import type { UplinkSpec } from '../config/settings.js';
 import type { NativeBinding, NativeUplink } from '../addon/native.js';
 import { Turns } from '../../common/serial-queue.js';
 import { checkAddresses } from './iova-mode.js';
@@ -23,7 +23,7 @@ export interface UplinkRecord {
 
 interface Entry {
   record: UplinkRecord;
-  readonly wish: UplinkWish;
+  readonly spec: UplinkSpec;
   /** What the engine said of it last. */
   last: NativeUplink | undefined;
   /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
@@ -100,24 +100,24 @@ export class UplinkTable {
     });
   }
 
-  add(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+  add(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
     return this.#turns.take(async () => {
-      if (this.#uplinks.has(wish.name)) {
-        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      if (this.#uplinks.has(spec.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${spec.name} exists already`);
       }
-      if (this.#parts.isPort(wish.name)) {
-        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
+      if (this.#parts.isPort(spec.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${spec.name}: a port has this name`);
       }
       const [other] = this.#uplinks.keys();
       if (this.#parts.byCard && other !== undefined) {
         const reason = `with --vm2vm 2 there is one uplink, ${other}`;
-        throw new VhostHostError('UPLINK_LIMIT', `uplink ${wish.name}: ${reason}`, { hint: IN_SOFTWARE });
+        throw new VhostHostError('UPLINK_LIMIT', `uplink ${spec.name}: ${reason}`, { hint: IN_SOFTWARE });
       }
       const { host } = this.#parts;
       const others = [...this.#uplinks.values()].map(({ record }) => record.device);
-      const found = { ...wish, device: await resolveDevice(host, wish.device, others) };
+      const found = { ...spec, device: await resolveDevice(host, spec.device, others) };
       const record = await this.#attach(found, origin);
-      this.#uplinks.set(wish.name, { record, wish: found, last: undefined, attached: true, toldBeyond: false });
+      this.#uplinks.set(spec.name, { record, spec: found, last: undefined, attached: true, toldBeyond: false });
       return record;
     });
   }
@@ -174,7 +174,7 @@ export class UplinkTable {
       // The driver holds on to the one that is gone, under the same name.
       if (entry.attached) binding.removeUplink(id);
       entry.attached = false;
-      entry.record = await this.#attach(entry.wish, origin);
+      entry.record = await this.#attach(entry.spec, origin);
     } catch {
       // Not there yet, or there but not ready: the next turn tries again.
       return;
@@ -183,12 +183,12 @@ export class UplinkTable {
     say(`uplink ${name} (${entry.record.id}): its device is back`);
   }
 
-  async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+  async #attach(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
     const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
-    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
-    const { forwardReserved = false } = wish;
-    const { device } = wish;
+    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = spec;
+    const { forwardReserved = false } = spec;
+    const { device } = spec;
     if (queues > binding.limits.maxUplinkQueues) {
       const most = binding.limits.maxUplinkQueues;
       throw new VhostHostError('UPLINK_LIMIT', `uplink ${name}: ${queues} queues asked for, at most ${most}`);

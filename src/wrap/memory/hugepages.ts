@@ -23,7 +23,7 @@ export interface Place {
   readonly dir: string | undefined;
 }
 
-/** A list of node numbers and ranges, `0-1`. Only `policy=bind` makes it more than a wish. */
+/** A list of node numbers and ranges, `0-1`. Only `policy=bind` makes it more than a preference. */
 export function boundNodes(group: Group): readonly number[] | undefined {
   if (group.get('policy') !== 'bind') return undefined;
   const nodes = group.getAll('host-nodes').flatMap((text) => {

@@ -23,9 +23,9 @@ describe('the command line, with a switch running', () => {
         const added = await run(desk, 'ports', 'add', 'a', '--json', ...there);
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
-        const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
-        wish.push('--mac-limit', '3', '--forward-reserved', '--owner', 'uid:7');
-        const second = await run(desk, 'ports', 'add', ...wish, ...there);
+        const spec = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
+        spec.push('--mac-limit', '3', '--forward-reserved', '--owner', 'uid:7');
+        const second = await run(desk, 'ports', 'add', ...spec, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
           [false, true],
