@@ -219,8 +219,9 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	if (!on)
 		return false;
 	/*
-	 * Our suppression setting must be visible before we look for the last time: the guest publishes its frames
-	 * and then reads it, we write it and then look for frames. With a full barrier on both sides one of us sees.
+	 * Our suppression setting must be visible before we look for the last time: the guest publishes its
+	 * frames and then reads it, we write it and then look for frames. With a full barrier on both sides
+	 * one of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Of a broken queue nothing will be taken: its worker may sleep. So it may until a translation comes,

@@ -45,12 +45,12 @@ async function checkGrubStart(host: Host, spec: KernelArgsSpec, path: string): P
   const what = `"${printable(entry.title)}"${entry.by === undefined ? '' : ` of ${entry.by}`}`;
   const lacks = entry.args === undefined ? 'starts no Linux that could be read back' : `has ${has(entry.args, spec)}`;
   const tool = (name: string): string => (path.includes('/grub2/') ? `grub2-${name}` : `grub-${name}`);
-  const mend = says.startsWith('next_entry')
+  const fix = says.startsWith('next_entry')
     ? `${tool('editenv')} - unset next_entry`
     : says.includes('saved_entry')
       ? `${tool('set-default')} 0`
       : 'GRUB_DEFAULT in /etc/default/grub';
-  return `GRUB starts ${what} next (${printable(says)}), which ${lacks}; another is chosen with: ${mend}`;
+  return `GRUB starts ${what} next (${printable(says)}), which ${lacks}; another is chosen with: ${fix}`;
 }
 
 /** The same of every configuration that has a menu. */

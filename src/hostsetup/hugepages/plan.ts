@@ -96,6 +96,6 @@ function remarkOn(spec: Growth['spec'], { pools }: Pools): string | undefined {
   const got = (spec.node === undefined ? pool : pool?.nodes.get(spec.node))?.total ?? 0;
   if (got >= spec.count) return undefined;
   const short = `wanted ${poolText(spec, spec.count)}, got ${got}`;
-  const mend = 'run it again when less memory is in use, or reserve them by kernel arguments and reboot';
-  return `${short}: memory is in pieces, also after it was compacted; ${mend}`;
+  const fix = 'run it again when less memory is in use, or reserve them by kernel arguments and reboot';
+  return `${short}: memory is in pieces, also after it was compacted; ${fix}`;
 }

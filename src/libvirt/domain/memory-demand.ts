@@ -3,11 +3,11 @@ import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { sizeText } from '../../common/bytes.js';
 
-/** What keeps a guest from getting its hugepages, and the command that mends it. */
+/** What keeps a guest from getting its hugepages, and the command that fixes it. */
 export interface Shortage {
   readonly kind: 'size-unknown' | 'misfit' | 'too-few';
   readonly reason: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** The page size that a part of the memory is to have; undefined for ordinary pages. */
@@ -44,7 +44,7 @@ function tooFew(parts: readonly MemoryPart[], pageSize: number, pools: Pools): S
     {
       kind: 'too-few',
       reason: `${who} ${parts.length > 1 ? 'need' : 'needs'} ${needed} hugepages of ${sizeText(pageSize)}${where}, ${free} are free`,
-      mend: `echo ${total + needed - free} | sudo tee ${poolDirectory(pageSize, node)}/nr_hugepages`,
+      fix: `echo ${total + needed - free} | sudo tee ${poolDirectory(pageSize, node)}/nr_hugepages`,
     },
   ];
 }
@@ -70,12 +70,12 @@ export function shortagesOf(domain: Domain, specs: readonly HugepageSpec[], pool
     if (!pools.pools.some((pool) => pool.pageSize === pageSize)) {
       const known = pools.pools.map((pool) => sizeText(pool.pageSize)).join(', ') || 'none';
       const reason = `this kernel has no hugepages of ${sizeText(pageSize)} (it has ${known})`;
-      shortages.push({ kind: 'size-unknown', reason, mend: 'vhost-host vm attach with --hugepages auto' });
+      shortages.push({ kind: 'size-unknown', reason, fix: 'vhost-host vm attach with --hugepages auto' });
       continue;
     }
     if (part.bytes % pageSize !== 0) {
       const reason = `${part.title} has ${sizeText(part.bytes)}, no whole number of hugepages of ${sizeText(pageSize)}`;
-      shortages.push({ kind: 'misfit', reason, mend: `virsh edit ${domain.name}` });
+      shortages.push({ kind: 'misfit', reason, fix: `virsh edit ${domain.name}` });
       continue;
     }
     const key = groupKey(pageSize, part);

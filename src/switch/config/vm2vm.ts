@@ -6,7 +6,7 @@ import type { Settings } from './settings.js';
  * just one of it. What can be told before the card itself is asked.
  */
 
-/** What mends every refusal: the same for guests, without a card. */
+/** What fixes every refusal: the same for guests, without a card. */
 export const IN_SOFTWARE = 'vhost-host start --vm2vm 1';
 
 type Wanted = Pick<Settings, 'vm2vm' | 'vlan' | 'ports' | 'uplinks'>;

@@ -51,7 +51,7 @@ export type Counters = z.infer<typeof Counters>;
 
 export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
 
-/** `reason` is for programs and stays (README.md lists them); `hint`: what mends it, where that is known. */
+/** `reason` is for programs and stays (README.md lists them); `hint`: what fixes it, where that is known. */
 export const Missing = z.strictObject({ reason: z.string(), text: z.string(), hint: z.string().nullable() });
 export type Missing = z.infer<typeof Missing>;
 
@@ -244,7 +244,7 @@ export const Status = z.strictObject({
   /** Which build of the data path runs, e.g. `x86-64-v3`. */
   instructionSet: z.string(),
   hugepages: z.boolean(),
-  /** Why hugepages are not used, with the command that mends it; null where they are. */
+  /** Why hugepages are not used, with the command that fixes it; null where they are. */
   hugepagesReason: z.string().nullable(),
   poll: z.enum(['adaptive', 'busy']),
   workers: z.array(Worker),

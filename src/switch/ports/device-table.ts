@@ -63,7 +63,7 @@ export class DeviceTable {
     try {
       const present = await this.#parts.bridge.list();
       const names = new Set(present.map(({ name }) => name));
-      for (const port of ports) await this.#mend(port, names);
+      for (const port of ports) await this.#restore(port, names);
       this.#open = new Set(present.filter(({ opens }) => opens > 0).map(({ name }) => name));
       this.#trouble = '';
     } catch (error) {
@@ -74,7 +74,7 @@ export class DeviceTable {
     }
   }
 
-  async #mend({ name, id, socket, device }: DeviceOwner, present: ReadonlySet<string>): Promise<void> {
+  async #restore({ name, id, socket, device }: DeviceOwner, present: ReadonlySet<string>): Promise<void> {
     if (device === undefined || present.has(device)) return;
     await this.#add(device, socket);
     const lost = this.#open.has(device) ? '; the guest that had it open has lost it until it is started anew' : '';

@@ -55,7 +55,7 @@ const NEWS = {
   gone: 'its device has gone; guests go on talking to each other, and it is taken back when it is there again',
 } as const;
 
-/** How an engine's refusal is mended, where that is known. */
+/** How an engine's refusal is fixed, where that is known. */
 function hintFor(error: unknown, device: string): string | undefined {
   if (error instanceof VhostHostError) return error.hint;
   if (errnoOf(error) === 'EADDRNOTAVAIL') return 'vhost-host start --zero-copy 0';

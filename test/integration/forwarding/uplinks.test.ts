@@ -159,7 +159,7 @@ describe('uplinks come and go', function () {
   this.timeout(60_000);
   const scope = freshScope();
 
-  it('mistakes are told in one line, with what mends them', async () => {
+  it('mistakes are told in one line, with what fixes them', async () => {
     const vswitch = await Switch.start(scope(), { args: ['--uplink', 'net=net_null0,no-rx=1'] });
     const refusal = async (...args: string[]): Promise<string[]> => {
       const { code, stderr } = await vswitch.cli('uplinks', ...args);

@@ -89,7 +89,7 @@ describe('zero copy towards the network', function () {
     ],
   ];
   for (const [what, status, args, lines] of refused) {
-    it(`${what}: refused at start, with what mends it`, async () => {
+    it(`${what}: refused at start, with what fixes it`, async () => {
       const dir = await tempDir(scope());
       const { code, stderr } = await vhostHost(scope(), ['start', '--run-dir', `${dir}/run`, ...args(dir)]);
       assert.equal(code, status);

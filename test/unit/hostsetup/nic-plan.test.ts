@@ -248,7 +248,7 @@ describe('setup: a network card that is refused', () => {
     }
   });
 
-  it('for want of an IOMMU, with what would mend it', async () => {
+  it('for want of an IOMMU, with what would fix it', async () => {
     const memory = machine();
     memory.entries.delete(`${DEVICE}/iommu_group`);
     const none = await refusalOf(plan(memory, { force: true }));

@@ -30,7 +30,7 @@ async function source(host: Host, paths: readonly string[]): Promise<readonly st
   if (exitCode === 0 && values.length === VARIABLES.length + 1) return values.slice(0, -1);
   const said = printable(stderr.trim().split('\n').at(-1) ?? '');
   throw new VhostHostError('SETUP_REFUSED', `sh cannot read ${paths.join(', ')}${said && `: ${said}`}`, {
-    hint: 'mend the file; the boot loader cannot be set up with it either',
+    hint: 'fix the file; the boot loader cannot be set up with it either',
     details: { paths, exitCode },
   });
 }

@@ -84,7 +84,7 @@ describe('pools: grown in the running kernel', () => {
 describe('pools: where the kernel gives less', () => {
   const spec = { pageSize: GIB, count: 3, node: 1 };
 
-  it('says what was wanted, what came, and what would mend it; undo gives back that', async () => {
+  it('says what was wanted, what came, and what would fix it; undo gives back that', async () => {
     const memory = twoNodes(2);
     const before = stateOf(memory);
     const { done, remarks } = await carryOut(memory.host, () => plan(memory, [spec]));

@@ -91,7 +91,7 @@ describe('fstab', () => {
     );
   });
 
-  it('what is mounted late, or has too little room, is mended, and only that', () => {
+  it('what is mounted late, or has too little room, is fixed, and only that', () => {
     const spec = { path: '/mnt/huge', pageSize: GIB, bytes: 8 * GIB, gid: 107, mode: 0o1770 };
     const edited = (options: string): string =>
       editFstab(`none /mnt/huge hugetlbfs ${options} 0 0`, spec, DEFAULT, IDS).split(' ')[3] ?? '';

@@ -58,7 +58,7 @@ describe('mounts: with systemd', () => {
     deepEqual(open(await plan(withMounts(memory), [HUGE])), ['hugetlbfs:/mnt/huge'], 'not for this group');
   });
 
-  it('rights are mended where the mount stays', async () => {
+  it('rights are fixed where the mount stays', async () => {
     const memory = systemd();
     const before = { ...memory.entries.get('/dev/hugepages') };
     await roundTrip(memory, [{ path: '/dev/hugepages', pageSize: 2 * MIB, owner: 5, gid: 7, mode: 0o1770 }]);

@@ -109,7 +109,7 @@ describe('uplinks of a switch', () => {
     ]);
   });
 
-  it('where a card switches between guests there is one, and a card that cannot is refused with what mends it', async () => {
+  it('where a card switches between guests there is one, and a card that cannot is refused with what fixes it', async () => {
     const { binding, uplinks } = table(true);
     binding.addError = Object.assign(new Error('its device cannot'), { code: 'EOPNOTSUPP' });
     const refused = await failure('UPLINK_FAILED', uplinks.add(spec, 'config'));
