@@ -42,7 +42,7 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
   const { zeroCopy, rxDescNum, txDescNum } = options;
   const own = { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay };
   const meaning = await meaningOf(context.host, context.cwd, options, words);
-  for (const note of meaning?.notes ?? []) context.talk.say(note);
+  for (const note of meaning?.notes ?? []) context.console.log(note);
   const uplinks = [...uplink, ...(meaning?.flags.uplink ?? [])];
   return known({
     ...known(meaning?.flags ?? {}),
@@ -57,7 +57,7 @@ async function start(context: CliContext, words: readonly string[], options: Sta
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
   const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;
-  if (warning !== undefined) context.talk.say(warning);
+  if (warning !== undefined) context.console.log(warning);
   if (options.foreground === true) {
     await runDaemon(context, settings, options.readyFd);
     return;

@@ -102,7 +102,7 @@ async function afterStartFiles(
   if (!(await wantsRestart(context, options, daemon, files))) {
     return [`${daemon.name} reads ${files} when it starts (${GUESTS_GO_ON}): ${daemon.restart.join(' ')}`];
   }
-  await context.talk.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
+  await context.console.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
   return [];
 }
 

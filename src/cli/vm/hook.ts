@@ -57,7 +57,7 @@ async function look(context: CliContext, runDir: string): Promise<SwitchView | u
     return await viewSwitch(context, { runDir }, false);
   } catch (error) {
     if (!hasCode(error, 'SWITCH_UNREACHABLE')) throw error;
-    context.talk.say(describeError(error).line);
+    context.console.log(describeError(error).line);
     return undefined;
   }
 }
@@ -176,8 +176,8 @@ async function hook(context: CliContext, options: ClientOptions): Promise<void> 
     const { line, hint } = describeError(error);
     const fix = hint === undefined ? '' : `; fix: ${hint}`;
     // One line: libvirt puts it behind words of its own, and into logs.
-    context.talk.say(`vhost-host: ${printable(domain.name)} is not started: ${line}${fix}`);
-    context.talk.answer(REFUSE);
+    context.console.log(`vhost-host: ${printable(domain.name)} is not started: ${line}${fix}`);
+    context.console.print(REFUSE);
     throw new Verdict('error');
   }
 }

@@ -45,7 +45,7 @@ async function isTrusted(host: QuickHost, runDir: string): Promise<boolean> {
 /** Who is at work, and by what means. */
 interface Parts {
   readonly host: QuickHost;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   readonly exchange: Exchange;
   readonly open: OpenDevice;
   /** The process that becomes QEMU. */
@@ -107,7 +107,7 @@ async function claimIn(parts: Parts, runDir: string, spec: Spec): Promise<Way> {
     throw error;
   });
   const other = mac === undefined ? textOf(port, 'defaultMacAt') : undefined;
-  if (other !== undefined) parts.say(sameMac(spec, other));
+  if (other !== undefined) parts.log(sameMac(spec, other));
   const place = placeOf(port, transport);
   if (place === undefined) {
     const what = transport === 'cuse' ? 'device' : 'socket';
@@ -166,13 +166,13 @@ async function claimWhenStarted(parts: Parts, runDir: string, claim: Spec): Prom
 }
 
 async function startAndClaim(parts: Parts, runDir: string, claim: Spec): Promise<Way> {
-  const { host, say } = parts;
+  const { host, log } = parts;
   const { packageRoot } = await import('../../common/package.js');
   const main = join(packageRoot, 'build', 'bundle', 'cli', 'main.js');
   const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
   try {
     const way = await claimWhenStarted(parts, runDir, claim);
-    if (started.exitCode === 0) say(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
+    if (started.exitCode === 0) log(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
     return way;
   } catch (error) {
     if (started.exitCode === 0 || !hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;

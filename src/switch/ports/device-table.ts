@@ -7,7 +7,7 @@ import type { Settings } from '../config/settings.js';
 export interface DeviceParts {
   readonly bridge: Bridge;
   readonly settings: Pick<Settings, 'devBaseName' | 'socketMode' | 'socketGid'>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 /** What a port says of its device. */
@@ -69,7 +69,7 @@ export class DeviceTable {
     } catch (error) {
       // Tried again in a second, and told once.
       const trouble = `devices are not made again: ${printable(messageOf(error))}`;
-      if (trouble !== this.#trouble) this.#parts.say(trouble);
+      if (trouble !== this.#trouble) this.#parts.log(trouble);
       this.#trouble = trouble;
     }
   }
@@ -78,7 +78,7 @@ export class DeviceTable {
     if (device === undefined || present.has(device)) return;
     await this.#add(device, socket);
     const lost = this.#open.has(device) ? '; the guest that had it open has lost it until it is started anew' : '';
-    this.#parts.say(`port ${name} (${id}): /dev/${device} made again, since the cuse bridge was killed${lost}`);
+    this.#parts.log(`port ${name} (${id}): /dev/${device} made again, since the cuse bridge was killed${lost}`);
   }
 
   async #add(name: string, socket: string): Promise<void> {

@@ -88,7 +88,7 @@ export class PortTable {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
         await this.#remove(port);
-        this.#parts.say(`port ${port.name} (${port.id}) removed: ${reason}`);
+        this.#parts.log(`port ${port.name} (${port.id}) removed: ${reason}`);
       }
     });
   }
@@ -227,7 +227,7 @@ export class PortTable {
       if (port.claimedAt === undefined) continue;
       port.claimedAt = undefined;
       port.lostAt = this.#parts.clock.now();
-      this.#parts.say(`port ${port.name} (${port.id}) is free: the process that it was handed out to has ended`);
+      this.#parts.log(`port ${port.name} (${port.id}) is free: the process that it was handed out to has ended`);
     }
   }
 

@@ -35,7 +35,7 @@ interface Entry {
 export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   /** What cards are told; fixed when the switch starts. */
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
@@ -139,12 +139,12 @@ export class UplinkTable {
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
         if (entry === undefined) continue;
-        if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
+        if (native.state !== entry.last?.state) this.#parts.log(`uplink ${name} (${id}): ${NEWS[native.state]}`);
         entry.last = native;
         this.#tellBeyond(entry, native);
         if (native.state !== 'gone' && (native.pools === 0 || this.#parts.poolsFit())) continue;
         if (native.state !== 'gone')
-          this.#parts.say(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
+          this.#parts.log(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
         await this.#takeBack(entry);
       }
     });
@@ -161,13 +161,13 @@ export class UplinkTable {
     if (guest === undefined) return;
     entry.toldBeyond = true;
     const who = `port ${guest.name} (${guest.id}), as others above ${pools - 1},`;
-    this.#parts.say(
+    this.#parts.log(
       `uplink ${entry.record.name} (${id}): VMDq has pools for ${pools} guests; ${who} is sorted in software`,
     );
   }
 
   async #takeBack(entry: Entry): Promise<void> {
-    const { host, binding, say } = this.#parts;
+    const { host, binding, log } = this.#parts;
     const { id, name, device, origin } = entry.record;
     try {
       await checkDevice(host, device);
@@ -180,7 +180,7 @@ export class UplinkTable {
       return;
     }
     entry.attached = true;
-    say(`uplink ${name} (${entry.record.id}): its device is back`);
+    log(`uplink ${name} (${entry.record.id}): its device is back`);
   }
 
   async #attach(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {

@@ -156,7 +156,7 @@ describe('the log file', () => {
         host: realHost,
         binding: new FakeBinding(),
         settings,
-        say: (line: string) => void said.push(line),
+        log: (line: string) => void said.push(line),
       };
       await writeFile(logPath(dir), '');
       const log = await LogFile.of(parts);

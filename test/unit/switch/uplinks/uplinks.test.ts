@@ -36,7 +36,7 @@ describe('uplinks of a switch', () => {
       facts,
       uplinks: new UplinkTable({
         ...{ host, binding, byCard, addresses: 'virtual' },
-        say: (line) => void said.push(line),
+        log: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
         connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
         isPort: (name) => name === 'guest',
