@@ -123,7 +123,7 @@ static inline void vh_prefetch_write(const void *p)
 	X(TX_BAD_SOURCE, "tx_bad_source", "a source that is a group address or all zeroes")                  \
 	X(TX_RESERVED, "tx_reserved",                                                                        \
 		"to 01:80:c2:00:00:00 to 0f, which bridges keep to themselves (802.1Q, 8.6.3)")              \
-	X(TX_STRAY, "tx_stray", "from an uplink, for an address that no guest here has")                     \
+	X(TX_UNKNOWN_UNICAST, "tx_unknown_unicast", "from an uplink, for an address that no guest here has") \
 	X(RX_NOT_READY, "rx_not_ready", "the receiver's driver is not up")                                   \
 	X(RX_RING_FULL, "rx_ring_full", "the receiver has no buffer left")                                   \
 	X(RX_TOO_LONG, "rx_too_long", "does not fit into the receiver's buffer")                             \

@@ -3,7 +3,7 @@ import type { CliContext } from './shared/context.js';
 import { addLogs } from './daemon/logs.js';
 import { addMacs } from './switch/macs.js';
 import { addPorts } from './switch/ports.js';
-import { addSpread } from './switch/rebalance.js';
+import { addRebalance } from './switch/rebalance.js';
 import { addStart } from './daemon/start.js';
 import { addStats } from './switch/stats.js';
 import { addStatus } from './daemon/status.js';
@@ -21,6 +21,6 @@ export const SWITCH_COMMANDS: readonly AddCommand[] = [
   addMacs,
   addStats,
   addLogs,
-  addSpread,
+  addRebalance,
   addStop,
 ];

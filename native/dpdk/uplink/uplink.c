@@ -358,7 +358,7 @@ struct vh_uplink *vh_uplink_open(
 	u->port.rx = u->rx;
 	u->port.tx = u->tx;
 	u->port.id = id;
-	u->port.flood_strays = o->flood_strays;
+	u->port.flood_unknown_unicast = o->flood_unknown_unicast;
 	u->port.forward_reserved = o->forward_reserved;
 	u->port.uplink = &vh_uplink_ops;
 	snprintf(u->name, sizeof(u->name), "%s", o->name);

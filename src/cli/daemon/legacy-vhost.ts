@@ -170,7 +170,7 @@ export async function meaningOf(
   const picked = await pickDevices(host, { ...eal, portmask: app.portmask }, notes);
   const shared: Omit<UplinkSpec, 'name' | 'device'> = {
     ...(totalNumMbufs === undefined ? {} : { buffers: Math.floor(totalNumMbufs / Math.max(1, picked.length)) }),
-    ...(app.promiscuous === true ? { strays: 'flood' as const } : {}),
+    ...(app.promiscuous === true ? { unknownUnicast: 'flood' as const } : {}),
   };
   const procStatus = (await host.readOptional('/proc/self/status')) ?? '';
   const flags = {

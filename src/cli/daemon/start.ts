@@ -53,7 +53,9 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
 
 async function start(context: CliContext, words: readonly string[], options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
-  const config = await loadConfig(context.host, given, options.runDir);
+  // Once: the daemon that the command starts reads the same file again.
+  const warn = options.readyFd === undefined ? (line: string): void => context.console.log(line) : undefined;
+  const config = await loadConfig(context.host, given, options.runDir, warn);
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
   const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;

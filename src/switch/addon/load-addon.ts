@@ -47,7 +47,7 @@ function isBinding(loaded: unknown): loaded is NativeBinding {
     'macs',
     'ageMacs',
     'workers',
-    'spread',
+    'rebalance',
   ];
   return calls.every((name) => typeof binding[name as keyof NativeBinding] === 'function');
 }

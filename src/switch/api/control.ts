@@ -129,8 +129,8 @@ export class SwitchControl implements Control {
     };
   }
 
-  spread(): number {
-    return this.#parts.binding.spread();
+  rebalance(): number {
+    return this.#parts.binding.rebalance();
   }
 
   stopSoon(): void {

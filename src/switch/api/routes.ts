@@ -24,7 +24,7 @@ export interface Control {
   macs(): schema.Mac[];
   stats(): schema.StatsList;
   /** Returns how many queues moved to another worker. */
-  spread(): number;
+  rebalance(): number;
   /** Begins the end; the answer to the request that asked for it has gone out by then. */
   stopSoon(): void;
   /** A fault of ours, for the log. */
@@ -115,8 +115,8 @@ export function buildApi(control: Control, onRoute?: OnRoute): Api {
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());
   api.get('/v1/macs', { schema: { response: { 200: schema.MacList } } }, () => ({ macs: control.macs() }));
   api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => control.stats());
-  api.post('/v1/workers/spread', { schema: { response: { 200: schema.Spread } } }, () => ({
-    moved: control.spread(),
+  api.post('/v1/workers/rebalance', { schema: { response: { 200: schema.Rebalanced } } }, () => ({
+    moved: control.rebalance(),
   }));
   api.post('/v1/stop', { schema: { response: { 202: schema.Stopping } } }, async (_request, reply) => {
     reply.raw.once('close', () => control.stopSoon());

@@ -74,8 +74,8 @@ export class SwitchClient {
     return this.#ask(schema.StatsList, 'GET', '/v1/stats');
   }
 
-  spread(): Promise<z.infer<typeof schema.Spread>> {
-    return this.#ask(schema.Spread, 'POST', '/v1/workers/spread');
+  rebalance(): Promise<z.infer<typeof schema.Rebalanced>> {
+    return this.#ask(schema.Rebalanced, 'POST', '/v1/workers/rebalance');
   }
 
   stop(): Promise<z.infer<typeof schema.Stopping>> {

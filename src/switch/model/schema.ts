@@ -138,7 +138,7 @@ export const PortClaim = z.strictObject({
 });
 export type PortClaim = z.infer<typeof PortClaim>;
 
-export const STRAYS = ['drop', 'flood'] as const;
+export const UNKNOWN_UNICAST = ['drop', 'flood'] as const;
 
 /** A card or virtual device of DPDK's as a port towards the network. */
 export const Uplink = z.strictObject({
@@ -161,7 +161,7 @@ export const Uplink = z.strictObject({
   queues: Count,
   /** The worker of each queue. */
   workers: z.array(Count),
-  strays: z.enum(STRAYS),
+  unknownUnicast: z.enum(UNKNOWN_UNICAST),
   /** As of a port, for frames from the network. */
   forwardReserved: z.boolean(),
   buffers: Count,
@@ -200,7 +200,7 @@ export const UplinkAdd = z.strictObject({
   /** Packet buffers; without it as many as needed. */
   buffers: z.number().int().min(1).max(1_000_000).optional(),
   /** What to do with frames for addresses that no guest is known to have. */
-  strays: z.enum(STRAYS).optional(),
+  unknownUnicast: z.enum(UNKNOWN_UNICAST).optional(),
   /** Forward frames for 01:80:c2:00:00:00 to 0f from the network to guests. */
   forwardReserved: z.boolean().optional(),
   /** For how many guests to use VMDq pools of the card; without it as many as it has, 0: none. */
@@ -274,7 +274,7 @@ export type StatsList = z.infer<typeof StatsList>;
 export const UplinkList = z.strictObject({ uplinks: z.array(Uplink) });
 export const UplinkRemoved = z.strictObject({ removed: PortName });
 export const PortRemoved = z.strictObject({ removed: PortName });
-export const Spread = z.strictObject({ moved: Count });
+export const Rebalanced = z.strictObject({ moved: Count });
 
 export const Stopping = z.strictObject({ stopping: z.literal(true), pid: Count });
 export const Version = z.strictObject({ version: z.string() });

@@ -1,6 +1,6 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
 import type { ErrorCode } from '../../common/errors.js';
-import { STRAYS } from '../model/schema.js';
+import { UNKNOWN_UNICAST } from '../model/schema.js';
 import type { UplinkSpec } from '../config/settings.js';
 import type { NativeBinding, NativeUplink } from '../addon/native.js';
 import { Turns } from '../../common/serial-queue.js';
@@ -17,7 +17,7 @@ export interface UplinkRecord {
   readonly name: string;
   readonly device: string;
   readonly origin: 'config' | 'api';
-  readonly strays: (typeof STRAYS)[number];
+  readonly unknownUnicast: (typeof UNKNOWN_UNICAST)[number];
   readonly forwardReserved: boolean;
 }
 
@@ -186,7 +186,7 @@ export class UplinkTable {
   async #attach(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
     const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
-    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = spec;
+    const { name, queues = 1, mtu = 0, buffers = 0, unknownUnicast = 'drop', pools = maxPools } = spec;
     const { forwardReserved = false } = spec;
     const { device } = spec;
     if (queues > binding.limits.maxUplinkQueues) {
@@ -202,12 +202,12 @@ export class UplinkTable {
         queues,
         mtu,
         buffers,
-        floodStrays: strays === 'flood',
+        floodUnknownUnicast: unknownUnicast === 'flood',
         forwardReserved,
         pools: poolsFit() ? Math.min(pools, maxPools) : 0,
         loops: byCard,
       });
-      return { id, name, device, origin, strays, forwardReserved };
+      return { id, name, device, origin, unknownUnicast, forwardReserved };
     } catch (error) {
       const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
       const hint = software ? IN_SOFTWARE : hintFor(error, device);

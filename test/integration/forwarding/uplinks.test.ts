@@ -229,7 +229,7 @@ describe('uplinks come and go', function () {
     await vswitch.portReady('b');
     for (let turn = 0; turn < 5; turn++) {
       // It sends as fast as anybody can take: to nobody in particular, so to everybody.
-      await vswitch.addUplink({ name: 'flood', device: 'net_null0', strays: 'flood', queues: 1 });
+      await vswitch.addUplink({ name: 'flood', device: 'net_null0', unknownUnicast: 'flood', queues: 1 });
       await until(async () => (await vswitch.uplinkStats('flood')).counters.txPackets > 10_000, {
         deadline: DEADLINE_MS,
         what: 'frames from the uplink',

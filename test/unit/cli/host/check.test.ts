@@ -95,10 +95,7 @@ describe('check on the command line', () => {
       const answer = await json(desk(memory), join(dir, 'none'));
       assert.deepEqual([answer.code, answer.errors, answer.warnings], [2, 1, 1]);
       const found = answer.checks.find(({ state }) => state === 'error');
-      assert.deepEqual(
-        [found?.id, found?.group, found?.fix],
-        ['hugepages-boot', 'hugepages', 'sudo vhost-host setup'],
-      );
+      assert.deepEqual([found?.id, found?.group, found?.fix], ['hugepages-boot', 'hugepages', 'sudo vhost-host setup']);
     }));
 
   it('asks libvirt for its domains: what they need, and what vm check finds in them', () =>

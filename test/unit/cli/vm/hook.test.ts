@@ -104,10 +104,7 @@ describe('vm hook: before a guest starts', () => {
       const web = scene.libvirt.domains.get('web')!;
       const before = web.xml;
       web.xml = before.replace(/<access mode='shared'\/>/, '');
-      assert.match(
-        refused(await hook(scene)),
-        /memory of the guest is not shared: .*; fix: vhost-host vm attach web$/,
-      );
+      assert.match(refused(await hook(scene)), /memory of the guest is not shared: .*; fix: vhost-host vm attach web$/);
       web.xml = before.replace('<memoryBacking>', '<memoryBacking><hugepages/>');
       assert.match(refused(await hook(scene)), /this kernel has no hugepages of 2 MiB/);
     }));
