@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { CliContext } from './shared/context.js';
+import { addDrops } from './switch/drops.js';
 import { addLogs } from './daemon/logs.js';
 import { addMacs } from './switch/macs.js';
 import { addPorts } from './switch/ports.js';
@@ -20,6 +21,7 @@ export const SWITCH_COMMANDS: readonly AddCommand[] = [
   addUplinks,
   addMacs,
   addStats,
+  addDrops,
   addLogs,
   addRebalance,
   addStop,

@@ -5,6 +5,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { VhostHostError, printable } from '../../common/errors.js';
+import { dropsOf } from './drops.js';
 import { httpError } from './http-errors.js';
 import * as schema from '../model/schema.js';
 import { describeFaults } from '../model/validate.js';
@@ -115,6 +116,7 @@ export function buildApi(control: Control, onRoute?: OnRoute): Api {
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());
   api.get('/v1/macs', { schema: { response: { 200: schema.MacList } } }, () => ({ macs: control.macs() }));
   api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => control.stats());
+  api.get('/v1/drops', { schema: { response: { 200: schema.DropList } } }, () => dropsOf(control.stats()));
   api.post('/v1/workers/rebalance', { schema: { response: { 200: schema.Rebalanced } } }, () => ({
     moved: control.rebalance(),
   }));

@@ -74,6 +74,10 @@ export class SwitchClient {
     return this.#ask(schema.StatsList, 'GET', '/v1/stats');
   }
 
+  drops(): Promise<schema.DropList> {
+    return this.#ask(schema.DropList, 'GET', '/v1/drops');
+  }
+
   rebalance(): Promise<z.infer<typeof schema.Rebalanced>> {
     return this.#ask(schema.Rebalanced, 'POST', '/v1/workers/rebalance');
   }

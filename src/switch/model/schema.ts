@@ -45,7 +45,8 @@ export const Counters = z.strictObject({
   interruptsApart: Count,
   /** How often an address was not learned, because the port has as many as it may (`macLimit`). */
   unlearned: Count,
-  drops: z.record(z.string(), Count),
+  /** By the names of drop-reasons.ts. */
+  drops: z.record(z.string(), Count).describe('frames by drop reason; GET /v1/drops says what each means'),
 });
 export type Counters = z.infer<typeof Counters>;
 
@@ -271,6 +272,19 @@ export const PortList = z.strictObject({ ports: z.array(Port) });
 export const MacList = z.strictObject({ macs: z.array(Mac) });
 export const StatsList = z.strictObject({ ports: z.array(PortStats), uplinks: z.array(UplinkStats) });
 export type StatsList = z.infer<typeof StatsList>;
+/** Every reason, also those that never happened; `ports`: ports and uplinks where it did. */
+export const DropList = z.strictObject({
+  drops: z.array(
+    z.strictObject({
+      reason: z.string(),
+      meaning: z.string().describe('goes on after "The frame"'),
+      fix: z.string().describe('what to do about it, for people'),
+      frames: Count,
+      ports: z.array(z.strictObject({ name: PortName, frames: Count })),
+    }),
+  ),
+});
+export type DropList = z.infer<typeof DropList>;
 export const UplinkList = z.strictObject({ uplinks: z.array(Uplink) });
 export const UplinkRemoved = z.strictObject({ removed: PortName });
 export const PortRemoved = z.strictObject({ removed: PortName });

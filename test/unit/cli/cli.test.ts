@@ -68,6 +68,10 @@ describe('the command line, with a switch running', () => {
         assert.match((await run(desk, 'macs', ...there)).out[1] ?? '', /^52:.* 1000 +0 +a +1m 1s ago$/);
         assert.equal((parse((await run(desk, 'macs', '--json', ...there)).out[0])['macs'] as unknown[]).length, 1);
         assert.equal((await run(desk, 'stats', ...there)).out.length, 3);
+        assert.deepEqual((await run(desk, 'drops', ...there)).out, ['no frame was dropped']);
+        assert.match((await run(desk, 'drops', '--all', ...there)).out.at(-2) ?? '', /^rx_bad_ring: the frame /);
+        const { drops } = parse((await run(desk, 'drops', '--json', ...there)).out[0]);
+        assert.equal((drops as unknown[]).length, 23);
         assert.deepEqual((await run(desk, 'rebalance', ...there)).out, ['2 queues moved']);
         assert.deepEqual(parse((await run(desk, 'rebalance', '--json', ...there)).out[0]), { moved: 2 });
         const old =
