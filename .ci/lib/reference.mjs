@@ -7,7 +7,7 @@ import { root } from './task.mjs';
 
 /** `pages`: the module `src/cli/reference/reference.ts`. Return: text by path, as it stands in the repository. */
 export async function formattedReference(pages) {
-  const files = await pages.referenceFiles((path) => readFileSync(join(root, path), 'utf8'));
+  const files = await pages.referenceFiles();
   const formatted = [...files].map(async ([path, text]) => {
     if (!path.endsWith('.json')) return [path, text];
     const filepath = join(root, path);

@@ -3,7 +3,7 @@
 # Prints what may follow a command: its subcommands and options.
 _vhost_host_words() {
   case $1 in
-  '') echo 'start status ports uplinks macs stats logs spread stop vm libvirt setup check --version --help' ;;
+  '') echo 'start status ports uplinks macs stats drops logs rebalance stop vm libvirt setup check --version --help' ;;
   'start') echo '--config --run-dir --stats --foreground --help --workers --poll --hugepages --mergeable --rx-retry --rx-retry-num --rx-retry-delay --dev-basename --uplink --vlan --vlan-strip --vm2vm --zero-copy --rx-desc-num --tx-desc-num --coremask --corelist --memory-channels --socket-mem --huge-dir --allow --vdev' ;;
   'status') echo '--run-dir --json --help' ;;
   'ports') echo 'list add rm --run-dir --json --help' ;;
@@ -12,12 +12,13 @@ _vhost_host_words() {
   'ports rm') echo '--force --run-dir --json --help' ;;
   'uplinks') echo 'list add rm --run-dir --json --help' ;;
   'uplinks list') echo '--run-dir --json --help' ;;
-  'uplinks add') echo '--queues --mtu --buffers --pools --strays --forward-reserved --run-dir --json --help' ;;
+  'uplinks add') echo '--queues --mtu --buffers --pools --unknown-unicast --forward-reserved --run-dir --json --help' ;;
   'uplinks rm') echo '--run-dir --json --help' ;;
   'macs') echo '--run-dir --json --help' ;;
   'stats') echo '--run-dir --json --help' ;;
+  'drops') echo '--all --run-dir --json --help' ;;
   'logs') echo '--follow --lines --run-dir --json --help' ;;
-  'spread') echo '--run-dir --json --help' ;;
+  'rebalance') echo '--run-dir --json --help' ;;
   'stop') echo '--run-dir --json --help' ;;
   'vm') echo 'list show check attach detach forget --help' ;;
   'vm list') echo '--run-dir --json --connect --help' ;;
@@ -80,14 +81,15 @@ _vhost_host_value() {
   'uplinks add --mtu') echo 'text' ;;
   'uplinks add --buffers') echo 'text' ;;
   'uplinks add --pools') echo 'text' ;;
-  'uplinks add --strays') echo 'choice drop flood' ;;
+  'uplinks add --unknown-unicast') echo 'choice drop flood' ;;
   'uplinks add --run-dir') echo 'directory' ;;
   'uplinks rm --run-dir') echo 'directory' ;;
   'macs --run-dir') echo 'directory' ;;
   'stats --run-dir') echo 'directory' ;;
+  'drops --run-dir') echo 'directory' ;;
   'logs --lines' | 'logs -n') echo 'text' ;;
   'logs --run-dir') echo 'directory' ;;
-  'spread --run-dir') echo 'directory' ;;
+  'rebalance --run-dir') echo 'directory' ;;
   'stop --run-dir') echo 'directory' ;;
   'vm list --run-dir') echo 'directory' ;;
   'vm list --connect') echo 'text' ;;
@@ -143,7 +145,7 @@ _vhost_host_value() {
 
 _vhost_host_takes_value() {
   case $1 in
-  --config | --run-dir | --stats | --workers | --poll | --hugepages | --mergeable | --rx-retry | --rx-retry-num | --rx-retry-delay | --dev-basename | --uplink | --vlan | --vlan-strip | --vm2vm | --zero-copy | --rx-desc-num | --tx-desc-num | --coremask | -c | --corelist | -l | --memory-channels | -n | --socket-mem | --huge-dir | --allow | -a | --vdev | --socket | --queues | --transports | --dev-index | --mac | --mac-limit | --owner | --mtu | --buffers | --pools | --strays | --lines | --connect | --file | --output | --mode | --nic | --port | --wrapper | --devices | --emulator | --package-root | --root | --apparmor | --selinux | --leave | --guest-memory | --page-size | --switch-pages | --nodes | --nic-driver) return 0 ;;
+  --config | --run-dir | --stats | --workers | --poll | --hugepages | --mergeable | --rx-retry | --rx-retry-num | --rx-retry-delay | --dev-basename | --uplink | --vlan | --vlan-strip | --vm2vm | --zero-copy | --rx-desc-num | --tx-desc-num | --coremask | -c | --corelist | -l | --memory-channels | -n | --socket-mem | --huge-dir | --allow | -a | --vdev | --socket | --queues | --transports | --dev-index | --mac | --mac-limit | --owner | --mtu | --buffers | --pools | --unknown-unicast | --lines | --connect | --file | --output | --mode | --nic | --port | --wrapper | --devices | --emulator | --package-root | --root | --apparmor | --selinux | --leave | --guest-memory | --page-size | --switch-pages | --nodes | --nic-driver) return 0 ;;
   esac
   return 1
 }

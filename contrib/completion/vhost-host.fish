@@ -2,8 +2,8 @@
 
 # Whether the words before the cursor have chosen this command.
 function __vhost_host_at
-    set -l paths 'start' 'status' 'ports' 'ports list' 'ports add' 'ports rm' 'uplinks' 'uplinks list' 'uplinks add' 'uplinks rm' 'macs' 'stats' 'logs' 'spread' 'stop' 'vm' 'vm list' 'vm show' 'vm check' 'vm attach' 'vm detach' 'vm forget' 'libvirt' 'libvirt setup' 'setup' 'check'
-    set -l takes_value --config --run-dir --stats --workers --poll --hugepages --mergeable --rx-retry --rx-retry-num --rx-retry-delay --dev-basename --uplink --vlan --vlan-strip --vm2vm --zero-copy --rx-desc-num --tx-desc-num --coremask -c --corelist -l --memory-channels -n --socket-mem --huge-dir --allow -a --vdev --socket --queues --transports --dev-index --mac --mac-limit --owner --mtu --buffers --pools --strays --lines --connect --file --output --mode --nic --port --wrapper --devices --emulator --package-root --root --apparmor --selinux --leave --guest-memory --page-size --switch-pages --nodes --nic-driver
+    set -l paths 'start' 'status' 'ports' 'ports list' 'ports add' 'ports rm' 'uplinks' 'uplinks list' 'uplinks add' 'uplinks rm' 'macs' 'stats' 'drops' 'logs' 'rebalance' 'stop' 'vm' 'vm list' 'vm show' 'vm check' 'vm attach' 'vm detach' 'vm forget' 'libvirt' 'libvirt setup' 'setup' 'check'
+    set -l takes_value --config --run-dir --stats --workers --poll --hugepages --mergeable --rx-retry --rx-retry-num --rx-retry-delay --dev-basename --uplink --vlan --vlan-strip --vm2vm --zero-copy --rx-desc-num --tx-desc-num --coremask -c --corelist -l --memory-channels -n --socket-mem --huge-dir --allow -a --vdev --socket --queues --transports --dev-index --mac --mac-limit --owner --mtu --buffers --pools --unknown-unicast --lines --connect --file --output --mode --nic --port --wrapper --devices --emulator --package-root --root --apparmor --selinux --leave --guest-memory --page-size --switch-pages --nodes --nic-driver
     set -l path ''
     set -l skip 0
     for word in (commandline -opc)[2..]
@@ -25,8 +25,9 @@ complete -c vhost-host -n '__vhost_host_at \'\'' -a 'ports' -d 'list, add and re
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'uplinks' -d 'list, add and remove uplinks'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'macs' -d 'list the learned addresses'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'stats' -d 'show what was counted at each port'
+complete -c vhost-host -n '__vhost_host_at \'\'' -a 'drops' -d 'show why frames were dropped, and what to do about it'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'logs' -d 'show what the switch has logged'
-complete -c vhost-host -n '__vhost_host_at \'\'' -a 'spread' -d 'spread the guests over the workers anew, while frames flow'
+complete -c vhost-host -n '__vhost_host_at \'\'' -a 'rebalance' -d 'distribute the guests over the workers anew, while frames flow'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'stop' -d 'stop the switch and wait until it is gone'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'vm' -d 'connect libvirt\'s domains to the switch, and look after them'
 complete -c vhost-host -n '__vhost_host_at \'\'' -a 'libvirt' -d 'prepare libvirt on this host'
@@ -103,7 +104,7 @@ complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l queues -x -d 'rec
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l mtu -x -d 'sets the device\'s MTU (default: as it is)'
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l buffers -x -d 'packet buffers (default: as many as its rings and the workers need)'
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l pools -x -d 'for how many guests to use VMDq (default: as many as the card can)'
-complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l strays -x -a 'drop flood' -d 'frames for addresses that no guest is known to have (default: drop) (choices: "drop", "flood")'
+complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l unknown-unicast -x -a 'drop flood' -d 'frames for addresses that no guest is known to have (default: drop) (choices: "drop", "flood")'
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l forward-reserved -d 'forward what bridges keep to themselves: 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP)'
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
 complete -c vhost-host -n '__vhost_host_at \'uplinks add\'' -l json -d 'print one JSON object'
@@ -117,14 +118,18 @@ complete -c vhost-host -n '__vhost_host_at \'macs\'' -s h -l help -d 'display he
 complete -c vhost-host -n '__vhost_host_at \'stats\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
 complete -c vhost-host -n '__vhost_host_at \'stats\'' -l json -d 'print one JSON object'
 complete -c vhost-host -n '__vhost_host_at \'stats\'' -s h -l help -d 'display help for command'
+complete -c vhost-host -n '__vhost_host_at \'drops\'' -l all -d 'every reason that there is, also where it never happened'
+complete -c vhost-host -n '__vhost_host_at \'drops\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
+complete -c vhost-host -n '__vhost_host_at \'drops\'' -l json -d 'print one JSON object'
+complete -c vhost-host -n '__vhost_host_at \'drops\'' -s h -l help -d 'display help for command'
 complete -c vhost-host -n '__vhost_host_at \'logs\'' -s f -l follow -d 'go on with what comes, until Ctrl-C'
 complete -c vhost-host -n '__vhost_host_at \'logs\'' -s n -l lines -x -d 'so many of the last lines, or all (default: 100)'
 complete -c vhost-host -n '__vhost_host_at \'logs\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
 complete -c vhost-host -n '__vhost_host_at \'logs\'' -l json -d 'print one JSON object'
 complete -c vhost-host -n '__vhost_host_at \'logs\'' -s h -l help -d 'display help for command'
-complete -c vhost-host -n '__vhost_host_at \'spread\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
-complete -c vhost-host -n '__vhost_host_at \'spread\'' -l json -d 'print one JSON object'
-complete -c vhost-host -n '__vhost_host_at \'spread\'' -s h -l help -d 'display help for command'
+complete -c vhost-host -n '__vhost_host_at \'rebalance\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
+complete -c vhost-host -n '__vhost_host_at \'rebalance\'' -l json -d 'print one JSON object'
+complete -c vhost-host -n '__vhost_host_at \'rebalance\'' -s h -l help -d 'display help for command'
 complete -c vhost-host -n '__vhost_host_at \'stop\'' -l run-dir -x -a '(__fish_complete_directories)' -d 'directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user\'s own)'
 complete -c vhost-host -n '__vhost_host_at \'stop\'' -l json -d 'print one JSON object'
 complete -c vhost-host -n '__vhost_host_at \'stop\'' -s h -l help -d 'display help for command'

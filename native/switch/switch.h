@@ -80,7 +80,8 @@ struct vh_port {
 	/* Receive queues rx_map[0, rx_live) take frames; by vh_port_steer(), atomic. */
 	uint16_t rx_live;
 	uint8_t rx_map[VH_MAX_PAIRS];
-	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
+	bool flood_unknown_unicast; /* uplinks: frames for addresses that nobody is known to have go to all
+				       guests */
 	bool forward_reserved; /* its frames for reserved addresses (vh_mac_is_reserved()) are forwarded */
 	struct vh_vlan vlan;   /* guests; constant while workers know the port */
 	uint64_t at_card;      /* guests: the address that vh_switch.card has a queue for, or 0; atomic */

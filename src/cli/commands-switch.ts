@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
 import type { CliContext } from './shared/context.js';
+import { addDrops } from './switch/drops.js';
 import { addLogs } from './daemon/logs.js';
 import { addMacs } from './switch/macs.js';
 import { addPorts } from './switch/ports.js';
-import { addSpread } from './switch/rebalance.js';
+import { addRebalance } from './switch/rebalance.js';
 import { addStart } from './daemon/start.js';
 import { addStats } from './switch/stats.js';
 import { addStatus } from './daemon/status.js';
@@ -21,7 +22,8 @@ export const SWITCH_COMMANDS: readonly AddCommand[] = [
   addUplinks,
   addMacs,
   addStats,
+  addDrops,
   addLogs,
-  addSpread,
+  addRebalance,
   addStop,
 ];

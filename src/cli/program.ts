@@ -43,7 +43,7 @@ async function wholeProgram(context: CliContext): Promise<Command> {
 }
 
 function answers(context: CliContext): (text: string) => void {
-  return (text) => context.talk.answer(text.trimEnd());
+  return (text) => context.console.print(text.trimEnd());
 }
 
 /** Commander's complaint as one of our errors; undefined where it only showed a text that was asked for. */
@@ -78,8 +78,8 @@ export async function runCli(given: readonly string[], context: CliContext): Pro
   // A verdict is told in the answer already.
   if (failure !== undefined && !(failure instanceof Verdict)) {
     // Looked up by hand: with a mistake in the arguments there are no parsed options to ask.
-    if (args.includes('--json')) context.talk.answer(JSON.stringify(errorObject(failure)));
-    else await context.talk.fail(failure);
+    if (args.includes('--json')) context.console.print(JSON.stringify(errorObject(failure)));
+    else await context.console.fail(failure);
   }
   return exitCodeOf(failure);
 }

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
 import { DevBaseName } from '../../switch/config/config.js';
 import { allowedCpus, parseCpuList } from '../../switch/model/cpulist.js';
-import type { Flags, UplinkWish } from '../../switch/config/settings.js';
+import type { Flags, UplinkSpec } from '../../switch/config/settings.js';
 import { bitsOf } from './bitmask.js';
 import { pickDevices } from './legacy-vhost-devices.js';
 import { parseCount, parseSwitch, parseVm2vm } from './option-parsers.js';
@@ -176,9 +176,9 @@ export async function meaningOf(
   const { vm2vm, mergeable, rxRetry, rxRetryNum, rxRetryDelay, vlanStrip, stats, totalNumMbufs } = app;
   const { zeroCopy, rxDescNum, txDescNum } = app;
   const picked = await pickDevices(host, { ...eal, portmask: app.portmask }, notes);
-  const shared: Omit<UplinkWish, 'name' | 'device'> = {
+  const shared: Omit<UplinkSpec, 'name' | 'device'> = {
     ...(totalNumMbufs === undefined ? {} : { buffers: Math.floor(totalNumMbufs / Math.max(1, picked.length)) }),
-    ...(app.promiscuous === true ? { strays: 'flood' as const } : {}),
+    ...(app.promiscuous === true ? { unknownUnicast: 'flood' as const } : {}),
   };
   const procStatus = (await host.readOptional('/proc/self/status')) ?? '';
   const flags = {

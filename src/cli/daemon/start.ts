@@ -43,7 +43,7 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
   const { zeroCopy, rxDescNum, txDescNum } = options;
   const own = { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay };
   const meaning = await meaningOf(context.host, context.cwd, options, words);
-  for (const note of meaning?.notes ?? []) context.talk.say(note);
+  for (const note of meaning?.notes ?? []) context.console.log(note);
   const uplinks = [...uplink, ...(meaning?.flags.uplink ?? [])];
   return known({
     ...known(meaning?.flags ?? {}),
@@ -54,11 +54,13 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
 
 async function start(context: CliContext, words: readonly string[], options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
-  const config = await loadConfig(context.host, given, options.runDir);
+  // Once: the daemon that the command starts reads the same file again.
+  const warn = options.readyFd === undefined ? (line: string): void => context.console.log(line) : undefined;
+  const config = await loadConfig(context.host, given, options.runDir, warn);
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
   const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;
-  if (warning !== undefined) context.talk.say(warning);
+  if (warning !== undefined) context.console.log(warning);
   if (options.foreground === true) {
     await runDaemon(context, settings, options.readyFd);
     return;

@@ -90,8 +90,8 @@ export function applyPlan(context: CliContext, host: Host, steps: readonly Step[
   return applySteps(host, steps, {
     what,
     undoHint: `vhost-host ${what} --undo`,
-    around: (step, work) => context.talk.step(step.title, work),
-    remark: (_, line) => context.talk.say(line),
+    around: (step, work) => context.console.step(step.title, work),
+    remark: (_, line) => context.console.log(line),
   });
 }
 
@@ -106,6 +106,6 @@ export async function undoPlan(
   leave: readonly string[],
 ): Promise<void> {
   for (const undoing of plan) {
-    await context.talk.step(undoing.line, () => undoOne(host, undoing, leave));
+    await context.console.step(undoing.line, () => undoOne(host, undoing, leave));
   }
 }

@@ -4,7 +4,7 @@ import { VhostHostError } from '../../common/errors.js';
 import { GUESTS_GO_ON, findDaemon, restartDaemon } from '../../libvirt/install/daemon.js';
 import type { Daemon } from '../../libvirt/install/daemon.js';
 import { planHost } from '../../libvirt/install/plan.js';
-import type { Choice, HostWish } from '../../libvirt/install/plan.js';
+import type { Choice, HostSpec } from '../../libvirt/install/plan.js';
 import { HOOK } from '../../libvirt/install/hook.js';
 import { WRAPPER } from '../../libvirt/install/wrapper.js';
 import { QEMU_CONF } from '../../libvirt/qemu-conf/step.js';
@@ -53,7 +53,7 @@ async function wrapConfig(host: Host): Promise<ConfigFile['all']> {
   return all;
 }
 
-function wishOf(options: SetupOptions, config: ConfigFile['all']): HostWish {
+function specOf(options: SetupOptions, config: ConfigFile['all']): HostSpec {
   const { devBasename, wrapper, apparmor, selinux } = options;
   return {
     devices: (options.devices ?? []).map((n) => `/dev/${devBasename}-${n}`),
@@ -71,7 +71,7 @@ function wishOf(options: SetupOptions, config: ConfigFile['all']): HostWish {
 
 async function setUp(command: ChangeCommand, options: SetupOptions): Promise<void> {
   const { context, host } = command;
-  const steps = await planHost(host, wishOf(options, await wrapConfig(host)));
+  const steps = await planHost(host, specOf(options, await wrapConfig(host)));
   const hadHook = (await host.stat(HOOK)) !== undefined;
   await runChange(command, { steps }, async (done) => {
     const unread = [
@@ -103,7 +103,7 @@ async function afterStartFiles(
   if (!(await wantsRestart(context, options, daemon, files))) {
     return [`${daemon.name} reads ${files} when it starts (${GUESTS_GO_ON}): ${daemon.restart.join(' ')}`];
   }
-  await context.talk.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
+  await context.console.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
   return [];
 }
 

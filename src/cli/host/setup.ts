@@ -88,7 +88,7 @@ function left(plan: SetupPlan, done: readonly string[]): string[] {
 
 /** Somebody may count on them: no is the default. */
 function takeAway(context: CliContext, { larger }: SetupPlan): Promise<boolean> {
-  for (const line of larger) context.talk.say(printable(line));
+  for (const line of larger) context.console.log(printable(line));
   return context.confirm('Take the pages away that are more than you want?');
 }
 
@@ -97,7 +97,8 @@ async function setUp(command: ChangeCommand, options: SetupOptions): Promise<voi
   const { facts, domains, notes, systemd } = await look(host, options);
   const told = toldOf(facts, options);
   const asks = context.interactive && options.yes !== true && options.json !== true;
-  if (asks) for (const line of surveyLines(facts, await detectBoot(host), domains)) context.talk.say(printable(line));
+  if (asks)
+    for (const line of surveyLines(facts, await detectBoot(host), domains)) context.console.log(printable(line));
   const proposed = propose(facts, { domains: domains ?? [], systemd });
   const choices = await choose(facts, told, proposed, asks ? context.ask : undefined);
   checkChoices(facts, choices);

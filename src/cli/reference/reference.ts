@@ -1,9 +1,10 @@
 import { packageVersion } from '../../common/package.js';
+import { DROP_REASONS } from '../../switch/model/drop-reasons.js';
 import { apiDocument, configSchema } from '../../switch/api/openapi.js';
 import { bashCompletion } from './completion/bash.js';
 import { fishCompletion } from './completion/fish.js';
 import { zshCompletion } from './completion/zsh.js';
-import { dropReasonPage, dropReasons } from './drop-reasons.js';
+import { dropReasonPage } from './drop-reasons.js';
 import { manPages } from './man.js';
 import { commandReference } from './markdown.js';
 import { commandTree } from './tree.js';
@@ -17,11 +18,8 @@ function json(document: unknown): string {
   return JSON.stringify(document);
 }
 
-/**
- * Every page that is made of the program itself, by its path in the repository; JSON is not formatted yet.
- * `readSource`: the text of a file of the repository.
- */
-export async function referenceFiles(readSource: (path: string) => string): Promise<ReadonlyMap<string, string>> {
+/** Every page that is made of the program itself, by its path in the repository; JSON is not formatted yet. */
+export async function referenceFiles(): Promise<ReadonlyMap<string, string>> {
   const version = packageVersion();
   const tree = commandTree();
   return new Map([
@@ -31,7 +29,7 @@ export async function referenceFiles(readSource: (path: string) => string): Prom
     ['contrib/completion/_vhost-host', zshCompletion(tree)],
     ['contrib/completion/vhost-host.fish', fishCompletion(tree)],
     ['docs/reference/cli.md', commandReference(tree)],
-    ['docs/reference/drop-reasons.md', dropReasonPage(dropReasons(readSource('native/base/defs.h')))],
+    ['docs/reference/drop-reasons.md', dropReasonPage(DROP_REASONS)],
     ['docs/reference/openapi.json', json(await apiDocument(version))],
     ['docs/reference/switch.schema.json', json(configSchema())],
     ['docs/reference/qemu-wrap.schema.json', json(wrapSchema())],

@@ -39,5 +39,5 @@ export function print<T>(
   render: (answer: T, look: Look) => string[],
 ): void {
   const lines = options.json === true ? [JSON.stringify(answer)] : render(answer, context.look);
-  for (const line of lines) context.talk.answer(line);
+  for (const line of lines) context.console.print(line);
 }

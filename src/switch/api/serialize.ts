@@ -107,7 +107,7 @@ export function uplinkView(
       offloads: [...native.offloads],
       remark: native.remark === '' ? (remarkOn(uplink.device) ?? null) : native.remark,
     },
-    ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays },
+    ...{ mtu, queues: workers.length, workers: [...workers], unknownUnicast: uplink.unknownUnicast },
     ...{ forwardReserved: uplink.forwardReserved, buffers, buffersFree },
     pools: poolsView(native, guests),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,

@@ -5,6 +5,7 @@ import { OwnerText } from '../model/owner-text.js';
 import { SYSTEM_RUN_DIR, resolveRunDir } from '../run-dir/paths.js';
 import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from '../model/schema.js';
 import { describeFaults } from '../model/validate.js';
+import { renameKeys } from './renamed-keys.js';
 import { VlanText } from '../model/vlan.js';
 import type { Host } from '../../host/host.js';
 
@@ -129,14 +130,20 @@ function invalid(message: string, file: string, cause?: unknown): VhostHostError
   return new VhostHostError('CONFIG_INVALID', message, { cause, details: { file } });
 }
 
-export function parseConfig(file: string, text: string): Config {
+type Warn = (line: string) => void;
+
+/** `warn` gets a line for each key that has another name by now. */
+export function parseConfig(file: string, text: string, warn: Warn = () => undefined): Config {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw invalid(`${file} is not JSON: ${printable(messageOf(error))}`, file, error);
   }
-  const result = Config.safeParse(value);
+  const renamed = renameKeys(value);
+  if ('conflict' in renamed) throw invalid(`${renamed.conflict} in ${file}`, file);
+  for (const line of renamed.warnings) warn(`${file}: ${line}`);
+  const result = Config.safeParse(renamed.value);
   if (result.success) return result.data;
   throw invalid(describeFaults(file, Config, result.error), file, result.error);
 }
@@ -148,16 +155,16 @@ export interface LoadedConfig {
 }
 
 /** The file that was asked for, else of the system's switch the one in /etc, where there is one, else nothing. */
-export async function loadConfig(host: Host, given?: string, runDir?: string): Promise<LoadedConfig> {
+export async function loadConfig(host: Host, given?: string, runDir?: string, warn?: Warn): Promise<LoadedConfig> {
   if (given === undefined) {
     const isSystem = host.uid() === 0 || resolveRunDir(host, runDir) === SYSTEM_RUN_DIR;
     const text = isSystem ? await host.readOptional(DEFAULT_FILE) : undefined;
     return text === undefined
       ? { file: null, config: {} }
-      : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text) };
+      : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text, warn) };
   }
   try {
-    return { file: given, config: parseConfig(given, await host.read(given)) };
+    return { file: given, config: parseConfig(given, await host.read(given), warn) };
   } catch (error) {
     if (error instanceof VhostHostError) throw error;
     const reason = errnoOf(error) === 'ENOENT' ? 'there is no such file' : printable(messageOf(error));

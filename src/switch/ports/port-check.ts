@@ -6,8 +6,8 @@ import type { Transport } from '../model/schema.js';
 import type { NativeLimits } from '../addon/native.js';
 import type { Host } from '../../host/host.js';
 
-/** A port as it is wished for, with what the switch adds to the wish. */
-interface Wished {
+/** A port as requested, with what the switch adds to it. */
+interface Requested {
   readonly name: string;
   readonly socket: string;
   readonly queues: number;
@@ -18,7 +18,7 @@ interface Wished {
 
 /** Throws where there cannot be such a port beside those that are there. */
 export function checkPort(
-  { name, socket, queues, mac, owner, transports }: Wished,
+  { name, socket, queues, mac, owner, transports }: Requested,
   { maxPorts, maxQueuePairs }: NativeLimits,
   ports: readonly PortRecord[],
 ): void {

@@ -94,7 +94,7 @@ describe('vhost-host setup on a system of its own', function () {
     ]);
     assert.match(line ?? '', /default_hugepagesz=1G hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=\d+ quiet$/);
     assert.deepEqual([mounts, guests, own], ['6', 'hugetlbfs', 'hugetlbfs']);
-    const { checks } = JSON.parse(checked ?? '{}') as { checks: { id: string; reason: string; mend?: string }[] };
+    const { checks } = JSON.parse(checked ?? '{}') as { checks: { id: string; reason: string; fix?: string }[] };
     const pending = checks.find(({ id }) => id === 'reboot-pending');
     assert.match(pending?.reason ?? '', /^the next boot has default_hugepagesz=1G .*\/boot\/grub\/grub\.cfg/);
     assert.deepEqual(

@@ -73,9 +73,9 @@ describe('setup: kernel modules', () => {
       '/lib/modules/6.1.0-18-amd64/modules.dep',
       'kernel/drivers/vfio/pci/vfio-pci.ko.xz:\n',
     );
-    const wish = { modules: ['cuse'], now: true } as const;
-    deepEqual(commandsOf(await planModules(memory.host, wish)), []);
-    deepEqual(commandsOf(await planModules(memory.host, { ...wish, coming: ['cuse'] })), ['modprobe -a cuse']);
+    const spec = { modules: ['cuse'], now: true } as const;
+    deepEqual(commandsOf(await planModules(memory.host, spec)), []);
+    deepEqual(commandsOf(await planModules(memory.host, { ...spec, coming: ['cuse'] })), ['modprobe -a cuse']);
   });
 
   it('that modprobe does not find, or that are not there after it, fail the step', async () => {

@@ -60,8 +60,8 @@ describe("the original's command line", () => {
       { name: 'b.sock', socket: '/work/b.sock' },
     ]);
     assert.deepEqual(flags?.uplink, [
-      { name: 'port0', device: 'net_tap0', buffers: 4500, strays: 'flood' },
-      { name: 'port1', device: 'net_null0', buffers: 4500, strays: 'flood' },
+      { name: 'port0', device: 'net_tap0', buffers: 4500, unknownUnicast: 'flood' },
+      { name: 'port1', device: 'net_null0', buffers: 4500, unknownUnicast: 'flood' },
     ]);
   });
 

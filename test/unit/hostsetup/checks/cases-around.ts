@@ -60,7 +60,7 @@ export const AROUND_CASES: readonly Row[] = [
   ['libvirt', { libvirt: {} }, 'libvirt ok', /libvirtd answers; it runs guests as libvirt-qemu/],
   [
     'libvirt that is off',
-    { libvirt: { trouble: { state: 'warning', reason: 'no answer', mend: 'start it' } } },
+    { libvirt: { trouble: { state: 'warning', reason: 'no answer', fix: 'start it' } } },
     'libvirt warning',
     /no answer/,
   ],
@@ -126,7 +126,7 @@ export const AROUND_CASES: readonly Row[] = [
     {
       libvirt: {},
       around: {
-        domains: [{ ...WEB, findings: [{ id: 'vlan-ignored', state: 'warning', reason: 'a VLAN', mend: 'm' }] }],
+        domains: [{ ...WEB, findings: [{ id: 'vlan-ignored', state: 'warning', reason: 'a VLAN', fix: 'm' }] }],
       },
     },
     'guests warning',

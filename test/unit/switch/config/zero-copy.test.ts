@@ -41,7 +41,7 @@ describe('zero copy: what goes together', () => {
     ]),
   ];
   for (const [what, config, message, hint] of wrong) {
-    it(`${what}: refused, with what mends it`, () =>
+    it(`${what}: refused, with what fixes it`, () =>
       assert.rejects(resolveSettings(fakeHost({}), { file: null, config }, {}), { code: 'USAGE', message, hint }));
   }
 });
