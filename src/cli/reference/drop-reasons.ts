@@ -7,7 +7,7 @@ export interface DropReason {
   readonly name: string;
   readonly meaning: string;
   /** What to do about it, where that is known. */
-  readonly remedy?: string;
+  readonly fix?: string;
 }
 
 /** Those of the one list, `VH_DROP_REASONS` of native/base/defs.h, whose text this is. */
@@ -20,7 +20,7 @@ export function dropReasons(header: string): readonly DropReason[] {
 }
 
 export function dropReasonPage(reasons: readonly DropReason[]): string {
-  const remedies = reasons.some(({ remedy }) => remedy !== undefined);
+  const fixes = reasons.some(({ fix }) => fix !== undefined);
   return [
     HEAD,
     '',
@@ -29,11 +29,11 @@ export function dropReasonPage(reasons: readonly DropReason[]): string {
     'Why a frame was not delivered, as `vhost-host stats` and the API count it. `tx_` reasons are counted at the port of the sender, `rx_` reasons at the port of the receiver.',
     '',
     ...table(
-      ['Reason', 'Meaning', ...(remedies ? ['What to do'] : [])],
-      reasons.map(({ name, meaning, remedy }) => [
+      ['Reason', 'Meaning', ...(fixes ? ['What to do'] : [])],
+      reasons.map(({ name, meaning, fix }) => [
         code(name),
         cell(meaning),
-        ...(remedies ? [cell(remedy ?? '')] : []),
+        ...(fixes ? [cell(fix ?? '')] : []),
       ]),
     ),
   ].join('\n');
