@@ -30,11 +30,7 @@ export function dropReasonPage(reasons: readonly DropReason[]): string {
     '',
     ...table(
       ['Reason', 'Meaning', ...(fixes ? ['What to do'] : [])],
-      reasons.map(({ name, meaning, fix }) => [
-        code(name),
-        cell(meaning),
-        ...(fixes ? [cell(fix ?? '')] : []),
-      ]),
+      reasons.map(({ name, meaning, fix }) => [code(name), cell(meaning), ...(fixes ? [cell(fix ?? '')] : [])]),
     ),
   ].join('\n');
 }
