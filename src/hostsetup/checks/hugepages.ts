@@ -87,7 +87,7 @@ function atBoot({ host }: Subject): Outcome[] {
     const size = sizeText(pageSize);
     const pool = host.pools.pools.find((candidate) => candidate.pageSize === pageSize);
     if (pool === undefined)
-      return error(`the kernel was told to reserve ${pages} of ${size}, and has no such pages`, SETUP);
+      return error(`the kernel was asked to reserve ${pages} of ${size}, and has no such pages`, SETUP);
     const said = `wanted ${pages} of ${size}, got ${pool.total}`;
     return pool.total < pages ? warning(said, SETUP) : ok(said);
   });

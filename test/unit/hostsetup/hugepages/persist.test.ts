@@ -164,7 +164,7 @@ describe('pools: at each start', () => {
     const inImage = image().file('/usr/lib/systemd/systemd', '');
     const planned = await later(inImage, SMALL);
     deepEqual(open(planned), ['hugepages-at-start']);
-    match(planned.notes[0] ?? '', /cannot be told/);
+    match(planned.notes[0] ?? '', /is not known here/);
   });
 
   it('the editor leaves what is not ours, and edits nothing twice', () => {
