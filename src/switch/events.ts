@@ -54,7 +54,7 @@ export function repeatable(event: EngineEvent, portName: (id: number) => string)
     case 'lost':
       return { kind: `${event.type} ${shapeOf(line.text)}`, line };
     case 'rejected':
-      return { kind: `refused ${event.port} ${shapeOf(event.text)}`, line };
+      return { kind: `rejected ${event.port} ${shapeOf(event.text)}`, line };
     case 'connected':
     case 'disconnected':
     case 'ready':
