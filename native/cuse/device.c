@@ -55,7 +55,7 @@ static void do_open(fuse_req_t req, struct fuse_file_info *fi)
 	struct vh_cuse_client *c = vh_cuse_open(&d->slot->port, id);
 
 	if (c == NULL) {
-		d->world.say(&d->real, "an open is refused: there are %u already", VH_CUSE_CLIENTS);
+		d->world.say(&d->real, "an open is rejected: there are %u already", VH_CUSE_CLIENTS);
 		fuse_reply_err(req, EBUSY);
 		return;
 	}

@@ -117,7 +117,7 @@ struct vh_port_list {
 /* Called by a worker when a port's address was learned or moved; must not block. */
 typedef void (*vh_learn_hook)(void *context, uint16_t port, uint64_t key, bool moved);
 
-/* What to do about full receivers; the original's --rx-retry, --rx-retry-num and --rx-retry-delay. */
+/* What to do about full receivers; --rx-retry, --rx-retry-num and --rx-retry-delay. */
 struct vh_retry {
 	uint32_t times;	      /* 0: drop at once */
 	uint64_t delay_ticks; /* between tries, in ticks of vh_lane.ticks */

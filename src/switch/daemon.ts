@@ -86,7 +86,7 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
     const isUplink = (name: string): boolean => uplinks.has(name);
     const ports: PortTable = new PortTable({ ...parts, record, bridge, descriptors, log, isUplink });
     const dma = await chooseAddresses(host, settings.uplinks);
-    if (dma.reason !== undefined) log(`${dma.reason}: cards are told physical addresses`);
+    if (dma.reason !== undefined) log(`${dma.reason}: cards get physical addresses`);
     const uplinks: UplinkTable = new UplinkTable({
       ...parts,
       log,

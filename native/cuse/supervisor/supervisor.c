@@ -237,7 +237,7 @@ const char *vh_cuse_supervisor_remove(struct vh_cuse_supervisor *s, const char *
 {
 	struct vh_cuse_slot *slot = slot_of(s, name);
 
-	/* One that is not there, as after this process was killed and another started, is as wanted. */
+	/* One that is not there, as after this process was killed and another started, needs nothing. */
 	if (slot == NULL)
 		return NULL;
 	slot->retiring = true;

@@ -278,7 +278,7 @@ static bool start_pools(struct vh_uplink *u, const struct vh_uplink_options *o, 
 		return false;
 	if (vh_vmdq_let_groups_in(u))
 		return true;
-	snprintf(error, n, "it cannot be told to let all multicast in");
+	snprintf(error, n, "it cannot receive all multicast");
 	return false;
 }
 

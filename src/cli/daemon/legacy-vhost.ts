@@ -10,7 +10,7 @@ import { parseCount, parseSwitch, parseVm2vm } from './option-parsers.js';
 import type { Host } from '../../host/host.js';
 
 /**
- * The command line of DPDK's vhost sample application, of 2014 and of today: EAL's options, `--`, its own. What it
+ * The command line of DPDK's vhost example, of 2014 and of today: EAL's options, `--`, its own. What it
  * says becomes the flags of `start`; what has no meaning here is told, or refused where it would change what frames
  * do.
  */
@@ -84,7 +84,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 
 export function addEalOptions(start: Command): Command {
   return start
-    .optionsGroup('Options of DPDK and of its vhost sample:')
+    .optionsGroup('Options of DPDK and of its vhost example:')
     .option('-c, --coremask <hex>', 'CPUs, as for DPDK: the first for control, the others forward', parseCoremask)
     .option('-l, --corelist <list>', 'the same as a list', parseCorelist)
     .option('-n, --memory-channels <n>', 'memory channels of this machine', parseCount)
@@ -92,14 +92,14 @@ export function addEalOptions(start: Command): Command {
     .option('--huge-dir <dir>', 'accepted: hugepages are taken without a mount')
     .option('-a, --allow <device>', 'a PCI device for -p to count (repeatable)', collect)
     .option('--vdev <device>', 'a virtual device for -p to count (repeatable)', collect)
-    .argument('[app...]', "the old sample's own options, behind --")
+    .argument('[app...]', "the options of DPDK's vhost example, behind --")
     .addHelpText('after', appText);
 }
 
-/** What the sample's own options are called; what they mean here is said by those of the same name above. */
+/** What the example's own options are called; what they mean here is said by those of the same name above. */
 function appText(): string {
   const names = appCommand().options.map(({ flags }) => `  ${flags}`);
-  return ["\nOptions of DPDK's vhost sample, behind --:", ...names].join('\n');
+  return ["\nOptions of DPDK's vhost example, behind --:", ...names].join('\n');
 }
 
 function appCommand(): Command {
@@ -137,7 +137,7 @@ function refuseWhatIsMissing(app: AppOptions): void {
   if (app.tso === false && app.txCsum === true) refuse('--tx-csum 1', 'comes with --tso 1 only');
 }
 
-/** Workers: the first CPU is the control thread's where there are others, as in the original. */
+/** Workers: the first CPU is the control thread's where there are others, as in DPDK's vhost example. */
 function workersOf(cpus: readonly number[] | undefined, procStatus: string, notes: string[]): Flags['workers'] {
   if (cpus === undefined) return undefined;
   const allowed = allowedCpus(procStatus) ?? cpus;
@@ -163,12 +163,12 @@ export async function meaningOf(
   eal: EalOptions,
   words: readonly string[],
 ): Promise<Meaning | undefined> {
-  const original = words.length > 0 || eal.coremask !== undefined || eal.corelist !== undefined;
+  const legacy = words.length > 0 || eal.coremask !== undefined || eal.corelist !== undefined;
   const app = appCommand()
     .parse([...words], { from: 'user' })
     .opts<AppOptions>();
   const devices = [...(eal.allow ?? []), ...(eal.vdev ?? [])];
-  if (!original && devices.length === 0 && eal.socketMem === undefined && eal.memoryChannels === undefined) {
+  if (!legacy && devices.length === 0 && eal.socketMem === undefined && eal.memoryChannels === undefined) {
     return undefined;
   }
   refuseWhatIsMissing(app);

@@ -35,7 +35,7 @@ function known<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** The options proper, and what the old sample's mean; where both say something, the proper one wins. */
+/** The options proper, and what those of DPDK's vhost example mean; where both say something, the proper one wins. */
 async function flagsOf(context: CliContext, options: StartOptions, words: readonly string[]): Promise<Flags> {
   if (options.flags !== undefined) return options.flags;
   const { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay } = options;

@@ -20,7 +20,7 @@ export interface StepReport {
   readonly id: string;
   readonly title: string;
   readonly why: string;
-  readonly state: 'as wanted' | 'planned' | 'done';
+  readonly state: 'unchanged' | 'planned' | 'done';
   readonly current: string;
   readonly wanted: string;
   readonly diff: string;
@@ -29,7 +29,7 @@ export interface StepReport {
 
 export function reportOf(step: Step, done: readonly string[]): StepReport {
   const { id, title, why, current, wanted, diff, needsReboot } = step;
-  const state = isDone(step) ? 'as wanted' : done.includes(id) ? 'done' : 'planned';
+  const state = isDone(step) ? 'unchanged' : done.includes(id) ? 'done' : 'planned';
   return { id, title, why, state, current, wanted, diff, needsReboot };
 }
 
@@ -37,7 +37,7 @@ export function reportOf(step: Step, done: readonly string[]): StepReport {
 export function planLines(steps: readonly Step[]): string[] {
   return steps.flatMap((step) =>
     isDone(step)
-      ? [`= ${step.title}: as wanted`]
+      ? [`= ${step.title}: unchanged`]
       : [
           `+ ${step.title}`,
           `    why: ${step.why}`,

@@ -73,14 +73,14 @@ function noteLines(notes: readonly string[], { byHand }: SetupPlan): string[] {
   return [...lines, ...hands];
 }
 
-/** What is not as wanted although all was done, and what waits for the next boot. */
+/** What is not up to date although all was done, and what waits for the next boot. */
 function left(plan: SetupPlan, done: readonly string[]): string[] {
   const short = plan.steps.filter((step) => !isDone(step));
   const waiting = plan.steps.filter((step) => step.needsReboot && done.includes(step.id)).map(({ title }) => title);
   const kernel = plan.reboot === undefined ? [] : [`the kernel with ${plan.reboot}`];
   const reboot = [...kernel, ...waiting];
   return [
-    ...short.map(({ title, current, wanted }) => `not as wanted: ${title}: ${current} (wanted: ${wanted})`),
+    ...short.map(({ title, current, wanted }) => `not up to date: ${title}: ${current} (requested: ${wanted})`),
     ...(reboot.length === 0 ? [] : [`a reboot brings ${reboot.join(', ')}`]),
     ...plan.byHand.map(({ reason }) => `not done yet, and to be done by hand as shown: ${printable(reason)}`),
   ];

@@ -67,7 +67,7 @@ function demand(subject: Subject): Outcome[] {
   return [info(`no domain waits for hugepages; the memory of all domains comes to ${whole}, rounded up`)];
 }
 
-function spread({ host }: Subject): Outcome[] {
+function perNode({ host }: Subject): Outcome[] {
   const nodes = host.system.nodes.filter(({ total }) => total > 0).map(({ node }) => node);
   if (nodes.length < 2) return [];
   return host.pools.pools
@@ -87,7 +87,7 @@ function atBoot({ host }: Subject): Outcome[] {
     const size = sizeText(pageSize);
     const pool = host.pools.pools.find((candidate) => candidate.pageSize === pageSize);
     if (pool === undefined)
-      return error(`the kernel was told to reserve ${pages} of ${size}, and has no such pages`, SETUP);
+      return error(`the kernel was asked to reserve ${pages} of ${size}, and has no such pages`, SETUP);
     const said = `wanted ${pages} of ${size}, got ${pool.total}`;
     return pool.total < pages ? warning(said, SETUP) : ok(said);
   });
@@ -127,7 +127,7 @@ export const HUGEPAGE_CHECKS: readonly Check[] = [
     states: ['ok', 'info', 'warning', 'error'],
     run: demand,
   },
-  { id: 'hugepages-nodes', title: 'on every NUMA node', group, live: true, states: ['ok', 'warning'], run: spread },
+  { id: 'hugepages-nodes', title: 'on every NUMA node', group, live: true, states: ['ok', 'warning'], run: perNode },
   {
     id: 'hugepages-boot',
     title: 'as asked for at boot',

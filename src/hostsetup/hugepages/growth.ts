@@ -32,7 +32,11 @@ export function largerNote(by: string, spec: PoolSpec, pages: number): string {
 }
 
 /** Pages that are missing go to the nodes in turn, as the kernel does it, to those first that have room for them. */
-export function spread(missing: number, pageSize: number, nodes: readonly NodeMemory[]): ReadonlyMap<number, number> {
+export function distribute(
+  missing: number,
+  pageSize: number,
+  nodes: readonly NodeMemory[],
+): ReadonlyMap<number, number> {
   const room = new Map(nodes.map(({ node, free }) => [node, Math.floor(free / pageSize)]));
   const given = new Map(nodes.map(({ node }) => [node, 0]));
   for (let left = missing; left > 0;) {
@@ -99,7 +103,7 @@ function onHost(
     const target = { directory: poolDirectory(pool.pageSize), node: undefined, current: total, wanted: spec.count };
     return { spec, current: pool.total, targets: [target] };
   }
-  const targets = [...spread(missing, pool.pageSize, useful)].flatMap(([node, share]) => {
+  const targets = [...distribute(missing, pool.pageSize, useful)].flatMap(([node, share]) => {
     const current = (pool.nodes.get(node)?.total ?? 0) + (more.get(node) ?? 0);
     return share === 0
       ? []

@@ -35,7 +35,7 @@ export async function planPools(host: Host, spec: PoolsSpec): Promise<PartPlan &
   }
   if (spec.persist && spec.pools.length > 0) {
     if (memory.total > 0) refuseAtStart(spec.pools, pools, memory.total, floor);
-    else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
+    else plan.notes.push('how much memory the host has is not known here: see that the pools leave some');
     const start = await nextStart(host, pools, spec.line);
     const kept = await planPersistence(host, spec.pools, start, spec.shrink === true);
     plan.steps.push(...kept.steps);

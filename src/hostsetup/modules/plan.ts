@@ -78,7 +78,7 @@ function noteOf(name: ModuleName, state: ModuleState, { kernel }: KernelModules)
     case 'missing':
       return `${which} has no module ${name}, which ${WHY[name]}: nothing to load`;
     case 'unknown':
-      return `whether ${which} has the module ${name} cannot be told: there is no list in /lib/modules/${kernel ?? ''}`;
+      return `whether ${which} has the module ${name} is not known: there is no list in /lib/modules/${kernel ?? ''}`;
     case 'loaded':
     case 'available':
       return undefined;

@@ -55,7 +55,7 @@ async function takenBy(place: Place, spec: MountSpec, now: boolean): Promise<str
     if (isOwnText((await look.readOptional(unit.source)) ?? '')) return undefined;
     if (unit.systems && unit.source === unit.file) return undefined;
     const late = unit.linked || unit.installable || unit.systems;
-    return describe(unit.source, unit.options) ?? (late ? undefined : `${unit.file} mounts it only when it is told to`);
+    return describe(unit.source, unit.options) ?? (late ? undefined : `${unit.file} mounts it only on demand`);
   }
   return now ? byHand(place, spec) : undefined;
 }

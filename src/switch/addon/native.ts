@@ -226,7 +226,7 @@ export type EngineEvent =
   | { readonly type: 'stopped'; readonly port: number }
   | { readonly type: 'learned' | 'moved'; readonly port: number; readonly mac: string; readonly vlan: number }
   /** The front end's message or memory was refused; `text` says which and why. */
-  | { readonly type: 'refused'; readonly port: number; readonly text: string }
+  | { readonly type: 'rejected'; readonly port: number; readonly text: string }
   | { readonly type: 'log'; readonly level: number; readonly text: string }
   | { readonly type: 'lost'; readonly count: number };
 

@@ -44,7 +44,7 @@ function operationOf({ params, body, response }: Route): Json {
     status,
     { description: 'done', ...content(schemaOf(shape, 'output')) },
   ]);
-  const error = { description: 'refused or failed', ...content(schemaOf(ApiError, 'output')) };
+  const error = { description: 'rejected or failed', ...content(schemaOf(ApiError, 'output')) };
   return {
     ...parametersOf(params),
     ...(body === undefined ? {} : { requestBody: { required: true, ...content(schemaOf(body, 'input')) } }),

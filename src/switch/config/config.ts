@@ -68,7 +68,7 @@ function namesOnce(list: readonly { readonly name: string }[], context: z.Refine
   });
 }
 
-/** As the original's --dev-basename. */
+/** As --dev-basename of DPDK's vhost example. */
 export const DevBaseName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$/, 'has 1 to 32 letters, digits, ".", "_" or "-"');
@@ -105,9 +105,9 @@ export const Config = z.strictObject({
   uplinks: z.array(UplinkAdd).superRefine(namesOnce).optional(),
   /** VLAN mode of all ports that have none of their own. */
   vlan: VlanText.optional(),
-  /** Whether guests on `auto` ports get frames without the tag; the original's --vlan-strip. */
+  /** Whether guests on `auto` ports get frames without the tag; --vlan-strip. */
   vlanStrip: z.boolean().optional(),
-  /** Guests reach each other in the switch, only by way of the network, or in the card; the original's --vm2vm 1, 0, 2. */
+  /** Guests reach each other in the switch, only by way of the network, or in the card; --vm2vm 1, 0, 2. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
   /** Uplinks send guests' frames from where they are, and with how many descriptors; not with vm2vm "software". */
   zeroCopy: z.boolean().optional(),

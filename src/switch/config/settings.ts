@@ -83,7 +83,7 @@ export interface Flags {
   readonly ports?: readonly PortSpec[] | undefined;
 }
 
-/** Zero copy: uplinks send guests' frames from guests' memory. The original's --zero-copy and its descriptor counts. */
+/** Zero copy: uplinks send guests' frames from guests' memory. --zero-copy and its descriptor counts. */
 export interface ZeroCopy {
   readonly zeroCopy: boolean;
   /** Descriptors of each receive and transmit queue of an uplink; with zero copy only. */

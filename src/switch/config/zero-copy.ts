@@ -2,7 +2,7 @@ import { VhostHostError } from '../../common/errors.js';
 import type { Config } from './config.js';
 import type { Flags, Settings, ZeroCopy } from './settings.js';
 
-/** The original's. */
+/** Those of DPDK's vhost example. */
 const DEFAULTS = { rxDescriptors: 32, txDescriptors: 64 } as const;
 const OPTIONS = { rxDescriptors: '--rx-desc-num', txDescriptors: '--tx-desc-num' } as const;
 const FEWEST = 32;

@@ -76,7 +76,7 @@ export const Port = z.strictObject({
   state: z.enum(['waiting', 'connected', 'ready']),
   /** The first thing that is missing before its guest has a network; null: nothing. */
   missing: Missing.nullable(),
-  /** 1000 + device number, as in the original. */
+  /** 1000 + device number, as in DPDK's vhost example. */
   vlanTag: Count,
   /** VLAN mode, as in the configuration. */
   vlan: VlanText,

@@ -35,7 +35,7 @@ export function checkPort(
     throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
   }
   if (owner !== undefined && transports.includes('cuse')) {
-    const what = `port ${name}: an owner is told by who connects to the socket, which a device has done for it`;
+    const what = `port ${name}: an owner is recognised by who connects to the socket, which a device has done for it`;
     throw new VhostHostError('USAGE', what, { hint: 'leave out "cuse" of its transports, or the owner' });
   }
   const guest = mac === undefined ? undefined : ports.find((port) => port.mac === mac);

@@ -54,7 +54,7 @@ export function sourcedChecks({ before, args, files }: GrubEdit, spec: KernelArg
     // What the words are, and where they end, must not hang on something hidden.
     const open = values.some((value) => value.split('"').length % 2 === 0);
     const unclear = before.line.includes(HIDDEN) && (open || /(^|\s)--(\s|$)/.test(line));
-    if (unclear) return `${paths.join(', ')}: where more arguments would go cannot be told: ${printable(line)}`;
+    if (unclear) return `${paths.join(', ')}: where more arguments would go is unclear: ${printable(line)}`;
     if (hidden) return `${paths.join(', ')}: a command or variable in there sets ${ownArgs(line, spec).join(' ')}`;
     old = line;
     return undefined;

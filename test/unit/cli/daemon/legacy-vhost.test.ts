@@ -27,7 +27,7 @@ const OF_2014 =
   '--zero-copy 0 --vlan-strip 1';
 const EAL: EalOptions = { coremask: [0, 1, 2, 3], memoryChannels: 4, socketMem: 1024, hugeDir: '/mnt/huge' };
 
-describe("the original's command line", () => {
+describe("DPDK's vhost example's command line", () => {
   it('as its guide has it: every option has its meaning here', async () => {
     const host = withCards({ '0000:05:00.0': NIC, '0000:03:00.0': NIC, '0000:01:00.0': ['vfio-pci', '0x030000'] });
     const meaning = await meaningOf(host, '/work', EAL, OF_2014.split(' '));

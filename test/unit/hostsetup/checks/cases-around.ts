@@ -184,7 +184,7 @@ export const AROUND_CASES: readonly Row[] = [
     'records of who knows what',
     { around: { records: { stale: [], ports: [], uncertain: 2 } } },
     'leftover-records info',
-    /2 that cannot be told/,
+    /2 of which it is not known/,
   ],
   ['no ports', {}, 'leftover-ports ok', /none/],
   [

@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import fc from 'fast-check';
 import { POOLS_CONF, editPoolsConf } from '../../../../src/hostsetup/hugepages/persist.js';
 import type { PartPlan } from '../../../../src/changes/part-plan.js';
-import { spread } from '../../../../src/hostsetup/hugepages/growth.js';
+import { distribute } from '../../../../src/hostsetup/hugepages/growth.js';
 import { GIB, KIB, MIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
@@ -164,7 +164,7 @@ describe('pools: at each start', () => {
     const inImage = image().file('/usr/lib/systemd/systemd', '');
     const planned = await later(inImage, SMALL);
     deepEqual(open(planned), ['hugepages-at-start']);
-    match(planned.notes[0] ?? '', /cannot be told/);
+    match(planned.notes[0] ?? '', /is not known here/);
   });
 
   it('the editor leaves what is not ours, and edits nothing twice', () => {
@@ -197,7 +197,7 @@ describe('pools: spread over nodes', () => {
     fc.assert(
       fc.property(nodes, fc.nat(200), (rooms, missing) => {
         const list = rooms.map((room, number) => ({ node: number, total: 1, free: room * MIB }));
-        const given = [...spread(missing, MIB, list).values()];
+        const given = [...distribute(missing, MIB, list).values()];
         equal(
           given.reduce((sum, pages) => sum + pages, 0),
           missing,

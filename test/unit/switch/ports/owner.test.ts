@@ -124,7 +124,7 @@ describe("a port's owner: claims", () => {
       const ports = [{ name: 'a', transports: ['user', 'cuse'] as const, owner: 'uid:5' }];
       assert.match(
         (await failure('USAGE', startBench(dir, { ports }))).message,
-        /^port a: an owner is told by who connects/,
+        /^port a: an owner is recognised by who connects/,
       );
     }));
 });

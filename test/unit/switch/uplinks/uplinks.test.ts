@@ -169,7 +169,14 @@ describe('uplinks of a switch', () => {
         assert.deepEqual(uplinks, [
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
-            ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], unknownUnicast: 'drop' },
+            ...{
+              mac: '02:00:00:00:01:00',
+              speedMbps: null,
+              mtu: 1500,
+              queues: 1,
+              workers: [0],
+              unknownUnicast: 'drop',
+            },
             ...{
               forwardReserved: false,
               buffers: 100,
