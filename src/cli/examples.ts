@@ -22,7 +22,7 @@ export const EXAMPLES: Readonly<Record<string, readonly Example[]>> = {
     example('Forward on CPUs 2 and 3:', 'vhost-host start --workers 2,3'),
     example('Reach the network by a card:', 'vhost-host start --uplink net0=0000:03:00.0'),
     example(
-      "Start as DPDK's vhost sample was started:",
+      "Start as DPDK's vhost example was started:",
       'vhost-host start -l 0-1 -- -p 0x1 --socket-file /tmp/vm.sock',
     ),
   ],

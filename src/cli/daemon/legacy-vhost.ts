@@ -84,7 +84,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 
 export function addEalOptions(start: Command): Command {
   return start
-    .optionsGroup('Options of DPDK and of its vhost sample:')
+    .optionsGroup('Options of DPDK and of its vhost example:')
     .option('-c, --coremask <hex>', 'CPUs, as for DPDK: the first for control, the others forward', parseCoremask)
     .option('-l, --corelist <list>', 'the same as a list', parseCorelist)
     .option('-n, --memory-channels <n>', 'memory channels of this machine', parseCount)
@@ -96,10 +96,10 @@ export function addEalOptions(start: Command): Command {
     .addHelpText('after', appText);
 }
 
-/** What the sample's own options are called; what they mean here is said by those of the same name above. */
+/** What the example's own options are called; what they mean here is said by those of the same name above. */
 function appText(): string {
   const names = appCommand().options.map(({ flags }) => `  ${flags}`);
-  return ["\nOptions of DPDK's vhost sample, behind --:", ...names].join('\n');
+  return ["\nOptions of DPDK's vhost example, behind --:", ...names].join('\n');
 }
 
 function appCommand(): Command {

@@ -65,11 +65,11 @@ describe('the command line', () => {
     const help = async (...words: string[]): Promise<string> =>
       (await new Desk().run(...words, '--help')).out.join('\n');
     const start = await help('start');
-    const dpdk = /^Options of DPDK and of its vhost sample:\n((?: {2}.*\n)+)/m.exec(start)?.[1] ?? '';
+    const dpdk = /^Options of DPDK and of its vhost example:\n((?: {2}.*\n)+)/m.exec(start)?.[1] ?? '';
     const named = [...dpdk.matchAll(/^ {2}(?:-\w, )?--([\w-]+)/gm)].map(([, name]) => name);
     const expected = ['coremask', 'corelist', 'memory-channels', 'socket-mem', 'huge-dir', 'allow', 'vdev'];
     assert.deepEqual(named, expected);
-    assert.match(start, /^Options of DPDK's vhost sample, behind --:\n {2}-p, --portmask <hex>\n/m);
+    assert.match(start, /^Options of DPDK's vhost example, behind --:\n {2}-p, --portmask <hex>\n/m);
     const headings = (text: string): string[] => [...text.matchAll(/^(\S.*):$/gm)].map(([, title = '']) => title);
     const attach = headings(await help('vm', 'attach'));
     assert.deepEqual(attach, ['Options', 'Confirmation and preview', 'Common options', 'Examples']);
