@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// What may import what, in both languages; no circles; no folder in which one has to search.
+// What may import what, in both languages; no circles; no folder in which one has to search; the words of the field.
 import { brokenRules } from './lib/house.mjs';
 import { filesBelow } from './lib/stamp.mjs';
 import { TaskError, main, root, say } from './lib/task.mjs';

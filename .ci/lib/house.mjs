@@ -1,4 +1,5 @@
-// The rules of the house, over any tree of files: layers, circles, and how many modules a folder may have.
+// The rules of the house, over any tree of files: layers, circles, how many modules a folder may have, and words.
+import { replacedWords } from './glossary.mjs';
 import { circlesIn, importsOf } from './imports.mjs';
 import { brokenLayers } from './layers.mjs';
 
@@ -52,5 +53,6 @@ export function brokenRules(files, root) {
     ...layered.flatMap(brokenLayers),
     ...circles.map((circle) => `a circle of imports: ${circle.join(', ')}`),
     ...crowded(files),
+    ...replacedWords(files, root),
   ];
 }

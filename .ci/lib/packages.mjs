@@ -63,6 +63,8 @@ const groups = {
   },
   pages: {
     'groff-base': 'troff reads the man pages',
+    zsh: 'tries its completion',
+    fish: 'tries its completion',
     rpm: "rpmspec reads the other packages' description",
   },
   corpus: {

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { completion, manPage } from './pages.mjs';
 import { root } from './task.mjs';
 
 const home = '/usr/lib/vhost-host';
@@ -89,14 +88,34 @@ export async function serviceText() {
   return `${head}${unitBody({ binary: `${home}/bin/vhost-host`, config: undefined })}`;
 }
 
+/** Where each shell looks for what packages bring; the place for zsh is Debian's, and the spec for rpm moves it. */
+const completions = {
+  'vhost-host.bash': 'bash-completion/completions/vhost-host',
+  'vhost-host.fish': 'fish/vendor_completions.d/vhost-host.fish',
+  '_vhost-host': 'zsh/vendor-completions/_vhost-host',
+};
+
+const schemas = ['openapi.json', 'switch.schema.json', 'qemu-wrap.schema.json'];
+
+/** What `npm run reference` has written. */
+function stageReference(dir) {
+  for (const page of readdirSync(join(root, 'man')))
+    copy(dir, `man/${page}`, `usr/share/man/man${page.at(-1)}/${page}`);
+  for (const [name, place] of Object.entries(completions))
+    copy(dir, `contrib/completion/${name}`, `usr/share/${place}`);
+  for (const name of schemas) copy(dir, `docs/reference/${name}`, `usr/share/vhost-host/${name}`);
+  const docs = 'usr/share/doc/vhost-host/docs/reference';
+  for (const name of ['cli.md', 'drop-reasons.md']) copy(dir, `docs/reference/${name}`, `${docs}/${name}`);
+  // Where docs/api.md refers to them.
+  for (const name of schemas) symlinkSync(`../../../../vhost-host/${name}`, join(dir, docs, name));
+}
+
 /** Fills `dir` anew, for a package of that version. */
 export async function stage(dir, version) {
   rmSync(dir, { recursive: true, force: true });
   stagePrograms(dir, version);
   await stageIntegration(dir);
-  put(dir, 'usr/share/man/man1/vhost-host.1', await manPage(version));
-  copy(dir, 'man/qemu-wrap.1', 'usr/share/man/man1/qemu-wrap.1');
-  put(dir, 'usr/share/bash-completion/completions/vhost-host', await completion());
+  stageReference(dir);
   put(dir, 'usr/share/doc/vhost-host/NOTICE', notices());
   for (const name of ['README.md', 'CHANGELOG.md']) copy(dir, name, `usr/share/doc/vhost-host/${name}`);
   for (const name of ['api.md', 'install.md', 'libvirt.md'])

@@ -12,7 +12,7 @@ static const char *const type_names[] = {
 	[VH_EVENT_STOPPED] = "stopped",
 	[VH_EVENT_LEARNED] = "learned",
 	[VH_EVENT_MOVED] = "moved",
-	[VH_EVENT_REFUSED] = "refused",
+	[VH_EVENT_REJECTED] = "rejected",
 	[VH_EVENT_LOG] = "log",
 };
 
@@ -23,10 +23,10 @@ static napi_value event_value(napi_env env, const struct vh_event *e)
 	vh_set_string(env, object, "type", type_names[e->type]);
 	vh_set_int(env, object, e->type == VH_EVENT_LOG ? "level" : "port", e->port);
 	if (e->type == VH_EVENT_LEARNED || e->type == VH_EVENT_MOVED)
-		/* The original's scheme: what a guest sends untagged is known under its device's own tag. */
+		/* As in DPDK's vhost example: what a guest sends untagged has its device's own tag. */
 		vh_set_mac(env, object, e->key,
 			e->port < VH_MAX_PORTS ? (uint16_t)(VH_VLAN_TAG_BASE + e->port) : 0);
-	if (e->type == VH_EVENT_REFUSED || e->type == VH_EVENT_LOG)
+	if (e->type == VH_EVENT_REJECTED || e->type == VH_EVENT_LOG)
 		vh_set_string(env, object, "text", e->text);
 	return object;
 }

@@ -291,7 +291,7 @@ static napi_value add_uplink(napi_env env, napi_callback_info info)
 		!vh_get_int(env, options, "queues", 1, VH_UPLINK_QUEUES, &queues) ||
 		!vh_get_int(env, options, "mtu", 0, 9978, &mtu) ||
 		!vh_get_int(env, options, "buffers", 0, 1 << 24, &buffers) ||
-		!vh_get_bool(env, options, "floodStrays", &o.flood_strays) ||
+		!vh_get_bool(env, options, "floodUnknownUnicast", &o.flood_unknown_unicast) ||
 		!vh_get_bool(env, options, "forwardReserved", &o.forward_reserved) ||
 		!vh_get_int(env, options, "pools", 0, VH_POOLS - 1, &pools) ||
 		!vh_get_bool(env, options, "loops", &o.loops))
@@ -380,7 +380,7 @@ static napi_value age_macs(napi_env env, napi_callback_info info)
 	return result;
 }
 
-static napi_value spread(napi_env env, napi_callback_info info)
+static napi_value rebalance(napi_env env, napi_callback_info info)
 {
 	napi_value result = NULL;
 	int moved;
@@ -388,7 +388,7 @@ static napi_value spread(napi_env env, napi_callback_info info)
 	(void)info;
 	if (!must_own(env))
 		return NULL;
-	moved = vh_engine_spread();
+	moved = vh_engine_rebalance();
 	if (moved < 0)
 		return vh_throw_errno(env, moved, "out of memory");
 	napi_create_int32(env, moved, &result);
@@ -480,7 +480,7 @@ NAPI_MODULE_INIT()
 		METHOD("macs", macs),
 		METHOD("ageMacs", age_macs),
 		METHOD("workers", workers),
-		METHOD("spread", spread),
+		METHOD("rebalance", rebalance),
 		METHOD("lock", lock),
 		METHOD("unlock", unlock),
 		METHOD("lockDirectory", lock_directory),

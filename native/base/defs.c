@@ -1,7 +1,7 @@
 #include "defs.h"
 
 static const char *const drop_names[VH_DROP_COUNT] = {
-#define VH_X(id, name, text) [VH_DROP_##id] = name,
+#define VH_X(id, name) [VH_DROP_##id] = name,
 	VH_DROP_REASONS(VH_X)
 #undef VH_X
 };

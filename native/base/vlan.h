@@ -3,8 +3,8 @@
  * for none; that and its address are its key in the table.
  *
  *   none        frames pass as they are, tagged or not: their own tag is their VLAN
- *   auto        the original's scheme: the guest knows of no VLANs, and all such guests share VLAN 0; towards
- *               uplinks its frames carry tag 1000 + device number, and of what comes from there it gets what
+ *   auto        as DPDK's vhost example: the guest knows of no VLANs, and all such guests share VLAN 0;
+ * towards uplinks its frames carry tag 1000 + device number, and of what comes from there it gets what
  *               carries just that tag
  *   access N    the guest knows of no VLANs, and is in N
  *   trunk       the guest's own tags (0: untagged frames), of which it may use those on a list
@@ -19,7 +19,7 @@
 
 #include "defs.h"
 
-/* The original's scheme: a device's VLAN tag towards the network is 1000 + its number. */
+/* As in DPDK's vhost example: a device's VLAN tag towards the network is 1000 + its number. */
 #define VH_VLAN_TAG_BASE 1000
 #define VH_VLANS 4096
 

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* How often a link is looked at that is down while a ring runs. */
-#define MEND_MS 50
+#define RECONNECT_MS 50
 /* No request of the kernel has this number: an answer to it goes nowhere. */
 #define NOBODY 0xfffffffffffffffeULL
 
@@ -55,7 +55,7 @@ static void do_open(fuse_req_t req, struct fuse_file_info *fi)
 	struct vh_cuse_client *c = vh_cuse_open(&d->slot->port, id);
 
 	if (c == NULL) {
-		d->world.say(&d->real, "an open is refused: there are %u already", VH_CUSE_CLIENTS);
+		d->world.say(&d->real, "an open is rejected: there are %u already", VH_CUSE_CLIENTS);
 		fuse_reply_err(req, EBUSY);
 		return;
 	}
@@ -197,12 +197,12 @@ static void *serve(void *self)
 	resume(d);
 	while (!fuse_session_exited(d->session)) {
 		struct fuse_buf buf = {.mem = d->slot->request};
-		bool mending = d->link.socket < 0 && vh_cuse_link_wanted(&d->link);
+		bool reconnecting = d->link.socket < 0 && vh_cuse_link_wanted(&d->link);
 		struct pollfd p[] = {{.fd = d->fd, .events = POLLIN}, {.fd = d->wake, .events = POLLIN},
 			{.fd = d->link.socket, .events = POLLIN}};
 		int n, log = vh_cuse_log_tick(&d->link);
 
-		if (poll(p, 3, mending ? MEND_MS : log) < 0 && errno != EINTR)
+		if (poll(p, 3, reconnecting ? RECONNECT_MS : log) < 0 && errno != EINTR)
 			break;
 		if (p[1].revents != 0)
 			return NULL;
@@ -211,7 +211,7 @@ static void *serve(void *self)
 		n = p[0].revents != 0 ? fuse_session_receive_buf(d->session, &buf) : 0;
 		if (n > 0)
 			process(d, (size_t)n);
-		vh_cuse_link_mend(&d->link);
+		vh_cuse_link_reconnect(&d->link);
 	}
 	/* The kernel wants no such device, or no more. */
 	atomic_store(&d->slot->state, VH_CUSE_ENDED);

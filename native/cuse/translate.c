@@ -157,7 +157,7 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, const str
 	if (c->owner)
 		return -EBUSY;
 	if (has_owner(p) && p->process != process) {
-		w->say(w->self, "process %d is refused: the guest of process %d is here", (int)process,
+		w->say(w->self, "process %d is rejected: the guest of process %d is here", (int)process,
 			(int)p->process);
 		return -EBUSY;
 	}
@@ -165,14 +165,15 @@ static int set_owner(struct vh_cuse_link *l, struct vh_cuse_client *c, const str
 	/* The switch may be away for a moment; but a device that it never told anything about cannot answer,
 	 * and one that has another front end must not. */
 	if (error != 0 && (!p->known || error == -ECONNRESET || error == -EPIPE || error == -ETIMEDOUT)) {
-		w->say(w->self, "process %d is refused: the switch's port %s (%s)", (int)process,
+		w->say(w->self, "process %d is rejected: the switch's port %s (%s)", (int)process,
 			error == -ECONNRESET || error == -EPIPE ? "has another guest" : "does not answer",
 			strerror(-error));
 		return error == -ECONNRESET || error == -EPIPE ? -EBUSY : -ENODEV;
 	}
 	error = take_pair(p, c);
 	if (error != 0) {
-		w->say(w->self, "process %d is refused: the port has %u queue pairs", (int)process, p->pairs);
+		w->say(w->self, "process %d is rejected: the port has %u queue pairs", (int)process,
+			p->pairs);
 		return error;
 	}
 	c->owner = true;

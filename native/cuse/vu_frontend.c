@@ -326,7 +326,7 @@ static int restore_all(struct vh_cuse_link *l)
 	return error;
 }
 
-void vh_cuse_link_mend(struct vh_cuse_link *l)
+void vh_cuse_link_reconnect(struct vh_cuse_link *l)
 {
 	const struct vh_cuse_world *w = l->world;
 	uint32_t wait = l->wait;
@@ -389,7 +389,7 @@ int vh_cuse_link_start(struct vh_cuse_link *l, struct vh_cuse_client *c, uint32_
 		tell_ring(l, c, ring, &e);
 	drop_found(&f);
 	drop_events(&e);
-	vh_cuse_link_mend(l);
+	vh_cuse_link_reconnect(l);
 	return 0;
 }
 

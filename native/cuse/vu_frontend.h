@@ -2,9 +2,9 @@
  * The front end: what a guest's client wants, said over its link, and all said again after a loss.
  *
  * A link is down, or up. Whatever goes wrong with the back end (it ends, does not answer in time, refuses)
- * takes it down and is no error of the client's: vh_cuse_link_mend() tells the back end everything again once
- * it is back, from struct vh_cuse_port alone. Only what is wrong with the client's own words is returned to
- * it.
+ * takes it down and is no error of the client's: vh_cuse_link_reconnect() tells the back end everything again
+ * once it is back, from struct vh_cuse_port alone. Only what is wrong with the client's own words is returned
+ * to it.
  *
  * A ring that runs while the link is down has its position in guest memory: with a split ring, the used index
  * says how far the back end came. (That is why packed rings are not offered: theirs would be lost.)
@@ -30,7 +30,7 @@ int vh_cuse_link_up(struct vh_cuse_link *l, uint32_t patience_ms);
 void vh_cuse_link_lost(struct vh_cuse_link *l);
 
 /* After a loss: connects, tells everything again and wakes both sides; later again when that fails. */
-void vh_cuse_link_mend(struct vh_cuse_link *l);
+void vh_cuse_link_reconnect(struct vh_cuse_link *l);
 
 /*
  * The client's ring runs from now on. Return: 0, also when the back end is away, or a negative errno where

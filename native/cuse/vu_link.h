@@ -24,7 +24,7 @@ struct vh_cuse_link {
 /* Nothing holds any more of what the back end was told. why: to be said, or NULL. */
 void vh_cuse_link_down(struct vh_cuse_link *l, const char *why);
 
-/* Whether a ring of the guest runs, so that the link is worth mending. */
+/* Whether a ring of the guest runs, so that the link is worth connecting again. */
 bool vh_cuse_link_wanted(const struct vh_cuse_link *l);
 
 #endif

@@ -248,7 +248,7 @@ static void step(struct input *in)
 		rig.clock += 1000;
 		step_mark(in);
 		vh_cuse_log_tick(&rig.link);
-		vh_cuse_link_mend(&rig.link);
+		vh_cuse_link_reconnect(&rig.link);
 	}
 }
 

@@ -169,7 +169,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	r = rig_new();
 	u = uplink_new(r, 0);
 	u->meanwhile = change;
-	u->port.flood_strays = true;
+	u->port.flood_unknown_unicast = true;
 	REQUIRE_EQ(vh_soften_start(1, &r->sw->soften, error, sizeof(error)), 0);
 	for (uint32_t i = 0; i < GUESTS; i++) {
 		/* All send unfinished frames; half of them take such. */

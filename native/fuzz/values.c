@@ -88,8 +88,8 @@ static napi_value any(const char *name)
 	static const char *const texts[] = {
 		"poll", "name", "socketPath", "recordsPath", "device", "vlanMode", "pidFile"};
 	static const char *const truths[] = {"hugepages", "physicalAddresses", "isolate", "zeroCopy",
-		"mergeable", "offloads", "forwardReserved", "keepTag", "only", "bridged", "floodStrays",
-		"loops"};
+		"mergeable", "offloads", "forwardReserved", "keepTag", "only", "bridged",
+		"floodUnknownUnicast", "loops"};
 	static const char *const lists[] = {"workers", "vlans"};
 	uint8_t how = in_u8(&in);
 	napi_value v = fresh(napi_number);

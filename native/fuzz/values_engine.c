@@ -131,7 +131,7 @@ int vh_engine_add_uplink(const struct vh_uplink_options *o, char *error, size_t 
 	require_number("mtu", o->mtu);
 	require_number("buffers", o->buffers);
 	require_number("pools", o->pools);
-	require_truth("floodStrays", o->flood_strays);
+	require_truth("floodUnknownUnicast", o->flood_unknown_unicast);
 	require_truth("loops", o->loops);
 	snprintf(error, n, "no");
 	return chance() < 128 ? VH_MAX_PORTS : -12;
@@ -212,7 +212,7 @@ void vh_engine_drain(void)
 void vh_engine_tend_pools(void)
 {
 }
-int vh_engine_spread(void)
+int vh_engine_rebalance(void)
 {
 	return 0;
 }

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 /*
- * Variables for Node are somebody's wish for programs of his own: options that a planner is not made for,
+ * Variables for Node are somebody's choice for programs of his own: options that a planner is not made for,
  * modules to be loaded first, certificates that take longer to read than the plan to make.
  */
 static void forget_node_variables(void)

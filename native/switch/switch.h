@@ -80,7 +80,8 @@ struct vh_port {
 	/* Receive queues rx_map[0, rx_live) take frames; by vh_port_steer(), atomic. */
 	uint16_t rx_live;
 	uint8_t rx_map[VH_MAX_PAIRS];
-	bool flood_strays; /* uplinks: frames for addresses that nobody is known to have go to all guests */
+	bool flood_unknown_unicast; /* uplinks: frames for addresses that nobody is known to have go to all
+				       guests */
 	bool forward_reserved; /* its frames for reserved addresses (vh_mac_is_reserved()) are forwarded */
 	struct vh_vlan vlan;   /* guests; constant while workers know the port */
 	uint64_t at_card;      /* guests: the address that vh_switch.card has a queue for, or 0; atomic */
@@ -116,7 +117,7 @@ struct vh_port_list {
 /* Called by a worker when a port's address was learned or moved; must not block. */
 typedef void (*vh_learn_hook)(void *context, uint16_t port, uint64_t key, bool moved);
 
-/* What to do about full receivers; the original's --rx-retry, --rx-retry-num and --rx-retry-delay. */
+/* What to do about full receivers; --rx-retry, --rx-retry-num and --rx-retry-delay. */
 struct vh_retry {
 	uint32_t times;	      /* 0: drop at once */
 	uint64_t delay_ticks; /* between tries, in ticks of vh_lane.ticks */

@@ -421,13 +421,14 @@ static void place_anew(struct sorting *s, uint16_t i, struct vh_counters *own)
 		return;
 	}
 	/* A guest that has the address, but may not be talked to from here, is not there. */
-	if (group || (from_network ? to == NULL && s->from->flood_strays : to == NULL || s->sw->isolate)) {
+	if (group || (from_network ? to == NULL && s->from->flood_unknown_unicast
+				   : to == NULL || s->sw->isolate)) {
 		if (give_all(s, i) > 0)
 			return;
 		vh_count(&own->drops[VH_DROP_TX_NO_DESTINATION], 1);
 		return;
 	}
-	vh_count(&own->drops[from_network ? VH_DROP_TX_STRAY : VH_DROP_TX_NO_DESTINATION], 1);
+	vh_count(&own->drops[from_network ? VH_DROP_TX_UNKNOWN_UNICAST : VH_DROP_TX_NO_DESTINATION], 1);
 }
 
 static void place_frame(struct sorting *s, uint16_t i, struct vh_counters *own)

@@ -9,8 +9,9 @@
  * front of our own, and behind it the sender's bytes where they are, so that there is still one copy.
  *
  *   Guests to uplinks: what no guest is known to have, and every broadcast. Uplinks to guests: what a guest
- * is known to have, and broadcasts; the rest are strays, dropped unless the uplink shall flood them. Uplinks
- * never get frames from uplinks: the switch is an edge of the network, and cannot become a loop in it.
+ * is known to have, and broadcasts; the rest is unknown unicast, dropped unless the uplink is to flood it.
+ * Uplinks never get frames from uplinks: the switch is an edge of the network, and cannot become a loop in
+ * it.
  *
  *   What comes back from an uplink with the tag of the very guest whose address is its source is dropped:
  * cards and networks may return group frames to where they came from.

@@ -51,12 +51,12 @@ struct vh_landing vh_landed_judge(struct vh_switch *sw, const struct vh_landed *
 	src = vh_mac_key(l.front + 6, 0);
 	if ((l.tag & 0xfff) != VH_VLAN_TAG_BASE + f->to->id) {
 		l.copy = vh_mac_is_group(dst);
-		l.drop = VH_DROP_TX_STRAY;
+		l.drop = VH_DROP_TX_UNKNOWN_UNICAST;
 		return l;
 	}
 	/* Behind it another one would be the first that the guest sees. */
 	if (has_second_tag(&l)) {
-		l.drop = VH_DROP_TX_STRAY;
+		l.drop = VH_DROP_TX_UNKNOWN_UNICAST;
 		return l;
 	}
 	l.drop = vh_misaddressed(f->from, dst, src);
@@ -66,8 +66,8 @@ struct vh_landing vh_landed_judge(struct vh_switch *sw, const struct vh_landed *
 	has = vh_mac_is_group(dst) ? f->to->id : vh_mac_lookup(&sw->macs, dst, vh_mac_place(&sw->macs, dst));
 	if (sender == f->to->id || has == f->from->id)
 		l.drop = VH_DROP_TX_HAIRPIN;
-	else if (has != f->to->id && (has != VH_NO_PORT || !f->from->flood_strays))
-		l.drop = VH_DROP_TX_STRAY;
+	else if (has != f->to->id && (has != VH_NO_PORT || !f->from->flood_unknown_unicast))
+		l.drop = VH_DROP_TX_UNKNOWN_UNICAST;
 	/* What a card hands from guest to guest has a tag only for the card. */
 	l.tagged = f->to->vlan.keep_tag &&
 		   !(sender < VH_MAX_PORTS && f->from == __atomic_load_n(&sw->card, __ATOMIC_RELAXED));

@@ -34,7 +34,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(mac_fight, false, NONE)                                                                            \
 	X(mac_random_model, false, NONE)                                                                     \
 	X(mac_readers_and_writers, true, NONE)                                                               \
-	X(sigbus_is_mended, false, NONE)                                                                     \
+	X(sigbus_is_fixed, false, NONE)                                                                      \
 	X(sigbus_leaves_nothing, false, NONE)                                                                \
 	X(events_come_once, true, NONE)                                                                      \
 	X(events_lost_are_counted, false, NONE)                                                              \
@@ -118,7 +118,7 @@ enum { NONE = 0, SPLIT = 1, PACKED = 2, ALL = SPLIT | PACKED };
 	X(offload_cut_flushed, false, ALL)                                                                   \
 	X(offload_cannot_be_finished, false, ALL)                                                            \
 	X(uplink_both_ways, false, ALL)                                                                      \
-	X(uplink_strays, false, NONE)                                                                        \
+	X(uplink_unknown_unicast, false, NONE)                                                               \
 	X(uplink_does_not_take_addresses, false, NONE)                                                       \
 	X(uplink_parked, false, ALL)                                                                         \
 	X(uplink_full_or_gone, false, ALL)                                                                   \

@@ -108,7 +108,7 @@ void vh_vq_log_ring(const struct vh_vq *vq)
 	mark_part(vq, VH_PART_DESC, vq->ring, 0, (uint64_t)vq->size * sizeof(vq->ring[0]));
 }
 
-void vh_vq_log_wish(const struct vh_vq *vq)
+void vh_vq_log_suppression(const struct vh_vq *vq)
 {
 	barrier();
 	if (vq->packed)

@@ -71,6 +71,6 @@ void vh_vq_log_used(const struct vh_vq *vq, uint16_t from, uint16_t to);
 void vh_vq_log_ring(const struct vh_vq *vq);
 
 /* What tells the driver whether to kick was written. */
-void vh_vq_log_wish(const struct vh_vq *vq);
+void vh_vq_log_suppression(const struct vh_vq *vq);
 
 #endif

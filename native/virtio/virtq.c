@@ -193,7 +193,7 @@ static void say(struct vh_vq *vq, bool on)
 	else
 		say_split(vq, on);
 	if (vq->log != NULL)
-		vh_vq_log_wish(vq);
+		vh_vq_log_suppression(vq);
 }
 
 /* A packed ring tells from now on that it was served (ring_record.h). */
@@ -219,9 +219,9 @@ bool vh_vq_want_kicks(struct vh_vq *vq, bool on)
 	if (!on)
 		return false;
 	/*
-	 * Our wish must be visible before we look for the last time: the guest publishes its frames and then
-	 * reads the wish, we write the wish and then look for frames. With a full barrier on both sides one
-	 * of us sees.
+	 * Our suppression setting must be visible before we look for the last time: the guest publishes its
+	 * frames and then reads it, we write it and then look for frames. With a full barrier on both sides
+	 * one of us sees.
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	/* Of a broken queue nothing will be taken: its worker may sleep. So it may until a translation comes,
@@ -270,7 +270,7 @@ static bool split_wants(const struct vh_vq *vq, uint16_t old, uint16_t new)
 /* Entries from `old` to `now` have become visible. */
 static void tell(struct vh_vq *vq, struct vh_place old, uint16_t now, struct vh_counters *own)
 {
-	/* That must be visible before the guest's wish is read; see vh_vq_want_kicks(). */
+	/* That must be visible before the guest's suppression setting is read; see vh_vq_want_kicks(). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (vh_unlikely(vq->log != NULL))
 		vh_vq_log_used(vq, old.at, now);
@@ -307,7 +307,7 @@ uint32_t vh_txq_discard(struct vh_vq *vq, struct vh_batch *scratch, struct vh_co
 		/* It may never have been started; before the first entry is used. */
 		leave_mark(vq);
 		if (vq->log != NULL)
-			vh_vq_log_wish(vq);
+			vh_vq_log_suppression(vq);
 		vh_txq_complete(vq, scratch, own);
 		vh_count(&own->drops[VH_DROP_TX_DISABLED], scratch->frames);
 		total += scratch->chains;

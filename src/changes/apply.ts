@@ -13,7 +13,7 @@ export interface ApplyOptions {
   readonly undoHint: string;
   /** Shows progress around the work of one step. */
   readonly around: (step: Step, work: () => Promise<void>) => Promise<void>;
-  /** Told once a step is done that came out as less than was wanted. */
+  /** Told once a step is done that came out as less than was requested. */
   readonly remark?: (step: Step, line: string) => void;
 }
 

@@ -126,7 +126,7 @@ export async function perform(host: Host, action: Action): Promise<string | unde
   }
 }
 
-/** Writes a file with mode and owner, and compares what is there then with what was wanted. */
+/** Writes a file with mode and owner, and compares what is there then with what was requested. */
 export async function putFile(host: Host, path: string, wanted: Snapshot): Promise<void> {
   await refuseOthersPlace(host, path);
   await host.write(path, wanted.text, wanted.mode);

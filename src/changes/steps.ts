@@ -90,14 +90,14 @@ export interface Step {
   readonly wanted: string;
   /** Unified diffs of the files that change. */
   readonly diff: string;
-  /** In this order, and undone in the opposite one. None: all is as wanted. */
+  /** In this order, and undone in the opposite one. None: nothing to change. */
   readonly actions: readonly Action[];
   readonly needsReboot: boolean;
   /** Where it fails, what it has changed by then is taken back at once: half of it would do harm. */
   readonly takesBack?: boolean;
   /** What is wrong afterwards, beyond the files, which are read back in any case. */
   verify?(host: Host): Promise<string | undefined>;
-  /** What the user should hear although the step is done, such as that the kernel gave less than was wanted. */
+  /** What the user should hear although the step is done, such as that the kernel gave less than was requested. */
   remark?(host: Host): Promise<string | undefined>;
 }
 

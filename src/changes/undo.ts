@@ -131,7 +131,7 @@ export async function undoOne(host: Host, { journal, change, line }: Undoing, le
     if (error instanceof VhostHostError && error.code === 'COMMAND_FAILED')
       await journal.mark(marked, change.kind === 'run' && change.begun);
     throw new VhostHostError('CHANGE_FAILED', `${line}: ${messageOf(error)}; what was done after it is undone`, {
-      hint: `mend the reason and undo again, or keep it: --leave ${change.step}`,
+      hint: `fix the reason and undo again, or keep it: --leave ${change.step}`,
       details: { step: change.step, journal: journal.path },
       cause: error,
     });

@@ -6,4 +6,11 @@ import { addSetup } from './host/setup.js';
 import { addVm } from './vm/vm.js';
 
 /** Every command, in the order of help: with those that change libvirt's domains and hosts, most of the program. */
-export const ALL_COMMANDS: readonly AddCommand[] = [...SWITCH_COMMANDS, addVm, addLibvirt, addSetup, addCheck];
+export const ALL_COMMANDS: readonly AddCommand[] = [
+  ...SWITCH_COMMANDS,
+  (program) => void program.commandsGroup('Guests and this host:'),
+  addVm,
+  addLibvirt,
+  addSetup,
+  addCheck,
+];

@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ask, confirm } from '../hostsetup/setup/prompts.js';
 import { realHost } from '../host/node-host.js';
-import { lookOf, makeTalk } from '../common/output.js';
+import { lookOf, makeConsole } from '../common/output.js';
 import { loadBinding } from '../switch/addon/load-addon.js';
 import { monotonicClock } from '../common/clock.js';
 import { packageVersion } from '../common/package.js';
@@ -13,7 +13,7 @@ import { PROGRAM, runCli } from './program.js';
 /** The composition root of `vhost-host`. */
 const context: CliContext = {
   host: realHost,
-  talk: makeTalk(PROGRAM, process.stdout, process.stderr),
+  console: makeConsole(PROGRAM, process.stdout, process.stderr),
   look: await lookOf(process.stdout, process.env),
   clock: monotonicClock,
   version: packageVersion(),

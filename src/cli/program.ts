@@ -4,6 +4,8 @@ import { commandOf, forRunDir, helpHint } from './command-hints.js';
 import { SWITCH_COMMANDS } from './commands-switch.js';
 import type { AddCommand } from './commands-switch.js';
 import type { CliContext } from './shared/context.js';
+import { addExamples } from './examples.js';
+import { GROUPED_HELP } from './shared/help-groups.js';
 import { Verdict, errorObject, exitCodeOf } from './shared/exit-code.js';
 
 export const PROGRAM = 'vhost-host';
@@ -18,9 +20,11 @@ export function buildProgram(
     .description('A switch in user space for QEMU guests, and its control.')
     .version(context.version)
     .exitOverride()
+    .configureHelp(GROUPED_HELP)
     // Help goes to stdout when asked for; what commander says about mistakes arrives as an error and is told there.
     .configureOutput({ writeOut: onText, writeErr: () => undefined });
   for (const add of commands) add(program, context);
+  addExamples(program);
   return program;
 }
 
@@ -39,7 +43,7 @@ async function wholeProgram(context: CliContext): Promise<Command> {
 }
 
 function answers(context: CliContext): (text: string) => void {
-  return (text) => context.talk.answer(text.trimEnd());
+  return (text) => context.console.print(text.trimEnd());
 }
 
 /** Commander's complaint as one of our errors; undefined where it only showed a text that was asked for. */
@@ -68,14 +72,14 @@ export async function runCli(given: readonly string[], context: CliContext): Pro
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (error) {
-    if (asksForHelp(error)) context.talk.answer(commandOf(program, args).helpInformation().trimEnd());
+    if (asksForHelp(error)) commandOf(program, args).outputHelp();
     else failure = await forRunDir(() => wholeProgram(context), args, fromCommander(error, helpHint(program, args)));
   }
   // A verdict is told in the answer already.
   if (failure !== undefined && !(failure instanceof Verdict)) {
     // Looked up by hand: with a mistake in the arguments there are no parsed options to ask.
-    if (args.includes('--json')) context.talk.answer(JSON.stringify(errorObject(failure)));
-    else await context.talk.fail(failure);
+    if (args.includes('--json')) context.console.print(JSON.stringify(errorObject(failure)));
+    else await context.console.fail(failure);
   }
   return exitCodeOf(failure);
 }

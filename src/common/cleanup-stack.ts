@@ -8,10 +8,10 @@ interface Entry {
 /** Undo steps, run last first and each once. One that fails is reported and does not keep the others from running. */
 export class Unwind {
   readonly #entries: Entry[] = [];
-  readonly #say: (line: string) => void;
+  readonly #log: (line: string) => void;
 
-  constructor(say: (line: string) => void) {
-    this.#say = say;
+  constructor(log: (line: string) => void) {
+    this.#log = log;
   }
 
   push(what: string, undo: () => unknown): void {
@@ -23,7 +23,7 @@ export class Unwind {
       try {
         await entry.undo();
       } catch (error) {
-        this.#say(`taking down ${entry.what} failed: ${printable(messageOf(error))}`);
+        this.#log(`taking down ${entry.what} failed: ${printable(messageOf(error))}`);
       }
     }
   }

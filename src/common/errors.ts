@@ -42,7 +42,7 @@ export type ErrorCode =
   | 'INTERNAL';
 
 export interface ErrorOptions {
-  /** The command or setting that mends it, ready to be typed. */
+  /** The command or setting that fixes it, ready to be typed. */
   readonly hint?: string;
   readonly cause?: unknown;
   /** Machine-readable reasons; never to be parsed out of the message. */

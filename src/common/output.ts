@@ -2,14 +2,14 @@ import type { Ora } from 'ora';
 import { VhostHostError, messageOf, printable } from './errors.js';
 
 /**
- * stdout is the answer, stderr is the talk. Progress is a list of named steps: a spinner on a
+ * stdout is the answer, stderr is the log. Progress is a list of named steps: a spinner on a
  * terminal, plain lines elsewhere.
  */
-export interface Talk {
+export interface Console {
   /** One line of the answer on stdout. */
-  answer(line: string): void;
-  /** One line of talk on stderr. */
-  say(line: string): void;
+  print(line: string): void;
+  /** One line on stderr. */
+  log(line: string): void;
   /** Runs `work` as a named step; the step's line tells whether it came to a good end. */
   step<T>(title: string, work: (update: (text: string) => void) => Promise<T>): Promise<T>;
   /** Reports an error: one line and, where there is one, the hint. */
@@ -48,23 +48,23 @@ export function describeError(error: unknown): { line: string; hint: string | un
   return { line: `internal error: ${printable(messageOf(error))}`, hint: undefined };
 }
 
-export function makeTalk(program: string, out: NodeJS.WriteStream, err: NodeJS.WriteStream): Talk {
-  const say = (line: string): void => void err.write(`${line}\n`);
+export function makeConsole(program: string, out: NodeJS.WriteStream, err: NodeJS.WriteStream): Console {
+  const log = (line: string): void => void err.write(`${line}\n`);
   return {
-    answer: (line) => void out.write(`${line}\n`),
-    say,
+    print: (line) => void out.write(`${line}\n`),
+    log,
     async step(title, work) {
       const spinner = await startSpinner(title, err);
-      if (spinner === undefined) say(`- ${title} ...`);
+      if (spinner === undefined) log(`- ${title} ...`);
       try {
         const result = await work((text) => {
           if (spinner !== undefined) spinner.text = `${title}: ${text}`;
         });
-        if (spinner === undefined) say(`  ${title}: done`);
+        if (spinner === undefined) log(`  ${title}: done`);
         else spinner.succeed(title);
         return result;
       } catch (error) {
-        if (spinner === undefined) say(`  ${title}: failed`);
+        if (spinner === undefined) log(`  ${title}: failed`);
         else spinner.fail(title);
         throw error;
       }
@@ -73,8 +73,8 @@ export function makeTalk(program: string, out: NodeJS.WriteStream, err: NodeJS.W
       const { default: chalk } = await import('chalk');
       const { line, hint } = describeError(error);
       const color = err.isTTY === true;
-      say(`${program}: ${color ? chalk.red(line) : line}`);
-      if (hint !== undefined) say(`  ${color ? chalk.cyan(hint) : hint}`);
+      log(`${program}: ${color ? chalk.red(line) : line}`);
+      if (hint !== undefined) log(`  ${color ? chalk.cyan(hint) : hint}`);
     },
   };
 }

@@ -56,7 +56,7 @@ export interface Daemon {
   /** A signal asks for it; without a log file nothing happens. */
   reopenLog(): Promise<void>;
   /** One line for the log. */
-  say(line: string): void;
+  log(line: string): void;
   /** What was counted so far. */
   stats(): StatsList;
 }
@@ -65,31 +65,31 @@ const TICK_MS = 1000;
 
 export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
   const { host, settings } = parts;
-  const log = (line: LogLine): void =>
+  const writeLog = (line: LogLine): void =>
     parts.write(line.verbatim ? line.text : `${new Date(host.now()).toISOString()} ${line.text}`);
-  const repeats = new Repeats(parts.clock, log);
+  const repeats = new Repeats(parts.clock, writeLog);
   // What users and guests do makes lines too.
-  const say = (text: string): void => repeats.add({ kind: shapeOf(text), line: { text, verbatim: false } });
-  const unwind = new Unwind(say);
+  const log = (text: string): void => repeats.add({ kind: shapeOf(text), line: { text, verbatim: false } });
+  const unwind = new Unwind(log);
   unwind.push('the log', () => repeats.flush());
   try {
     const lock = await takeRunDir(parts, unwind);
-    const logFile = parts.logsToFile ? await LogFile.of({ ...parts, say }) : undefined;
+    const logFile = parts.logsToFile ? await LogFile.of({ ...parts, log }) : undefined;
     const record = new SocketRecord(host, settings.runDir);
-    await record.clearLeftovers(say);
+    await record.clearLeftovers(log);
     // Records and sockets of whoever has the directory by now stay.
     const whileOurs = async (work: () => Promise<void>): Promise<void> => ((await lock.isOurs()) ? work() : undefined);
     unwind.push('the port sockets', () => whileOurs(() => record.close()));
-    const descriptors = await Descriptors.measure(host, say);
+    const descriptors = await Descriptors.measure(host, log);
     const bridge = makeBridge(host, settings.runDir, bridgeProgram);
     unwind.push('the devices', () => bridge.retire());
     const isUplink = (name: string): boolean => uplinks.has(name);
-    const ports: PortTable = new PortTable({ ...parts, record, bridge, descriptors, say, isUplink });
+    const ports: PortTable = new PortTable({ ...parts, record, bridge, descriptors, log, isUplink });
     const dma = await chooseAddresses(host, settings.uplinks);
-    if (dma.reason !== undefined) say(`${dma.reason}: cards are told physical addresses`);
+    if (dma.reason !== undefined) log(`${dma.reason}: cards get physical addresses`);
     const uplinks: UplinkTable = new UplinkTable({
       ...parts,
-      say,
+      log,
       addresses: dma.addresses,
       isPort: (name) => ports.has(name),
       poolsFit: () =>
@@ -99,28 +99,28 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
       connectedFrom: (least) => ports.all().find(({ id, connected }) => connected && id >= least),
     });
     const sink = new EventSink({ ports, uplinks, repeats, clock: parts.clock });
-    confine(parts.binding, say);
+    confine(parts.binding, log);
     const engine = await startEngine({ ...parts, dma, descriptors }, (events) => sink.take(events));
     unwind.push('the engine', async () => {
       await Promise.all([ports.settled(), uplinks.settled()]);
       parts.binding.stop();
     });
-    await addConfigured(settings, { ports, uplinks, say });
+    await addConfigured(settings, { ports, uplinks, log });
     const guests = new GuestRecord(host, settings.runDir, ports);
-    await guests.restore(say);
+    await guests.restore(log);
     unwind.push('the record of guests', () => whileOurs(() => guests.save()));
-    const stopper = makeStopper(unwind, say);
-    const control = makeControl(parts, { ports, uplinks, sink, engine, say, stopSoon: () => void stopper.stop() });
+    const stopper = makeStopper(unwind, log);
+    const control = makeControl(parts, { ports, uplinks, sink, engine, log, stopSoon: () => void stopper.stop() });
     const apis = makeApis(parts, control, descriptors, unwind);
     // Another switch's log is its own to put aside.
     const tendLog = (): Promise<void> => whileOurs(async () => logFile?.tend());
-    const tendRunDir = runDirTender({ lock, apis, ports, record, guests, tendLog, say });
-    startTicking(parts, { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }, unwind);
+    const tendRunDir = runDirTender({ lock, apis, ports, record, guests, tendLog, log });
+    startTicking(parts, { ports, uplinks, sink, log, guests, repeats, tendLog, tendRunDir }, unwind);
     for (const api of apis) await api.open();
     await rehearse(claimSocketPath(settings.runDir));
-    say(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
+    log(`switch ready in ${settings.runDir}: ${engine.dpdkVersion}, ${settings.workers.length} worker(s)`);
     const reopenLog = async (): Promise<void> => logFile?.reopen('a signal asked for it');
-    return { ...stopper, say, reopenLog, stats: () => control.stats() };
+    return { ...stopper, log, reopenLog, stats: () => control.stats() };
   } catch (error) {
     await unwind.run();
     throw error;
@@ -128,22 +128,22 @@ export async function startDaemon(parts: DaemonParts): Promise<Daemon> {
 }
 
 /** Before the engine, whose threads inherit it. A kernel that cannot is no reason to leave guests without a network. */
-function confine(binding: NativeBinding, say: (line: string) => void): void {
+function confine(binding: NativeBinding, log: (line: string) => void): void {
   try {
     binding.confine();
   } catch (error) {
-    say(`the kernel does not take from the switch what it does not need: ${printable(messageOf(error))}`);
+    log(`the kernel does not take from the switch what it does not need: ${printable(messageOf(error))}`);
   }
 }
 
 /** Uplinks first: guests find the network there. */
 async function addConfigured(
   settings: Settings,
-  { ports, uplinks, say }: Pick<Running, 'ports' | 'uplinks' | 'say'>,
+  { ports, uplinks, log }: Pick<Running, 'ports' | 'uplinks' | 'log'>,
 ): Promise<void> {
-  for (const wish of settings.uplinks) {
-    const { id, name, device } = await uplinks.add(wish, 'config');
-    say(`uplink ${name} (${id}) on ${device}`);
+  for (const spec of settings.uplinks) {
+    const { id, name, device } = await uplinks.add(spec, 'config');
+    log(`uplink ${name} (${id}) on ${device}`);
   }
   for (const action of portActions([], settings.ports)) {
     if (action.kind === 'add') await ports.add(action.port, 'config');
@@ -151,12 +151,12 @@ async function addConfigured(
   }
 }
 
-function makeStopper(unwind: Unwind, say: (line: string) => void): Pick<Daemon, 'stop' | 'stopped'> {
+function makeStopper(unwind: Unwind, log: (line: string) => void): Pick<Daemon, 'stop' | 'stopped'> {
   let resolveStopped = (): void => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
   let stopping: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    say('switch stops');
+    log('switch stops');
     await unwind.run();
     resolveStopped();
   };
@@ -167,12 +167,12 @@ interface Running {
   readonly ports: PortTable;
   readonly uplinks: UplinkTable;
   readonly sink: EventSink;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 function makeControl(
   { host, binding, settings, clock, version, logsToFile }: DaemonParts,
-  { ports, uplinks, sink, engine, say, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
+  { ports, uplinks, sink, engine, log, stopSoon }: Running & { engine: RunningEngine; stopSoon: () => void },
 ): SwitchControl {
   const facts = {
     version,
@@ -188,7 +188,7 @@ function makeControl(
     poll: settings.poll,
     instructionSet: engine.instructionSet,
   };
-  return new SwitchControl({ binding, clock, facts, ports, uplinks, sink, say, stopSoon });
+  return new SwitchControl({ binding, clock, facts, ports, uplinks, sink, log, stopSoon });
 }
 
 /** Not open yet. */
@@ -202,9 +202,9 @@ function makeApis(
   const owner = { path: apiSocketPath(runDir), build: () => buildApi(control), gid: -1, clients };
   const claims = { path: claimSocketPath(runDir), build: () => buildClaimApi(control), gid: claimGid, clients };
   // The owner's last: it can ask for the end, which must find everything on the list.
-  return [claims, owner].map((wish) => {
-    const api = new ApiSocket(host, wish);
-    unwind.push(`the API on ${wish.path}`, () => api.close());
+  return [claims, owner].map((spec) => {
+    const api = new ApiSocket(host, spec);
+    unwind.push(`the API on ${spec.path}`, () => api.close());
     return api;
   });
 }
@@ -239,7 +239,7 @@ const GROWING = [
 function growthTeller(
   { binding, clock }: Pick<DaemonParts, 'binding' | 'clock'>,
   ports: PortTable,
-  say: (line: string) => void,
+  log: (line: string) => void,
 ): () => void {
   const watched = GROWING.map(({ counter, told }) => ({ watch: new CounterWatch(counter), told }));
   return () => {
@@ -247,7 +247,7 @@ function growthTeller(
     for (const { watch, told } of watched) {
       for (const { id, times } of watch.look(all, clock.now())) {
         const port = ports.byId(id);
-        if (port !== undefined) say(`port ${port.name} (${id}): ${told(times, port)}`);
+        if (port !== undefined) log(`port ${port.name} (${id}): ${told(times, port)}`);
       }
     }
   };
@@ -255,10 +255,10 @@ function growthTeller(
 
 function startTicking(
   { binding, clock, settings }: DaemonParts,
-  { ports, uplinks, sink, say, guests, repeats, tendLog, tendRunDir }: Running & Tended,
+  { ports, uplinks, sink, log, guests, repeats, tendLog, tendRunDir }: Running & Tended,
   unwind: Unwind,
 ): void {
-  const tellGrowth = growthTeller({ binding, clock }, ports, say);
+  const tellGrowth = growthTeller({ binding, clock }, ports, log);
   const tick = async (): Promise<void> => {
     sink.tick();
     repeats.tick();
@@ -276,7 +276,7 @@ function startTicking(
   let running: Promise<void> | undefined;
   const cancel = clock.every(TICK_MS, () => {
     running ??= tick()
-      .catch((error: unknown) => say(`housekeeping failed: ${printable(messageOf(error))}`))
+      .catch((error: unknown) => log(`housekeeping failed: ${printable(messageOf(error))}`))
       .finally(() => (running = undefined));
   });
   // What is being made anew would outlive the end.

@@ -27,13 +27,13 @@ export class Descriptors {
     readonly limit: number,
     /** Of the switch without ports. */
     private readonly base: number,
-    private readonly say: (line: string) => void,
+    private readonly log: (line: string) => void,
   ) {}
 
-  static async measure(host: Host, say: (line: string) => void): Promise<Descriptors> {
+  static async measure(host: Host, log: (line: string) => void): Promise<Descriptors> {
     const text = (await host.readOptional('/proc/self/limits')) ?? '';
     const soft = /^Max open files\s+(\d+)/m.exec(text)?.[1];
-    return new Descriptors(host, soft === undefined ? 2 ** 31 - 1 : Number(soft), await openNow(host), say);
+    return new Descriptors(host, soft === undefined ? 2 ** 31 - 1 : Number(soft), await openNow(host), log);
   }
 
   /** For the API, the log, and what the switch reads. */
@@ -60,7 +60,7 @@ export class Descriptors {
       `port ${name}: not enough descriptors: its guest may need ${need}, and of the ${this.limit} open files that ` +
       `the limit allows, ${taken} are taken or promised to ports and ${this.reserve} kept for the switch`;
     const wanted = 2 ** Math.ceil(Math.log2((taken + need) * 1.25));
-    this.say(message);
+    this.log(message);
     throw new VhostHostError('PORT_LIMIT', message, {
       hint: `LimitNOFILE=${wanted} in the service, or ulimit -n ${wanted}, and start the switch anew`,
       details: { limit: this.limit, taken, need },

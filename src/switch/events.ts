@@ -10,7 +10,7 @@ import type { UplinkTable } from './uplinks/uplink-table.js';
 
 /** The engine's events as lines of the log. A guest or front end decides how many there are: they are summed up. */
 
-/** A guest's addresses, each of which has a line of the original's. */
+/** A guest's addresses, each of which has a line of DPDK's vhost example. */
 const LEARNED_ROOM = 1000;
 
 function note(text: string): LogLine {
@@ -33,8 +33,8 @@ export function eventLine(event: EngineEvent, portName: (id: number) => string):
       return note(`${portName(event.port)}: guest's driver is up`);
     case 'stopped':
       return note(`${portName(event.port)}: guest's driver stopped`);
-    case 'refused':
-      return note(`${portName(event.port)}: refused: ${printable(event.text)}`);
+    case 'rejected':
+      return note(`${portName(event.port)}: rejected: ${printable(event.text)}`);
     case 'log':
       return note(printable(event.text));
     case 'lost':
@@ -53,8 +53,8 @@ export function repeatable(event: EngineEvent, portName: (id: number) => string)
     case 'log':
     case 'lost':
       return { kind: `${event.type} ${shapeOf(line.text)}`, line };
-    case 'refused':
-      return { kind: `refused ${event.port} ${shapeOf(event.text)}`, line };
+    case 'rejected':
+      return { kind: `rejected ${event.port} ${shapeOf(event.text)}`, line };
     case 'connected':
     case 'disconnected':
     case 'ready':

@@ -1,5 +1,5 @@
 import { messageOf } from '../../src/common/errors.js';
-import type { Talk } from '../../src/common/output.js';
+import type { Console } from '../../src/common/output.js';
 import type { Case } from './cases.js';
 import type { Place } from './contenders/contender.js';
 import { measure } from './measure.js';
@@ -61,13 +61,13 @@ async function inTurn<C extends { readonly id: string }>(
   cases: readonly C[],
   rounds: number,
   { ours, peer }: Takers<C>,
-  talk: Talk,
+  console: Console,
 ): Promise<Result<C>[]> {
   const nothing = (): Taken => ({ rounds: [], error: undefined });
   const entries = cases.map((c) => ({ c, ours: nothing(), peer: nothing() }));
   for (let round = 1; round <= rounds; round++) {
     for (const entry of entries) {
-      await talk.step(`round ${round} of ${rounds}, ${entry.c.id}`, async (update) => {
+      await console.step(`round ${round} of ${rounds}, ${entry.c.id}`, async (update) => {
         update('ours');
         await once(entry.ours, () => ours(entry.c));
         if (peer === undefined) return;
@@ -82,20 +82,20 @@ async function inTurn<C extends { readonly id: string }>(
   }));
 }
 
-export async function measureRows(cases: readonly Case[], plan: Plan, talk: Talk): Promise<Row[]> {
+export async function measureRows(cases: readonly Case[], plan: Plan, console: Console): Promise<Row[]> {
   const { rounds, place, pace, ovs } = plan;
   const takers: Takers<Case> = {
     ours: (c) => measure((scope) => startOurs(scope, c, place), c, place, pace),
     peer: ovs === undefined ? undefined : (c) => measure((scope) => addOvsPorts(scope, ovs, c), c, place, pace),
   };
-  return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => rowOf(c, ours, peer));
+  return (await inTurn(cases, rounds, takers, console)).map(({ c, ours, peer }) => rowOf(c, ours, peer));
 }
 
-export async function measureNicRows(cases: readonly NicCase[], plan: Plan, talk: Talk): Promise<NicRow[]> {
+export async function measureNicRows(cases: readonly NicCase[], plan: Plan, console: Console): Promise<NicRow[]> {
   const { rounds, place, pace, ovs } = plan;
   const takers: Takers<NicCase> = {
     ours: (c) => measureNic((scope) => startOursWithNic(scope, c, place), c, place, pace),
     peer: ovs === undefined ? undefined : (c) => measureNic((scope) => addOvsNic(scope, ovs, c), c, place, pace),
   };
-  return (await inTurn(cases, rounds, takers, talk)).map(({ c, ours, peer }) => nicRowOf(c, ours, peer));
+  return (await inTurn(cases, rounds, takers, console)).map(({ c, ours, peer }) => nicRowOf(c, ours, peer));
 }

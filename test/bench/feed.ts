@@ -37,7 +37,7 @@ export function udpChecksumOf(frame: Buffer): number {
 }
 
 /**
- * A UDP frame from one guest to the other. Its UDP checksum is there but wrong: a guest that computes checksums mends
+ * A UDP frame from one guest to the other. Its UDP checksum is there but wrong: a guest that computes checksums fixes
  * it, and only such a guest. (testpmd leaves out the computation where it finds 0, which is what its own frames carry.)
  */
 export function makeFrame(direction: 0 | 1, number: number, length: number): Buffer {

@@ -1,5 +1,5 @@
 import { VhostHostError, messageOf } from '../../src/common/errors.js';
-import { makeTalk } from '../../src/common/output.js';
+import { makeConsole } from '../../src/common/output.js';
 import { closeWithOutput, withScope } from '../helpers/scope.js';
 import type { Scope } from '../helpers/scope.js';
 import { Switch } from '../helpers/switch.js';
@@ -31,7 +31,7 @@ import { measureWrap, wrapTable } from './calls/wrap.js';
 const hugepagesMb = 1536;
 const hugepagesAloneMb = 512;
 
-const talk = makeTalk('bench', process.stdout, process.stderr);
+const console = makeConsole('bench', process.stdout, process.stderr);
 
 function whyNoPeer({ peer }: Options, noHugepages: string | null): string | null {
   if (!peer) return 'left out by --no-ovs';
@@ -62,19 +62,19 @@ async function bench(scope: Scope, options: Options): Promise<Report> {
   if (peerReason === null) {
     ovs = await startOvs(scope, place).catch((error: unknown) => void (peerReason = messageOf(error)));
   }
-  if (peerReason !== null) talk.say(`no comparison with Open vSwitch: ${peerReason}`);
+  if (peerReason !== null) console.log(`no comparison with Open vSwitch: ${peerReason}`);
   const { rounds, windows, seconds } = options;
   const switchVersion = await versionOf(place);
   const plan = { rounds, pace: { windows, seconds }, place, ovs };
-  const rows = await measureRows(options.cases, plan, talk);
-  const nic = await measureNicRows(options.nicCases, plan, talk);
+  const rows = await measureRows(options.cases, plan, console);
+  const nic = await measureNicRows(options.nicCases, plan, console);
   return {
     machine: await machineFacts(),
     ...{ switchVersion, peer: ovs?.version ?? null, peerReason },
     ...{ hugepages: place.hugepages, hugepagesReason: noHugepages },
     ...{ switchCpu, guestCpu, rounds, windows, seconds, rows, nic },
-    memory: options.memory ? await talk.step('memory of the daemon', () => measureMemory(place)) : null,
-    latency: options.latency ? await talk.step('first frame after idle', () => measureLatency(place)) : null,
+    memory: options.memory ? await console.step('memory of the daemon', () => measureMemory(place)) : null,
+    latency: options.latency ? await console.step('first frame after idle', () => measureLatency(place)) : null,
     micro: null,
   };
 }
@@ -85,9 +85,9 @@ async function run(options: Options): Promise<void> {
   const micro =
     options.micro === 0
       ? null
-      : await talk.step('ring to ring', () => withScope((scope) => runMicro(scope, options.micro)));
+      : await console.step('ring to ring', () => withScope((scope) => runMicro(scope, options.micro)));
   const report = { ...switches, micro };
-  for (const line of options.json ? [JSON.stringify(report, undefined, 2)] : render(report)) talk.answer(line);
+  for (const line of options.json ? [JSON.stringify(report, undefined, 2)] : render(report)) console.print(line);
   if (options.writeDocs) await writeDocs(report);
   const broken = [...report.rows, ...report.nic].filter(({ ours, peer }) => failed(ours) || failed(peer));
   if (broken.length === 0) return;
@@ -95,15 +95,15 @@ async function run(options: Options): Promise<void> {
 }
 
 async function runWrap({ wrap, json }: Options): Promise<void> {
-  const rows = await talk.step('starts through qemu-wrap', () => withScope((scope) => measureWrap(scope, wrap)));
+  const rows = await console.step('starts through qemu-wrap', () => withScope((scope) => measureWrap(scope, wrap)));
   for (const line of json ? [JSON.stringify({ wrap: rows }, undefined, 2)] : aligned(wrapTable(rows)))
-    talk.answer(line);
+    console.print(line);
 }
 
 async function runCommandLine({ commandLine, json }: Options): Promise<void> {
-  const rows = await talk.step('answers', () => withScope((scope) => measureCommandLine(scope, commandLine)));
+  const rows = await console.step('answers', () => withScope((scope) => measureCommandLine(scope, commandLine)));
   const lines = json ? [JSON.stringify({ commandLine: rows }, undefined, 2)] : aligned(commandLineTable(rows));
-  for (const line of lines) talk.answer(line);
+  for (const line of lines) console.print(line);
   const slow = rows.filter(({ ratio }) => ratio > MOST_TIMES_NODE);
   if (slow.length === 0) return;
   const names = slow.map(({ command }) => command).join(', ');
@@ -113,12 +113,12 @@ async function runCommandLine({ commandLine, json }: Options): Promise<void> {
 closeWithOutput(process.stdout);
 try {
   const options = parseOptions(process.argv.slice(2));
-  if (options === undefined) for (const line of usage) talk.answer(line);
-  else if (options.list) for (const { id } of [...allCases, ...nicCases]) talk.answer(id);
+  if (options === undefined) for (const line of usage) console.print(line);
+  else if (options.list) for (const { id } of [...allCases, ...nicCases]) console.print(id);
   else if (options.wrap > 0) await runWrap(options);
   else if (options.commandLine > 0) await runCommandLine(options);
   else await run(options);
 } catch (error) {
   process.exitCode = 1;
-  await talk.fail(error instanceof VhostHostError ? error : new VhostHostError('COMMAND_FAILED', messageOf(error)));
+  await console.fail(error instanceof VhostHostError ? error : new VhostHostError('COMMAND_FAILED', messageOf(error)));
 }

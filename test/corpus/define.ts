@@ -108,7 +108,7 @@ async function attachAll(cases: readonly Case[]): Promise<{ desks: Map<string, D
 async function accepted(definer: Definer, cases: readonly Case[], what: string, report: Report) {
   const dumps = await definer.define(cases);
   for (const { name, text } of cases) {
-    if (!dumps.has(name)) report.fault(name, `${what} is refused: ${await definer.reason(text)}`);
+    if (!dumps.has(name)) report.fault(name, `${what} is rejected: ${await definer.reason(text)}`);
   }
   return dumps;
 }

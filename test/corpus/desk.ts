@@ -46,9 +46,9 @@ export class DomainDesk {
       known = error instanceof Error && 'code' in error && error.constructor.name === 'VhostHostError';
       return Promise.resolve();
     };
-    const talk = { ...context.talk, fail };
+    const console = { ...context.console, fail };
     const all = ['vm', ...args, '--file', FILE, '--yes', '--run-dir', '/run/none'];
-    await runCli(all, { ...context, talk });
+    await runCli(all, { ...context, console });
     return { failure, known };
   }
 }

@@ -1,4 +1,4 @@
-import { makeTalk } from '../../src/common/output.js';
+import { makeConsole } from '../../src/common/output.js';
 import { checkArgv } from './argv.js';
 import { checkDefine } from './define.js';
 import { checkDomains } from './domains.js';
@@ -15,7 +15,7 @@ const kinds: Readonly<Record<string, (all: ReturnType<typeof sources>) => Report
   define: checkDefine,
 };
 
-const talk = makeTalk('corpus', process.stdout, process.stderr);
+const console = makeConsole('corpus', process.stdout, process.stderr);
 
 async function main(): Promise<void> {
   const named = process.argv.slice(2);
@@ -25,12 +25,12 @@ async function main(): Promise<void> {
   for (const [name, check] of Object.entries(kinds)) {
     if (named.length > 0 && !named.includes(name)) continue;
     const report = await check(all);
-    for (const line of report.lines()) talk.answer(line);
+    for (const line of report.lines()) console.print(line);
     if (report.faults.length > 0) process.exitCode = 1;
   }
 }
 
 main().catch(async (error: unknown) => {
   process.exitCode = 1;
-  await talk.fail(error);
+  await console.fail(error);
 });

@@ -30,7 +30,7 @@ describe('a guest on /dev/usvhost-1', function () {
 
   it('has the device for itself', async () => {
     assert.equal(await own(scene.scope, DEVICE, SLOW), EBUSY);
-    await scene.says(new RegExp(`is refused: the guest of process ${scene.asking.process.pid} is here`));
+    await scene.says(new RegExp(`is rejected: the guest of process ${scene.asking.process.pid} is here`));
     await scene.asking.replies(2, SLOW);
   });
 
@@ -38,7 +38,7 @@ describe('a guest on /dev/usvhost-1', function () {
     // The guest is one of them.
     assert.equal(await sayAnything(scene.scope, DEVICE, SLOW), `${CLIENTS - 1} ${EBUSY}`);
     assert.equal(await sayAnything(scene.scope, WIDE, SLOW), `${CLIENTS} ${EBUSY}`);
-    await scene.says(new RegExp(`an open is refused: there are ${CLIENTS} already`));
+    await scene.says(new RegExp(`an open is rejected: there are ${CLIENTS} already`));
     assert.doesNotMatch(scene.said(), /the cuse bridge ended/);
     await scene.asking.replies(2, SLOW);
   });
@@ -48,7 +48,7 @@ describe('a guest on /dev/usvhost-1', function () {
     const other = await PingGuest.start(scene.scope, { name: 'other', me: 3, runDir: scene.vswitch.runDir, env });
     await until(() => other.process.end, { deadline: SLOW, what: 'the end of the second guest' });
     assert.notEqual(other.process.end?.code, 0);
-    await scene.says(new RegExp(`${SHARED}: process \\d+ is refused: the switch's port has another guest`));
+    await scene.says(new RegExp(`${SHARED}: process \\d+ is rejected: the switch's port has another guest`));
     await scene.asking.replies(2, SLOW);
   });
 
@@ -61,7 +61,7 @@ describe('a guest on /dev/usvhost-1', function () {
     const { socket, state } = await scene.vswitch.port('by-address');
     assert.equal(state, 'ready');
     assert.ok(await isTurnedAway(socket, SLOW));
-    await scene.says(/port by-address \(2\): refused: a second front end: the port has one already/);
+    await scene.says(/port by-address \(2\): rejected: a second front end: the port has one already/);
     const trouble = await claimTrouble(runDir, 'by-address');
     assert.equal(trouble, 'port by-address is taken: a guest is connected to it');
     await wide.replies(1, SLOW);

@@ -1,6 +1,6 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { VhostHostError, messageOf } from '../../src/common/errors.js';
-import { makeTalk } from '../../src/common/output.js';
+import { makeConsole } from '../../src/common/output.js';
 import { logPath } from '../../src/switch/run-dir/paths.js';
 import { Guest } from '../helpers/guests/guest.js';
 import { root, tempDir } from '../helpers/paths.js';
@@ -15,7 +15,7 @@ import { Switch } from '../helpers/switch.js';
 
 const logDir = `${root}build/log`;
 const pings = 10;
-const talk = makeTalk('demo', process.stdout, process.stderr);
+const console = makeConsole('demo', process.stdout, process.stderr);
 const scope = new Scope();
 
 const guests = [
@@ -37,7 +37,7 @@ async function startSwitch(): Promise<Switch> {
 
 async function bootGuest(vswitch: Switch, { name, mac, address }: (typeof guests)[number]): Promise<Guest> {
   const options = recipeGuest({ name, mac, runDir: vswitch.runDir });
-  talk.say(`  qemu-wrap -name guest=${name} … ${options.args.join(' ')}`);
+  console.log(`  qemu-wrap -name guest=${name} … ${options.args.join(' ')}`);
   const guest = await Guest.start(scope, options);
   keepLog(name, () => guest.process.output);
   await guest.ready();
@@ -47,7 +47,7 @@ async function bootGuest(vswitch: Switch, { name, mac, address }: (typeof guests
 
 async function show(vswitch: Switch, command: string): Promise<void> {
   const { stdout } = await vswitch.cli(command);
-  talk.answer(`$ vhost-host ${command}\n${stdout}`);
+  console.print(`$ vhost-host ${command}\n${stdout}`);
 }
 
 /** How many of the pings were answered. */
@@ -58,12 +58,12 @@ async function ping(from: Guest, address: string): Promise<number> {
 
 async function demo(): Promise<number> {
   await mkdir(logDir, { recursive: true });
-  const vswitch = await talk.step('starting the switch', startSwitch);
-  const [a] = await talk.step('booting guest-a and guest-b through qemu-wrap', () =>
+  const vswitch = await console.step('starting the switch', startSwitch);
+  const [a] = await console.step('booting guest-a and guest-b through qemu-wrap', () =>
     Promise.all(guests.map((guest) => bootGuest(vswitch, guest))),
   );
   if (a === undefined) throw new Error('no guest');
-  const replies = await talk.step(`guest-a pings guest-b ${pings} times`, () => ping(a, guests[1].address));
+  const replies = await console.step(`guest-a pings guest-b ${pings} times`, () => ping(a, guests[1].address));
   await show(vswitch, 'ports');
   await show(vswitch, 'stats');
   return replies;
@@ -80,17 +80,17 @@ let replies = 0;
 let failed = false;
 for (const work of [
   async () => (replies = await demo()),
-  () => talk.step('taking everything down', () => scope.close()),
+  () => console.step('taking everything down', () => scope.close()),
 ]) {
   try {
     await work();
   } catch (error) {
     failed = true;
-    await talk.fail(inOneLine(error));
+    await console.fail(inOneLine(error));
   }
 }
 if (failed || replies < pings) {
   process.exitCode = 1;
-  talk.say(`  less ${logDir}/demo-*.log`);
+  console.log(`  less ${logDir}/demo-*.log`);
 }
-if (!failed) talk.answer(`demo: guest-a -> guest-b ${replies}/${pings} replies`);
+if (!failed) console.print(`demo: guest-a -> guest-b ${replies}/${pings} replies`);

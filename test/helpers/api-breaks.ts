@@ -1,4 +1,4 @@
-/** What of a document of docs/api a program that was written for an older one cannot do any more. */
+/** What of a document of docs/reference a program that was written for an older one cannot do any more. */
 
 type Json = Readonly<Record<string, unknown>>;
 

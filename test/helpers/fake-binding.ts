@@ -208,7 +208,7 @@ export class FakeBinding implements NativeBinding {
     });
   }
 
-  spread(): number {
+  rebalance(): number {
     return this.#ports.length;
   }
 

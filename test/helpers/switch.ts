@@ -111,8 +111,8 @@ export class Switch {
     await this.client.removePort(name);
   }
 
-  addUplink(wish: UplinkAdd): Promise<Uplink> {
-    return this.client.addUplink(wish);
+  addUplink(spec: UplinkAdd): Promise<Uplink> {
+    return this.client.addUplink(spec);
   }
 
   async removeUplink(name: string): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { planNic } from '../../src/hostsetup/nic/plan.js';
-import type { NicWish } from '../../src/hostsetup/nic/plan.js';
+import type { NicSpec } from '../../src/hostsetup/nic/plan.js';
 import { guestHost } from '../helpers/guests/guest-host.js';
 import type { Guest } from '../helpers/guests/guest.js';
 import { watchForLeaks } from '../helpers/leaks.js';
@@ -30,7 +30,7 @@ describe('setup: a real network card, in a guest with a real udev', function () 
     (await guest.sh(`basename $(readlink /sys/bus/pci/devices/${CARD}/driver) 2>/dev/null || true`)).trim();
   const interfaces = async (): Promise<string> => (await guest.sh('ls -1 /sys/class/net')).trim();
 
-  async function set(wanted: NicWish['driver'], now = true): Promise<string[]> {
+  async function set(wanted: NicSpec['driver'], now = true): Promise<string[]> {
     const { steps } = await planNic(host, { address: CARD, driver: wanted, now });
     return doSteps(host, steps);
   }

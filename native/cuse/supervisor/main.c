@@ -37,7 +37,7 @@ static _Noreturn void fail(const char *what, int error)
 }
 
 /* "NAME MODE UID GID SOCKET", the mode in octal. Device names are those that ports may have (schema.ts). */
-static bool parse_wish(const char *text, struct vh_cuse_wish *w)
+static bool parse_spec(const char *text, struct vh_cuse_spec *w)
 {
 	int end = 0;
 
@@ -63,10 +63,10 @@ static void list(int to)
 
 static const char *obey(char *line, int to)
 {
-	struct vh_cuse_wish wish = {0};
+	struct vh_cuse_spec spec = {0};
 
-	if (strncmp(line, "add ", 4) == 0 && parse_wish(line + 4, &wish))
-		return vh_cuse_supervisor_add(&supervisor, &wish);
+	if (strncmp(line, "add ", 4) == 0 && parse_spec(line + 4, &spec))
+		return vh_cuse_supervisor_add(&supervisor, &spec);
 	if (strncmp(line, "remove ", 7) == 0)
 		return vh_cuse_supervisor_remove(&supervisor, line + 7);
 	if (strcmp(line, "list") == 0)

@@ -158,7 +158,7 @@ static void drop(struct vh_cuse_supervisor *s, uint32_t i)
 }
 
 /* Waits until there is a node, and opens it to whom it is for. */
-static const char *await_node(struct vh_cuse_slot *slot, const struct vh_cuse_wish *w)
+static const char *await_node(struct vh_cuse_slot *slot, const struct vh_cuse_spec *w)
 {
 	uint64_t end = now_ms() + NODE_MS;
 	int node = -1, error;
@@ -188,7 +188,7 @@ static dev_t next_number(const struct vh_cuse_supervisor *s)
 	return vh_cuse_node_next(taken, VH_CUSE_DEVICES);
 }
 
-static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct vh_cuse_wish *w)
+static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct vh_cuse_spec *w)
 {
 	struct vh_cuse_slot *slot = &s->slots->slot[i];
 	const char *trouble = NULL;
@@ -215,7 +215,7 @@ static const char *make(struct vh_cuse_supervisor *s, uint32_t i, const struct v
 	return trouble;
 }
 
-const char *vh_cuse_supervisor_add(struct vh_cuse_supervisor *s, const struct vh_cuse_wish *w)
+const char *vh_cuse_supervisor_add(struct vh_cuse_supervisor *s, const struct vh_cuse_spec *w)
 {
 	struct vh_cuse_slot *old = slot_of(s, w->name);
 
@@ -237,7 +237,7 @@ const char *vh_cuse_supervisor_remove(struct vh_cuse_supervisor *s, const char *
 {
 	struct vh_cuse_slot *slot = slot_of(s, name);
 
-	/* One that is not there, as after this process was killed and another started, is as wanted. */
+	/* One that is not there, as after this process was killed and another started, needs nothing. */
 	if (slot == NULL)
 		return NULL;
 	slot->retiring = true;

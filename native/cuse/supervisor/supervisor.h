@@ -35,14 +35,14 @@ int vh_cuse_supervisor_start(struct vh_cuse_supervisor *s);
 int vh_cuse_supervisor_revive(struct vh_cuse_supervisor *s);
 
 /* How a device is to be. */
-struct vh_cuse_wish {
+struct vh_cuse_spec {
 	char name[VH_CUSE_NAME], socket[VH_CUSE_SOCKET];
 	uint32_t mode;
 	int uid, gid;
 };
 
 /* Return: NULL, or why there is no such device (text of the supervisor's own). */
-const char *vh_cuse_supervisor_add(struct vh_cuse_supervisor *s, const struct vh_cuse_wish *wish);
+const char *vh_cuse_supervisor_add(struct vh_cuse_supervisor *s, const struct vh_cuse_spec *spec);
 const char *vh_cuse_supervisor_remove(struct vh_cuse_supervisor *s, const char *name);
 void vh_cuse_supervisor_retire(struct vh_cuse_supervisor *s);
 

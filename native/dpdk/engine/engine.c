@@ -228,7 +228,7 @@ static int place(struct vh_session *s, uint16_t pair, uint32_t *load)
 	uint32_t ring = 2U * pair + 1;
 	uint16_t at = s->ring[ring].worker, to = vh_engine_least_loaded(load);
 
-	s->ring[ring].placed = vh_engine.spread;
+	s->ring[ring].placed = vh_engine.rebalances;
 	/* Where it is will do if that is no worse. */
 	if (load[at] == load[to])
 		to = at;
@@ -248,14 +248,14 @@ static void count_uplinks(uint32_t *load, bool pools)
 	}
 }
 
-int vh_engine_spread(void)
+int vh_engine_rebalance(void)
 {
 	uint32_t load[VH_MAX_WORKERS] = {0};
 	int moved = 0;
 
 	/* Uplinks stay where they are, but for queues of guests, which go where these go. */
 	count_uplinks(load, false);
-	vh_engine.spread++;
+	vh_engine.rebalances++;
 	/* Queues that guests use first, so that these are even among themselves; then the others. */
 	for (int all = 0; all <= 1; all++) {
 		for (int id = 0; id < VH_MAX_PORTS; id++) {
@@ -264,7 +264,7 @@ int vh_engine_spread(void)
 			for (uint16_t pair = 0; s != NULL && pair < s->port->pairs; pair++) {
 				int result = 0;
 
-				if (s->ring[2 * pair + 1].placed != vh_engine.spread &&
+				if (s->ring[2 * pair + 1].placed != vh_engine.rebalances &&
 					(all == 1 || vh_vq_is_live(&s->port->tx[pair])))
 					result = place(s, pair, load);
 				if (result < 0)

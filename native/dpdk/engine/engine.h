@@ -87,7 +87,7 @@ void vh_engine_drain(void);
  * Spreads the transmit queues over the workers anew, those that guests use first; frames go on flowing.
  * Return: how many moved, or -ENOMEM.
  */
-int vh_engine_spread(void);
+int vh_engine_rebalance(void);
 
 /* Return: whether there is a port with this number. */
 bool vh_engine_port(uint16_t id, struct vh_port_info *out);

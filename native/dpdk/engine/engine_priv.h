@@ -12,7 +12,7 @@ struct vh_engine {
 	struct vh_session *session[VH_MAX_PORTS];
 	struct vh_uplink *uplink[VH_MAX_UPLINKS];
 	uint32_t load[VH_MAX_WORKERS]; /* transmit queues per worker */
-	uint32_t spread;	       /* counts vh_engine_spread() */
+	uint32_t rebalances;	       /* counts vh_engine_rebalance() */
 };
 
 extern struct vh_engine vh_engine;

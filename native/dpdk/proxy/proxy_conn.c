@@ -85,7 +85,7 @@ static void say(struct relay *r, const char *what, const char *why)
 	if (r->unsaid > 0)
 		snprintf(more, sizeof(more), " (and %llu refusals before)", (unsigned long long)r->unsaid);
 	r->unsaid = 0;
-	vh_events_say(VH_EVENT_REFUSED, r->port, "%s%s%s", what, why, more);
+	vh_events_say(VH_EVENT_REJECTED, r->port, "%s%s%s", what, why, more);
 }
 
 static void say_message(struct relay *r, const struct vh_vhu_msg *m, const char *why)

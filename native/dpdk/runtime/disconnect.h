@@ -9,7 +9,7 @@
 
 /*
  * `why` must be a constant; shut_ms: how long nobody is let in afterwards. From any thread, and safe in
- * signal handlers: it must only note the wish.
+ * signal handlers: it must only note the request.
  */
 typedef void (*vh_disconnect_function)(uint16_t port, const char *why, uint32_t shut_ms);
 

@@ -95,7 +95,7 @@ static bool find_mapping(uintptr_t address, uintptr_t *start, uintptr_t *end)
 	return found;
 }
 
-static bool mend_registered(uintptr_t address)
+static bool replace_registered(uintptr_t address)
 {
 	for (uint32_t i = 0; i < 2 * OWN; i++) {
 		uintptr_t start = __atomic_load_n(&mappings[i].start, __ATOMIC_ACQUIRE);
@@ -111,7 +111,7 @@ static bool mend_registered(uintptr_t address)
 	return false;
 }
 
-static bool mend_acting(uintptr_t address)
+static bool replace_acting(uintptr_t address)
 {
 	uintptr_t start, end;
 
@@ -141,7 +141,7 @@ static void handle(int signal, siginfo_t *info, void *context)
 
 	/* BUS_ADRERR: behind the end of the file. BUS_MCEERR_AR: the page's hardware is broken. */
 	if ((info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR) &&
-		(mend_registered(address) || mend_acting(address)))
+		(replace_registered(address) || replace_acting(address)))
 		__atomic_fetch_add(&count, 1, __ATOMIC_RELAXED);
 	else
 		pass_on(signal, info, context);

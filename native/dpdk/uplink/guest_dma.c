@@ -41,7 +41,7 @@ static void *map_in_window(size_t size, int fd, off_t offset)
 
 	if (loans.next + size > WINDOW_END)
 		loans.next = WINDOW_START;
-	/* A wish only: where it is taken the kernel chooses, and the card's IOMMU has the last word. */
+	/* A preference only: where it is taken the kernel chooses, and the card's IOMMU has the last word. */
 	void *at = mmap((void *)loans.next, size, PROT_READ | PROT_WRITE, flags, fd, offset);
 
 	loans.next += (size / WINDOW_STEP + 2) * WINDOW_STEP;

@@ -20,7 +20,7 @@
 #include <rte_log.h>
 #include <rte_mbuf.h>
 
-/* Of the device's rings, where the driver has no wish of its own: as DPDK's own programs take. */
+/* Of the device's rings, where the driver has no preference of its own: as DPDK's own programs take. */
 #define RING 512
 /* Buffers that each worker keeps at hand. */
 #define CACHE 128
@@ -219,7 +219,8 @@ static int set_up_queues(
 		bool used = u->guests == 0 || vh_pool_has_queue(&u->layout, q);
 
 		rx = info.default_rxconf;
-		/* igb's own wish, 32, is never reached in a ring of 32, whose card then gets no more buffers.
+		/* igb's own preference, 32, is never reached in a ring of 32, whose card then gets no more
+		 * buffers.
 		 */
 		if (rx.rx_free_thresh > size->rx / 4)
 			rx.rx_free_thresh = size->rx / 4;
@@ -277,7 +278,7 @@ static bool start_pools(struct vh_uplink *u, const struct vh_uplink_options *o, 
 		return false;
 	if (vh_vmdq_let_groups_in(u))
 		return true;
-	snprintf(error, n, "it cannot be told to let all multicast in");
+	snprintf(error, n, "it cannot receive all multicast");
 	return false;
 }
 
@@ -357,7 +358,7 @@ struct vh_uplink *vh_uplink_open(
 	u->port.rx = u->rx;
 	u->port.tx = u->tx;
 	u->port.id = id;
-	u->port.flood_strays = o->flood_strays;
+	u->port.flood_unknown_unicast = o->flood_unknown_unicast;
 	u->port.forward_reserved = o->forward_reserved;
 	u->port.uplink = &vh_uplink_ops;
 	snprintf(u->name, sizeof(u->name), "%s", o->name);

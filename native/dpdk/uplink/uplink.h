@@ -27,7 +27,7 @@ struct vh_uplink_options {
 	uint32_t mtu;	  /* 0: the device's own */
 	uint32_t buffers; /* of the pool; 0: as many as needed */
 	uint32_t workers;
-	bool flood_strays;
+	bool flood_unknown_unicast;
 	bool forward_reserved;
 	uint16_t pools; /* VMDq, where the device has it, for so many guests at most; 0: not at all */
 	bool loops;	/* the card switches between guests, or the uplink is refused */

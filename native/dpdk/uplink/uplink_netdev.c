@@ -75,7 +75,7 @@ bool vh_interface_remark(unsigned int index, char *out, size_t n)
 		snprintf(out, n,
 			"%s is one end of a veth pair: what the kernel sends from the other end has neither "
 			"checksums "
-			"nor segments of its MTU, unless told to: ethtool -K PEER tx off",
+			"nor segments of its MTU, unless set to: ethtool -K PEER tx off",
 			name);
 	else if (is_on(index, ETHTOOL_GGRO))
 		snprintf(out, n,

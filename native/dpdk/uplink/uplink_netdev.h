@@ -21,7 +21,7 @@ int vh_interface_set_mtu(unsigned int index, uint32_t mtu);
 
 /*
  * What has to be told of the interface: that it, or its other end, makes of frames what nobody here can undo.
- * Return: whether there is something, a line with the command that mends it.
+ * Return: whether there is something, a line with the command that fixes it.
  */
 bool vh_interface_remark(unsigned int index, char *out, size_t n);
 

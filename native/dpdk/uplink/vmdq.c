@@ -36,8 +36,8 @@ void vh_vmdq_configure(struct rte_eth_conf *conf, uint16_t guests, bool loops)
 	c->enable_loop_back = loops;
 	c->enable_default_pool = 1;
 	c->default_pool = 0;
-	/* Untagged frames are group frames of other modes, or strays: pool 0 needs the first, and has the
-	 * second. */
+	/* Untagged frames are group frames of other modes, or unknown unicast: pool 0 needs the first, and
+	 * has the second. */
 	c->rx_mode = RTE_ETH_VMDQ_ACCEPT_BROADCAST | RTE_ETH_VMDQ_ACCEPT_MULTICAST |
 		     RTE_ETH_VMDQ_ACCEPT_HASH_MC | RTE_ETH_VMDQ_ACCEPT_UNTAG;
 	/* Group frames with a tag that is in no entry are lost in the card, so the rest of them are pool 0's.

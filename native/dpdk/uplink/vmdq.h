@@ -6,7 +6,7 @@
  *   Only `auto` guests (base/vlan.h) have a tag that is theirs alone. Pool k > 0 takes tag VH_VLAN_TAG_BASE +
  * k - 1 with the address of that guest, which is added when the switch has learned it and taken away when the
  * guest is gone. Pool 0 is the card's default: all else comes there, and is sorted in software, as without
- * VMDq: strays, guests beyond the pools, other VLAN modes, a guest's second address.
+ * VMDq: unknown unicast, guests beyond the pools, other VLAN modes, a guest's second address.
  *
  *   The card is not trusted with anything: what comes by a guest's pool is sorted by the same rules. Group
  * frames without the pool's tag are copies of what pool 0 got, and are thrown away.

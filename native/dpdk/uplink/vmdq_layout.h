@@ -7,9 +7,9 @@
  * no card: each shows at its start that it sorts that way (vmdq.h), or is used without VMDq.
  *
  *   Not in it is i40e, whose pools are virtual interfaces beside the port's own. That one has to be
- * promiscuous for strays and for guests beyond the pools, and then gets copies of what comes from the cable
- * for pools, which frames that the card loops back do not show. Nor bnxt, dpaa, dpaa2 and fm10k, where no
- * source says which queue is whose.
+ * promiscuous for unknown unicast and for guests beyond the pools, and then gets copies of what comes from
+ * the cable for pools, which frames that the card loops back do not show. Nor bnxt, dpaa, dpaa2 and fm10k,
+ * where no source says which queue is whose.
  */
 #ifndef VH_DPDK_UPLINK_VMDQ_LAYOUT_H
 #define VH_DPDK_UPLINK_VMDQ_LAYOUT_H

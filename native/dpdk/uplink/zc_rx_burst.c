@@ -24,7 +24,7 @@ static struct vh_landing judge(
 	if (m->nb_segs != 1 || m->data_len > f->uplink->longest)
 		return l;
 	/* Two tags beside the frame: no guest's own one alone. */
-	l.drop = VH_DROP_TX_STRAY;
+	l.drop = VH_DROP_TX_UNKNOWN_UNICAST;
 	if ((m->ol_flags & (RTE_MBUF_F_RX_QINQ | RTE_MBUF_F_RX_QINQ_STRIPPED)) != 0)
 		return l;
 	l.drop = VH_DROP_TX_RUNT;
@@ -42,7 +42,7 @@ static bool land(
 	if (m->data_len >= VH_MIN_FRAME && vh_vmdq_is_ours(rte_pktmbuf_mtod(m, uint8_t *)))
 		return false;
 	if (!vh_berth_is_current(f, b)) {
-		vh_count(&own->drops[VH_DROP_TX_STRAY], 1);
+		vh_count(&own->drops[VH_DROP_TX_UNKNOWN_UNICAST], 1);
 		return false;
 	}
 	l = judge(f, m, now, &frame);

@@ -29,7 +29,7 @@ struct rte_eth_conf;
 struct rte_eth_dev_info;
 struct rte_mbuf;
 
-/* The original's --zero-copy, --rx-desc-num and --tx-desc-num. */
+/* --zero-copy, --rx-desc-num and --tx-desc-num. */
 struct vh_direct_options {
 	bool on;
 	uint16_t rx_descriptors, tx_descriptors; /* of each queue of an uplink */

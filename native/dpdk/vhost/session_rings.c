@@ -156,7 +156,7 @@ static bool refresh_memory(struct vh_session *s)
 			    &s->mem, r->guest_phys_addr, r->size, (void *)(uintptr_t)r->host_user_addr) == 0)
 			s->memory_bytes += r->size;
 		else
-			vh_events_say(VH_EVENT_REFUSED, s->port->id,
+			vh_events_say(VH_EVENT_REJECTED, s->port->id,
 				"memory region %u of %u cannot be used: empty, overlapping or too many", i,
 				table->nregions);
 	}
@@ -183,7 +183,7 @@ static bool has_memory(struct vh_session *s)
 void vh_ring_refuse(struct vh_session *s, uint32_t i, const char *why)
 {
 	if (s->ring[i].refused != why)
-		vh_events_say(VH_EVENT_REFUSED, s->port->id, "ring %u: %s", i, why);
+		vh_events_say(VH_EVENT_REJECTED, s->port->id, "ring %u: %s", i, why);
 	s->ring[i].refused = why;
 }
 
@@ -211,7 +211,7 @@ static struct vh_ring_record *record_of(struct vh_session *s, uint32_t i, uint32
 	struct vh_ring_record *record = vh_records_of(&s->records, i, size, &error);
 
 	if (error != 0)
-		vh_events_say(VH_EVENT_REFUSED, s->port->id,
+		vh_events_say(VH_EVENT_REJECTED, s->port->id,
 			"ring %u: %s: %s; its guest will not find it again after a restart of the switch", i,
 			s->records.path, strerror(-error));
 	return record;

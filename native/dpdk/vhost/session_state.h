@@ -32,7 +32,7 @@ struct vh_ring {
 	const char *refused;  /* why it does not run, where that was said */
 	uint16_t worker;      /* who polls it (transmit rings) */
 	uint16_t size;
-	uint32_t placed; /* the last vh_engine_spread() that has looked at it */
+	uint32_t placed; /* the last vh_engine_rebalance() that has looked at it */
 };
 
 struct vh_session {

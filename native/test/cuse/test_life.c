@@ -178,10 +178,10 @@ void test_away_at_the_start(void)
 	REQUIRE_EQ(r->link.socket, -1);
 	rig_forget(r);
 	r->mood = RIG_WELL;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(rig_count(r, VH_CUSE_GET_FEATURES), 0); /* not in such a hurry */
 	r->clock += 10000;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.started, 3);
 	rig_close(r);
 }
@@ -206,7 +206,7 @@ void test_away_while_it_runs(void)
 	REQUIRE_EQ(rig_state(r, A, VHOST_SET_VRING_CALL, 0, (uint32_t)r->event[1]), 0);
 	REQUIRE_EQ(r->link.socket, -1);
 	for (int i = 0; i < 20; i++) {
-		vh_cuse_link_mend(&r->link);
+		vh_cuse_link_reconnect(&r->link);
 		r->clock += 100;
 	}
 	REQUIRE_EQ(r->link.socket, -1);
@@ -215,7 +215,7 @@ void test_away_while_it_runs(void)
 	for (int i = 0; i < 8; i++)
 		block(r->event[i]);
 	r->clock += 5000;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.started, 15);
 	REQUIRE_EQ(rig_count(r, VH_CUSE_SET_MEM_TABLE), 1);
 	REQUIRE_EQ(rig_count(r, VH_CUSE_SET_VRING_BASE), 4);
@@ -253,10 +253,10 @@ void test_another_process_goes_on(void)
 	rig_forget(r);
 	/* A process that only has the same number is left alone. */
 	r->alive = 1;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.socket, -1);
 	r->alive = getpid();
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.started, 3);
 	REQUIRE_EQ(rig_count(r, VH_CUSE_SET_OWNER), 1);
 	r->position = 600;

@@ -142,7 +142,7 @@ void test_log_ends(void)
 	for (uint32_t i = 0; i < 2; i++)
 		REQUIRE_EQ(rig_state(r, A, VHOST_NET_SET_BACKEND, i, (uint32_t)r->memory_fd), 0);
 	r->clock += 10000;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.started, 3);
 	/* Switched off while they run. */
 	mark(r, HIGH + 2, 1);
@@ -171,7 +171,7 @@ void test_log_of_a_lost_link(void)
 	REQUIRE_EQ(marked(r), 0);
 	rig_forget(r);
 	r->clock += 10000;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(rig_count(r, VH_CUSE_SET_LOG_BASE), 1);
 	pass_time(r);
 	must_be_all(r);
@@ -185,7 +185,7 @@ void test_log_of_a_lost_link(void)
 	close(r->link.log.memory);
 	close(r->link.log.marks.file);
 	vh_cuse_link_init(&r->link, &r->world, &r->port);
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	pass_time(r);
 	must_be_all(r);
 	/* Stopped while the switch is away. */

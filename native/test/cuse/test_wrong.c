@@ -210,11 +210,11 @@ void test_back_end_troubles(void)
 		rig_start(r, A, 0);
 		REQUIRE_EQ(r->link.socket, -1);
 		r->clock += 200;
-		vh_cuse_link_mend(&r->link);
+		vh_cuse_link_reconnect(&r->link);
 		REQUIRE_EQ(r->link.socket, -1);
 		r->nack = 0;
 		r->clock += 5000;
-		vh_cuse_link_mend(&r->link);
+		vh_cuse_link_reconnect(&r->link);
 		REQUIRE_EQ(r->link.started, 3);
 		rig_close(r);
 	}
@@ -225,7 +225,7 @@ void test_back_end_troubles(void)
 	vh_cuse_link_lost(&r->link);
 	r->mood = RIG_MUTE;
 	r->clock += 200;
-	vh_cuse_link_mend(&r->link);
+	vh_cuse_link_reconnect(&r->link);
 	REQUIRE_EQ(r->link.socket, -1);
 	REQUIRE_EQ(rig_state(r, A, VHOST_NET_SET_BACKEND, 0, UINT32_MAX), 0);
 	vh_cuse_release(&r->link, vh_cuse_client(&r->port, A));
@@ -295,7 +295,7 @@ void test_any_order(void)
 			rig_lose(r);
 		if (rng_below(&test_rng, 50) == 0) {
 			r->clock += 1000;
-			vh_cuse_link_mend(&r->link);
+			vh_cuse_link_reconnect(&r->link);
 		}
 		started += r->link.started != 0;
 		REQUIRE_EQ(r->refusals, 0);

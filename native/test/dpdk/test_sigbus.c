@@ -62,7 +62,7 @@ static void let_be(uint16_t port, const char *why, uint32_t shut_ms)
 	(void)shut_ms;
 }
 
-void test_sigbus_is_mended(void)
+void test_sigbus_is_fixed(void)
 {
 	REQUIRE_EQ(vh_sigbus_start(let_be), 0);
 	for (uint16_t port = 0; port < 4; port++) {

@@ -139,7 +139,7 @@ static void test_refused(uint64_t features)
 	/* The card has its buffers of before, but for those of one burst. */
 	REQUIRE_EQ(posted(), CARD_RING + 6);
 	REQUIRE_EQ(landed(), 0);
-	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), 3 * 2 * CARD_RING);
+	REQUIRE_EQ(drops(VH_DROP_TX_UNKNOWN_UNICAST), 3 * 2 * CARD_RING);
 	REQUIRE_EQ(drops(VH_DROP_TX_RUNT), 2 * CARD_RING);
 	REQUIRE_EQ(drops(VH_DROP_TX_HAIRPIN), 2 * CARD_RING);
 	deliver(5, 1000);
@@ -170,7 +170,7 @@ static void test_two_tags(uint64_t features, bool keep)
 	}
 	REQUIRE_EQ(guest_receive(rig->guest[0], 0, got, sizeof(got)), GUEST_NOTHING);
 	REQUIRE_EQ(landed(), 0);
-	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), 8);
+	REQUIRE_EQ(drops(VH_DROP_TX_UNKNOWN_UNICAST), 8);
 	guest_stops();
 	guest_leaves();
 }
@@ -197,7 +197,7 @@ static void test_rewritten(uint64_t features)
 	REQUIRE_EQ(rig_receive(rig, 0, NULL), 1);
 	REQUIRE_EQ(vh_mac_lookup(&rig->sw->macs, key, vh_mac_place(&rig->sw->macs, key)), 1);
 	REQUIRE_EQ(rig_receive(rig, 1, NULL), GUEST_NOTHING);
-	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), 1);
+	REQUIRE_EQ(drops(VH_DROP_TX_UNKNOWN_UNICAST), 1);
 	guest_stops();
 	guest_leaves();
 }
@@ -304,7 +304,7 @@ static void test_no_answer(uint64_t features)
 	REQUIRE_EQ(posted(), 0);
 	vh_loan_reap();
 	REQUIRE(is_unmapped(loaned));
-	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), CARD_RING);
+	REQUIRE_EQ(drops(VH_DROP_TX_UNKNOWN_UNICAST), CARD_RING);
 	rig_free(rig);
 }
 
@@ -312,7 +312,7 @@ static void test_no_answer(uint64_t features)
  * would be put there. */
 static void test_asked_again(uint64_t features)
 {
-	uint64_t strays = drops(VH_DROP_TX_STRAY);
+	uint64_t unknown = drops(VH_DROP_TX_UNKNOWN_UNICAST);
 
 	enters(features, false);
 	fill_card();
@@ -327,7 +327,7 @@ static void test_asked_again(uint64_t features)
 	REQUIRE(vh_feed_is_clear(feed, true));
 	REQUIRE_EQ(posted(), 0);
 	REQUIRE_EQ(card_lost, CARD_RING);
-	REQUIRE_EQ(drops(VH_DROP_TX_STRAY), strays);
+	REQUIRE_EQ(drops(VH_DROP_TX_UNKNOWN_UNICAST), unknown);
 	vh_loan_reap();
 	guest_leaves();
 

@@ -132,7 +132,7 @@ static bool answer(char *line)
 		print_fds();
 	else if (strcmp(line, "rss") == 0)
 		print_rss();
-	else if (strcmp(line, "mended") == 0)
+	else if (strcmp(line, "fixed") == 0)
 		printf("%u\n", vh_sigbus_count());
 	else
 		printf("{}\n");

@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 		(!lazy && posix_fallocate(me.memory_fd, 0, GUEST_MEMORY) != 0))
 		fail("no memory");
 	if (offloads) {
-		me.wishes = VU_F_OFFLOADS;
+		me.extra_features = VU_F_OFFLOADS;
 		shown = OFFLOAD_HEADER;
 	}
 	if (!guest_up(&me))

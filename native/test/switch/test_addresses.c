@@ -20,7 +20,7 @@ static struct company company_of(bool rules)
 	struct company c = {.r = rig_guests(VH_F_VERSION_1 | VH_F_INDIRECT_DESC, 3)};
 
 	c.u = uplink_new(c.r, 0);
-	c.u->port.flood_strays = true;
+	c.u->port.flood_unknown_unicast = true;
 	__atomic_store_n(&c.r->sw->rules, rules, __ATOMIC_RELAXED);
 	return c;
 }

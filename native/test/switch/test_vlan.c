@@ -182,7 +182,7 @@ void test_vlan_who_gets_what(void)
 	/* A guest under another's tag: not even where the address is right. */
 	one(r, u, &(struct broadcast){UPLINK, 1001, "........", 0}, 2);
 	one(r, u, &(struct broadcast){UPLINK, 10, "........", 0}, 5);
-	REQUIRE_EQ(uplink_drops(u, VH_DROP_TX_STRAY), 2);
+	REQUIRE_EQ(uplink_drops(u, VH_DROP_TX_UNKNOWN_UNICAST), 2);
 	uplink_free(u);
 	rig_free(r);
 }

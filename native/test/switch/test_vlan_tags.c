@@ -190,7 +190,7 @@ static void start(void)
 	t.r = rig_new();
 	t.u = uplink_new(t.r, 0);
 	t.u->meanwhile = change;
-	t.u->port.flood_strays = true;
+	t.u->port.flood_unknown_unicast = true;
 	t.u->port.rx[0].rx_offloads = rng_below(&test_rng, 2) == 0 ? VH_F_GUEST_CSUM : 0;
 	t.r->sw->soften = (struct vh_soften){.hook = soften};
 	for (uint32_t i = 0; i < GUESTS; i++) {

@@ -141,7 +141,7 @@ void test_card_groups_come_once(void)
 	REQUIRE_EQ(uplink_drops(u, VH_DROP_TX_HAIRPIN), 1);
 	/* Nobody here has it; a card may give such back as well, and the network may be asked to flood them.
 	 */
-	u->port.flood_strays = true;
+	u->port.flood_unknown_unicast = true;
 	say(r, 0, f, make(f, OUTSIDE, 0, UNTAGGED, 2));
 	everybody_but_first(r, u, 2);
 	loop(u);

@@ -90,7 +90,7 @@ void test_uplink_both_ways(void)
 	rig_free(r);
 }
 
-void test_uplink_strays(void)
+void test_uplink_unknown_unicast(void)
 {
 	struct rig *r = rig_guests(VH_F_VERSION_1, 2);
 	struct uplink_rig *u[2] = {uplink_new(r, 0), uplink_new(r, 1)};
@@ -105,13 +105,13 @@ void test_uplink_strays(void)
 	arrive(u[0], OUTSIDE + 1, OUTSIDE, 2);
 	uplink_poll(u[0], 1);
 	REQUIRE_EQ(who(r, u, 2, 0), 0);
-	REQUIRE_EQ(uplink_drops(u[0], VH_DROP_TX_STRAY), 2);
+	REQUIRE_EQ(uplink_drops(u[0], VH_DROP_TX_UNKNOWN_UNICAST), 2);
 	/* Behind the same one. */
 	arrive(u[0], OUTSIDE, OUTSIDE + 2, 3);
 	uplink_poll(u[0], 1);
 	REQUIRE_EQ(who(r, u, 2, 0), 0);
 	REQUIRE_EQ(uplink_drops(u[0], VH_DROP_TX_HAIRPIN), 1);
-	u[0]->port.flood_strays = true;
+	u[0]->port.flood_unknown_unicast = true;
 	arrive(u[0], 50, OUTSIDE, 4);
 	uplink_poll(u[0], 1);
 	REQUIRE_EQ(who(r, u, 2, 4), 0x3);

@@ -55,7 +55,7 @@ void test_uplink_checked_frames(void)
 			require_header(r, i, i == 0, 64);
 		}
 	/* Its tag taken off. */
-	u->port.flood_strays = true;
+	u->port.flood_unknown_unicast = true;
 	arrive(u, 50, 10, 9);
 	require_header(r, 2, true, 60);
 	uplink_free(u);

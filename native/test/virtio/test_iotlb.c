@@ -118,7 +118,7 @@ void test_iotlb_misses(void)
 	for (uint32_t i = 0; i < 3; i++)
 		REQUIRE_EQ(vh_iotlb_part(t, 0x5123 + i, 8, VH_IOTLB_READ, &p, &got), VH_IOTLB_MISS);
 	REQUIRE_EQ(vh_iotlb_part(t, 0x5123, 8, VH_IOTLB_WRITE, &p, &got), VH_IOTLB_MISS);
-	/* Once for each page and wish; whoever asks is woken once until it has taken all. */
+	/* Once for each page and access; whoever asks is woken once until it has taken all. */
 	REQUIRE_EQ(asked, 1);
 	REQUIRE(vh_iotlb_take_miss(t, &iova, &access));
 	REQUIRE_EQ(iova, 0x5000);

@@ -79,7 +79,7 @@ void test_linger_interrupts(void)
 	guest_want_interrupts(tx, true);
 	REQUIRE_EQ(round_of(r, 64), 64);
 	REQUIRE_EQ(guest_interrupts(tx), 1);
-	/* A wish that comes while some linger counts when they are shown. */
+	/* A notification request that comes while some linger counts when they are shown. */
 	guest_want_interrupts(tx, false);
 	REQUIRE_EQ(round_of(r, 64), 64 - VH_LINGER);
 	guest_want_interrupts(tx, true);

@@ -11,7 +11,7 @@ const DEADLINE_MS = 60_000;
 const SHOWN_LOG_LINES = 3;
 /** Starts the daemon in the background and waits for its word; fails with the daemon's own reason. */
 export async function launchDaemon(context: CliContext, settings: Settings, args: readonly string[]): Promise<void> {
-  const { host, talk } = context;
+  const { host, console } = context;
   const { runDir, socketGid } = settings;
   await prepareRunDir(host, runDir, socketGid);
   const log = logPath(runDir);
@@ -30,7 +30,7 @@ export async function launchDaemon(context: CliContext, settings: Settings, args
       throw startFailed(`the switch ended while starting${await lastWords(host, log, logStart)}`, log);
     const { ready, error } = JSON.parse(line) as { ready?: boolean; error?: unknown };
     if (ready !== true) throw answeredError({ status: 500, body: { error } }) ?? startFailed('no reason given', log);
-    talk.answer(`switch running in ${runDir} (process ${child.pid})`);
+    console.print(`switch running in ${runDir} (process ${child.pid})`);
   } finally {
     clearTimeout(timer);
     child.release();

@@ -4,7 +4,7 @@ import { USER_SPACE_DRIVERS } from '../../host/kernel/pci-drivers.js';
 import { bitsOf } from './bitmask.js';
 import type { Host } from '../../host/host.js';
 
-/** DPDK's ports as the old sample numbers them: PCI devices in the order of their addresses, then virtual ones. */
+/** DPDK's ports as DPDK's vhost example numbers them: PCI devices in the order of their addresses, then virtual ones. */
 
 interface Choice {
   readonly allow?: readonly string[];

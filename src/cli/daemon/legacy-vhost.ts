@@ -3,14 +3,14 @@ import { Command, InvalidArgumentError } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
 import { DevBaseName } from '../../switch/config/config.js';
 import { allowedCpus, parseCpuList } from '../../switch/model/cpulist.js';
-import type { Flags, UplinkWish } from '../../switch/config/settings.js';
+import type { Flags, UplinkSpec } from '../../switch/config/settings.js';
 import { bitsOf } from './bitmask.js';
 import { pickDevices } from './legacy-vhost-devices.js';
 import { parseCount, parseSwitch, parseVm2vm } from './option-parsers.js';
 import type { Host } from '../../host/host.js';
 
 /**
- * The command line of DPDK's vhost sample application, of 2014 and of today: EAL's options, `--`, its own. What it
+ * The command line of DPDK's vhost example, of 2014 and of today: EAL's options, `--`, its own. What it
  * says becomes the flags of `start`; what has no meaning here is told, or refused where it would change what frames
  * do.
  */
@@ -84,6 +84,7 @@ function collect(text: string, before: readonly string[] = []): readonly string[
 
 export function addEalOptions(start: Command): Command {
   return start
+    .optionsGroup('Options of DPDK and of its vhost example:')
     .option('-c, --coremask <hex>', 'CPUs, as for DPDK: the first for control, the others forward', parseCoremask)
     .option('-l, --corelist <list>', 'the same as a list', parseCorelist)
     .option('-n, --memory-channels <n>', 'memory channels of this machine', parseCount)
@@ -91,7 +92,14 @@ export function addEalOptions(start: Command): Command {
     .option('--huge-dir <dir>', 'accepted: hugepages are taken without a mount')
     .option('-a, --allow <device>', 'a PCI device for -p to count (repeatable)', collect)
     .option('--vdev <device>', 'a virtual device for -p to count (repeatable)', collect)
-    .argument('[app...]', "the old sample's own options, behind --");
+    .argument('[app...]', "the options of DPDK's vhost example, behind --")
+    .addHelpText('after', appText);
+}
+
+/** What the example's own options are called; what they mean here is said by those of the same name above. */
+function appText(): string {
+  const names = appCommand().options.map(({ flags }) => `  ${flags}`);
+  return ["\nOptions of DPDK's vhost example, behind --:", ...names].join('\n');
 }
 
 function appCommand(): Command {
@@ -129,7 +137,7 @@ function refuseWhatIsMissing(app: AppOptions): void {
   if (app.tso === false && app.txCsum === true) refuse('--tx-csum 1', 'comes with --tso 1 only');
 }
 
-/** Workers: the first CPU is the control thread's where there are others, as in the original. */
+/** Workers: the first CPU is the control thread's where there are others, as in DPDK's vhost example. */
 function workersOf(cpus: readonly number[] | undefined, procStatus: string, notes: string[]): Flags['workers'] {
   if (cpus === undefined) return undefined;
   const allowed = allowedCpus(procStatus) ?? cpus;
@@ -155,12 +163,12 @@ export async function meaningOf(
   eal: EalOptions,
   words: readonly string[],
 ): Promise<Meaning | undefined> {
-  const original = words.length > 0 || eal.coremask !== undefined || eal.corelist !== undefined;
+  const legacy = words.length > 0 || eal.coremask !== undefined || eal.corelist !== undefined;
   const app = appCommand()
     .parse([...words], { from: 'user' })
     .opts<AppOptions>();
   const devices = [...(eal.allow ?? []), ...(eal.vdev ?? [])];
-  if (!original && devices.length === 0 && eal.socketMem === undefined && eal.memoryChannels === undefined) {
+  if (!legacy && devices.length === 0 && eal.socketMem === undefined && eal.memoryChannels === undefined) {
     return undefined;
   }
   refuseWhatIsMissing(app);
@@ -168,9 +176,9 @@ export async function meaningOf(
   const { vm2vm, mergeable, rxRetry, rxRetryNum, rxRetryDelay, vlanStrip, stats, totalNumMbufs } = app;
   const { zeroCopy, rxDescNum, txDescNum } = app;
   const picked = await pickDevices(host, { ...eal, portmask: app.portmask }, notes);
-  const shared: Omit<UplinkWish, 'name' | 'device'> = {
+  const shared: Omit<UplinkSpec, 'name' | 'device'> = {
     ...(totalNumMbufs === undefined ? {} : { buffers: Math.floor(totalNumMbufs / Math.max(1, picked.length)) }),
-    ...(app.promiscuous === true ? { strays: 'flood' as const } : {}),
+    ...(app.promiscuous === true ? { unknownUnicast: 'flood' as const } : {}),
   };
   const procStatus = (await host.readOptional('/proc/self/status')) ?? '';
   const flags = {

@@ -32,7 +32,7 @@ async function findLog(context: CliContext, options: LogOptions): Promise<string
   } catch (error) {
     const left = (await context.host.stat(fallback)) !== undefined;
     if (!left || !hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;
-    context.talk.say(`no switch is running in ${runDir}; this is what the last one said`);
+    context.console.log(`no switch is running in ${runDir}; this is what the last one said`);
     return fallback;
   }
   throw new VhostHostError('COMMAND_FAILED', `the switch in ${runDir} runs in the foreground, its log is its stderr`);
@@ -49,7 +49,7 @@ async function logs(context: CliContext, options: LogOptions): Promise<void> {
   print(context, options, { log, lines }, () => [...lines]);
   while (options.follow === true) {
     await delay(POLL_MS);
-    for (const line of (await tail.read()) ?? []) context.talk.answer(line);
+    for (const line of (await tail.read()) ?? []) context.console.print(line);
   }
 }
 

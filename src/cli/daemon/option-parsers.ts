@@ -4,7 +4,7 @@ import { parseCpuList } from '../../switch/model/cpulist.js';
 import type { Settings } from '../../switch/config/settings.js';
 import { VLAN_FAULT, parseVlan } from '../../switch/model/vlan.js';
 
-/** Values of options that `start` and the old sample have in common. */
+/** Values of options that `start` and DPDK's vhost example have in common. */
 
 export function parseSwitch(text: string): boolean {
   if (text === '0' || text === '1') return text === '1';

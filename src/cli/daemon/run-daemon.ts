@@ -21,7 +21,7 @@ export async function runDaemon(context: CliContext, settings: Settings, readyFd
     throw error;
   }
   await tell({ ready: true, pid: process.pid });
-  const printTable = (): void => statsLines(daemon.stats()).forEach((line) => context.talk.say(line));
+  const printTable = (): void => statsLines(daemon.stats()).forEach((line) => context.console.log(line));
   const cancel = settings.stats === 0 ? undefined : context.clock.every(settings.stats * 1000, printTable);
   await daemon.stopped;
   cancel?.();
@@ -36,14 +36,14 @@ async function startWithSignals(context: CliContext, settings: Settings, logsToF
     void daemon?.stop();
   };
   for (const signal of ENDING) context.onSignal(signal, stop);
-  for (const signal of IGNORED) context.onSignal(signal, () => daemon?.say(`${signal} means nothing to the switch`));
+  for (const signal of IGNORED) context.onSignal(signal, () => daemon?.log(`${signal} means nothing to the switch`));
   context.onSignal(REOPENING, () => void daemon?.reopenLog());
   context.closeDebugger();
   context.makeFilesPrivate();
   // Loaded here: the other subcommands need no server, and start faster without.
   const { startDaemon } = await import('../../switch/daemon.js');
-  const { host, clock, version, talk } = context;
-  const write = (line: string): void => talk.say(line);
+  const { host, clock, version, console } = context;
+  const write = (line: string): void => console.log(line);
   daemon = await startDaemon({ host, clock, version, settings, logsToFile, write, binding: context.loadBinding() });
   // Node opens it on another thread, which may have been slower than the first call.
   context.closeDebugger();

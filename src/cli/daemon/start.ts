@@ -5,6 +5,7 @@ import { HUGEPAGE_MODES, POLL_MODES, loadConfig } from '../../switch/config/conf
 import { endsWithSession } from '../../switch/run-dir/login-session.js';
 import type { Flags } from '../../switch/config/settings.js';
 import type { CliContext } from '../shared/context.js';
+import { OPTIONS } from '../shared/help-groups.js';
 import { launchDaemon } from './launch-daemon.js';
 import { addEalOptions, meaningOf } from './legacy-vhost.js';
 import type { EalOptions } from './legacy-vhost.js';
@@ -34,7 +35,7 @@ function known<T extends object>(object: T): T {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** The options proper, and what the old sample's mean; where both say something, the proper one wins. */
+/** The options proper, and what those of DPDK's vhost example mean; where both say something, the proper one wins. */
 async function flagsOf(context: CliContext, options: StartOptions, words: readonly string[]): Promise<Flags> {
   if (options.flags !== undefined) return options.flags;
   const { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay } = options;
@@ -42,7 +43,7 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
   const { zeroCopy, rxDescNum, txDescNum } = options;
   const own = { runDir, workers, poll, hugepages, mergeable, rxRetry, rxRetryNum, rxRetryDelay };
   const meaning = await meaningOf(context.host, context.cwd, options, words);
-  for (const note of meaning?.notes ?? []) context.talk.say(note);
+  for (const note of meaning?.notes ?? []) context.console.log(note);
   const uplinks = [...uplink, ...(meaning?.flags.uplink ?? [])];
   return known({
     ...known(meaning?.flags ?? {}),
@@ -53,11 +54,13 @@ async function flagsOf(context: CliContext, options: StartOptions, words: readon
 
 async function start(context: CliContext, words: readonly string[], options: StartOptions): Promise<void> {
   const given = options.config === undefined ? undefined : resolve(context.cwd, options.config);
-  const config = await loadConfig(context.host, given, options.runDir);
+  // Once: the daemon that the command starts reads the same file again.
+  const warn = options.readyFd === undefined ? (line: string): void => context.console.log(line) : undefined;
+  const config = await loadConfig(context.host, given, options.runDir, warn);
   const flags = await flagsOf(context, options, words);
   const settings = await resolveSettings(context.host, config, flags);
   const warning = options.readyFd === undefined ? await endsWithSession(context.host, settings.runDir) : undefined;
-  if (warning !== undefined) context.talk.say(warning);
+  if (warning !== undefined) context.console.log(warning);
   if (options.foreground === true) {
     await runDaemon(context, settings, options.readyFd);
     return;
@@ -74,6 +77,7 @@ export function addStart(program: Command, context: CliContext): void {
     .description('start the switch and wait until it is ready')
     .option('--config <file>', 'configuration file, JSON (default: /etc/vhost-host/switch.json for root, if there)')
     .option('--run-dir <dir>', "directory for sockets, lock and log (default: VHOST_HOST_RUN_DIR, else the user's own)")
+    .optionsGroup('Workers and memory:')
     .option(
       '--workers <cpulist>',
       'CPUs to forward on, one worker each, such as 0,2-3 (default: one, on any)',
@@ -81,11 +85,13 @@ export function addStart(program: Command, context: CliContext): void {
     )
     .addOption(new Option('--poll <mode>', 'what idle workers do: sleep, or never sleep').choices(POLL_MODES))
     .addOption(new Option('--hugepages <mode>', 'use hugepages where free, always, or never').choices(HUGEPAGE_MODES))
+    .optionsGroup('Guests:')
     .option('--mergeable <0|1>', 'offer guests mergeable receive buffers (default: 1)', parseSwitch)
     .option('--rx-retry <0|1>', "try again when a guest's receive ring is full (default: 1)", parseSwitch)
     .option('--rx-retry-num <n>', 'how often to try again (default: 4)', parseCount)
     .option('--rx-retry-delay <us>', 'microseconds between tries (default: 15)', parseCount)
     .option('--dev-basename <name>', 'name of the devices of cuse ports (default: usvhost)', parseDevBaseName)
+    .optionsGroup('Network:')
     .option('--uplink <name=device>', 'reach the network by this card or device of DPDK (repeatable)', parseUplink)
     .option('--vlan <mode>', 'VLANs of ports that have no mode of their own (default: none)', parseVlanMode)
     .option('--vlan-strip <0|1>', 'take the tag off for guests on "auto" ports (default: 1)', parseSwitch)
@@ -94,9 +100,11 @@ export function addStart(program: Command, context: CliContext): void {
       'guest to guest: by the network only, in the switch (default: 1), by the card',
       parseVm2vm,
     )
+    .optionsGroup('Zero copy:')
     .option('--zero-copy <0|1>', 'let cards read and write frames in guest memory (default: 0)', parseSwitch)
     .option('--rx-desc-num <n>', 'with zero copy: descriptors to receive with (default: 32)', parseCount)
     .option('--tx-desc-num <n>', 'with zero copy: descriptors to send with (default: 64)', parseCount)
+    .optionsGroup(OPTIONS)
     .option('--stats <seconds>', 'print what was counted every so often, into the log', parseCount)
     .option('--foreground', 'do not go to the background; for a supervisor')
     .addOption(

@@ -34,16 +34,16 @@ interface Answer {
 }
 
 function give({ context, flags }: ChangeCommand, { changed, lines, fields }: Answer): void {
-  if (flags.json === true) context.talk.answer(JSON.stringify({ changed, ...fields }));
-  else for (const line of lines) context.talk.answer(line);
+  if (flags.json === true) context.console.print(JSON.stringify({ changed, ...fields }));
+  else for (const line of lines) context.console.print(line);
 }
 
-/** The plan is the answer of a dry run, and talk where it is there to be agreed to. */
+/** The plan is the answer of a dry run, and log lines where it is there to be agreed to. */
 function show({ context, flags }: ChangeCommand, lines: readonly string[]): void {
   if (flags.json === true) return;
   for (const line of lines)
-    if (flags.dryRun === true) context.talk.answer(line);
-    else context.talk.say(line);
+    if (flags.dryRun === true) context.console.print(line);
+    else context.console.log(line);
 }
 
 /** `after`: what the user has to know or to do yet, once these steps are done. */

@@ -20,7 +20,7 @@ export interface StepReport {
   readonly id: string;
   readonly title: string;
   readonly why: string;
-  readonly state: 'as wanted' | 'planned' | 'done';
+  readonly state: 'unchanged' | 'planned' | 'done';
   readonly current: string;
   readonly wanted: string;
   readonly diff: string;
@@ -29,7 +29,7 @@ export interface StepReport {
 
 export function reportOf(step: Step, done: readonly string[]): StepReport {
   const { id, title, why, current, wanted, diff, needsReboot } = step;
-  const state = isDone(step) ? 'as wanted' : done.includes(id) ? 'done' : 'planned';
+  const state = isDone(step) ? 'unchanged' : done.includes(id) ? 'done' : 'planned';
   return { id, title, why, state, current, wanted, diff, needsReboot };
 }
 
@@ -37,7 +37,7 @@ export function reportOf(step: Step, done: readonly string[]): StepReport {
 export function planLines(steps: readonly Step[]): string[] {
   return steps.flatMap((step) =>
     isDone(step)
-      ? [`= ${step.title}: as wanted`]
+      ? [`= ${step.title}: unchanged`]
       : [
           `+ ${step.title}`,
           `    why: ${step.why}`,
@@ -90,8 +90,8 @@ export function applyPlan(context: CliContext, host: Host, steps: readonly Step[
   return applySteps(host, steps, {
     what,
     undoHint: `vhost-host ${what} --undo`,
-    around: (step, work) => context.talk.step(step.title, work),
-    remark: (_, line) => context.talk.say(line),
+    around: (step, work) => context.console.step(step.title, work),
+    remark: (_, line) => context.console.log(line),
   });
 }
 
@@ -106,6 +106,6 @@ export async function undoPlan(
   leave: readonly string[],
 ): Promise<void> {
   for (const undoing of plan) {
-    await context.talk.step(undoing.line, () => undoOne(host, undoing, leave));
+    await context.console.step(undoing.line, () => undoOne(host, undoing, leave));
   }
 }

@@ -40,7 +40,7 @@ async function viewDomain(
       running: target.running,
       bytes: domain.parts.reduce((sum, { bytes }) => sum + bytes, 0),
       pages: pagesOf(domain, pools),
-      findings: findings.map(({ id, level, reason, mend }) => ({ id, state: level, reason, mend })),
+      findings: findings.map(({ id, level, reason, fix }) => ({ id, state: level, reason, fix })),
       trouble: undefined,
     };
   } catch (failure) {
@@ -59,8 +59,8 @@ export async function surveyDomains(context: CliContext, options: VmOptions, vie
     return { domains, trouble: undefined };
   } catch (failure) {
     const { code, message, hint } = told(failure);
-    const mend = hint ?? 'virsh list --all';
+    const fix = hint ?? 'virsh list --all';
     const reason = `${message}, so domains are not looked at`;
-    return { domains: [], trouble: code === 'LIBVIRT_MISSING' ? info(reason, mend) : warning(reason, mend) };
+    return { domains: [], trouble: code === 'LIBVIRT_MISSING' ? info(reason, fix) : warning(reason, fix) };
   }
 }

@@ -90,11 +90,11 @@ export function checkLines(checks: readonly Checked[], image: boolean): string[]
     if (check.group !== group) lines.push(...(group === '' ? [] : ['']), check.group);
     group = check.group;
     lines.push(`  ${check.state.padEnd(7)}  ${check.title}: ${printable(check.reason)}`);
-    if (check.mend !== undefined) lines.push(`${' '.repeat(11)}mend: ${printable(check.mend)}`);
+    if (check.fix !== undefined) lines.push(`${' '.repeat(11)}fix: ${printable(check.fix)}`);
   }
   const { errors, warnings } = summary(checks);
   const right = image
-    ? 'nothing to mend in its files; what only a system that runs can tell was not looked at'
+    ? 'nothing to fix in its files; what only a system that runs can tell was not looked at'
     : 'everything is in place';
   const verdict = errors + warnings === 0 ? right : `${many(errors, 'error')}, ${many(warnings, 'warning')}`;
   return [...lines, '', verdict];
@@ -117,6 +117,6 @@ export function addCheck(program: Command, context: CliContext): void {
     program.command('check').description('look whether everything is in place on this host, and change nothing'),
   )
     .option('--root <dir>', 'look at the system below this directory, such as a mounted image')
-    .addHelpText('after', '\nExit code: 0 nothing to mend, 1 warnings, 2 errors.')
+    .addHelpText('after', '\nExit code: 0 nothing to fix, 1 warnings, 2 errors.')
     .action((options: HostCheckOptions) => check(context, options));
 }

@@ -4,7 +4,7 @@ import { VhostHostError } from '../../common/errors.js';
 import { GUESTS_GO_ON, findDaemon, restartDaemon } from '../../libvirt/install/daemon.js';
 import type { Daemon } from '../../libvirt/install/daemon.js';
 import { planHost } from '../../libvirt/install/plan.js';
-import type { Choice, HostWish } from '../../libvirt/install/plan.js';
+import type { Choice, HostSpec } from '../../libvirt/install/plan.js';
 import { HOOK } from '../../libvirt/install/hook.js';
 import { WRAPPER } from '../../libvirt/install/wrapper.js';
 import { QEMU_CONF } from '../../libvirt/qemu-conf/step.js';
@@ -17,6 +17,7 @@ import type { ChangeCommand } from './change-command.js';
 import { requireRoot } from './change-report.js';
 import type { ChangeFlags } from './change-report.js';
 import type { CliContext } from '../shared/context.js';
+import { OPTIONS } from '../shared/help-groups.js';
 import { hostBelow, parseNumbers, parsePath } from '../shared/parse.js';
 import type { Host } from '../../host/host.js';
 
@@ -52,7 +53,7 @@ async function wrapConfig(host: Host): Promise<ConfigFile['all']> {
   return all;
 }
 
-function wishOf(options: SetupOptions, config: ConfigFile['all']): HostWish {
+function specOf(options: SetupOptions, config: ConfigFile['all']): HostSpec {
   const { devBasename, wrapper, apparmor, selinux } = options;
   return {
     devices: (options.devices ?? []).map((n) => `/dev/${devBasename}-${n}`),
@@ -70,7 +71,7 @@ function wishOf(options: SetupOptions, config: ConfigFile['all']): HostWish {
 
 async function setUp(command: ChangeCommand, options: SetupOptions): Promise<void> {
   const { context, host } = command;
-  const steps = await planHost(host, wishOf(options, await wrapConfig(host)));
+  const steps = await planHost(host, specOf(options, await wrapConfig(host)));
   const hadHook = (await host.stat(HOOK)) !== undefined;
   await runChange(command, { steps }, async (done) => {
     const unread = [
@@ -102,7 +103,7 @@ async function afterStartFiles(
   if (!(await wantsRestart(context, options, daemon, files))) {
     return [`${daemon.name} reads ${files} when it starts (${GUESTS_GO_ON}): ${daemon.restart.join(' ')}`];
   }
-  await context.talk.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
+  await context.console.step(`restart ${daemon.name}`, () => restartDaemon(host, daemon));
   return [];
 }
 
@@ -162,11 +163,14 @@ export function addLibvirt(program: Command, context: CliContext): void {
       'QEMU, whose owner and mode qemu-wrap gets (default: the one of this machine)',
       parsePath,
     )
+    .optionsGroup('Security policy and settings:')
     .addOption(policyOption('apparmor', 'AppArmor rules'))
     .addOption(policyOption('selinux', 'SELinux policy module'))
     .option('--legacy', 'the settings of 2014 as well, for a libvirt of that time')
+    .optionsGroup(OPTIONS)
     .option('--package-root <dir>', 'where this package lies on the host that is set up (default: here)', parsePath)
     .option('--root <dir>', 'set up the system below this directory, such as a mounted image')
+    .optionsGroup('Confirmation and undo:')
     .option('--restart', "restart libvirt's daemon where that is needed, without asking")
     .option('--no-restart', "do not restart libvirt's daemon, and do not ask")
     .option('--undo', 'take back what this command has changed')

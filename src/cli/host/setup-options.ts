@@ -5,6 +5,7 @@ import type { HostFacts } from '../../hostsetup/facts/index.js';
 import type { Told } from '../../hostsetup/setup/questions.js';
 import { readSize } from '../../common/bytes.js';
 import type { ChangeFlags } from './change-report.js';
+import { OPTIONS } from '../shared/help-groups.js';
 import { parseNumbers, parsePath } from '../shared/parse.js';
 
 /** What `setup` can be told on the command line: a flag for each question, and for what it does not ask. */
@@ -71,6 +72,7 @@ export function toldOf(facts: HostFacts, options: SetupOptions): Told {
 
 export function withSetupOptions(command: Command): Command {
   return command
+    .optionsGroup('Hugepages:')
     .option(
       '--guest-memory <size>',
       "memory for guests (default: that of libvirt's domains, in whole gigabytes)",
@@ -88,6 +90,7 @@ export function withSetupOptions(command: Command): Command {
         .default([], 'as the kernel spreads them'),
     )
     .option('--shrink', 'reserve no more pages at each start than asked for, also where more are reserved')
+    .optionsGroup('Network card:')
     .option('--nic <card>', 'network card for the switch: its PCI address or interface, or none (default: none)')
     .addOption(
       new Option('--nic-driver <name>', 'driver that hands the card over')
@@ -95,17 +98,23 @@ export function withSetupOptions(command: Command): Command {
         .default('vfio-pci'),
     )
     .option('--force-nic', 'take the card even where the host itself uses it')
+    .optionsGroup('Start at boot:')
     .option('--boot', 'start the switch at every boot (default where systemd runs)')
     .option('--no-boot', 'do not')
     .option('--config <file>', "the switch's configuration, for the start at boot", parsePath)
+    .optionsGroup('Packages:')
     .option('--install', 'install packages that are missing')
     .option('--no-install', 'only name them (default)')
+    .optionsGroup(OPTIONS)
     .option('--cuse', 'also what /dev/usvhost-N needs')
+    .optionsGroup('Start at boot:')
     .option('--own-user', 'the service as the user vhost-host: for a switch without cards and without /dev/usvhost-N')
     .option('--no-own-user', 'as root (default)')
+    .optionsGroup(OPTIONS)
     .option('--connect <uri>', 'libvirt to ask for domains (default: qemu:///system)')
     .option('--package-root <dir>', 'where this package lies on the host that is set up (default: here)', parsePath)
     .option('--root <dir>', 'set up the system below this directory, such as a mounted image')
+    .optionsGroup('Confirmation and undo:')
     .option('--undo', 'take back what this command has changed')
     .addOption(new Option('--leave <what...>', 'with --undo: files or steps to keep as they are').default([], 'none'))
     .option('--dry-run', 'show what would be done, and change nothing')

@@ -73,14 +73,14 @@ function noteLines(notes: readonly string[], { byHand }: SetupPlan): string[] {
   return [...lines, ...hands];
 }
 
-/** What is not as wanted although all was done, and what waits for the next boot. */
+/** What is not up to date although all was done, and what waits for the next boot. */
 function left(plan: SetupPlan, done: readonly string[]): string[] {
   const short = plan.steps.filter((step) => !isDone(step));
   const waiting = plan.steps.filter((step) => step.needsReboot && done.includes(step.id)).map(({ title }) => title);
   const kernel = plan.reboot === undefined ? [] : [`the kernel with ${plan.reboot}`];
   const reboot = [...kernel, ...waiting];
   return [
-    ...short.map(({ title, current, wanted }) => `not as wanted: ${title}: ${current} (wanted: ${wanted})`),
+    ...short.map(({ title, current, wanted }) => `not up to date: ${title}: ${current} (requested: ${wanted})`),
     ...(reboot.length === 0 ? [] : [`a reboot brings ${reboot.join(', ')}`]),
     ...plan.byHand.map(({ reason }) => `not done yet, and to be done by hand as shown: ${printable(reason)}`),
   ];
@@ -88,7 +88,7 @@ function left(plan: SetupPlan, done: readonly string[]): string[] {
 
 /** Somebody may count on them: no is the default. */
 function takeAway(context: CliContext, { larger }: SetupPlan): Promise<boolean> {
-  for (const line of larger) context.talk.say(printable(line));
+  for (const line of larger) context.console.log(printable(line));
   return context.confirm('Take the pages away that are more than you want?');
 }
 
@@ -97,7 +97,8 @@ async function setUp(command: ChangeCommand, options: SetupOptions): Promise<voi
   const { facts, domains, notes, systemd } = await look(host, options);
   const told = toldOf(facts, options);
   const asks = context.interactive && options.yes !== true && options.json !== true;
-  if (asks) for (const line of surveyLines(facts, await detectBoot(host), domains)) context.talk.say(printable(line));
+  if (asks)
+    for (const line of surveyLines(facts, await detectBoot(host), domains)) context.console.log(printable(line));
   const proposed = propose(facts, { domains: domains ?? [], systemd });
   const choices = await choose(facts, told, proposed, asks ? context.ask : undefined);
   checkChoices(facts, choices);

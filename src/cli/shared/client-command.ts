@@ -1,8 +1,10 @@
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Look } from '../../common/output.js';
 import { SwitchClient } from '../../switch/client/client.js';
 import { resolveRunDir } from '../../switch/run-dir/paths.js';
 import type { CliContext } from './context.js';
+import { COMMON_OPTIONS } from './help-groups.js';
 
 /** What every subcommand that talks to a running switch has in common. */
 export interface ClientOptions {
@@ -12,8 +14,13 @@ export interface ClientOptions {
 
 export function withClientOptions(command: Command): Command {
   return command
-    .option('--run-dir <dir>', "directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user's own)")
-    .option('--json', 'print one JSON object');
+    .addOption(
+      new Option(
+        '--run-dir <dir>',
+        "directory the switch runs in (default: VHOST_HOST_RUN_DIR, else the user's own)",
+      ).helpGroup(COMMON_OPTIONS),
+    )
+    .addOption(new Option('--json', 'print one JSON object').helpGroup(COMMON_OPTIONS));
 }
 
 export function runDirOf(context: CliContext, options: ClientOptions): string {
@@ -32,5 +39,5 @@ export function print<T>(
   render: (answer: T, look: Look) => string[],
 ): void {
   const lines = options.json === true ? [JSON.stringify(answer)] : render(answer, context.look);
-  for (const line of lines) context.talk.answer(line);
+  for (const line of lines) context.console.print(line);
 }

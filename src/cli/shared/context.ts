@@ -1,5 +1,5 @@
 import type { Ask } from '../../hostsetup/setup/prompts.js';
-import type { Look, Talk } from '../../common/output.js';
+import type { Look, Console } from '../../common/output.js';
 import type { Clock } from '../../common/clock.js';
 import type { NativeBinding } from '../../switch/addon/native.js';
 import type { Signal } from '../daemon/signals.js';
@@ -8,7 +8,7 @@ import type { Host } from '../../host/host.js';
 /** What the subcommands are composed of; `main.ts` makes the real one. */
 export interface CliContext {
   readonly host: Host;
-  readonly talk: Talk;
+  readonly console: Console;
   /** The terminal that answers go to. */
   readonly look: Look;
   readonly clock: Clock;

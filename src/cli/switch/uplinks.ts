@@ -1,7 +1,9 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { Look } from '../../common/output.js';
-import { Mtu, STRAYS, UplinkAdd } from '../../switch/model/schema.js';
+import { VhostHostError } from '../../common/errors.js';
+import { renamedLine } from '../../switch/config/renamed-keys.js';
+import { Mtu, UNKNOWN_UNICAST, UplinkAdd } from '../../switch/model/schema.js';
 import type { Uplink } from '../../switch/model/schema.js';
 import { clientOf, print, withClientOptions } from '../shared/client-command.js';
 import type { ClientOptions } from '../shared/client-command.js';
@@ -20,9 +22,9 @@ const COLUMNS: readonly Column<Uplink>[] = [
   { title: 'OFFLOADS', cell: ({ offloads }) => (offloads.length === 0 ? NOTHING : offloads.join(',')), optional: true },
   { title: 'WORKERS', cell: ({ workers }) => workers.join(','), right: true },
   { title: 'POOLS', cell: ({ pools }) => poolsCell(pools), right: true, optional: true },
-  { title: 'UNCOPIED', cell: ({ zeroCopied }) => countCell(zeroCopied), right: true, optional: true },
-  { title: 'UNCOPIED IN', cell: ({ zeroCopiedIn }) => countCell(zeroCopiedIn), right: true, optional: true },
-  { title: 'STRAYS', cell: ({ strays }) => strays },
+  { title: 'ZC TX', cell: ({ zeroCopied }) => countCell(zeroCopied), right: true, optional: true },
+  { title: 'ZC RX', cell: ({ zeroCopiedIn }) => countCell(zeroCopiedIn), right: true, optional: true },
+  { title: 'UNKNOWN UNICAST', cell: ({ unknownUnicast }) => unknownUnicast },
   { title: 'MACS', cell: ({ macs }) => count(macs), right: true },
   { title: 'DRIVER', cell: ({ driver }) => driver },
   { title: 'DEVICE', cell: ({ device }) => device },
@@ -46,9 +48,9 @@ export function uplinkLines(uplinks: readonly Uplink[], look: Look = {}): string
 /** `NAME=DEVICE` of `start --uplink`. */
 export function parseUplink(text: string, before: readonly UplinkAdd[] = []): readonly UplinkAdd[] {
   const { name, device } = /^(?<name>[^=,]+)=(?<device>.+)$/.exec(text)?.groups ?? {};
-  const wish = UplinkAdd.safeParse({ name, device });
-  if (!wish.success) throw new InvalidArgumentError('NAME=DEVICE, such as net0=0000:03:00.0.');
-  return [...before, wish.data];
+  const spec = UplinkAdd.safeParse({ name, device });
+  if (!spec.success) throw new InvalidArgumentError('NAME=DEVICE, such as net0=0000:03:00.0.');
+  return [...before, spec.data];
 }
 
 function parseMtu(text: string): number {
@@ -57,7 +59,22 @@ function parseMtu(text: string): number {
   throw new InvalidArgumentError('It must be a whole number from 68 to 9978.');
 }
 
-type AddOptions = ClientOptions & Omit<UplinkAdd, 'name' | 'device'>;
+type AddOptions = ClientOptions &
+  Omit<UplinkAdd, 'name' | 'device'> & {
+    /** The old name of `unknownUnicast`. */
+    readonly strays?: UplinkAdd['unknownUnicast'];
+  };
+
+function unknownUnicastOf(context: CliContext, { strays, unknownUnicast }: AddOptions): UplinkAdd['unknownUnicast'] {
+  if (strays === undefined) return unknownUnicast;
+  if (unknownUnicast !== undefined) {
+    throw new VhostHostError('USAGE', '--strays is the old name of --unknown-unicast, and both are given', {
+      hint: 'vhost-host uplinks add NAME DEVICE --unknown-unicast drop|flood',
+    });
+  }
+  context.console.log(renamedLine('--strays', '--unknown-unicast'));
+  return strays;
+}
 
 export function addUplinks(program: Command, context: CliContext): void {
   const uplinks = withClientOptions(program.command('uplinks').description('list, add and remove uplinks'));
@@ -75,16 +92,19 @@ export function addUplinks(program: Command, context: CliContext): void {
     .option('--buffers <n>', 'packet buffers (default: as many as its rings and the workers need)', parseCount)
     .option('--pools <n>', 'for how many guests to use VMDq (default: as many as the card can)', parseCount)
     .addOption(
-      new Option('--strays <what>', 'frames for addresses that no guest is known to have (default: drop)').choices(
-        STRAYS,
-      ),
+      new Option(
+        '--unknown-unicast <what>',
+        'frames for addresses that no guest is known to have (default: drop)',
+      ).choices(UNKNOWN_UNICAST),
     )
+    .addOption(new Option('--strays <what>', 'the old name of --unknown-unicast').choices(UNKNOWN_UNICAST).hideHelp())
     .option('--forward-reserved', 'forward what bridges keep to themselves: 01:80:c2:00:00:00 to 0f (STP, LACP, LLDP)')
     .action(async (name: string, device: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<AddOptions>();
-      const { queues, mtu, buffers, strays, pools, forwardReserved } = options;
-      const wish = { name, device, queues, mtu, buffers, strays, pools, forwardReserved };
-      const uplink = await clientOf(context, options).addUplink(wish);
+      const { queues, mtu, buffers, pools, forwardReserved } = options;
+      const unknownUnicast = unknownUnicastOf(context, options);
+      const spec = { name, device, queues, mtu, buffers, unknownUnicast, pools, forwardReserved };
+      const uplink = await clientOf(context, options).addUplink(spec);
       print(context, options, uplink, (answer) => [
         `uplink ${answer.name} (${answer.id}) on ${answer.device}, link ${answer.state}`,
         ...(answer.remark === null ? [] : [answer.remark]),

@@ -21,7 +21,7 @@ import type { CliContext } from '../shared/context.js';
 import type { EditOptions } from './options.js';
 import { checkFree, givesWay, sharerOf } from './ports/port-choice.js';
 import { planPorts, viewSwitch } from './ports/switch-view.js';
-import type { PlannedPort, PortWish } from './ports/switch-view.js';
+import type { PlannedPort, PortSpec } from './ports/switch-view.js';
 import type { Target } from './target.js';
 import { rivalsOf, wrappedPlace } from './ports/port-uses.js';
 import type { Rivals, SwitchView } from './ports/port-use.js';
@@ -31,7 +31,7 @@ import type { Rivals, SwitchView } from './ports/port-use.js';
 /** The first libvirt with everything that native mode writes: reconnect (4.1) and memfd (4.10). */
 const NATIVE_SINCE = [4, 10] as const;
 
-export interface AttachOptions extends EditOptions, PortWish {
+export interface AttachOptions extends EditOptions, PortSpec {
   readonly mode?: Mode;
   readonly nic: string;
   readonly hugepages: HugepageChoice;

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { nicTitle } from '../../libvirt/domain/nic.js';
 import { WRAPPER } from '../../libvirt/install/wrapper.js';
-import { HUGEPAGE_WISHES } from '../../libvirt/attach/memory-plan.js';
+import { HUGEPAGE_CHOICES } from '../../libvirt/attach/memory-plan.js';
 import type { Recall } from '../../libvirt/attach/recall.js';
 import { forgetSaved, newSaved, storeSaved } from '../../libvirt/attach/saved-state.js';
 import type { Saved } from '../../libvirt/attach/saved-state.js';
@@ -113,7 +113,7 @@ export function addAttach(vm: Command, context: CliContext): void {
     .option('--socket <path>', "the port's socket (default: in the run directory)")
     .option('--offloads', 'let the guest leave checksums and TCP segmentation to others')
     .addOption(
-      new Option('--hugepages <size>', 'pages for memory that has none yet').choices(HUGEPAGE_WISHES).default('auto'),
+      new Option('--hugepages <size>', 'pages for memory that has none yet').choices(HUGEPAGE_CHOICES).default('auto'),
     )
     .option('--wrapper <path>', 'qemu-wrap, in wrap mode', WRAPPER)
     .action((name: string | undefined, _options: unknown, command: Command) =>

@@ -66,9 +66,9 @@ export async function checkTarget(
 
 function lines({ domain: { name }, findings }: Checked): string[] {
   if (findings.length === 0) return [`${name}: nothing found`];
-  return findings.flatMap(({ id, level, element, reason, mend }) => [
+  return findings.flatMap(({ id, level, element, reason, fix }) => [
     `${name}: ${level} ${id}: ${reason}`,
-    `  ${element}  mend: ${mend}`,
+    `  ${element}  fix: ${fix}`,
   ]);
 }
 

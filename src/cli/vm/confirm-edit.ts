@@ -10,7 +10,7 @@ import type { Target } from './target.js';
 /** What attach and detach share: show, ask, put in place, look whether it arrived. */
 
 function sayNotes(context: CliContext, notes: readonly Note[]): void {
-  for (const { level, text } of notes) context.talk.say(level === 'warning' ? `warning: ${text}` : text);
+  for (const { level, text } of notes) context.console.log(level === 'warning' ? `warning: ${text}` : text);
 }
 
 /** With --print-xml or --print-diff: prints, and nothing else is to be done. */
@@ -24,7 +24,7 @@ export function printedOnly(
   if (options.printXml !== true && options.printDiff !== true) return false;
   sayNotes(context, notes);
   const answer = options.printXml === true ? text : unifiedDiff(target.title, target.text, text);
-  if (answer !== '') context.talk.answer(answer.replace(/\n$/, ''));
+  if (answer !== '') context.console.print(answer.replace(/\n$/, ''));
   return true;
 }
 
@@ -38,9 +38,9 @@ export async function agree(
   question: string,
 ): Promise<void> {
   if (options.json !== true) {
-    for (const line of explainChanges(draft.changes)) context.talk.say(line);
+    for (const line of explainChanges(draft.changes)) context.console.log(line);
     sayNotes(context, draft.notes);
-    context.talk.say(unifiedDiff(target.title, target.text, text).trimEnd());
+    context.console.log(unifiedDiff(target.title, target.text, text).trimEnd());
   }
   if (options.yes === true) return;
   if (!context.interactive) {

@@ -89,7 +89,7 @@ export function addForget(vm: Command, context: CliContext): void {
   )
     .addHelpText(
       'after',
-      '\nRECORD: a UUID, name or file, as vhost-host check tells it. One that is there and attached is refused.',
+      '\nRECORD: a UUID, name or file, as vhost-host check names it. One that is there and attached is rejected.',
     )
     .action((wanted: string, _options: unknown, command: Command) =>
       forget(context, wanted, command.optsWithGlobals<VmOptions>()),

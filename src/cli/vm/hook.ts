@@ -57,7 +57,7 @@ async function look(context: CliContext, runDir: string): Promise<SwitchView | u
     return await viewSwitch(context, { runDir }, false);
   } catch (error) {
     if (!hasCode(error, 'SWITCH_UNREACHABLE')) throw error;
-    context.talk.say(describeError(error).line);
+    context.console.log(describeError(error).line);
     return undefined;
   }
 }
@@ -144,7 +144,7 @@ async function check(context: CliContext, domain: Domain, connections: readonly 
   // Another switch's sockets are not ours to judge; and a user's own libvirt runs QEMU as that user, not qemu.conf's.
   const troubles = [...facts.sockets].filter(([socket]) => host.uid() === 0 && sockets.includes(socket));
   const [found] = startErrors(domain, { ...facts, sockets: new Map(troubles) });
-  if (found !== undefined) throw new VhostHostError('DOMAIN_UNFIT', found.reason, { hint: found.mend });
+  if (found !== undefined) throw new VhostHostError('DOMAIN_UNFIT', found.reason, { hint: found.fix });
 }
 
 /** Throws where the guest must not start; one that is not on our switch is none of our business. */
@@ -174,10 +174,10 @@ async function hook(context: CliContext, options: ClientOptions): Promise<void> 
   } catch (error) {
     if (!hasCode(error, ...REFUSALS)) throw error;
     const { line, hint } = describeError(error);
-    const mend = hint === undefined ? '' : `; mend: ${hint}`;
+    const fix = hint === undefined ? '' : `; fix: ${hint}`;
     // One line: libvirt puts it behind words of its own, and into logs.
-    context.talk.say(`vhost-host: ${printable(domain.name)} is not started: ${line}${mend}`);
-    context.talk.answer(REFUSE);
+    context.console.log(`vhost-host: ${printable(domain.name)} is not started: ${line}${fix}`);
+    context.console.print(REFUSE);
     throw new Verdict('error');
   }
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { VhostHostError } from '../../common/errors.js';
 import type { ClientOptions } from '../shared/client-command.js';
 import { withClientOptions } from '../shared/client-command.js';
+import { COMMON_OPTIONS, OPTIONS } from '../shared/help-groups.js';
 
 /** What the `vm` subcommands have in common. */
 export interface VmOptions extends ClientOptions {
@@ -19,7 +20,9 @@ export interface EditOptions extends VmOptions {
 }
 
 export function withVmOptions(command: Command): Command {
-  return withClientOptions(command).option('--connect <uri>', 'libvirt to talk to (default: qemu:///system)');
+  return withClientOptions(command).addOption(
+    new Option('--connect <uri>', 'libvirt to talk to (default: qemu:///system)').helpGroup(COMMON_OPTIONS),
+  );
 }
 
 export function withFileOption(command: Command): Command {
@@ -29,9 +32,11 @@ export function withFileOption(command: Command): Command {
 export function withEditOptions(command: Command): Command {
   return withFileOption(command)
     .option('--output <file>', 'with --file: where the result goes (default: back into the file)')
+    .optionsGroup('Confirmation and preview:')
     .option('--yes', 'do it without asking')
     .addOption(new Option('--print-xml', 'print the new XML and change nothing').conflicts('printDiff'))
-    .option('--print-diff', 'print what would change as a diff and change nothing');
+    .option('--print-diff', 'print what would change as a diff and change nothing')
+    .optionsGroup(OPTIONS);
 }
 
 /** One thing is meant: a domain of libvirt's, or a file. */

@@ -1,6 +1,6 @@
 import { VhostHostError, printable } from '../../common/errors.js';
-import { makeTalk } from '../../common/output.js';
-import type { Talk } from '../../common/output.js';
+import { makeConsole } from '../../common/output.js';
+import type { Console } from '../../common/output.js';
 import { quickHost, writeAll } from '../../host/sync-host.js';
 import { configFor, readConfig } from '../../wrap/config/config.js';
 import { explain, explainText } from '../../wrap/explain.js';
@@ -17,7 +17,7 @@ import { errand, openDevice, waitForTurn } from './launcher-request.js';
  * one file (`.ci/lib/bundle.mjs`), so nothing heavy is imported here, nor is a stream opened in vain.
  */
 
-const makeOurTalk = (): Talk => makeTalk('qemu-wrap', process.stdout, process.stderr);
+const makeOurConsole = (): Console => makeConsole('qemu-wrap', process.stdout, process.stderr);
 
 async function main(): Promise<void> {
   const [mode = '', emulator = '', configPath = '', ...args] = process.argv.slice(2);
@@ -32,22 +32,22 @@ async function main(): Promise<void> {
     });
   }
   const config = configFor(file, identify(args, await readFiles(quickHost, args)), quickHost.env);
-  const say = (line: string): void => writeAll(2, `${line}\n`);
+  const log = (line: string): void => writeAll(2, `${line}\n`);
   // The launcher lives as long as this process does (PR_SET_PDEATHSIG), and execs QEMU.
   const pid = process.ppid;
-  const broker = makeBroker({ host: quickHost, say, exchange: errand, open: openDevice, pid }, config);
+  const broker = makeBroker({ host: quickHost, log, exchange: errand, open: openDevice, pid }, config);
   const call = { args, emulator, processor: process.arch, config, dry: mode !== 'plan' };
   const rewritten = await launch(call, quickHost, broker, waitForTurn);
   if (mode === 'plan') {
-    for (const remark of rewritten.remarks) say(`qemu-wrap: ${printable(remark)}`);
+    for (const remark of rewritten.remarks) log(`qemu-wrap: ${printable(remark)}`);
     writeAll(1, printPlan(rewritten));
     return;
   }
   const explanation = explain(emulator, rewritten);
-  makeOurTalk().answer(mode === '--explain' ? explainText(explanation) : JSON.stringify(explanation));
+  makeOurConsole().print(mode === '--explain' ? explainText(explanation) : JSON.stringify(explanation));
 }
 
 main().catch(async (error: unknown) => {
   process.exitCode = 1;
-  await makeOurTalk().fail(error);
+  await makeOurConsole().fail(error);
 });

@@ -45,7 +45,7 @@ async function isTrusted(host: QuickHost, runDir: string): Promise<boolean> {
 /** Who is at work, and by what means. */
 interface Parts {
   readonly host: QuickHost;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   readonly exchange: Exchange;
   readonly open: OpenDevice;
   /** The process that becomes QEMU. */
@@ -53,7 +53,7 @@ interface Parts {
 }
 
 type Transport = Config['transport'];
-type Wish = Claim & { readonly transport: Transport };
+type Spec = Claim & { readonly transport: Transport };
 
 function textOf(port: unknown, key: 'socket' | 'device' | 'defaultMacAt'): string | undefined {
   const value: unknown = typeof port === 'object' && port !== null ? Reflect.get(port, key) : undefined;
@@ -84,14 +84,14 @@ async function ask({ exchange }: Parts, runDir: string, body: object): Promise<u
 }
 
 /** Two guests with one address each get a part of what is for both. */
-function sameMac({ netdev }: Wish, other: string): string {
+function sameMac({ netdev }: Spec, other: string): string {
   const own = `the guest at port ${printable(other)} has the one that QEMU gives such cards`;
   return `qemu-wrap: the card of netdev "${printable(netdev)}" has no mac=, and ${own}: give it mac=52:54:00:…`;
 }
 
 /** The way to the port. */
-async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
-  const { name, queues, exact, mac, transport, forks } = wish;
+async function claimIn(parts: Parts, runDir: string, spec: Spec): Promise<Way> {
+  const { name, queues, exact, mac, transport, forks } = spec;
   const body = {
     name,
     queues,
@@ -107,7 +107,7 @@ async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
     throw error;
   });
   const other = mac === undefined ? textOf(port, 'defaultMacAt') : undefined;
-  if (other !== undefined) parts.say(sameMac(wish, other));
+  if (other !== undefined) parts.log(sameMac(spec, other));
   const place = placeOf(port, transport);
   if (place === undefined) {
     const what = transport === 'cuse' ? 'device' : 'socket';
@@ -117,7 +117,7 @@ async function claimIn(parts: Parts, runDir: string, wish: Wish): Promise<Way> {
 }
 
 /** Asks each candidate in turn; that a switch is there but out of reach is the better reason to report. */
-async function claimAnywhere(parts: Parts, dirs: readonly string[], named: boolean, claim: Wish): Promise<Way> {
+async function claimAnywhere(parts: Parts, dirs: readonly string[], named: boolean, claim: Spec): Promise<Way> {
   const none = `no switch is running in ${dirs.join(' or ')}`;
   let reason = new VhostHostError('SWITCH_NOT_RUNNING', none, { hint: 'vhost-host start' });
   for (const runDir of dirs) {
@@ -151,7 +151,7 @@ async function likelyRunDir(host: QuickHost, dirs: readonly string[], fallback: 
 }
 
 /** Two guests started at once by hand both start the switch: the one that comes second waits for the first's. */
-async function claimWhenStarted(parts: Parts, runDir: string, claim: Wish): Promise<Way> {
+async function claimWhenStarted(parts: Parts, runDir: string, claim: Spec): Promise<Way> {
   const { host } = parts;
   const deadline = host.now() + STARTING_MS;
   for (;;) {
@@ -165,14 +165,14 @@ async function claimWhenStarted(parts: Parts, runDir: string, claim: Wish): Prom
   }
 }
 
-async function startAndClaim(parts: Parts, runDir: string, claim: Wish): Promise<Way> {
-  const { host, say } = parts;
+async function startAndClaim(parts: Parts, runDir: string, claim: Spec): Promise<Way> {
+  const { host, log } = parts;
   const { packageRoot } = await import('../../common/package.js');
   const main = join(packageRoot, 'build', 'bundle', 'cli', 'main.js');
   const started = await host.run(process.execPath, [main, 'start', '--run-dir', runDir]);
   try {
     const way = await claimWhenStarted(parts, runDir, claim);
-    if (started.exitCode === 0) say(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
+    if (started.exitCode === 0) log(`qemu-wrap: started the switch in ${runDir} (vhost-host stop ends it)`);
     return way;
   } catch (error) {
     if (started.exitCode === 0 || !hasCode(error, 'SWITCH_NOT_RUNNING')) throw error;
@@ -212,13 +212,13 @@ export function makeBroker(parts: Parts, config: Config): Broker {
     async claim(claim, belowLibvirt) {
       const fixed = await fixedDevice(parts, config, claim.queues);
       if (fixed !== undefined) return fixed;
-      const wish = { ...claim, transport };
+      const spec = { ...claim, transport };
       try {
-        return await claimAnywhere(parts, dirs, named, wish);
+        return await claimAnywhere(parts, dirs, named, spec);
       } catch (error) {
         const wanted = config.autostart === 'on' || (config.autostart === 'auto' && !belowLibvirt);
         if (!hasCode(error, 'SWITCH_NOT_RUNNING') || !wanted) throw error;
-        return await startAndClaim(parts, own, wish);
+        return await startAndClaim(parts, own, spec);
       }
     },
   };

@@ -3,9 +3,9 @@ import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { SnippetStyle } from './method.js';
 import { optionsOf } from '../mounts/options.js';
 import { ruleText } from '../nic/bind.js';
-import type { PoolWish } from '../hugepages/spec.js';
+import type { PoolSpec } from '../hugepages/spec.js';
 import { unitText } from '../service/unit.js';
-import type { MountWish } from '../mounts/spec.js';
+import type { MountSpec } from '../mounts/spec.js';
 
 /**
  * What a system that is built from a configuration (NixOS, Guix, Talos, Bottlerocket) is told in the words of that
@@ -13,8 +13,8 @@ import type { MountWish } from '../mounts/spec.js';
  */
 export interface Declared {
   /** Pages to be reserved at each start, without kernel arguments. */
-  readonly pools: readonly PoolWish[];
-  readonly mounts: readonly MountWish[];
+  readonly pools: readonly PoolSpec[];
+  readonly mounts: readonly MountSpec[];
   readonly modules: readonly string[];
   readonly nic: { readonly address: string; readonly driver: string } | undefined;
   readonly service: { readonly binary: string; readonly config: string | undefined } | undefined;
@@ -52,12 +52,12 @@ function nix({ pools, mounts, modules, nic, service }: Declared): string[] {
   const rules = pools.map(({ pageSize, node, count }) =>
     quoteNix(`w! ${poolDirectory(pageSize, node)}/nr_hugepages - - - - ${count}`),
   );
-  const files = mounts.map((wish) => {
-    const options = optionsOf(wish);
-    if (wish.path === DEFAULT_MOUNT)
-      return `systemd.mounts = [ { what = "hugetlbfs"; where = "${wish.path}"; type = "hugetlbfs"; options = "${options}"; wantedBy = [ "local-fs.target" ]; } ];`;
+  const files = mounts.map((spec) => {
+    const options = optionsOf(spec);
+    if (spec.path === DEFAULT_MOUNT)
+      return `systemd.mounts = [ { what = "hugetlbfs"; where = "${spec.path}"; type = "hugetlbfs"; options = "${options}"; wantedBy = [ "local-fs.target" ]; } ];`;
     const list = options.split(',').map(quoteNix).join(' ');
-    return `fileSystems."${wish.path}" = { device = "hugetlbfs"; fsType = "hugetlbfs"; options = [ ${list} ]; };`;
+    return `fileSystems."${spec.path}" = { device = "hugetlbfs"; fsType = "hugetlbfs"; options = [ ${list} ]; };`;
   });
   return [
     ...(rules.length === 0 ? [] : [`systemd.tmpfiles.rules = [ ${rules.join(' ')} ];`]),
@@ -89,10 +89,10 @@ function nixService(unit: string): string[] {
 }
 
 function guix({ pools, mounts, modules, nic, service }: Declared): string[] {
-  const files = mounts.map((wish) =>
+  const files = mounts.map((spec) =>
     [
-      `(file-system (device "hugetlbfs") (mount-point "${wish.path}") (type "hugetlbfs")`,
-      `(options "${optionsOf(wish)}") (check? #f) (create-mount-point? #t))`,
+      `(file-system (device "hugetlbfs") (mount-point "${spec.path}") (type "hugetlbfs")`,
+      `(options "${optionsOf(spec)}") (check? #f) (create-mount-point? #t))`,
     ].join(' '),
   );
   const small = pools.map(
@@ -151,7 +151,7 @@ function bottlerocket({ pools, mounts, modules, nic }: Declared): string[] {
 }
 
 /** Nothing is mounted on such a host itself. */
-function inPods(mounts: readonly MountWish[]): string[] {
+function inPods(mounts: readonly MountSpec[]): string[] {
   return mounts.map(
     ({ pageSize }) =>
       `# pages of ${shortSize(pageSize)} in a pod: a volume emptyDir of medium HugePages-${shortSize(pageSize)}i`,

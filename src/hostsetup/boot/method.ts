@@ -68,7 +68,7 @@ export function withCommands(actions: readonly Action[], commands: readonly (rea
 
 /**
  * Command lines that somebody edits by hand, because no tool of the system and none of ours does: where they stand, and
- * how they read once the wish is in them.
+ * how they read once the spec is in them.
  */
 export interface HandPlace {
   /** The file; undefined where there is only something to do. */

@@ -1,7 +1,7 @@
 import { VhostHostError, printable } from '../../common/errors.js';
 import type { BootDraft } from './method.js';
-import { applyWish, ownArgs } from '../kernel/spec.js';
-import type { KernelWish } from '../kernel/spec.js';
+import { applySpec, ownArgs } from '../kernel/spec.js';
+import type { KernelArgsSpec } from '../kernel/spec.js';
 import type { Host } from '../../host/host.js';
 
 /** The arguments of the deployment that the next boot takes. */
@@ -21,10 +21,10 @@ function kargs(removed: readonly string[], added: readonly string[]): string[] {
   return ['rpm-ostree', 'kargs', ...removed.map((arg) => `--delete=${arg}`), ...added.map((arg) => `--append=${arg}`)];
 }
 
-export async function draftRpmOstree(host: Host, wish: KernelWish): Promise<BootDraft> {
+export async function draftRpmOstree(host: Host, spec: KernelArgsSpec): Promise<BootDraft> {
   const current = await readKargs(host);
-  const wanted = applyWish(current, wish);
-  const [before, after] = [ownArgs(current, wish), ownArgs(wanted, wish)];
+  const wanted = applySpec(current, spec);
+  const [before, after] = [ownArgs(current, spec), ownArgs(wanted, spec)];
   const command = kargs(before, after);
   const changes = wanted !== current;
   return {

@@ -1,6 +1,6 @@
 import type { HostFacts } from '../facts/index.js';
 
-/** `info` is worth knowing and nothing to mend. */
+/** `info` is worth knowing and nothing to fix. */
 export type State = 'ok' | 'info' | 'warning' | 'error';
 
 export type Group = 'system' | 'hugepages' | 'kernel' | 'network cards' | 'libvirt' | 'guests' | 'leftovers';
@@ -8,8 +8,8 @@ export type Group = 'system' | 'hugepages' | 'kernel' | 'network cards' | 'libvi
 export interface Outcome {
   readonly state: State;
   readonly reason: string;
-  /** The command that mends it. */
-  readonly mend?: string;
+  /** The command that fixes it. */
+  readonly fix?: string;
 }
 
 /** What only the composition root can find out: what libvirt says, and the switch. */
@@ -68,7 +68,7 @@ export interface GuestFinding {
   readonly id: string;
   readonly state: 'warning' | 'error';
   readonly reason: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export interface DomainView {
@@ -100,13 +100,13 @@ export interface Check {
 }
 
 export const ok = (reason: string): Outcome => ({ state: 'ok', reason });
-export const info = (reason: string, mend?: string): Outcome => ({
+export const info = (reason: string, fix?: string): Outcome => ({
   state: 'info',
   reason,
-  ...(mend === undefined ? {} : { mend }),
+  ...(fix === undefined ? {} : { fix }),
 });
-export const warning = (reason: string, mend: string): Outcome => ({ state: 'warning', reason, mend });
-export const error = (reason: string, mend: string): Outcome => ({ state: 'error', reason, mend });
+export const warning = (reason: string, fix: string): Outcome => ({ state: 'warning', reason, fix });
+export const error = (reason: string, fix: string): Outcome => ({ state: 'error', reason, fix });
 
 /** The wizard that does what several of the checks ask for. */
 export const SETUP = 'sudo vhost-host setup';

@@ -48,17 +48,17 @@ function isSame(one: string, other: string): boolean {
 
 const seriesOf = (version: Numbers): Numbers => version.slice(0, 2);
 
-/** Whether a version has it, by the releases that mended it. */
+/** Whether a version has it, by the releases that fixed it. */
 function has(version: Numbers, { fixed }: Vulnerability): boolean {
-  const mended = fixed.map(numbersOf);
-  const own = mended.find((release) => seriesOf(release).join() === seriesOf(version).join());
-  const first = own ?? seriesOf(mended.at(-1) ?? [Infinity]);
+  const releases = fixed.map(numbersOf);
+  const own = releases.find((release) => seriesOf(release).join() === seriesOf(version).join());
+  const first = own ?? seriesOf(releases.at(-1) ?? [Infinity]);
   return isBefore(version, first);
 }
 
 function said(version: string, { id, title, kept }: Vulnerability): Outcome {
   return info(
-    `DPDK ${version} has ${id} (${title}), unless its packager has mended it; no guest gets that far: ${kept}`,
+    `DPDK ${version} has ${id} (${title}), unless its packager has fixed it; no guest gets that far: ${kept}`,
   );
 }
 

@@ -14,15 +14,15 @@ function guests(subject: Subject): Outcome[] {
     // Told with the hugepages already, where the whole host has too few.
     const told = findings.filter(({ id }) => id !== 'hugepages-too-few' || !short.has(name));
     if (told.length === 0) return [ok(`${name}: nothing found`)];
-    return told.map(({ state, reason, mend }) => ({ state, reason: `${name}: ${reason}`, mend }));
+    return told.map(({ state, reason, fix }) => ({ state, reason: `${name}: ${reason}`, fix }));
   });
 }
 
 function addresses({ around }: Subject): Outcome[] {
   if (around.switchRuns !== true) return [];
   if (around.contested.length === 0) return [ok('no two guests of the switch were heard with the same')];
-  const mend = 'give each guest its own: -device virtio-net-pci,mac=52:54:00:…, or <mac address="52:54:00:…"/>';
-  return around.contested.map((text) => warning(`${text}: each gets only a part of its frames`, mend));
+  const fix = 'give each guest its own: -device virtio-net-pci,mac=52:54:00:…, or <mac address="52:54:00:…"/>';
+  return around.contested.map((text) => warning(`${text}: each gets only a part of its frames`, fix));
 }
 
 export const GUEST_CHECKS: readonly Check[] = [

@@ -22,7 +22,7 @@ function reserved({ host }: Subject): Outcome[] {
 }
 
 function need(domain: DomainView, pageSize: number): number {
-  const pages = domain.pages.filter((wish) => wish.pageSize === pageSize);
+  const pages = domain.pages.filter((spec) => spec.pageSize === pageSize);
   return pages.reduce((sum, { count }) => sum + count, 0);
 }
 
@@ -48,13 +48,13 @@ function demandOf(subject: Subject, pool: HugepagePool): Outcome[] {
   const all = wanting.reduce((sum, domain) => sum + need(domain, pool.pageSize), 0);
   const size = sizeText(pool.pageSize);
   const alone = wanting.filter((domain) => need(domain, pool.pageSize) > pool.free);
-  const mend = growCommand(pool, pool.total + all - pool.free);
+  const fix = growCommand(pool, pool.total + all - pool.free);
   if (alone.length > 0) {
     const who = alone.map((domain) => `${domain.name} needs ${need(domain, pool.pageSize)}`).join(', ');
-    return [error(`${who} of ${size}, ${pool.free} are free`, mend)];
+    return [error(`${who} of ${size}, ${pool.free} are free`, fix)];
   }
   const said = `${wanting.map(({ name }) => name).join(', ')} together need ${all} of ${size}, ${pool.free} are free`;
-  return [all > pool.free ? warning(`${said}: they cannot all run at once`, mend) : ok(said)];
+  return [all > pool.free ? warning(`${said}: they cannot all run at once`, fix) : ok(said)];
 }
 
 function demand(subject: Subject): Outcome[] {
@@ -67,7 +67,7 @@ function demand(subject: Subject): Outcome[] {
   return [info(`no domain waits for hugepages; the memory of all domains comes to ${whole}, rounded up`)];
 }
 
-function spread({ host }: Subject): Outcome[] {
+function perNode({ host }: Subject): Outcome[] {
   const nodes = host.system.nodes.filter(({ total }) => total > 0).map(({ node }) => node);
   if (nodes.length < 2) return [];
   return host.pools.pools
@@ -76,8 +76,8 @@ function spread({ host }: Subject): Outcome[] {
       const size = sizeText(pageSize);
       const empty = nodes.find((node) => (pages.get(node)?.total ?? 0) === 0);
       if (empty === undefined) return ok(`every node has some of ${size}`);
-      const mend = `echo ${Math.ceil(total / nodes.length)} | sudo tee ${poolDirectory(pageSize, empty)}/nr_hugepages`;
-      return warning(`node ${empty} has none of ${size}: guests on it get memory from afar`, mend);
+      const fix = `echo ${Math.ceil(total / nodes.length)} | sudo tee ${poolDirectory(pageSize, empty)}/nr_hugepages`;
+      return warning(`node ${empty} has none of ${size}: guests on it get memory from afar`, fix);
     });
 }
 
@@ -87,7 +87,7 @@ function atBoot({ host }: Subject): Outcome[] {
     const size = sizeText(pageSize);
     const pool = host.pools.pools.find((candidate) => candidate.pageSize === pageSize);
     if (pool === undefined)
-      return error(`the kernel was told to reserve ${pages} of ${size}, and has no such pages`, SETUP);
+      return error(`the kernel was asked to reserve ${pages} of ${size}, and has no such pages`, SETUP);
     const said = `wanted ${pages} of ${size}, got ${pool.total}`;
     return pool.total < pages ? warning(said, SETUP) : ok(said);
   });
@@ -127,7 +127,7 @@ export const HUGEPAGE_CHECKS: readonly Check[] = [
     states: ['ok', 'info', 'warning', 'error'],
     run: demand,
   },
-  { id: 'hugepages-nodes', title: 'on every NUMA node', group, live: true, states: ['ok', 'warning'], run: spread },
+  { id: 'hugepages-nodes', title: 'on every NUMA node', group, live: true, states: ['ok', 'warning'], run: perNode },
   {
     id: 'hugepages-boot',
     title: 'as asked for at boot',

@@ -5,7 +5,7 @@ import { kernelArgs } from '../kernel/args.js';
 
 /** An image: whether what it is going to do at its start is what guests need. */
 
-const MEND = `${SETUP} --root DIR`;
+const FIX = `${SETUP} --root DIR`;
 
 function pages({ host: { image } }: Subject): Outcome[] {
   if (image === undefined) return [];
@@ -16,7 +16,7 @@ function pages({ host: { image } }: Subject): Outcome[] {
   const [first] = image.lines;
   const boot =
     first === undefined ? 'no file tells its kernel arguments' : `no kernel arguments for them (${first.source})`;
-  return [warning(`nothing reserves any: ${boot}, and no line of tmpfiles.d or sysctl.d`, MEND)];
+  return [warning(`nothing reserves any: ${boot}, and no line of tmpfiles.d or sysctl.d`, FIX)];
 }
 
 function mounts({
@@ -29,7 +29,7 @@ function mounts({
   return sizes.map((size) => {
     const place = kept.find(({ pageSize }) => pageSize === size);
     if (place === undefined)
-      return warning(`nothing mounts a hugetlbfs of ${shortSize(size)}, which libvirt looks for`, MEND);
+      return warning(`nothing mounts a hugetlbfs of ${shortSize(size)}, which libvirt looks for`, FIX);
     return ok(`${shortSize(size)} at ${place.path} by ${place.source}`);
   });
 }
@@ -45,8 +45,8 @@ function iommu({ host: { image } }: Subject): Outcome[] {
   const [card = ''] = image.vfioCards;
   const reason = `${cards} for vfio-pci, and no kernel arguments switch the IOMMU on, which Intel's processors need`;
   return image.lines.length === 0
-    ? [info(`${reason}; no file tells them`, `${MEND} --nic ${card}`)]
-    : [warning(reason, `${MEND} --nic ${card}`)];
+    ? [info(`${reason}; no file tells them`, `${FIX} --nic ${card}`)]
+    : [warning(reason, `${FIX} --nic ${card}`)];
 }
 
 export const IMAGE_CHECKS: readonly Check[] = [

@@ -28,7 +28,7 @@ function files({ host }: Subject): Outcome[] {
   const some = found.slice(0, 3).map(({ path }) => quoted(path));
   const more = found.length > some.length ? `, and ${found.length - some.length} more` : '';
   const reason = `${sizeText(Math.max(MIB, Math.floor(bytes / MIB) * MIB))} in ${some.join(' ')}${more}`;
-  if (uncertain) return [info(`${reason}: whether they are in use cannot be told`, 'sudo vhost-host check')];
+  if (uncertain) return [info(`${reason}: whether they are in use is not known`, 'sudo vhost-host check')];
   return [
     warning(`${reason}: no process has them mapped`, `sudo rm ${found.map(({ path }) => quoted(path)).join(' ')}`),
   ];
@@ -41,7 +41,7 @@ function records({ around }: Subject): Outcome[] {
     const reason = `${title} is gone; attach remembers what it was, passwords included${with_}`;
     return warning(reason, `vhost-host vm forget ${key}${elsewhere(around.runDir)}`);
   });
-  if (uncertain > 0) gone.push(info(`${uncertain} that cannot be told whether their domains are there`));
+  if (uncertain > 0) gone.push(info(`${uncertain} of which it is not known whether their domains exist`));
   return gone.length === 0 ? [ok('none of domains that are gone')] : gone;
 }
 

@@ -14,9 +14,9 @@ function mounted({ host, around }: Subject): Outcome[] {
     if (places.length > 0) return ok(`${size} at ${places.join(', ')}`);
     const directory =
       pageSize === host.pools.defaultPageSize ? '/dev/hugepages' : `/dev/hugepages-${shortSize(pageSize)}`;
-    const mend = `sudo mkdir -p ${directory} && sudo mount -t hugetlbfs -o pagesize=${shortSize(pageSize)} none ${directory}`;
+    const fix = `sudo mkdir -p ${directory} && sudo mount -t hugetlbfs -o pagesize=${shortSize(pageSize)} none ${directory}`;
     const reason = `no hugetlbfs of ${size} is mounted`;
-    return asked.has(pageSize) ? error(`${reason}, and libvirt needs one for its guests`, mend) : warning(reason, mend);
+    return asked.has(pageSize) ? error(`${reason}, and libvirt needs one for its guests`, fix) : warning(reason, fix);
   });
 }
 

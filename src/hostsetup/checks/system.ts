@@ -27,8 +27,8 @@ function freeMemory({ host }: Subject): Outcome[] {
   if (total === 0) return [];
   const said = `${inMib(available)} of ${inMib(total)} available`;
   const spare = host.pools.pools.find(({ free }) => free > 0);
-  const mend = spare === undefined ? 'ps -eo rss,comm --sort=-rss | head' : shrinkCommand(spare);
-  return [available < FLOOR ? warning(`${said}: the host itself may starve`, mend) : ok(said)];
+  const fix = spare === undefined ? 'ps -eo rss,comm --sort=-rss | head' : shrinkCommand(spare);
+  return [available < FLOOR ? warning(`${said}: the host itself may starve`, fix) : ok(said)];
 }
 
 function unreadable({ host }: Subject): Outcome[] {

@@ -3,7 +3,7 @@ import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { HugepagePool, Pools } from '../../host/kernel/hugepages.js';
 import { shortSize, sizeText } from '../../common/bytes.js';
 import type { NodeMemory } from '../kernel/system-facts.js';
-import type { PoolWish } from './spec.js';
+import type { PoolSpec } from './spec.js';
 
 /** One file of the kernel that holds a number of pages, and what it shall become. */
 export interface Target {
@@ -13,26 +13,30 @@ export interface Target {
   readonly wanted: number;
 }
 
-/** A wish with the files that fulfil it; none where enough pages are there. */
+/** A spec with the files that fulfil it; none where enough pages are there. */
 export interface Growth {
-  readonly wish: PoolWish;
+  readonly spec: PoolSpec;
   readonly current: number;
   readonly targets: readonly Target[];
 }
 
 /** `8 x 1G on node 1`. */
-export function poolText({ pageSize, node }: PoolWish, count: number): string {
+export function poolText({ pageSize, node }: PoolSpec, count: number): string {
   return `${count} × ${shortSize(pageSize)}${node === undefined ? '' : ` on node ${node}`}`;
 }
 
-/** A pool that is larger at each start, by somebody's word, than `wish` has it. */
-export function largerNote(by: string, wish: PoolWish, pages: number): string {
-  const has = poolText(wish, pages);
-  return `${by}: ${has} at each start, more than the ${wish.count} that are wanted; they stay (--shrink takes them away)`;
+/** A pool that is larger at each start, by somebody's word, than `spec` has it. */
+export function largerNote(by: string, spec: PoolSpec, pages: number): string {
+  const has = poolText(spec, pages);
+  return `${by}: ${has} at each start, more than the ${spec.count} that are wanted; they stay (--shrink takes them away)`;
 }
 
 /** Pages that are missing go to the nodes in turn, as the kernel does it, to those first that have room for them. */
-export function spread(missing: number, pageSize: number, nodes: readonly NodeMemory[]): ReadonlyMap<number, number> {
+export function distribute(
+  missing: number,
+  pageSize: number,
+  nodes: readonly NodeMemory[],
+): ReadonlyMap<number, number> {
   const room = new Map(nodes.map(({ node, free }) => [node, Math.floor(free / pageSize)]));
   const given = new Map(nodes.map(({ node }) => [node, 0]));
   for (let left = missing; left > 0;) {
@@ -67,7 +71,7 @@ export function poolFor(pageSize: number, pools: readonly HugepagePool[]): Hugep
   );
 }
 
-function onNode(wish: PoolWish, pool: HugepagePool, node: number): Growth {
+function onNode(spec: PoolSpec, pool: HugepagePool, node: number): Growth {
   const current = pool.nodes.get(node)?.total;
   if (current === undefined) {
     const known = [...pool.nodes.keys()].join(', ') || 'none';
@@ -77,52 +81,52 @@ function onNode(wish: PoolWish, pool: HugepagePool, node: number): Growth {
     });
   }
   const directory = poolDirectory(pool.pageSize, node);
-  const targets = current < wish.count ? [{ directory, node, current, wanted: wish.count }] : [];
-  return { wish, current, targets };
+  const targets = current < spec.count ? [{ directory, node, current, wanted: spec.count }] : [];
+  return { spec, current, targets };
 }
 
 /**
  * By node, so that undo gives back to each what was taken from it, and always by the same file, which only a kernel
- * without NUMA does not have. `more` is what other wishes add to the same pool before.
+ * without NUMA does not have. `more` is what other specs add to the same pool before.
  */
 function onHost(
-  wish: PoolWish,
+  spec: PoolSpec,
   pool: HugepagePool,
   nodes: readonly NodeMemory[],
   more: ReadonlyMap<number, number>,
 ): Growth {
   const total = pool.total + [...more.values()].reduce((sum, pages) => sum + pages, 0);
-  const missing = wish.count - total;
-  if (missing <= 0) return { wish, current: pool.total, targets: [] };
+  const missing = spec.count - total;
+  if (missing <= 0) return { spec, current: pool.total, targets: [] };
   const useful = nodes.filter(({ node, total }) => total > 0 && pool.nodes.has(node));
   if (useful.length === 0) {
-    const target = { directory: poolDirectory(pool.pageSize), node: undefined, current: total, wanted: wish.count };
-    return { wish, current: pool.total, targets: [target] };
+    const target = { directory: poolDirectory(pool.pageSize), node: undefined, current: total, wanted: spec.count };
+    return { spec, current: pool.total, targets: [target] };
   }
-  const targets = [...spread(missing, pool.pageSize, useful)].flatMap(([node, share]) => {
+  const targets = [...distribute(missing, pool.pageSize, useful)].flatMap(([node, share]) => {
     const current = (pool.nodes.get(node)?.total ?? 0) + (more.get(node) ?? 0);
     return share === 0
       ? []
       : [{ directory: poolDirectory(pool.pageSize, node), node, current, wanted: current + share }];
   });
-  return { wish, current: pool.total, targets };
+  return { spec, current: pool.total, targets };
 }
 
-/** Wishes for nodes first: what they add counts for those for the host as a whole. */
-export function growthOf(wishes: readonly PoolWish[], pools: Pools, nodes: readonly NodeMemory[]): Growth[] {
+/** Specs for nodes first: what they add counts for those for the host as a whole. */
+export function growthOf(specs: readonly PoolSpec[], pools: Pools, nodes: readonly NodeMemory[]): Growth[] {
   const added = new Map<number, Map<number, number>>();
   const growths: Growth[] = [];
-  for (const wish of wishes) {
-    if (wish.node === undefined) continue;
-    const growth = onNode(wish, poolFor(wish.pageSize, pools.pools), wish.node);
+  for (const spec of specs) {
+    if (spec.node === undefined) continue;
+    const growth = onNode(spec, poolFor(spec.pageSize, pools.pools), spec.node);
     growths.push(growth);
-    const more = added.get(wish.pageSize) ?? new Map<number, number>();
-    added.set(wish.pageSize, more);
-    for (const { current, wanted } of growth.targets) more.set(wish.node, wanted - current);
+    const more = added.get(spec.pageSize) ?? new Map<number, number>();
+    added.set(spec.pageSize, more);
+    for (const { current, wanted } of growth.targets) more.set(spec.node, wanted - current);
   }
-  for (const wish of wishes) {
-    if (wish.node === undefined)
-      growths.push(onHost(wish, poolFor(wish.pageSize, pools.pools), nodes, added.get(wish.pageSize) ?? new Map()));
+  for (const spec of specs) {
+    if (spec.node === undefined)
+      growths.push(onHost(spec, poolFor(spec.pageSize, pools.pools), nodes, added.get(spec.pageSize) ?? new Map()));
   }
   return growths;
 }

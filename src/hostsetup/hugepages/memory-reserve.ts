@@ -1,7 +1,7 @@
 import { VhostHostError } from '../../common/errors.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { GIB, MIB, shortSize } from '../../common/bytes.js';
-import type { PoolWish } from './spec.js';
+import type { PoolSpec } from './spec.js';
 import type { Growth } from './growth.js';
 
 /** A host that has no memory left but hugepages does not work, and one that starts like that does not even start. */
@@ -30,8 +30,8 @@ function refuse(what: string, needed: number, there: number, floor: number, kind
 
 export function refuseBelowFloor(growths: readonly Growth[], availableBytes: number, floor: number): void {
   const grows = growths.filter(({ targets }) => targets.length > 0);
-  const pages = grows.map(({ wish, targets }) => ({
-    size: wish.pageSize,
+  const pages = grows.map(({ spec, targets }) => ({
+    size: spec.pageSize,
     count: targets.reduce((sum, { current, wanted }) => sum + wanted - current, 0),
   }));
   const needed = pages.reduce((sum, { size, count }) => sum + size * count, 0);
@@ -42,14 +42,14 @@ export function refuseBelowFloor(growths: readonly Growth[], availableBytes: num
 
 /** What the next start is going to reserve; of sizes that nobody speaks of, what is there now. */
 export function refuseAtStart(
-  wishes: readonly PoolWish[],
+  specs: readonly PoolSpec[],
   { pools }: Pick<Pools, 'pools'>,
   totalBytes: number,
   floor: number,
 ): void {
-  const sizes = new Set([...wishes, ...pools].map(({ pageSize }) => pageSize));
+  const sizes = new Set([...specs, ...pools].map(({ pageSize }) => pageSize));
   const needed = [...sizes].reduce((sum, size) => {
-    const asked = wishes.filter(({ pageSize }) => pageSize === size);
+    const asked = specs.filter(({ pageSize }) => pageSize === size);
     const onNodes = asked.filter(({ node }) => node !== undefined).reduce((pages, { count }) => pages + count, 0);
     const onHost = asked.filter(({ node }) => node === undefined).map(({ count }) => count);
     const there = pools.find(({ pageSize }) => pageSize === size)?.total ?? 0;

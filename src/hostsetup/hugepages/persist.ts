@@ -11,7 +11,7 @@ import { readAtStart, unreadSysctl } from './at-boot/read.js';
 import type { NextStart } from './at-boot/read.js';
 import type { PoolFile } from './at-boot/writes.js';
 import type { Host } from '../../host/host.js';
-import type { PoolWish } from './spec.js';
+import type { PoolSpec } from './spec.js';
 
 /**
  * Pools at each start: by lines of tmpfiles.d, which systemd-tmpfiles writes into sysfs before any service runs.
@@ -27,14 +27,14 @@ const HEAD = `# Hugepages, reserved while the system starts and memory is still 
 # Written by vhost-host; lines that are changed in here are changed back by the next set-up.
 `;
 
-const fileOf = ({ pageSize, node }: PoolWish): string => `${poolDirectory(pageSize, node)}/nr_hugepages`;
+const fileOf = ({ pageSize, node }: PoolSpec): string => `${poolDirectory(pageSize, node)}/nr_hugepages`;
 
-/** The file with these wishes; what it holds for other pools, and whatever else, stays. */
-export function editPoolsConf(text: string, wishes: readonly PoolWish[]): string {
+/** The file with these specs; what it holds for other pools, and whatever else, stays. */
+export function editPoolsConf(text: string, specs: readonly PoolSpec[]): string {
   const lines = (text === '' ? HEAD : text).replace(/\n?$/, '\n').split(/(?<=\n)/);
-  for (const wish of wishes) {
-    const path = fileOf(wish);
-    const line = `w! ${path} - - - - ${wish.count}\n`;
+  for (const spec of specs) {
+    const path = fileOf(spec);
+    const line = `w! ${path} - - - - ${spec.count}\n`;
     const at = lines.findIndex((other) => other.split(/\s+/)[1] === path);
     if (at < 0) lines.push(line);
     else lines[at] = line;
@@ -43,8 +43,8 @@ export function editPoolsConf(text: string, wishes: readonly PoolWish[]): string
 }
 
 /** Lines that would only make systemd warn of a second one for the same path. */
-function withoutPools(text: string, wishes: readonly PoolWish[]): string {
-  const paths = wishes.map(fileOf);
+function withoutPools(text: string, specs: readonly PoolSpec[]): string {
+  const paths = specs.map(fileOf);
   const lines = text.split(/(?<=\n)/);
   return lines.filter((line) => !paths.includes(line.split(/\s+/)[1] ?? '')).join('');
 }
@@ -62,19 +62,19 @@ export interface Larger {
   readonly note: string;
 }
 
-const poolOf = ({ pageSize, node }: PoolWish): PoolFile => ({ pageSize, node });
+const poolOf = ({ pageSize, node }: PoolSpec): PoolFile => ({ pageSize, node });
 const ownFileIn = (by: string | undefined): string | undefined => OWN_FILES.find((path) => by?.startsWith(`${path}:`));
 const isOwn = (by: string | undefined): boolean => ownFileIn(by) !== undefined;
 
 /** Looks, and changes nothing. `shrink`: pages that are more than wanted go. */
 export async function planPersistence(
   host: Host,
-  wishes: readonly PoolWish[],
+  specs: readonly PoolSpec[],
   start: NextStart,
   shrink: boolean,
 ): Promise<Persistence> {
   const look = new Look(host);
-  const nodeCount = Math.max(start.nodeCount, ...wishes.map(({ node = 0 }) => node + 1));
+  const nodeCount = Math.max(start.nodeCount, ...specs.map(({ node = 0 }) => node + 1));
   const at = await readAtStart(look, { ...start, nodeCount });
   const plan = {
     steps: [] as Step[],
@@ -83,34 +83,34 @@ export async function planPersistence(
     covered: [] as string[],
     larger: [] as Larger[],
   };
-  const own: PoolWish[] = [];
-  for (const wish of wishes) {
-    const { pages, by = 'nobody' } = at(poolOf(wish));
-    if (pages > wish.count && !shrink) plan.larger.push({ by, note: largerNote(by, wish, pages) });
-    if (isOwn(by)) own.push(shrink ? wish : { ...wish, count: Math.max(pages, wish.count) });
-    else if (pages < wish.count || (shrink && pages > wish.count)) own.push(wish);
-    else plan.covered.push(`${poolText(wish, wish.count)} at each start: ${by} reserves ${pages} already`);
+  const own: PoolSpec[] = [];
+  for (const spec of specs) {
+    const { pages, by = 'nobody' } = at(poolOf(spec));
+    if (pages > spec.count && !shrink) plan.larger.push({ by, note: largerNote(by, spec, pages) });
+    if (isOwn(by)) own.push(shrink ? spec : { ...spec, count: Math.max(pages, spec.count) });
+    else if (pages < spec.count || (shrink && pages > spec.count)) own.push(spec);
+    else plan.covered.push(`${poolText(spec, spec.count)} at each start: ${by} reserves ${pages} already`);
   }
   const unread = await unreadSysctl(look, start.systemd);
   if (unread !== undefined)
     plan.notes.push(`${unread.by} asks for ${unread.pages} hugepages, and systemd does not read it`);
   if (own.length === 0) return plan;
   if (!start.systemd) {
-    const snippet = own.map((wish) => `echo ${wish.count} > ${fileOf(wish)}`).join('\n');
+    const snippet = own.map((spec) => `echo ${spec.count} > ${fileOf(spec)}`).join('\n');
     const reason = 'systemd does not start this system, so something else has to reserve pages at each start';
     plan.byHand.push({ reason, snippet });
     return plan;
   }
-  const settledIn = (wish: PoolWish): string | undefined => {
-    const { pages, by } = at(poolOf(wish));
-    return pages === wish.count ? ownFileIn(by) : undefined;
+  const settledIn = (spec: PoolSpec): string | undefined => {
+    const { pages, by } = at(poolOf(spec));
+    return pages === spec.count ? ownFileIn(by) : undefined;
   };
   const step = await persistStep(host, own, settledIn, { ...start, nodeCount });
-  const others = own.flatMap((wish) => {
-    const { pages, by } = at(poolOf(wish));
+  const others = own.flatMap((spec) => {
+    const { pages, by } = at(poolOf(spec));
     return by === undefined || isOwn(by) || by === KERNEL
       ? []
-      : [`${by} says ${poolText(wish, pages)} at each start; what counts is ${step.title.replace(/^.*: /, '')}`];
+      : [`${by} says ${poolText(spec, pages)} at each start; what counts is ${step.title.replace(/^.*: /, '')}`];
   });
   return { ...plan, steps: [step], notes: [...plan.notes, ...others] };
 }
@@ -121,24 +121,24 @@ interface Draft {
 }
 
 /** The first of our files whose lines come to something. SETUP_REFUSED where somebody has the last word after them all. */
-async function draftFor(host: Host, wishes: readonly PoolWish[], start: NextStart): Promise<Draft> {
+async function draftFor(host: Host, specs: readonly PoolSpec[], start: NextStart): Promise<Draft> {
   const look = new Look(host);
-  let last: { by: string; pages: number; wish: PoolWish } | undefined;
+  let last: { by: string; pages: number; spec: PoolSpec } | undefined;
   for (const path of OWN_FILES) {
     const before = (await readSnapshot(host, path))?.text ?? '';
-    const text = editPoolsConf(before, wishes);
+    const text = editPoolsConf(before, specs);
     const after = await readAtStart(look, start, new Map([[path, text]]));
-    const counts = (wish: PoolWish): boolean => {
-      const { pages, by } = after(poolOf(wish));
-      return pages === wish.count && ownFileIn(by) === path;
+    const counts = (spec: PoolSpec): boolean => {
+      const { pages, by } = after(poolOf(spec));
+      return pages === spec.count && ownFileIn(by) === path;
     };
-    const wrong = wishes.find((wish) => !counts(wish));
+    const wrong = specs.find((spec) => !counts(spec));
     if (wrong === undefined) return { path, text };
     const { by = 'somebody', pages } = after(poolOf(wrong));
-    last = { by, pages, wish: wrong };
+    last = { by, pages, spec: wrong };
   }
-  const { by = '', pages = 0, wish } = last ?? {};
-  const what = wish === undefined ? '' : poolText(wish, wish.count);
+  const { by = '', pages = 0, spec } = last ?? {};
+  const what = spec === undefined ? '' : poolText(spec, spec.count);
   throw new VhostHostError(
     'SETUP_REFUSED',
     `${by} leaves ${pages} of ${what} at each start, whatever a line of ours says`,
@@ -151,12 +151,12 @@ async function draftFor(host: Host, wishes: readonly PoolWish[], start: NextStar
 
 async function persistStep(
   host: Host,
-  wishes: readonly PoolWish[],
-  settledIn: (wish: PoolWish) => string | undefined,
+  specs: readonly PoolSpec[],
+  settledIn: (spec: PoolSpec) => string | undefined,
   start: NextStart,
 ): Promise<Step> {
-  const open = wishes.filter((wish) => settledIn(wish) === undefined);
-  const settled = wishes.filter((wish) => !open.includes(wish));
+  const open = specs.filter((spec) => settledIn(spec) === undefined);
+  const settled = specs.filter((spec) => !open.includes(spec));
   const draft = open.length === 0 ? undefined : await draftFor(host, open, start);
   const path = draft?.path ?? settled.map(settledIn)[0] ?? POOLS_CONF;
   const writes: WriteFile[] = draft === undefined ? [] : [{ kind: 'write', path, text: draft.text }];
@@ -168,9 +168,9 @@ async function persistStep(
   return {
     id: 'hugepages-at-start',
     title: `hugepages at each start: ${path}`,
-    why: `what is reserved in the running system (${wishes.map(({ pageSize }) => shortSize(pageSize)).join(', ')}) is gone after a reboot`,
-    current: settled.map((wish) => poolText(wish, wish.count)).join(', ') || 'none',
-    wanted: wishes.map((wish) => poolText(wish, wish.count)).join(', '),
+    why: `what is reserved in the running system (${specs.map(({ pageSize }) => shortSize(pageSize)).join(', ')}) is gone after a reboot`,
+    current: settled.map((spec) => poolText(spec, spec.count)).join(', ') || 'none',
+    wanted: specs.map((spec) => poolText(spec, spec.count)).join(', '),
     diff,
     actions,
     needsReboot: false,

@@ -14,7 +14,7 @@ import { findSystemd } from '../system/systemd.js';
 import { growthOf, poolText } from './growth.js';
 import type { Growth, Target } from './growth.js';
 import type { Host } from '../../host/host.js';
-import type { PoolsWish } from './spec.js';
+import type { PoolsSpec } from './spec.js';
 
 /**
  * Run-time pools of hugepages, grown and never shrunk. What the kernel did not give is no failure of the step: it is
@@ -22,22 +22,22 @@ import type { PoolsWish } from './spec.js';
  */
 
 /** Looks, and changes nothing. SETUP_REFUSED where a size or node is not there, or too little memory would be left. */
-export async function planPools(host: Host, wish: PoolsWish): Promise<PartPlan & Pick<Persistence, 'larger'>> {
+export async function planPools(host: Host, spec: PoolsSpec): Promise<PartPlan & Pick<Persistence, 'larger'>> {
   const look = new Look(host);
   const pools = await readPools(look);
   const { memory, nodes } = await readSystem(look);
-  const floor = wish.floorBytes ?? defaultFloor(memory.total);
+  const floor = spec.floorBytes ?? defaultFloor(memory.total);
   const plan = { steps: [] as Step[], notes: [] as string[], byHand: [] as ByHand[], larger: [] as Larger[] };
-  if (wish.now) {
-    const growths = growthOf(wish.pools, pools, nodes);
+  if (spec.now) {
+    const growths = growthOf(spec.pools, pools, nodes);
     refuseBelowFloor(growths, memory.available, floor);
     plan.steps.push(...growths.map(growStep));
   }
-  if (wish.persist && wish.pools.length > 0) {
-    if (memory.total > 0) refuseAtStart(wish.pools, pools, memory.total, floor);
-    else plan.notes.push('how much memory the host has cannot be told from here: see that the pools leave some');
-    const start = await nextStart(host, pools, wish.line);
-    const kept = await planPersistence(host, wish.pools, start, wish.shrink === true);
+  if (spec.persist && spec.pools.length > 0) {
+    if (memory.total > 0) refuseAtStart(spec.pools, pools, memory.total, floor);
+    else plan.notes.push('how much memory the host has is not known here: see that the pools leave some');
+    const start = await nextStart(host, pools, spec.line);
+    const kept = await planPersistence(host, spec.pools, start, spec.shrink === true);
     plan.steps.push(...kept.steps);
     plan.notes.push(...kept.covered, ...kept.notes, ...kept.larger.map(({ note }) => note));
     plan.byHand.push(...kept.byHand);
@@ -60,7 +60,7 @@ export async function nextStart(host: Host, pools: Pools, line: string | undefin
 /** Moves what can be moved, so that free memory comes in larger pieces. */
 const COMPACTION = { path: '/proc/sys/vm/compact_memory', value: '1' };
 
-function actionOf({ directory, wanted }: Target, { pageSize }: Growth['wish']): SetValue {
+function actionOf({ directory, wanted }: Target, { pageSize }: Growth['spec']): SetValue {
   const whole = `/sys/kernel/mm/hugepages/hugepages-${pageSize / 1024}kB`;
   return {
     kind: 'set',
@@ -75,27 +75,27 @@ function actionOf({ directory, wanted }: Target, { pageSize }: Growth['wish']): 
   };
 }
 
-function growStep({ wish, current, targets }: Growth): Step {
-  const size = shortSize(wish.pageSize);
+function growStep({ spec, current, targets }: Growth): Step {
+  const size = shortSize(spec.pageSize);
   return {
-    id: `hugepages-${size}${wish.node === undefined ? '' : `-node${wish.node}`}`,
-    title: `hugepages: ${poolText(wish, wish.count)}`,
+    id: `hugepages-${size}${spec.node === undefined ? '' : `-node${spec.node}`}`,
+    title: `hugepages: ${poolText(spec, spec.count)}`,
     why: `pages of ${size} are there for guests and for the switch only when the kernel has put them aside`,
-    current: poolText(wish, current),
-    wanted: poolText(wish, Math.max(current, wish.count)),
+    current: poolText(spec, current),
+    wanted: poolText(spec, Math.max(current, spec.count)),
     diff: targets.map((target) => `${target.directory}/nr_hugepages: ${target.current} -> ${target.wanted}\n`).join(''),
-    actions: targets.map((target) => actionOf(target, wish)),
+    actions: targets.map((target) => actionOf(target, spec)),
     needsReboot: false,
-    remark: async (host) => remarkOn(wish, await readPools(host)),
+    remark: async (host) => remarkOn(spec, await readPools(host)),
   };
 }
 
 /** What the kernel did not give, and what would make it. */
-function remarkOn(wish: Growth['wish'], { pools }: Pools): string | undefined {
-  const pool = pools.find(({ pageSize }) => pageSize === wish.pageSize);
-  const got = (wish.node === undefined ? pool : pool?.nodes.get(wish.node))?.total ?? 0;
-  if (got >= wish.count) return undefined;
-  const short = `wanted ${poolText(wish, wish.count)}, got ${got}`;
-  const mend = 'run it again when less memory is in use, or reserve them by kernel arguments and reboot';
-  return `${short}: memory is in pieces, also after it was compacted; ${mend}`;
+function remarkOn(spec: Growth['spec'], { pools }: Pools): string | undefined {
+  const pool = pools.find(({ pageSize }) => pageSize === spec.pageSize);
+  const got = (spec.node === undefined ? pool : pool?.nodes.get(spec.node))?.total ?? 0;
+  if (got >= spec.count) return undefined;
+  const short = `wanted ${poolText(spec, spec.count)}, got ${got}`;
+  const fix = 'run it again when less memory is in use, or reserve them by kernel arguments and reboot';
+  return `${short}: memory is in pieces, also after it was compacted; ${fix}`;
 }

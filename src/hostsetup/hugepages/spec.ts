@@ -1,5 +1,5 @@
 /** Pages of one size wanted: on one NUMA node, or on the host as a whole. */
-export interface PoolWish {
+export interface PoolSpec {
   /** Bytes. */
   readonly pageSize: number;
   /** Pages that shall be there altogether, used ones included. */
@@ -7,8 +7,8 @@ export interface PoolWish {
   readonly node?: number;
 }
 
-export interface PoolsWish {
-  readonly pools: readonly PoolWish[];
+export interface PoolsSpec {
+  readonly pools: readonly PoolSpec[];
   /** Memory that stays free, in bytes. */
   readonly floorBytes?: number;
   /** Change the running kernel. */

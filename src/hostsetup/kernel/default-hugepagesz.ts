@@ -3,7 +3,7 @@ import type { HostFacts } from '../facts/index.js';
 import { Look } from '../../host/tolerant-reader.js';
 import { pageBytes } from './hugepage-args.js';
 import { nextCommandLine } from '../boot/plan.js';
-import type { KernelWish } from './spec.js';
+import type { KernelArgsSpec } from './spec.js';
 import { findPagesElsewhere } from '../hugepages/at-boot/elsewhere.js';
 import { nextStart } from '../hugepages/plan.js';
 import { defaultPageSize } from '../hugepages/at-boot/kernel.js';
@@ -17,13 +17,13 @@ import type { Host } from '../../host/host.js';
 export async function keepDefaultSize(
   host: Host,
   facts: HostFacts,
-  wish: KernelWish | undefined,
-): Promise<{ readonly wish: KernelWish | undefined; readonly notes: readonly string[] }> {
-  if (wish?.hugepages === undefined || wish.hugepages === 'none') return { wish, notes: [] };
-  const { defaultSize, ...hugepages } = wish.hugepages;
+  spec: KernelArgsSpec | undefined,
+): Promise<{ readonly spec: KernelArgsSpec | undefined; readonly notes: readonly string[] }> {
+  if (spec?.hugepages === undefined || spec.hugepages === 'none') return { spec, notes: [] };
+  const { defaultSize, ...hugepages } = spec.hugepages;
   const start = await nextStart(host, facts.pools, await nextCommandLine(host));
   const size = defaultPageSize(start.line, start.implicit);
-  if (defaultSize === undefined || pageBytes(defaultSize) === size) return { wish, notes: [] };
+  if (defaultSize === undefined || pageBytes(defaultSize) === size) return { spec, notes: [] };
   const look = new Look(host);
   const scripts = (await findPagesElsewhere(look)).filter(({ text }) => /\bvm[./]nr_hugepages/.test(text));
   const users = [
@@ -34,7 +34,7 @@ export async function keepDefaultSize(
       .map(({ path, source }) => `${source} (${path})`),
   ];
   const [first] = users;
-  if (first === undefined) return { wish, notes: [] };
+  if (first === undefined) return { spec, notes: [] };
   const note = `the default size of pages stays ${shortSize(size)}, because ${first} means it without saying so`;
-  return { wish: { ...wish, hugepages }, notes: [note] };
+  return { spec: { ...spec, hugepages }, notes: [note] };
 }

@@ -16,7 +16,7 @@ export interface HugepagePool {
   readonly count: number | string;
 }
 
-export interface HugepageWish {
+export interface HugepageSpec {
   readonly defaultSize?: string;
   /** Pools of other sizes that the command line has stay; a count of 0 takes a pool away. */
   readonly pools: readonly HugepagePool[];
@@ -124,19 +124,19 @@ class Reader {
   }
 }
 
-function merge(unit: Unit, wish: HugepageWish): Unit {
-  const wished = wish.pools.map(({ size }) => keyOf(size));
-  const added = wish.pools
+function merge(unit: Unit, spec: HugepageSpec): Unit {
+  const requested = spec.pools.map(({ size }) => keyOf(size));
+  const added = spec.pools
     .filter(({ count }) => count !== 0)
     .map(({ size, count }) => {
       const there = unit.pools.find((pool) => keyOf(pool.size) === keyOf(size))?.count;
-      return { size, count: wish.shrink === true ? `${count}` : atLeast(there, `${count}`) };
+      return { size, count: spec.shrink === true ? `${count}` : atLeast(there, `${count}`) };
     });
-  const kept = unit.pools.filter(({ size }) => !wished.includes(keyOf(size)));
-  return { defaultSize: wish.defaultSize ?? unit.defaultSize, pools: [...added, ...kept], plain: true };
+  const kept = unit.pools.filter(({ size }) => !requested.includes(keyOf(size)));
+  return { defaultSize: spec.defaultSize ?? unit.defaultSize, pools: [...added, ...kept], plain: true };
 }
 
-/** A pool of the line that is larger than what is wished for. */
+/** A pool of the line that is larger than what is requested. */
 export interface LargerPool {
   /** Bytes. */
   readonly pageSize: number;
@@ -144,10 +144,10 @@ export interface LargerPool {
   readonly wanted: number;
 }
 
-/** What `setHugepages` leaves on the line although less is wished for. */
-export function largerPools(line: string, wish: HugepageWish, implicit: string): LargerPool[] {
+/** What `setHugepages` leaves on the line although less is requested. */
+export function largerPools(line: string, spec: HugepageSpec, implicit: string): LargerPool[] {
   const unit = hugepageUnit(line, implicit);
-  return wish.pools.flatMap(({ size, count }) => {
+  return spec.pools.flatMap(({ size, count }) => {
     const pages = pagesIn(unit.pools.find((pool) => keyOf(pool.size) === keyOf(size))?.count ?? '0');
     const wanted = pagesIn(`${count}`);
     return pages > wanted && wanted > 0 ? [{ pageSize: pageBytes(size) ?? 0, pages, wanted }] : [];
@@ -170,15 +170,15 @@ function print({ defaultSize, pools }: Unit): string[] {
 }
 
 /** The line with these pools. One that has them already, however written, stays as it is. */
-export function setHugepages(line: string, wish: HugepageWish, implicit: string): string {
-  refuseOdd(wish);
+export function setHugepages(line: string, spec: HugepageSpec, implicit: string): string {
+  refuseOdd(spec);
   const unit = hugepageUnit(line, implicit);
-  const wanted = merge(unit, wish);
+  const wanted = merge(unit, spec);
   if (unit.plain && meaning(unit) === meaning(wanted)) return line;
   return replaceArgs(line, isHugepageArg, print(wanted));
 }
 
-function refuseOdd({ defaultSize, pools }: HugepageWish): void {
+function refuseOdd({ defaultSize, pools }: HugepageSpec): void {
   const sizes = [...(defaultSize === undefined ? [] : [defaultSize]), ...pools.map(({ size }) => size)];
   const size = sizes.find((text) => !/^\d+[KMGT]?$/i.test(text) || pageBytes(text) === undefined);
   if (size !== undefined) throw odd(`${size} is no page size`, 'sizes are written 1G, 2M');

@@ -1,6 +1,6 @@
 import { lastValue } from '../system/shell-vars.js';
 import { ownArgs } from './spec.js';
-import type { KernelWish } from './spec.js';
+import type { KernelArgsSpec } from './spec.js';
 import type { Host } from '../../host/host.js';
 
 /** What tuned's bootloader plugin puts on the command line, behind everything else. */
@@ -17,6 +17,6 @@ export async function readTuned(host: Host): Promise<Tuned | undefined> {
 }
 
 /** Arguments of ours that the profile sets: there is one place to change them, and it is not ours. */
-export function ownedByTuned({ args }: Tuned, wish: KernelWish): string[] {
-  return ownArgs(args, wish);
+export function ownedByTuned({ args }: Tuned, spec: KernelArgsSpec): string[] {
+  return ownArgs(args, spec);
 }

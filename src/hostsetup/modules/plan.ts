@@ -11,7 +11,7 @@ import { WRITTEN_BY_SETUP } from '../system/written-by-setup.js';
 /** Read by systemd-modules-load at each boot. */
 export const MODULES_LOAD = '/etc/modules-load.d/vhost-host.conf';
 
-export interface ModulesWish {
+export interface ModulesSpec {
   readonly modules: readonly ModuleName[];
   /** Whether this system runs and shall have them at once. */
   readonly now: boolean;
@@ -26,17 +26,17 @@ const WHY: Readonly<Record<ModuleName, string>> = {
 };
 
 /** Looks, and changes nothing. */
-export async function planModules(host: Host, wish: ModulesWish): Promise<PartPlan> {
+export async function planModules(host: Host, spec: ModulesSpec): Promise<PartPlan> {
   const look = new Look(host);
   const read = await readKernelModules(look);
   const stateOf = (name: ModuleName): ModuleState => {
     const state = read.states.get(name) ?? 'unknown';
-    return state === 'missing' && wish.coming?.includes(name) === true ? 'available' : state;
+    return state === 'missing' && spec.coming?.includes(name) === true ? 'available' : state;
   };
-  const wanted = [...new Set(wish.modules)];
+  const wanted = [...new Set(spec.modules)];
   const notes = wanted.flatMap((name) => noteOf(name, stateOf(name), read) ?? []);
   const loadable = wanted.filter((name) => ['loaded', 'available'].includes(stateOf(name)));
-  const toLoad = wish.now ? loadable.filter((name) => stateOf(name) === 'available') : [];
+  const toLoad = spec.now ? loadable.filter((name) => stateOf(name) === 'available') : [];
   const text = WRITTEN_BY_SETUP + loadable.map((name) => `${name}\n`).join('');
   const { actions, diff } =
     loadable.length === 0 && (await host.stat(MODULES_LOAD)) === undefined
@@ -78,7 +78,7 @@ function noteOf(name: ModuleName, state: ModuleState, { kernel }: KernelModules)
     case 'missing':
       return `${which} has no module ${name}, which ${WHY[name]}: nothing to load`;
     case 'unknown':
-      return `whether ${which} has the module ${name} cannot be told: there is no list in /lib/modules/${kernel ?? ''}`;
+      return `whether ${which} has the module ${name} is not known: there is no list in /lib/modules/${kernel ?? ''}`;
     case 'loaded':
     case 'available':
       return undefined;

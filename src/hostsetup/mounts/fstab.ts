@@ -4,7 +4,7 @@ import { parseMounts } from '../../host/kernel/mount-table.js';
 import type { Mount } from '../../host/kernel/mount-table.js';
 import { optionsOf, setOptions } from './options.js';
 import type { Ids } from './options.js';
-import type { MountWish } from './spec.js';
+import type { MountSpec } from './spec.js';
 
 /** Lines of /etc/fstab, edited in place: nothing but the options of a line that is there, or a marked line more. */
 
@@ -33,28 +33,28 @@ export function foreignLinesFor(text: string, path: string): Mount[] {
 }
 
 /** `defaultSize`: what a line without `pagesize=` means. SETUP_REFUSED where the path is something else's. */
-export function editFstab(text: string, wish: MountWish, defaultSize: number, ids: Ids): string {
-  if (!hasLineFor(text, wish.path)) {
+export function editFstab(text: string, spec: MountSpec, defaultSize: number, ids: Ids): string {
+  if (!hasLineFor(text, spec.path)) {
     // A host has to start also where the kernel has no pages of this size any more.
-    const line = `hugetlbfs ${escaped(wish.path)} hugetlbfs ${optionsOf(wish)},nofail 0 0`;
-    return setBlock(text, blockFor(wish.path), line);
+    const line = `hugetlbfs ${escaped(spec.path)} hugetlbfs ${optionsOf(spec)},nofail 0 0`;
+    return setBlock(text, blockFor(spec.path), line);
   }
   const lines = text.split(/(?<=\n)/);
-  return lines.map((line) => (isFor(line, wish.path) ? editLine(line, wish, defaultSize, ids) : line)).join('');
+  return lines.map((line) => (isFor(line, spec.path) ? editLine(line, spec, defaultSize, ids) : line)).join('');
 }
 
-function editLine(line: string, wish: MountWish, defaultSize: number, ids: Ids): string {
+function editLine(line: string, spec: MountSpec, defaultSize: number, ids: Ids): string {
   const type = parseMounts(line)[0]?.type;
   const [, start, options, rest] = LINE.exec(line) ?? [];
   if (type !== 'hugetlbfs' || start === undefined || options === undefined || rest === undefined) {
     throw new VhostHostError(
       'SETUP_REFUSED',
-      `${FSTAB} has a line for ${wish.path} that is no hugetlbfs: ${line.trim()}`,
+      `${FSTAB} has a line for ${spec.path} that is no hugetlbfs: ${line.trim()}`,
       {
-        hint: `grep -n ${wish.path} ${FSTAB}`,
-        details: { path: wish.path },
+        hint: `grep -n ${spec.path} ${FSTAB}`,
+        details: { path: spec.path },
       },
     );
   }
-  return start + setOptions(options, wish, defaultSize, ids) + rest;
+  return start + setOptions(options, spec, defaultSize, ids) + rest;
 }

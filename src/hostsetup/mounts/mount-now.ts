@@ -6,7 +6,7 @@ import { rights } from '../../changes/steps.js';
 import type { Action, MountAction } from '../../changes/steps.js';
 import { changeableAround } from '../../host/trusted-place.js';
 import { fitRights, optionsOf } from './options.js';
-import type { MountWish } from './spec.js';
+import type { MountSpec } from './spec.js';
 import type { FileStat, Host } from '../../host/host.js';
 
 /** A mount in the running system: what has to be done for it to be there, with the right pages and rights. */
@@ -24,8 +24,8 @@ function refuse(path: string, reason: string): never {
 const octal = (mode: number): string => mode.toString(8).padStart(4, '0');
 
 /** The kernel takes rights of a hugetlbfs only when it is mounted; later its top directory has them. */
-function changeRights(wish: MountWish, stat: FileStat): Action[] {
-  const { owner = stat.uid, gid = stat.gid, mode = stat.mode, path } = wish;
+function changeRights(spec: MountSpec, stat: FileStat): Action[] {
+  const { owner = stat.uid, gid = stat.gid, mode = stat.mode, path } = spec;
   const actions: Action[] = [];
   if (owner !== stat.uid || gid !== stat.gid) {
     const undo = ['chown', `${stat.uid}:${stat.gid}`, path];
@@ -37,12 +37,12 @@ function changeRights(wish: MountWish, stat: FileStat): Action[] {
   return actions;
 }
 
-function mountAction(wish: MountWish): MountAction {
-  return { kind: 'mount', path: wish.path, type: 'hugetlbfs', options: optionsOf(wish) };
+function mountAction(spec: MountSpec): MountAction {
+  return { kind: 'mount', path: spec.path, type: 'hugetlbfs', options: optionsOf(spec) };
 }
 
-export async function mountNow(host: Host, wish: MountWish, defaultSize: number): Promise<Mounting> {
-  const { path } = wish;
+export async function mountNow(host: Host, spec: MountSpec, defaultSize: number): Promise<Mounting> {
+  const { path } = spec;
   const doubt = host.uid() === 0 ? await changeableAround(host, path) : undefined;
   if (doubt !== undefined) refuse(path, `is no place for a mount: ${doubt.path} ${doubt.reason}`);
   const there = await mountedAt(host, path);
@@ -51,22 +51,22 @@ export async function mountNow(host: Host, wish: MountWish, defaultSize: number)
     if (there.type !== 'hugetlbfs') refuse(path, `is a mount of ${there.type} already`);
     const size = pageSizeOption(there.options) ?? defaultSize;
     const current = `${sizeText(size)}, ${rights(stat)}`;
-    if (size !== wish.pageSize) return { current, actions: [{ ...mountAction(wish), replaces: there.options }] };
-    return { current, actions: fitRights(wish, stat) ? [] : changeRights(wish, stat) };
+    if (size !== spec.pageSize) return { current, actions: [{ ...mountAction(spec), replaces: there.options }] };
+    return { current, actions: fitRights(spec, stat) ? [] : changeRights(spec, stat) };
   }
   if (stat !== undefined && stat.kind !== 'directory') refuse(path, `is a ${stat.kind}, not a directory`);
   if ((await host.list(path)).length > 0) refuse(path, 'is a directory with something in it, which a mount would hide');
-  return { current: 'not mounted', actions: [{ kind: 'directory', path }, mountAction(wish)] };
+  return { current: 'not mounted', actions: [{ kind: 'directory', path }, mountAction(spec)] };
 }
 
 /** What is wrong with it afterwards. */
-export async function checkMount(host: Host, wish: MountWish, defaultSize: number): Promise<string | undefined> {
-  const { path, pageSize } = wish;
+export async function checkMount(host: Host, spec: MountSpec, defaultSize: number): Promise<string | undefined> {
+  const { path, pageSize } = spec;
   const there = await mountedAt(host, path);
   const stat = await host.stat(path);
   if (there?.type !== 'hugetlbfs' || stat === undefined) return `${path} is not a mounted hugetlbfs`;
   const size = pageSizeOption(there.options) ?? defaultSize;
   if (size !== pageSize) return `${path} is mounted with pages of ${sizeText(size)}, wanted was ${sizeText(pageSize)}`;
-  if (fitRights(wish, stat)) return undefined;
-  return `${path} has mode ${octal(stat.mode)} and owner ${stat.uid}:${stat.gid}, wanted was ${optionsOf(wish)}`;
+  if (fitRights(spec, stat)) return undefined;
+  return `${path} has mode ${octal(stat.mode)} and owner ${stat.uid}:${stat.gid}, wanted was ${optionsOf(spec)}`;
 }

@@ -1,7 +1,7 @@
 import { pageSizeOption } from '../../host/kernel/mount-table.js';
 import { kernelSize, shortSize, sizeText } from '../../common/bytes.js';
 import type { Look } from '../../host/tolerant-reader.js';
-import type { MountWish } from './spec.js';
+import type { MountSpec } from './spec.js';
 
 /** Options of a hugetlbfs, as mount(8), an fstab and a mount unit write them. */
 
@@ -47,8 +47,8 @@ export function rightsIn(options: string, { users, groups }: Ids): Rights {
   };
 }
 
-/** Whether nothing that the wish names is otherwise. */
-export function fitRights({ owner, gid, mode }: MountWish, there: Rights): boolean {
+/** Whether nothing that the spec names is otherwise. */
+export function fitRights({ owner, gid, mode }: MountSpec, there: Rights): boolean {
   return (
     (owner === undefined || owner === there.uid) &&
     (gid === undefined || gid === there.gid) &&
@@ -88,8 +88,8 @@ export function isMountedAtStart(options: string): boolean {
 /** Files of a guest's memory and of libvirt's directories above them: with fewer, the first guests do not start. */
 const LEAST_INODES = 64;
 
-/** Options that keep what the wish has from fitting in. A percentage is one of the pool, which is as large as the wish. */
-export function limitsTooSmall(options: string, { bytes }: MountWish): string[] {
+/** Options that keep what the spec has from fitting in. A percentage is one of the pool, which is as large as the spec. */
+export function limitsTooSmall(options: string, { bytes }: MountSpec): string[] {
   const inodes = valueOf(options, 'nr_inodes');
   const few = inodes !== undefined && (kernelSize(inodes) ?? 0) < LEAST_INODES ? [`nr_inodes=${inodes}`] : [];
   const size = valueOf(options, 'size');
@@ -99,37 +99,37 @@ export function limitsTooSmall(options: string, { bytes }: MountWish): string[] 
   return small ? [`size=${size}`, ...few] : few;
 }
 
-function raiseLimits(list: readonly string[], wish: MountWish): string[] {
+function raiseLimits(list: readonly string[], spec: MountSpec): string[] {
   let now = [...list];
-  for (const limit of limitsTooSmall(list.join(','), wish)) {
+  for (const limit of limitsTooSmall(list.join(','), spec)) {
     if (limit.startsWith('nr_inodes=')) now = setOption(now, 'nr_inodes', String(LEAST_INODES));
-    else now = setOption(now, 'size', limit.endsWith('%') ? '100%' : shortSize(wish.bytes ?? 0));
+    else now = setOption(now, 'size', limit.endsWith('%') ? '100%' : shortSize(spec.bytes ?? 0));
   }
   return now;
 }
 
 /**
- * `options` with what the wish names, mounted at each start and with room for it; the others stay, in their order. What
+ * `options` with what the spec names, mounted at each start and with room for it; the others stay, in their order. What
  * means the same stays as written.
  */
-export function setOptions(options: string, wish: MountWish, defaultSize: number | undefined, ids: Ids): string {
+export function setOptions(options: string, spec: MountSpec, defaultSize: number | undefined, ids: Ids): string {
   const rights = rightsIn(options, ids);
   let list = options.split(',').filter((option) => option !== '');
   if (!isMountedAtStart(options)) list = list.filter((option) => !LATE.test(option));
-  if ((pageSizeOption(options) ?? defaultSize) !== wish.pageSize) {
-    list = setOption(list, 'pagesize', shortSize(wish.pageSize));
+  if ((pageSizeOption(options) ?? defaultSize) !== spec.pageSize) {
+    list = setOption(list, 'pagesize', shortSize(spec.pageSize));
   }
-  if (wish.owner !== undefined && wish.owner !== rights.uid) list = setOption(list, 'uid', String(wish.owner));
-  if (wish.gid !== undefined && wish.gid !== rights.gid) list = setOption(list, 'gid', String(wish.gid));
-  if (wish.mode !== undefined && wish.mode !== rights.mode) list = setOption(list, 'mode', octal(wish.mode));
-  return raiseLimits(list, wish).join(',');
+  if (spec.owner !== undefined && spec.owner !== rights.uid) list = setOption(list, 'uid', String(spec.owner));
+  if (spec.gid !== undefined && spec.gid !== rights.gid) list = setOption(list, 'gid', String(spec.gid));
+  if (spec.mode !== undefined && spec.mode !== rights.mode) list = setOption(list, 'mode', octal(spec.mode));
+  return raiseLimits(list, spec).join(',');
 }
 
 const NOBODY: Ids = { users: new Map(), groups: new Map() };
 
-/** All that is wished for, said in full, so that no default can change it. */
-export function optionsOf(wish: MountWish): string {
-  return setOptions('', wish, undefined, NOBODY);
+/** All that is requested, said in full, so that no default can change it. */
+export function optionsOf(spec: MountSpec): string {
+  return setOptions('', spec, undefined, NOBODY);
 }
 
 export interface Misfit {
@@ -138,11 +138,11 @@ export interface Misfit {
   readonly pageSize: number;
 }
 
-/** What makes a mount another one than the wish has, beyond what can be widened without anybody noticing. */
-export function misfit({ options, pageSize }: Misfit, wish: MountWish, ids: Ids): string | undefined {
-  if (pageSize !== wish.pageSize) return `has pages of ${sizeText(pageSize)}`;
+/** What makes a mount another one than the spec has, beyond what can be widened without anybody noticing. */
+export function misfit({ options, pageSize }: Misfit, spec: MountSpec, ids: Ids): string | undefined {
+  if (pageSize !== spec.pageSize) return `has pages of ${sizeText(pageSize)}`;
   if (isReadOnly(options)) return 'is read-only';
-  if (fitRights(wish, rightsIn(options, ids))) return undefined;
+  if (fitRights(spec, rightsIn(options, ids))) return undefined;
   const said = options.split(',').filter((option) => /^(uid|gid|mode)=/.test(option));
   return `has rights of its own (${said.join(',') || "root's alone"})`;
 }

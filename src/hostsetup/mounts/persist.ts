@@ -13,7 +13,7 @@ import type { MountUnit } from './units.js';
 import { mountUnitName } from '../system/systemd.js';
 import type { Systemd } from '../system/systemd.js';
 import type { Host } from '../../host/host.js';
-import type { MountWish } from './spec.js';
+import type { MountSpec } from './spec.js';
 
 /**
  * A mount at each start. Where /etc/fstab has a line for the path, that line is right or made right; else systemd gets
@@ -31,7 +31,7 @@ export interface Keeping {
   readonly fstab: Snapshot | undefined;
 }
 
-/** What the wishes of one plan look at. */
+/** What the specs of one plan look at. */
 export interface Place {
   readonly host: Host;
   readonly look: Look;
@@ -40,7 +40,7 @@ export interface Place {
   readonly defaultSize: number;
   readonly nextSize: number;
   readonly ids: Ids;
-  /** As the wishes before leave it. */
+  /** As the specs before leave it. */
   readonly fstab: Snapshot | undefined;
 }
 
@@ -50,41 +50,41 @@ const MARK = '# Written by vhost-host; what is changed in here is changed back b
 
 export const isOwnText = (text: string): boolean => text.startsWith(MARK);
 
-export async function keep(place: Place, wish: MountWish): Promise<Keeping> {
+export async function keep(place: Place, spec: MountSpec): Promise<Keeping> {
   const { look, systemd, fstab } = place;
-  const unit = systemd.present ? await findUnit(look, mountUnitName(wish.path)) : undefined;
+  const unit = systemd.present ? await findUnit(look, mountUnitName(spec.path)) : undefined;
   // A unit below /etc goes before the line, and the line before the distribution's unit.
-  const inFstab = unit?.beforeFstab !== true && hasLineFor(fstab?.text ?? '', wish.path);
-  if (!systemd.present || inFstab) return byLine(place, wish);
+  const inFstab = unit?.beforeFstab !== true && hasLineFor(fstab?.text ?? '', spec.path);
+  if (!systemd.present || inFstab) return byLine(place, spec);
   if (unit?.masked === true) {
-    throw new VhostHostError('SETUP_REFUSED', `${unit.file} is masked: systemd shall not mount ${wish.path}`, {
+    throw new VhostHostError('SETUP_REFUSED', `${unit.file} is masked: systemd shall not mount ${spec.path}`, {
       hint: `systemctl unmask ${unit.name}`,
-      details: { path: wish.path, unit: unit.name },
+      details: { path: spec.path, unit: unit.name },
     });
   }
   const foreign = unit !== undefined && !isOwnText((await look.readOptional(unit.file)) ?? '');
-  return foreign ? byDropIn(place, wish, unit) : byUnit(place, wish);
+  return foreign ? byDropIn(place, spec, unit) : byUnit(place, spec);
 }
 
-function amissIn(options: string, wish: MountWish, late: boolean): string {
-  const limits = limitsTooSmall(options, wish).map((limit) => `${limit} is too small`);
+function amissIn(options: string, spec: MountSpec, late: boolean): string {
+  const limits = limitsTooSmall(options, spec).map((limit) => `${limit} is too small`);
   return [...(late ? ['nothing mounts it at a start'] : []), ...limits].join(', ');
 }
 
-/** Several wishes edit the one file: each finds what those before it leave. */
-function byLine({ fstab, systemd, nextSize, ids }: Place, wish: MountWish): Keeping {
-  const write: WriteFile = { kind: 'write', path: FSTAB, text: editFstab(fstab?.text ?? '', wish, nextSize, ids) };
+/** Several specs edit the one file: each finds what those before it leave. */
+function byLine({ fstab, systemd, nextSize, ids }: Place, spec: MountSpec): Keeping {
+  const write: WriteFile = { kind: 'write', path: FSTAB, text: editFstab(fstab?.text ?? '', spec, nextSize, ids) };
   const after = resultOf(write, fstab);
   if (sameFile(fstab, after)) return { where: FSTAB, amiss: '', actions: [], diff: '', fstab };
-  const lines = foreignLinesFor(fstab?.text ?? '', wish.path);
-  const [amiss = ''] = lines.map(({ options }) => amissIn(options, wish, !isMountedAtStart(options)));
+  const lines = foreignLinesFor(fstab?.text ?? '', spec.path);
+  const [amiss = ''] = lines.map(({ options }) => amissIn(options, spec, !isMountedAtStart(options)));
   return { where: FSTAB, amiss, actions: noted([write], systemd), diff: fileDiff(FSTAB, fstab, after), fstab: after };
 }
 
-async function byUnit({ host, look, systemd, fstab }: Place, wish: MountWish): Promise<Keeping> {
-  const name = mountUnitName(wish.path);
+async function byUnit({ host, look, systemd, fstab }: Place, spec: MountSpec): Promise<Keeping> {
+  const name = mountUnitName(spec.path);
   const where = `${UNITS}/${name}`;
-  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text: unitText(wish) }]);
+  const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text: unitText(spec) }]);
   const enabled = (await look.lstat(`${UNITS}/local-fs.target.wants/${name}`)) !== undefined;
   return { where, amiss: '', actions: [...noted(actions, systemd), ...(enabled ? [] : [enable(name)])], diff, fstab };
 }
@@ -93,23 +93,23 @@ function enable(name: string): Action {
   return { kind: 'run', command: ['systemctl', 'enable', name], undo: ['systemctl', 'disable', name] };
 }
 
-async function byDropIn(place: Place, wish: MountWish, unit: MountUnit): Promise<Keeping> {
+async function byDropIn(place: Place, spec: MountSpec, unit: MountUnit): Promise<Keeping> {
   const { host, systemd, nextSize, ids, fstab } = place;
   if (unit.type !== 'hugetlbfs') {
-    throw new VhostHostError('SETUP_REFUSED', `${unit.file} mounts ${unit.type || 'something'} at ${wish.path}`, {
+    throw new VhostHostError('SETUP_REFUSED', `${unit.file} mounts ${unit.type || 'something'} at ${spec.path}`, {
       hint: `systemctl cat ${unit.name}`,
-      details: { path: wish.path, unit: unit.name },
+      details: { path: spec.path, unit: unit.name },
     });
   }
   const enabling = unit.linked || unit.systems ? [] : [enable(unit.name)];
   const pageSize = pageSizeOption(unit.options) ?? nextSize;
-  const amiss = amissIn(unit.options, wish, enabling.length > 0);
-  const right = misfit({ options: unit.options, pageSize }, wish, ids) === undefined;
-  if (right && limitsTooSmall(unit.options, wish).length === 0) {
+  const amiss = amissIn(unit.options, spec, enabling.length > 0);
+  const right = misfit({ options: unit.options, pageSize }, spec, ids) === undefined;
+  if (right && limitsTooSmall(unit.options, spec).length === 0) {
     return { where: unit.source, amiss, actions: enabling, diff: '', fstab };
   }
   const where = `${UNITS}/${unit.name}.d/${dropInAfter(unit)}`;
-  const text = `${MARK}[Mount]\nOptions=${setOptions(unit.options, wish, undefined, ids)}\n`;
+  const text = `${MARK}[Mount]\nOptions=${setOptions(unit.options, spec, undefined, ids)}\n`;
   const { actions, diff } = await planWrites(host, [{ kind: 'write', path: where, text }]);
   return { where, amiss, actions: [...noted(actions, systemd), ...enabling], diff, fstab };
 }
@@ -125,17 +125,17 @@ function noted(actions: readonly Action[], { running }: Systemd): readonly Actio
 }
 
 /** Default dependencies order it before local-fs.target, and so before libvirt and the switch. */
-function unitText(wish: MountWish): string {
-  const size = shortSize(wish.pageSize);
+function unitText(spec: MountSpec): string {
+  const size = shortSize(spec.pageSize);
   return `${MARK}[Unit]
 Description=Hugepages of ${size}
-ConditionPathExists=/sys/kernel/mm/hugepages/hugepages-${wish.pageSize / 1024}kB
+ConditionPathExists=/sys/kernel/mm/hugepages/hugepages-${spec.pageSize / 1024}kB
 
 [Mount]
 What=hugetlbfs
-Where=${wish.path}
+Where=${spec.path}
 Type=hugetlbfs
-Options=${optionsOf(wish)}
+Options=${optionsOf(spec)}
 
 [Install]
 WantedBy=local-fs.target

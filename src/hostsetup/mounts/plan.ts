@@ -21,12 +21,12 @@ import { findSystemd } from '../system/systemd.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import { poolFor } from '../hugepages/growth.js';
 import type { Host } from '../../host/host.js';
-import type { MountsWish, MountWish } from './spec.js';
+import type { MountsSpec, MountSpec } from './spec.js';
 
 /** Mounts of hugetlbfs: now, and again at each start of the system. */
 
 /** Looks, and changes nothing. SETUP_REFUSED where the path is something else's. */
-export async function planMounts(host: Host, { mounts, now, line }: MountsWish): Promise<PartPlan> {
+export async function planMounts(host: Host, { mounts, now, line }: MountsSpec): Promise<PartPlan> {
   const look = new Look(host);
   const { pools, defaultPageSize: defaultSize } = await readPools(look);
   const nextSize = line === undefined ? defaultSize : defaultPageSize(line, await implicitPageSize(host));
@@ -44,11 +44,11 @@ export async function planMounts(host: Host, { mounts, now, line }: MountsWish):
       plan.steps.push(doneStep(asked, elsewhere));
       continue;
     }
-    const { wish, note } = await placeFor({ ...place, fstab }, asked, now);
-    const keeping = await keep({ ...place, fstab }, wish);
+    const { spec, note } = await placeFor({ ...place, fstab }, asked, now);
+    const keeping = await keep({ ...place, fstab }, spec);
     fstab = keeping.fstab;
-    const mounting = atOnce ? await mountNow(host, wish, defaultSize) : undefined;
-    plan.steps.push(mountStep(wish, keeping, mounting, defaultSize));
+    const mounting = atOnce ? await mountNow(host, spec, defaultSize) : undefined;
+    plan.steps.push(mountStep(spec, keeping, mounting, defaultSize));
     if (note !== undefined) plan.notes.push(note);
   }
   if (now && plan.steps.some(({ actions }) => actions.some(({ kind }) => kind === 'mount'))) {
@@ -57,7 +57,7 @@ export async function planMounts(host: Host, { mounts, now, line }: MountsWish):
   return plan;
 }
 
-function refuseStrangePath({ path }: MountWish): void {
+function refuseStrangePath({ path }: MountSpec): void {
   // Quotes, backslashes and percent signs mean something of their own in units.
   // eslint-disable-next-line no-control-regex
   const strange = /[\u0000-\u001f"'%$\\]/.test(path);
@@ -69,39 +69,39 @@ function refuseStrangePath({ path }: MountWish): void {
   }
 }
 
-/** Another place with the same pages and rights, mounted at each start, that no other wish makes something else of. */
+/** Another place with the same pages and rights, mounted at each start, that no other spec makes something else of. */
 async function findElsewhere(
   { host, ids }: Pick<Place, 'host' | 'ids'>,
-  wish: MountWish,
-  all: readonly MountWish[],
+  spec: MountSpec,
+  all: readonly MountSpec[],
   mounts: readonly KeptMount[],
   now: boolean,
 ): Promise<string | undefined> {
   for (const mount of mounts) {
     const { path, pageSize, source } = mount;
-    if (path === wish.path || all.some((other) => other.path === path) || !isRight(mount, wish, ids)) continue;
+    if (path === spec.path || all.some((other) => other.path === path) || !isRight(mount, spec, ids)) continue;
     if (!now) return `${path} by ${source}`;
     const there = await mountedAt(host, path);
     const stat = await host.stat(path);
     const right = there?.type === 'hugetlbfs' && pageSizeOption(there.options) === pageSize;
-    if (right && stat !== undefined && fitRights(wish, stat)) return `${path} by ${source}`;
+    if (right && stat !== undefined && fitRights(spec, stat)) return `${path} by ${source}`;
   }
   return undefined;
 }
 
-function base(wish: MountWish): Pick<Step, 'id' | 'title' | 'why' | 'wanted' | 'needsReboot'> {
-  const size = shortSize(wish.pageSize);
+function base(spec: MountSpec): Pick<Step, 'id' | 'title' | 'why' | 'wanted' | 'needsReboot'> {
+  const size = shortSize(spec.pageSize);
   return {
-    id: `hugetlbfs:${wish.path}`,
-    title: `hugetlbfs of ${size} at ${wish.path}`,
+    id: `hugetlbfs:${spec.path}`,
+    title: `hugetlbfs of ${size} at ${spec.path}`,
     why: `programs that want pages of ${size} by a file find them in such a mount, libvirt among them`,
-    wanted: `${wish.path} with ${optionsOf(wish)}, at each start`,
+    wanted: `${spec.path} with ${optionsOf(spec)}, at each start`,
     needsReboot: false,
   };
 }
 
-function doneStep(wish: MountWish, elsewhere: string): Step {
-  return { ...base(wish), current: elsewhere, diff: '', actions: [] };
+function doneStep(spec: MountSpec, elsewhere: string): Step {
+  return { ...base(spec), current: elsewhere, diff: '', actions: [] };
 }
 
 function lineOf(action: Action): string {
@@ -110,7 +110,7 @@ function lineOf(action: Action): string {
 }
 
 function mountStep(
-  wish: MountWish,
+  spec: MountSpec,
   kept: Awaited<ReturnType<typeof keep>>,
   mounting: Awaited<ReturnType<typeof mountNow>> | undefined,
   defaultSize: number,
@@ -119,18 +119,18 @@ function mountStep(
   const amiss = kept.amiss === '' ? 'not at each start' : kept.amiss;
   const state = kept.actions.length > 0 ? amiss : `at each start by ${kept.where}`;
   return {
-    ...base(wish),
+    ...base(spec),
     current: mounting === undefined ? state : `${mounting.current}; ${state}`,
     diff: kept.diff + now.map(lineOf).join(''),
     actions: [...kept.actions, ...now],
-    verify: async (host) => (mounting === undefined ? undefined : checkMount(host, wish, defaultSize)),
-    remark: async (host) => (mounting === undefined ? undefined : narrowNow(host, wish)),
+    verify: async (host) => (mounting === undefined ? undefined : checkMount(host, spec, defaultSize)),
+    remark: async (host) => (mounting === undefined ? undefined : narrowNow(host, spec)),
   };
 }
 
 /** The kernel takes limits of a hugetlbfs only when it is mounted. */
-async function narrowNow(host: Host, wish: MountWish): Promise<string | undefined> {
-  const limits = limitsTooSmall((await mountedAt(host, wish.path))?.options ?? '', wish);
+async function narrowNow(host: Host, spec: MountSpec): Promise<string | undefined> {
+  const limits = limitsTooSmall((await mountedAt(host, spec.path))?.options ?? '', spec);
   if (limits.length === 0) return undefined;
-  return `${wish.path} keeps ${limits.join(',')} until it is mounted anew: at the next start, or after umount ${wish.path}`;
+  return `${spec.path} keeps ${limits.join(',')} until it is mounted anew: at the next start, or after umount ${spec.path}`;
 }

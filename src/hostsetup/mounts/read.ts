@@ -4,7 +4,7 @@ import { FSTAB } from './fstab.js';
 import { isMountedAtStart, limitsTooSmall, misfit } from './options.js';
 import type { Ids } from './options.js';
 import { findUnit, hugetlbUnits } from './units.js';
-import type { MountWish } from './spec.js';
+import type { MountSpec } from './spec.js';
 import { mountUnitName } from '../system/systemd.js';
 
 /** Where hugetlbfs is mounted now, and where it is to be mounted at the next start. */
@@ -63,7 +63,7 @@ export async function readHugetlbMounts(look: Look, defaultSize: number, nextSiz
   };
 }
 
-/** Whether it is there at each start, with the pages, the rights and the room that the wish has. */
-export function isRight(kept: KeptMount, wish: MountWish, ids: Ids): boolean {
-  return kept.atStart && misfit(kept, wish, ids) === undefined && limitsTooSmall(kept.options, wish).length === 0;
+/** Whether it is there at each start, with the pages, the rights and the room that the spec has. */
+export function isRight(kept: KeptMount, spec: MountSpec, ids: Ids): boolean {
+  return kept.atStart && misfit(kept, spec, ids) === undefined && limitsTooSmall(kept.options, spec).length === 0;
 }

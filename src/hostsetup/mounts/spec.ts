@@ -1,4 +1,4 @@
-export interface MountWish {
+export interface MountSpec {
   readonly path: string;
   /** Bytes. */
   readonly pageSize: number;
@@ -13,8 +13,8 @@ export interface MountWish {
   readonly atStart?: boolean;
 }
 
-export interface MountsWish {
-  readonly mounts: readonly MountWish[];
+export interface MountsSpec {
+  readonly mounts: readonly MountSpec[];
   /** Mount in the running system. */
   readonly now: boolean;
   /** The kernel's command line at the next start, which may change the default size of pages. */

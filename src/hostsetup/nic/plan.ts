@@ -12,7 +12,7 @@ import type { IommuGroup } from './in-use.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import type { Host } from '../../host/host.js';
 
-export interface NicWish {
+export interface NicSpec {
   /** Its PCI address, such as `0000:03:00.0`; the domain may be left out. */
   readonly address: string;
   readonly driver: 'vfio-pci' | 'uio_pci_generic';
@@ -27,12 +27,12 @@ export interface NicWish {
 const PCI = '/sys/bus/pci/devices';
 
 /** Looks, and changes nothing. Refuses a card that the host needs, and one that the driver cannot have. */
-export async function planNic(host: Host, wish: NicWish): Promise<PartPlan> {
-  const address = parseAddress(wish.address);
+export async function planNic(host: Host, spec: NicSpec): Promise<PartPlan> {
+  const address = parseAddress(spec.address);
   const look = new Look(host);
   if ((await look.stat(PCI)) === undefined) {
     const note = `${address} is not looked at, for this system does not run: nothing tells whether it carries an address`;
-    return { steps: [await stepOf(host, { ...wish, address, now: false }, undefined)], notes: [note] };
+    return { steps: [await stepOf(host, { ...spec, address, now: false }, undefined)], notes: [note] };
   }
   const nic = await findNic(look, address);
   if (nic.driver !== undefined && SHARING_DRIVERS.has(nic.driver)) {
@@ -42,16 +42,16 @@ export async function planNic(host: Host, wish: NicWish): Promise<PartPlan> {
     };
   }
   const group = await iommuGroupOf(look, address);
-  const claims = [...(nic.driver === wish.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(wish, group)];
-  if (claims.length > 0 && wish.force !== true) throw inUse(nic, claims);
+  const claims = [...(nic.driver === spec.driver ? [] : await claimsOn(host, look, nic)), ...groupClaims(spec, group)];
+  if (claims.length > 0 && spec.force !== true) throw inUse(nic, claims);
   const notes = claims.length === 0 ? [] : [`${titleOf(nic)} is taken all the same, with ${claims.join(', ')}`];
   const noIommu = group === undefined && (await noIommuMode(look));
-  const waits = wish.driver === 'vfio-pci' && group === undefined && !noIommu;
-  if (waits && wish.iommuComing !== true) throw await withoutIommu(look, address);
-  if (noIommu || (wish.driver === 'uio_pci_generic' && group === undefined)) {
+  const waits = spec.driver === 'vfio-pci' && group === undefined && !noIommu;
+  if (waits && spec.iommuComing !== true) throw await withoutIommu(look, address);
+  if (noIommu || (spec.driver === 'uio_pci_generic' && group === undefined)) {
     notes.push(`${address}: no IOMMU holds it back, so whoever runs the switch can make it write to any memory`);
   }
-  return { steps: [await stepOf(host, { ...wish, address, now: wish.now && !waits }, nic)], notes };
+  return { steps: [await stepOf(host, { ...spec, address, now: spec.now && !waits }, nic)], notes };
 }
 
 /** It goes into the text of a rule: nothing but an address may pass. */
@@ -82,7 +82,7 @@ function titleOf({ address, interfaces, driver }: NicFacts): string {
 }
 
 /** vfio opens no device of a group of which the kernel still uses another. */
-function groupClaims({ driver }: NicWish, group: IommuGroup | undefined): string[] {
+function groupClaims({ driver }: NicSpec, group: IommuGroup | undefined): string[] {
   if (driver !== 'vfio-pci' || group === undefined) return [];
   return group.others.map((other) => `${other} in the same IOMMU group ${group.name}`);
 }
@@ -104,10 +104,10 @@ async function withoutIommu(look: Look, address: string): Promise<VhostHostError
   });
 }
 
-async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Promise<Step> {
-  const { address, driver } = wish;
+async function stepOf(host: Host, spec: NicSpec, nic: NicFacts | undefined): Promise<Step> {
+  const { address, driver } = spec;
   const bound = nic?.driver === driver;
-  const now = wish.now && !bound;
+  const now = spec.now && !bound;
   const moves = now ? 'now' : bound || nic === undefined ? 'never' : 'at boot';
   const { how, actions, diff } = await draftBinding(host, { address, driver, present: nic?.driver, moves });
   return {
@@ -119,11 +119,11 @@ async function stepOf(host: Host, wish: NicWish, nic: NicFacts | undefined): Pro
     diff,
     actions,
     needsReboot: actions.length > 0 && !now && !bound,
-    verify: (there) => (now ? notBound(there, wish) : Promise.resolve(undefined)),
+    verify: (there) => (now ? notBound(there, spec) : Promise.resolve(undefined)),
   };
 }
 
-async function notBound(host: Host, { address, driver }: NicWish): Promise<string | undefined> {
+async function notBound(host: Host, { address, driver }: NicSpec): Promise<string | undefined> {
   const got = await linkName(host, driverLink(address));
   if (got === driver) return undefined;
   return `${address} should be driven by ${driver} now, and is by ${got ?? 'nobody'}: dmesg | grep ${address}`;

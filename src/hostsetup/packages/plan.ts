@@ -12,7 +12,7 @@ import { packageSnippet } from './snippets.js';
 import type { PartPlan } from '../../changes/part-plan.js';
 import type { Host } from '../../host/host.js';
 
-export interface PackageWish {
+export interface PackageSpec {
   readonly needs: readonly Need[];
 }
 
@@ -45,12 +45,12 @@ async function isThere(look: Look, need: Need, { states }: KernelModules): Promi
 }
 
 /** Looks, and changes nothing. */
-export async function planPackages(host: Host, wish: PackageWish): Promise<PartPlan> {
+export async function planPackages(host: Host, spec: PackageSpec): Promise<PartPlan> {
   const look = new Look(host);
   const modules = await readKernelModules(look);
   const missing: Need[] = [];
-  for (const need of new Set(wish.needs)) if (!(await isThere(look, need, modules))) missing.push(need);
-  if (missing.length === 0) return { steps: [doneStep(wish.needs)], notes: [] };
+  for (const need of new Set(spec.needs)) if (!(await isThere(look, need, modules))) missing.push(need);
+  if (missing.length === 0) return { steps: [doneStep(spec.needs)], notes: [] };
   const { distribution } = await readSystem(look);
   const machine = { arch: arch(), kernel: modules.kernel, ubuntu: distribution.family.includes('ubuntu') };
   const manager = await findManager(look);

@@ -11,7 +11,7 @@ import type { PartPlan } from '../../changes/part-plan.js';
 import { findSystemd } from '../system/systemd.js';
 import type { Host } from '../../host/host.js';
 
-export interface ServiceWish {
+export interface ServiceSpec {
   /** Whether the switch is started at every boot. */
   readonly start: boolean;
   /** Group that runs QEMU; by default kvm, which the switch opens its sockets to. */
@@ -29,32 +29,32 @@ export interface ServiceWish {
 }
 
 /** Looks, and changes nothing. The switch itself is not started: that is for the next boot, or for the user to say. */
-export async function planService(host: Host, wish: ServiceWish): Promise<PartPlan> {
-  const { steps, notes } = await groupPart(host, wish);
+export async function planService(host: Host, spec: ServiceSpec): Promise<PartPlan> {
+  const { steps, notes } = await groupPart(host, spec);
   if (!(await findSystemd(host)).present) {
     const reason = "there is no systemd here to start the switch at boot: this system's own way has to";
-    return { steps, notes, ...(wish.start ? { byHand: [{ reason, snippet: `${wish.binary} start` }] } : {}) };
+    return { steps, notes, ...(spec.start ? { byHand: [{ reason, snippet: `${spec.binary} start` }] } : {}) };
   }
-  await refuseBroken(host, wish);
-  const { ownUser, needsRoot, binary, config } = wish;
-  const group = wish.group ?? (await configuredGroup(host, config));
+  await refuseBroken(host, spec);
+  const { ownUser, needsRoot, binary, config } = spec;
+  const group = spec.group ?? (await configuredGroup(host, config));
   const user = await planUser(host, { ownUser, needsRoot, group, binary, config });
-  const service = await serviceStep(host, wish, { binary, config, group }, user.files);
+  const service = await serviceStep(host, spec, { binary, config, group }, user.files);
   const now =
-    service.actions.length > 0 && wish.start
+    service.actions.length > 0 && spec.start
       ? [`the switch is started at the next boot, or now by: systemctl start ${UNIT_NAME}`]
       : [];
   return { steps: [...steps, ...user.steps, service], notes: [...notes, ...now] };
 }
 
-async function groupPart(host: Host, { group, config }: ServiceWish): Promise<PartPlan> {
+async function groupPart(host: Host, { group, config }: ServiceSpec): Promise<PartPlan> {
   const found = await groupStep(host, group, config);
   const memlock = await memlockStep(host, found.name);
   return { steps: [...found.steps, ...memlock], notes: found.notes };
 }
 
 /** A service that cannot start is found out here, and not at the next boot. */
-async function refuseBroken(host: Host, { binary, config }: ServiceWish): Promise<void> {
+async function refuseBroken(host: Host, { binary, config }: ServiceSpec): Promise<void> {
   const program = await host.stat(binary);
   if (program?.kind !== 'file' || (program.mode & 0o100) === 0) {
     throw new VhostHostError('SETUP_REFUSED', `${binary} is not a program that could be started at boot`, {
@@ -82,7 +82,7 @@ async function isShipped(host: Host, place: UnitPlace): Promise<boolean> {
 
 async function serviceStep(
   host: Host,
-  { start, unheldCard = false }: ServiceWish,
+  { start, unheldCard = false }: ServiceSpec,
   place: UnitPlace,
   besides: readonly WriteFile[],
 ): Promise<Step> {

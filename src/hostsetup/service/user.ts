@@ -60,7 +60,7 @@ const ROOT_TEXT = `${WRITTEN_BY_SETUP}# As root: a card, or /dev/usvhost-N.
 [Service]
 `;
 
-export interface UserWish {
+export interface UserSpec {
   /** undefined: as it is, unless a card or /dev/usvhost-N comes. */
   readonly ownUser: boolean | undefined;
   /** What needs root, as users know it; undefined: nothing does. */
@@ -77,13 +77,13 @@ export interface UserPart {
 }
 
 /** Looks, and changes nothing. */
-export async function planUser(host: Host, wish: UserWish): Promise<UserPart> {
+export async function planUser(host: Host, spec: UserSpec): Promise<UserPart> {
   const now = await host.readOptional(USER_PATH);
-  const own = wish.ownUser ?? (now !== undefined && now !== ROOT_TEXT && wish.needsRoot === undefined);
+  const own = spec.ownUser ?? (now !== undefined && now !== ROOT_TEXT && spec.needsRoot === undefined);
   const file = (text: string): WriteFile => ({ kind: 'write', path: USER_PATH, text, mode: 0o644, uid: 0, gid: 0 });
   if (!own) return { steps: [], files: now === undefined ? [] : [file(ROOT_TEXT)] };
-  await refuse(host, wish);
-  return { steps: [await accountStep(host, ACCOUNT)], files: [file(userText(wish.group ?? DEFAULT_GROUP))] };
+  await refuse(host, spec);
+  return { steps: [await accountStep(host, ACCOUNT)], files: [file(userText(spec.group ?? DEFAULT_GROUP))] };
 }
 
 function refused(reason: string, hint: string): VhostHostError {
@@ -91,7 +91,7 @@ function refused(reason: string, hint: string): VhostHostError {
 }
 
 /** What would be found out when the service starts. */
-async function refuse(host: Host, { needsRoot, binary, config }: UserWish): Promise<void> {
+async function refuse(host: Host, { needsRoot, binary, config }: UserSpec): Promise<void> {
   if (needsRoot !== undefined) throw refused(`${needsRoot} needs root`, 'vhost-host setup without --own-user');
   const file = config ?? DEFAULT_CONFIG;
   const rootOnly = rootOnlyIn((await host.readOptional(file)) ?? '');

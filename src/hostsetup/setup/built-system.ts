@@ -9,7 +9,7 @@ import type { ByHand, PartPlan } from '../../changes/part-plan.js';
 import { UNIT_PATH } from '../service/unit.js';
 import { readAtStart } from '../hugepages/at-boot/read.js';
 import type { Host } from '../../host/host.js';
-import type { PoolWish } from '../hugepages/spec.js';
+import type { PoolSpec } from '../hugepages/spec.js';
 
 /**
  * `setup` on a system that is built from a configuration: what changes the running kernel is done, what is a file
@@ -30,10 +30,10 @@ async function textsIn(host: Host, dir: string, end: string): Promise<string[]> 
   return Promise.all(names.map(async (name) => (await host.readOptional(`${dir}/${name}`)) ?? ''));
 }
 
-async function missingPools(host: Host, { pools }: HostFacts, wishes: readonly PoolWish[]): Promise<PoolWish[]> {
-  const nodeCount = Math.max(1, ...wishes.map(({ node = 0 }) => node + 1));
+async function missingPools(host: Host, { pools }: HostFacts, specs: readonly PoolSpec[]): Promise<PoolSpec[]> {
+  const nodeCount = Math.max(1, ...specs.map(({ node = 0 }) => node + 1));
   const at = await readAtStart(new Look(host), { line: '', implicit: '2M', systemd: true, pools, nodeCount });
-  return wishes.filter(({ pageSize, node, count }) => at({ pageSize, node }).pages < count);
+  return specs.filter(({ pageSize, node, count }) => at({ pageSize, node }).pages < count);
 }
 
 async function nicMissing(
@@ -80,7 +80,7 @@ export async function planBuilt(
   const pending = steps.filter((step) => !isDone(step) && step.actions.some(({ kind }) => !RUNTIME.includes(kind)));
   const lines = declare(style, await lacking(host, facts, wanted, pending));
   const paths = wanted.mounts.map(({ path }) => `hugetlbfs:${path}`);
-  // A mount at another path than was wished for, because that one is somebody else's.
+  // A mount at another path than was requested, because that one is somebody else's.
   const declared = (id: string): boolean => DECLARED.test(id) && (!id.startsWith('hugetlbfs:') || paths.includes(id));
   const others = pending.filter(({ id }) => !declared(id)).map(({ title, wanted: goal }) => `# ${title}: ${goal}`);
   const snippet = [...(kernel === undefined ? [] : [kernel.snippet]), ...lines, ...others].join('\n');

@@ -10,7 +10,7 @@ import { keepDefaultSize } from '../kernel/default-hugepagesz.js';
 import { nextCommandLine, planKernelArguments } from '../boot/plan.js';
 import type { KernelPlan } from '../boot/plan.js';
 import { readRunning } from '../kernel/running.js';
-import type { KernelWish } from '../kernel/spec.js';
+import type { KernelArgsSpec } from '../kernel/spec.js';
 import { planModules } from '../modules/plan.js';
 import { planMounts } from '../mounts/plan.js';
 import { planNic } from '../nic/plan.js';
@@ -26,7 +26,7 @@ import { planService } from '../service/plan.js';
 import { UNIT_PATH } from '../service/unit.js';
 import type { Choices } from './choices.js';
 import { planBuilt } from './built-system.js';
-import { atBoot, kernelWishOf, mountWishesOf, pagesOf, poolWishesOf } from './specs.js';
+import { atBoot, kernelArgsSpecOf, mountSpecsOf, pagesOf, poolSpecsOf } from './specs.js';
 import type { Settings, SizedPages } from './specs.js';
 import { KERNEL } from '../hugepages/at-boot/kernel.js';
 import type { Host } from '../../host/host.js';
@@ -54,9 +54,9 @@ export async function planSetup(
   choices: Choices,
   settings: Settings,
 ): Promise<SetupPlan> {
-  const { wish, notes: kept } = await keepDefaultSize(host, facts, kernelWishOf(facts, choices, settings));
-  const kernel = wish === undefined ? undefined : await planKernelArguments(host, wish);
-  const reboot = settings.now && wish !== undefined ? await awaited(host, wish, kernel) : undefined;
+  const { spec, notes: kept } = await keepDefaultSize(host, facts, kernelArgsSpecOf(facts, choices, settings));
+  const kernel = spec === undefined ? undefined : await planKernelArguments(host, spec);
+  const reboot = settings.now && spec !== undefined ? await awaited(host, spec, kernel) : undefined;
   const line = kernel?.line ?? (await nextCommandLine(host));
   const pages = await pools(host, facts, choices, settings, { reboot, line });
   const parts: PartPlan[] = [
@@ -66,13 +66,13 @@ export async function planSetup(
     pages,
     { steps: [], notes: await elsewhere(host, choices) },
     await mounts(host, choices, { settings, facts, line }),
-    await nic(host, choices, settings, wish),
+    await nic(host, choices, settings, spec),
     await service(host, choices, settings),
   ];
   const all = await forThisSystem(host, facts, choices, settings, parts, kernel?.byHand);
   return {
     steps: all.flatMap(({ steps }) => steps),
-    notes: [...(wish === undefined ? [] : unaskedCpu(facts, wish)), ...all.flatMap(({ notes }) => notes)],
+    notes: [...(spec === undefined ? [] : unaskedCpu(facts, spec)), ...all.flatMap(({ notes }) => notes)],
     byHand: all.flatMap(({ byHand = [] }) => byHand),
     reboot,
     larger: [...(kernel?.larger ?? []), ...pages.larger],
@@ -99,8 +99,8 @@ async function forThisSystem(
   const pages = pagesOf(choices);
   const { nicDriver: driver, binary, config, qemuGid, nodes } = settings;
   const wanted = {
-    pools: atBoot(pages) ? [] : poolWishesOf(pages, nodes),
-    mounts: mountWishesOf(pages, qemuGid),
+    pools: atBoot(pages) ? [] : poolSpecsOf(pages, nodes),
+    mounts: mountSpecsOf(pages, qemuGid),
     modules: moduleNames(choices, settings),
     nic: choices.nic === undefined ? undefined : { address: choices.nic, driver },
     service: choices.boot ? { binary, config } : undefined,
@@ -109,7 +109,7 @@ async function forThisSystem(
   return [await planBuilt(host, facts, { style: method.style, reason }, parts, kernel, wanted)];
 }
 
-function unaskedCpu({ system }: HostFacts, { iommu }: KernelWish): string[] {
+function unaskedCpu({ system }: HostFacts, { iommu }: KernelArgsSpec): string[] {
   if (iommu === undefined || system.kernel !== undefined) return [];
   return [
     'the card needs the IOMMU, and an image does not tell the processor: intel_iommu=on is for those of Intel, and others take no notice',
@@ -148,9 +148,9 @@ function modules(host: Host, choices: Choices, settings: Settings): Promise<Part
 }
 
 /** undefined where the boot loader is not set up yet, or the kernel runs with what it says. */
-async function awaited(host: Host, wish: KernelWish, kernel: KernelPlan | undefined): Promise<string | undefined> {
+async function awaited(host: Host, spec: KernelArgsSpec, kernel: KernelPlan | undefined): Promise<string | undefined> {
   if (kernel?.byHand !== undefined || kernel?.steps.every(isDone) !== true) return undefined;
-  return (await readRunning(host, wish))?.awaits;
+  return (await readRunning(host, spec))?.awaits;
 }
 
 interface Pages extends PartPlan {
@@ -166,22 +166,22 @@ async function pools(
   { reboot, line }: { readonly reboot: string | undefined; readonly line: string },
 ): Promise<Pages> {
   const pages = pagesOf(choices);
-  const wishes = poolWishesOf(pages, nodes);
+  const specs = poolSpecsOf(pages, nodes);
   if (!atBoot(pages)) {
-    const plan = await planPools(host, { pools: wishes, now, persist: true, line, shrink });
+    const plan = await planPools(host, { pools: specs, now, persist: true, line, shrink });
     return { ...plan, larger: plan.larger.map(({ note }) => note) };
   }
   const { total } = facts.system.memory;
-  if (total > 0) refuseAtStart(wishes, facts.pools, total, defaultFloor(total));
+  if (total > 0) refuseAtStart(specs, facts.pools, total, defaultFloor(total));
   // The kernel's line reserves them, and somebody else may have a word after it.
-  const kept = await planPersistence(host, wishes, await nextStart(host, facts.pools, line), shrink);
+  const kept = await planPersistence(host, specs, await nextStart(host, facts.pools, line), shrink);
   const larger = kept.larger.filter(({ by }) => by !== KERNEL).map(({ note }) => note);
   const parts: PartPlan[] = [{ steps: kept.steps, notes: [...kept.notes, ...larger], byHand: kept.byHand }];
   let floor = defaultFloor(total);
-  for (const wish of now && reboot === undefined ? pages : []) {
-    const part = await tryNow(host, facts, wish, nodes, floor);
+  for (const spec of now && reboot === undefined ? pages : []) {
+    const part = await tryNow(host, facts, spec, nodes, floor);
     parts.push(part);
-    if (!part.steps.every(isDone)) floor += wish.count * wish.pageSize;
+    if (!part.steps.every(isDone)) floor += spec.count * spec.pageSize;
   }
   return {
     steps: parts.flatMap(({ steps }) => steps),
@@ -200,14 +200,14 @@ async function elsewhere(host: Host, choices: Choices): Promise<string[]> {
 async function tryNow(
   host: Host,
   facts: HostFacts,
-  wish: SizedPages,
+  spec: SizedPages,
   nodes: readonly number[],
   floorBytes: number,
 ): Promise<PartPlan> {
-  const size = sizeText(wish.pageSize);
-  if (!hasPool(facts, wish.pageSize)) return { steps: [], notes: [`pages of ${size} are there after a reboot only`] };
+  const size = sizeText(spec.pageSize);
+  if (!hasPool(facts, spec.pageSize)) return { steps: [], notes: [`pages of ${size} are there after a reboot only`] };
   try {
-    return await planPools(host, { pools: poolWishesOf([wish], nodes), floorBytes, now: true, persist: false });
+    return await planPools(host, { pools: poolSpecsOf([spec], nodes), floorBytes, now: true, persist: false });
   } catch (error) {
     if (!hasCode(error, 'SETUP_REFUSED') || error.details['floorBytes'] === undefined) throw error;
     return { steps: [], notes: [`pages of ${size} come with the next boot, and not now: ${error.message}`] };
@@ -223,9 +223,9 @@ function mounts(
   choices: Choices,
   { settings, facts, line }: { readonly settings: Settings; readonly facts: HostFacts; readonly line: string },
 ): Promise<PartPlan> {
-  const wishes = mountWishesOf(pagesOf(choices), settings.qemuGid);
+  const specs = mountSpecsOf(pagesOf(choices), settings.qemuGid);
   return planMounts(host, {
-    mounts: wishes.map((wish) => ({ ...wish, atStart: !hasPool(facts, wish.pageSize) })),
+    mounts: specs.map((spec) => ({ ...spec, atStart: !hasPool(facts, spec.pageSize) })),
     now: settings.now,
     line,
   });
@@ -235,10 +235,10 @@ function nic(
   host: Host,
   { nic: address }: Choices,
   { nicDriver: driver, forceNic: force, now }: Settings,
-  wish: KernelWish | undefined,
+  spec: KernelArgsSpec | undefined,
 ): Promise<PartPlan> {
   if (address === undefined) return Promise.resolve(NOTHING);
-  return planNic(host, { address, driver, force, now, iommuComing: wish?.iommu !== undefined });
+  return planNic(host, { address, driver, force, now, iommuComing: spec?.iommu !== undefined });
 }
 
 /** A unit that an earlier run has left is told, too, that the switch shall not start at boot. */
@@ -248,6 +248,6 @@ async function service(host: Host, choices: Choices, settings: Settings): Promis
   if (!boot && (await host.stat(UNIT_PATH)) === undefined) return NOTHING;
   const unheldCard = await isUnheld(host, { nic: card, driver });
   const needsRoot = card !== undefined ? `the network card ${card}` : cuse ? '/dev/usvhost-N (--cuse)' : undefined;
-  const wish = { start: boot, binary, unheldCard, ownUser, needsRoot };
-  return planService(host, { ...wish, ...(config === undefined ? {} : { config }) });
+  const spec = { start: boot, binary, unheldCard, ownUser, needsRoot };
+  return planService(host, { ...spec, ...(config === undefined ? {} : { config }) });
 }

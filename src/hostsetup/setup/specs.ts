@@ -1,10 +1,10 @@
 import { GIB, shortSize } from '../../common/bytes.js';
 import type { HostFacts } from '../facts/index.js';
-import type { KernelWish } from '../kernel/spec.js';
+import type { KernelArgsSpec } from '../kernel/spec.js';
 import { SWITCH_PAGE } from './choices.js';
 import type { Choices } from './choices.js';
-import type { PoolWish } from '../hugepages/spec.js';
-import type { MountWish } from '../mounts/spec.js';
+import type { PoolSpec } from '../hugepages/spec.js';
+import type { MountSpec } from '../mounts/spec.js';
 
 /** What the choices mean for each of the planners; pure. */
 
@@ -62,7 +62,7 @@ export function shareOut(count: number, nodes: readonly number[]): { readonly no
 function hugepagesOf(
   pages: readonly SizedPages[],
   { nodes, shrink }: Pick<Settings, 'nodes' | 'shrink'>,
-): KernelWish['hugepages'] {
+): KernelArgsSpec['hugepages'] {
   const [first] = pages;
   if (first === undefined || !atBoot(pages)) return undefined;
   const countOf = (count: number): number | string =>
@@ -79,7 +79,7 @@ function hugepagesOf(
 }
 
 /** undefined where the boot loader has nothing to do with it. */
-export function kernelWishOf(facts: HostFacts, choices: Choices, settings: Settings): KernelWish | undefined {
+export function kernelArgsSpecOf(facts: HostFacts, choices: Choices, settings: Settings): KernelArgsSpec | undefined {
   const hugepages = hugepagesOf(pagesOf(choices), settings);
   const { cpuVendor, kernel } = facts.system;
   const needsIommu = choices.nic !== undefined && settings.nicDriver === 'vfio-pci' && facts.iommu.groups === 0;
@@ -90,7 +90,7 @@ export function kernelWishOf(facts: HostFacts, choices: Choices, settings: Setti
   return { ...(hugepages === undefined ? {} : { hugepages }), ...(iommu === undefined ? {} : { iommu }) };
 }
 
-export function poolWishesOf(pages: readonly SizedPages[], nodes: readonly number[]): PoolWish[] {
+export function poolSpecsOf(pages: readonly SizedPages[], nodes: readonly number[]): PoolSpec[] {
   if (nodes.length === 0) return [...pages];
   return pages.flatMap(({ pageSize, count }) =>
     shareOut(count, nodes)
@@ -104,7 +104,7 @@ const SWITCH = '/mnt/huge';
 /** The group may make files, and nobody removes those of others. */
 const MODE = 0o1770;
 
-export function mountWishesOf(pages: readonly SizedPages[], qemuGid: number | undefined): MountWish[] {
+export function mountSpecsOf(pages: readonly SizedPages[], qemuGid: number | undefined): MountSpec[] {
   const rights = qemuGid === undefined ? {} : { gid: qemuGid, mode: MODE };
   return pages.map(({ pageSize, count }, i) => ({
     path: i === 0 ? GUESTS : SWITCH,

@@ -22,7 +22,7 @@ export interface PortPlace {
   readonly socket: string;
 }
 
-export interface AttachWish {
+export interface AttachSpec {
   readonly mode: Mode;
   readonly nics: readonly Nic[];
   /** By interface; native mode only. */
@@ -52,12 +52,12 @@ const OFFLOADS = ['host-csum', 'host-gso', 'guest-tso4', 'guest-tso6', 'guest-ec
 const RECONNECT_SECONDS = '1';
 
 /** The socket that the interface has in the end. */
-function socketOf(nic: Nic, { ports }: AttachWish): string | null {
+function socketOf(nic: Nic, { ports }: AttachSpec): string | null {
   return ports.get(nic.index)?.socket ?? nic.socket ?? null;
 }
 
 /** What both modes need of the card that the guest sees. */
-function planCard(draft: Draft, owner: Owner, nic: Nic, wish: AttachWish): void {
+function planCard(draft: Draft, owner: Owner, nic: Nic, spec: AttachSpec): void {
   if (nic.model?.startsWith('virtio') !== true) {
     draft.set(owner, 'model', 'virtio', 'the card becomes virtio, the only one that vhost works with');
     draft.note(
@@ -65,14 +65,14 @@ function planCard(draft: Draft, owner: Owner, nic: Nic, wish: AttachWish): void 
       'warning',
     );
   }
-  const { queues } = wish;
+  const { queues } = spec;
   if (queues !== undefined && queues !== nic.queues)
     draft.set(owner, 'queues', String(queues), `${queues} queue pairs`);
 }
 
-function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
-  const owner = ownerOf(nic, socketOf(nic, wish));
-  const place = wish.ports.get(nic.index);
+function planNative(draft: Draft, nic: Nic, spec: AttachSpec): void {
+  const owner = ownerOf(nic, socketOf(nic, spec));
+  const place = spec.ports.get(nic.index);
   if (place === undefined) throw new TypeError(`${nicTitle(nic)} has no port`);
   const why = `connected to port ${place.port} of the switch, and again whenever the switch was restarted`;
   if (nic.type !== 'vhostuser') draft.set(owner, 'source', null, why);
@@ -82,9 +82,9 @@ function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
   draft.set(owner, 'source-mode', 'client', why);
   draft.set(owner, 'reconnect-enabled', 'yes', why);
   if (draft.value(owner, 'reconnect-timeout') === null) draft.set(owner, 'reconnect-timeout', RECONNECT_SECONDS, why);
-  planCard(draft, owner, nic, wish);
+  planCard(draft, owner, nic, spec);
   draft.set(owner, 'driver-name', null, 'the driver name chooses between kernel and QEMU, and this is neither');
-  if (!wish.offloads) {
+  if (!spec.offloads) {
     for (const offload of OFFLOADS) {
       draft.set(owner, offload, 'off', 'offloads off: the switch passes frames on as they are');
     }
@@ -92,10 +92,10 @@ function planNative(draft: Draft, nic: Nic, wish: AttachWish): void {
   removeLost(draft, owner, nicTitle(nic));
 }
 
-function planWrap(draft: Draft, nic: Nic, wish: AttachWish): void {
+function planWrap(draft: Draft, nic: Nic, spec: AttachSpec): void {
   const owner = ownerOf(nic, null);
   draft.set(owner, 'driver-name', 'vhost', 'vhost asked for: that is what qemu-wrap connects to the switch');
-  planCard(draft, owner, nic, wish);
+  planCard(draft, owner, nic, spec);
   for (const lost of LOST) {
     if (!lost.matters || lost.effect !== 'does nothing on' || draft.value(owner, lost.property) === null) continue;
     const what = lost.what.replace(/,$/, '');
@@ -123,23 +123,23 @@ function checkWrap(domain: Domain): void {
 }
 
 /** Everything that has to change; no changes where the domain is attached as asked already. */
-export function planAttach(doc: XmlDocument, domain: Domain, wish: AttachWish): Attached {
+export function planAttach(doc: XmlDocument, domain: Domain, spec: AttachSpec): Attached {
   checkHypervisor(domain);
   const draft = new Draft(doc);
-  if (wish.mode === 'wrap') {
+  if (spec.mode === 'wrap') {
     checkWrap(domain);
-    draft.set(DOMAIN, 'emulator', wish.wrapper, 'qemu-wrap stands in for QEMU');
+    draft.set(DOMAIN, 'emulator', spec.wrapper, 'qemu-wrap stands in for QEMU');
   }
-  planMemory(draft, domain, wish.hugepages, wish.pools, wish.running);
-  for (const nic of wish.nics) {
-    if (wish.mode === 'wrap') planWrap(draft, nic, wish);
-    else planNative(draft, nic, wish);
-    planConfidential(draft, ownerOf(nic, wish.mode === 'wrap' ? null : socketOf(nic, wish)), domain, nic);
+  planMemory(draft, domain, spec.hugepages, spec.pools, spec.running);
+  for (const nic of spec.nics) {
+    if (spec.mode === 'wrap') planWrap(draft, nic, spec);
+    else planNative(draft, nic, spec);
+    planConfidential(draft, ownerOf(nic, spec.mode === 'wrap' ? null : socketOf(nic, spec)), domain, nic);
   }
-  const earlier = carryOver(doc, domain.nics, wish.earlier, (nic) => socketOf(nic, wish));
+  const earlier = carryOver(doc, domain.nics, spec.earlier, (nic) => socketOf(nic, spec));
   const changes = netChanges([...earlier, ...draft.changes]);
   if (draft.changes.length > 0) {
-    const wayBack = wayBackXml({ mode: wish.mode, ports: wish.added, changes });
+    const wayBack = wayBackXml({ mode: spec.mode, ports: spec.added, changes });
     draft.set(DOMAIN, 'way-back', wayBack, 'what it was before goes with its XML, also into snapshots and copies');
   }
   return { draft, changes };

@@ -8,8 +8,8 @@ import { GIB, KIB, MIB, sizeText } from '../../common/bytes.js';
 
 /** Memory that the switch can reach: shared, with a descriptor, in hugepages where there are some. */
 
-export const HUGEPAGE_WISHES = ['auto', 'none', '2M', '1G'] as const;
-export type HugepageChoice = (typeof HUGEPAGE_WISHES)[number];
+export const HUGEPAGE_CHOICES = ['auto', 'none', '2M', '1G'] as const;
+export type HugepageChoice = (typeof HUGEPAGE_CHOICES)[number];
 
 const SIZES: Readonly<Record<'2M' | '1G', number>> = { '2M': 2 * MIB, '1G': GIB };
 
@@ -23,7 +23,7 @@ function insist(draft: Draft, domain: Domain, pageSize: number, pools: Pools, ru
   const shortage = shortagesOf(domain, [{ pageSize, cells: undefined }], pools)[0];
   const holdsThem = running && domain.backing.hugepages !== undefined;
   if (shortage !== undefined && !(holdsThem && shortage.kind === 'too-few')) {
-    throw new VhostHostError('HUGEPAGES_TOO_FEW', `${domain.name}: ${shortage.reason}`, { hint: shortage.mend });
+    throw new VhostHostError('HUGEPAGES_TOO_FEW', `${domain.name}: ${shortage.reason}`, { hint: shortage.fix });
   }
   askFor(draft, pageSize);
 }
@@ -36,7 +36,7 @@ function chooseHugepages(draft: Draft, domain: Domain, choice: HugepageChoice, p
     insist(draft, domain, SIZES[choice], pools, running);
   } else if (hugepages !== undefined) {
     const shortages = running ? [] : shortagesOf(domain, hugepages, pools);
-    for (const { reason, mend } of shortages) draft.note(`${reason}; it will not start before: ${mend}`, 'warning');
+    for (const { reason, fix } of shortages) draft.note(`${reason}; it will not start before: ${fix}`, 'warning');
   } else if (source === undefined || source === 'anonymous') {
     const pageSize = fittingPageSize(domain, pools);
     if (pageSize !== undefined) askFor(draft, pageSize);

@@ -8,8 +8,8 @@ export interface Finding {
   /** The element that it is about. */
   readonly element: string;
   readonly reason: string;
-  /** The command or edit that mends it. */
-  readonly mend: string;
+  /** The command or edit that fixes it. */
+  readonly fix: string;
 }
 
 export interface Check {

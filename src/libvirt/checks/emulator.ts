@@ -16,13 +16,13 @@ const FIRST_SOUND_QEMU = 10;
 function missing({ emulator }: Domain, facts: CheckFacts): Finding[] {
   if (emulator === undefined || (facts.emulator?.kind === 'file' && (facts.emulator.mode & 0o111) !== 0)) return [];
   const reason = `${emulator} is ${facts.emulator === undefined ? 'not there' : 'no program that can be started'}`;
-  return [{ level: 'error', element: ELEMENT, reason, mend: isWrapper(emulator) ? INSTALL : `ls -l ${emulator}` }];
+  return [{ level: 'error', element: ELEMENT, reason, fix: isWrapper(emulator) ? INSTALL : `ls -l ${emulator}` }];
 }
 
 function forbidden({ emulator }: Domain, facts: CheckFacts): Finding[] {
   if (emulator === undefined || !facts.appArmor || ALLOWED.includes(dirname(emulator))) return [];
   const reason = `AppArmor lets libvirt start programs in ${ALLOWED.join(', ')} only, not ${emulator}`;
-  return [{ level: 'error', element: ELEMENT, reason, mend: INSTALL }];
+  return [{ level: 'error', element: ELEMENT, reason, fix: INSTALL }];
 }
 
 function stale({ emulator }: Domain, facts: CheckFacts): Finding[] {
@@ -30,7 +30,7 @@ function stale({ emulator }: Domain, facts: CheckFacts): Finding[] {
   const real = facts.realEmulator.stat?.ctimeMs;
   if (!isWrapper(emulator) || wrapper === undefined || real === undefined || wrapper >= real) return [];
   const reason = `${facts.realEmulator.path} is newer than ${emulator}: libvirt goes on with what the old one could do`;
-  return [{ level: 'warning', element: ELEMENT, reason, mend: `sudo touch ${emulator}` }];
+  return [{ level: 'warning', element: ELEMENT, reason, fix: `sudo touch ${emulator}` }];
 }
 
 function crashes(domain: Domain, facts: CheckFacts): Finding[] {
@@ -38,8 +38,8 @@ function crashes(domain: Domain, facts: CheckFacts): Finding[] {
   if (domain.type !== 'qemu' || qemuMajor === undefined || qemuMajor >= FIRST_SOUND_QEMU) return [];
   if (!domain.nics.some(({ type }) => type === 'vhostuser') || /\bpci=nomsi\b/.test(domain.kernelArguments)) return [];
   const reason = `QEMU ${qemuMajor} may crash when an emulated guest uses vhost-user with MSI-X interrupts`;
-  const mend = `pci=nomsi on the guest's kernel command line, kvm, or QEMU ${FIRST_SOUND_QEMU}`;
-  return [{ level: 'warning', element: '<domain type=>', reason, mend }];
+  const fix = `pci=nomsi on the guest's kernel command line, kvm, or QEMU ${FIRST_SOUND_QEMU}`;
+  return [{ level: 'warning', element: '<domain type=>', reason, fix }];
 }
 
 export const EMULATOR_CHECKS: readonly Check[] = [

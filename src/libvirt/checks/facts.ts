@@ -40,7 +40,7 @@ export interface Sharer {
   /** Whose interface it is. */
   readonly who: string;
   /** What gives one of the two a port of its own. */
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** What only the composition root knows: the switch, and the wrapper's configuration. */

@@ -21,7 +21,7 @@ function unsharedParts(domain: Domain): string[] {
   return domain.parts.filter((part) => (part.access ?? access) !== 'shared').map(({ title }) => title);
 }
 
-/** Another switch's guests are not moved to ours to mend their memory. */
+/** Another switch's guests are not moved to ours to fix their memory. */
 function sharingCommand(domain: Domain, facts: CheckFacts): string {
   if (domain.nics.some((nic) => modeOf(domain, nic, facts.ours) !== undefined)) return attachCommand(domain);
   return `virsh edit ${domain.name}: <access mode='shared'/> in <memoryBacking>`;
@@ -31,14 +31,14 @@ function notShared(domain: Domain, facts: CheckFacts): Finding[] {
   const unshared = hasVhostUser(domain) ? unsharedParts(domain) : [];
   if (unshared.length === 0) return [];
   const reason = `memory of ${unshared.join(', ')} is not shared: the link comes up, and no frame ever arrives`;
-  return [{ level: 'error', element: '<memoryBacking><access mode=>', reason, mend: sharingCommand(domain, facts) }];
+  return [{ level: 'error', element: '<memoryBacking><access mode=>', reason, fix: sharingCommand(domain, facts) }];
 }
 
 function pluggedLater(domain: Domain, facts: CheckFacts): Finding[] {
   if (!domain.growable || hasVhostUser(domain) || !usesWrapper(domain, facts)) return [];
   if (domain.backing.access === 'shared') return [];
   const reason = 'qemu-wrap never sees memory that is plugged in while the guest runs, and libvirt makes it private';
-  return [{ level: 'warning', element: '<maxMemory>', reason, mend: `${attachCommand(domain)} --mode wrap` }];
+  return [{ level: 'warning', element: '<maxMemory>', reason, fix: `${attachCommand(domain)} --mode wrap` }];
 }
 
 function onDisk(domain: Domain, facts: CheckFacts): Finding[] {
@@ -47,8 +47,8 @@ function onDisk(domain: Domain, facts: CheckFacts): Finding[] {
   if (hugepages !== undefined || source === 'memfd' || (access !== 'shared' && source !== 'file')) return [];
   if (filesystem === 'tmpfs' || filesystem === 'hugetlbfs') return [];
   const reason = `the guest's memory is a file in ${path}, on ${filesystem}: every page is written to disk`;
-  const mend = `virsh edit ${domain.name}: <source type='memfd'/> in <memoryBacking>`;
-  return [{ level: 'warning', element: '<memoryBacking><source>', reason, mend }];
+  const fix = `virsh edit ${domain.name}: <source type='memfd'/> in <memoryBacking>`;
+  return [{ level: 'warning', element: '<memoryBacking><source>', reason, fix }];
 }
 
 /** A guest that runs has its pages already. */
@@ -57,7 +57,7 @@ function shortages(domain: Domain, facts: CheckFacts, kind: Shortage['kind']): F
   if (hugepages === undefined || facts.running) return [];
   return shortagesOf(domain, hugepages, facts.pools)
     .filter((shortage) => shortage.kind === kind)
-    .map(({ reason, mend }) => ({ level: 'error', element: '<memoryBacking><hugepages>', reason, mend }));
+    .map(({ reason, fix }) => ({ level: 'error', element: '<memoryBacking><hugepages>', reason, fix }));
 }
 
 export const MEMORY_CHECKS: readonly Check[] = [

@@ -32,8 +32,8 @@ function ignored(property: PropertyId): Check['run'] {
     const bypasses = nic.type === 'vhostuser' || modeOf(domain, nic, facts.ours) === 'wrap';
     if (!bypasses || !nic.elements.includes(property)) return undefined;
     const reason = `${lost.what} on ${nicTitle(nic)} does nothing: its frames never pass the kernel${insteadOf(lost)}`;
-    const mend = lost.ours ?? `virsh edit ${domain.name}: take it out, so that nobody counts on it`;
-    return { level: 'warning', element: `<interface><${property}>`, reason, mend };
+    const fix = lost.ours ?? `virsh edit ${domain.name}: take it out, so that nobody counts on it`;
+    return { level: 'warning', element: `<interface><${property}>`, reason, fix };
   });
 }
 
@@ -45,61 +45,61 @@ const socketUnusable: NicRule = (nic, domain, facts) => {
   const attach = facts.ours(nic.socket)
     ? `${start}vhost-host vm attach ${domain.name}`
     : `start the switch that it belongs to, or put it on ours: vhost-host vm attach ${domain.name} --nic ${nic.index}`;
-  const mend = missing ? attach : `ls -l ${nic.socket}`;
+  const fix = missing ? attach : `ls -l ${nic.socket}`;
   const reason = `${nicTitle(nic)} cannot connect to ${nic.socket}: ${trouble}`;
-  return { level: 'error', element: '<interface><source path=>', reason, mend };
+  return { level: 'error', element: '<interface><source path=>', reason, fix };
 };
 
 const portShared: NicRule = (nic, _domain, facts) => {
   const sharer = facts.sharers.get(nic.index);
   if (sharer === undefined) return undefined;
   const reason = `${nicTitle(nic)} is on ${sharer.what}, and so is ${sharer.who}: only one of them gets a connection`;
-  return { level: 'error', element: '<interface><source path=>', reason, mend: sharer.mend };
+  return { level: 'error', element: '<interface><source path=>', reason, fix: sharer.fix };
 };
 
 const socketServer: NicRule = (nic, domain, facts) => {
   if (nic.mode !== 'server' || !facts.ours(nic.socket)) return undefined;
   const reason = `${nicTitle(nic)} waits for the switch to connect, and the switch waits for the guest`;
-  const mend = `vhost-host vm attach ${domain.name}`;
-  return { level: 'error', element: '<interface><source mode=>', reason, mend };
+  const fix = `vhost-host vm attach ${domain.name}`;
+  return { level: 'error', element: '<interface><source mode=>', reason, fix };
 };
 
 const noReconnect: NicRule = (nic, domain, facts) => {
   if (!facts.ours(nic.socket) || nic.mode === 'server' || nic.reconnects) return undefined;
   const reason = `${nicTitle(nic)} stays cut off once the switch was restarted`;
-  const mend = `vhost-host vm attach ${domain.name} --nic ${nic.index}`;
-  return { level: 'warning', element: '<interface><source><reconnect>', reason, mend };
+  const fix = `vhost-host vm attach ${domain.name} --nic ${nic.index}`;
+  return { level: 'warning', element: '<interface><source><reconnect>', reason, fix };
 };
 
 const queuesTooFew: NicRule = (nic, _domain, facts) => {
   const port = facts.ports?.find(({ socket }) => socket === nic.socket);
   if (port === undefined || port.queues >= nic.queues || nic.queues > MAX_QUEUE_PAIRS) return undefined;
   const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, port ${port.name} has ${port.queues}`;
-  const mend = `vhost-host ports rm ${port.name} && vhost-host ports add ${port.name} --queues ${nic.queues}`;
-  return { level: 'error', element: '<interface><driver queues=>', reason, mend };
+  const fix = `vhost-host ports rm ${port.name} && vhost-host ports add ${port.name} --queues ${nic.queues}`;
+  return { level: 'error', element: '<interface><driver queues=>', reason, fix };
 };
 
 const queuesTooMany: NicRule = (nic, domain, facts) => {
   if (nic.queues <= MAX_QUEUE_PAIRS || modeOf(domain, nic, facts.ours) === undefined) return undefined;
   const reason = `${nicTitle(nic)} wants ${nic.queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
-  const mend = `vhost-host vm attach ${domain.name} --nic ${nic.index} --queues ${MAX_QUEUE_PAIRS}`;
-  return { level: 'error', element: '<interface><driver queues=>', reason, mend };
+  const fix = `vhost-host vm attach ${domain.name} --nic ${nic.index} --queues ${MAX_QUEUE_PAIRS}`;
+  return { level: 'error', element: '<interface><driver queues=>', reason, fix };
 };
 
 const emulatedVhost: NicRule = (nic, domain, facts) => {
   if (domain.type === 'kvm' || nic.type === 'vhostuser' || nic.driver !== 'vhost') return undefined;
   const level = modeOf(domain, nic, facts.ours) === 'wrap' ? 'error' : 'warning';
   const reason = `libvirt ignores the vhost driver of ${nicTitle(nic)}, because the domain has type='${domain.type}'`;
-  const mend = `vhost-host vm attach ${domain.name} --mode native`;
-  return { level, element: '<interface><driver name=>', reason, mend };
+  const fix = `vhost-host vm attach ${domain.name} --mode native`;
+  return { level, element: '<interface><driver name=>', reason, fix };
 };
 
 const mtuFails: NicRule = (nic, domain) => {
   if (nic.type !== 'vhostuser' || !nic.elements.includes('mtu')) return undefined;
   const lost = lostOf('mtu');
   const reason = `${lost.what} on ${nicTitle(nic)} ${lost.effect} the domain: there is no tap device to set it on`;
-  const mend = `virsh edit ${domain.name}: take it out${insteadOf(lost)}`;
-  return { level: 'error', element: '<interface><mtu>', reason, mend };
+  const fix = `virsh edit ${domain.name}: take it out${insteadOf(lost)}`;
+  return { level: 'error', element: '<interface><mtu>', reason, fix };
 };
 
 /** Interfaces whose frames pass the switch's own eyes. */
@@ -113,7 +113,7 @@ function reached(rule: typeof closedTo, level: Finding['level']): Check['run'] {
 
 function hookMissing(domain: Domain, facts: CheckFacts): Finding[] {
   if (facts.hook || !domain.nics.some((nic) => modeOf(domain, nic, facts.ours) === 'native')) return [];
-  return [{ level: 'warning', element: '<interface type=>', reason: NO_HOOK, mend: 'sudo vhost-host libvirt setup' }];
+  return [{ level: 'warning', element: '<interface type=>', reason: NO_HOOK, fix: 'sudo vhost-host libvirt setup' }];
 }
 
 export const NIC_CHECKS: readonly Check[] = [

@@ -12,29 +12,29 @@ import type { Finding } from '../checks/check.js';
  */
 
 /** What the switch would be given encrypted; undefined where the guest shares it, or nothing is encrypted. */
-export function closedTo(domain: Domain, nic: Nic): Pick<Finding, 'element' | 'reason' | 'mend'> | undefined {
+export function closedTo(domain: Domain, nic: Nic): Pick<Finding, 'element' | 'reason' | 'fix'> | undefined {
   if (domain.confidential === undefined) return undefined;
   const what = `${domain.name} is a confidential guest (${domain.confidential}), and ${nicTitle(nic)}`;
   if (nic.iommu === 'off') {
     const reason = `${what} has iommu='off': its rings and frames lie in encrypted memory, and no frame ever arrives`;
-    const mend = `virsh edit ${domain.name}: <driver iommu='on'/> in the interface`;
-    return { element: '<interface><driver iommu=>', reason, mend };
+    const fix = `virsh edit ${domain.name}: <driver iommu='on'/> in the interface`;
+    return { element: '<interface><driver iommu=>', reason, fix };
   }
   if (nic.model !== 'virtio-transitional') return undefined;
   const reason = `${what} is a transitional card, which QEMU starts no confidential guest with`;
-  const mend = `virsh edit ${domain.name}: <model type='virtio'/>`;
-  return { element: '<interface><model type=>', reason, mend };
+  const fix = `virsh edit ${domain.name}: <model type='virtio'/>`;
+  return { element: '<interface><model type=>', reason, fix };
 }
 
 /** What a guest's own IOMMU lacks to tell the switch of every address that the guest takes back. */
-export function unsaid(domain: Domain, nic: Nic): Pick<Finding, 'element' | 'reason' | 'mend'> | undefined {
+export function unsaid(domain: Domain, nic: Nic): Pick<Finding, 'element' | 'reason' | 'fix'> | undefined {
   if (domain.iommu?.model !== 'intel' || nic.iommu !== 'on') return undefined;
   if (domain.iommu.iotlb && nic.ats === 'on') return undefined;
   const reason =
     `${nicTitle(nic)} stands behind the guest's IOMMU without ATS: QEMU before 8.0 does not say which addresses ` +
     'the guest takes back together, and frames come from where they are no more';
-  const mend = `virsh edit ${domain.name}: <driver iotlb='on'/> in <iommu>, <driver iommu='on' ats='on'/> in the interface`;
-  return { element: '<interface><driver ats=>', reason, mend };
+  const fix = `virsh edit ${domain.name}: <driver iotlb='on'/> in <iommu>, <driver iommu='on' ats='on'/> in the interface`;
+  return { element: '<interface><driver ats=>', reason, fix };
 }
 
 /** Attaching: makes a confidential guest share what the switch needs, and says what that means. */
@@ -48,5 +48,5 @@ export function planConfidential(draft: Draft, owner: Owner, domain: Domain, nic
     'warning',
   );
   const closed = nic.model === 'virtio-transitional' ? closedTo(domain, { ...nic, iommu: 'on' }) : undefined;
-  if (closed !== undefined) draft.note(`${closed.reason}: ${closed.mend}`, 'warning');
+  if (closed !== undefined) draft.note(`${closed.reason}: ${closed.fix}`, 'warning');
 }

@@ -21,7 +21,7 @@ export interface MemoryPart {
   readonly module: number | undefined;
 }
 
-export interface HugepageWish {
+export interface HugepageSpec {
   /** undefined: the host's default size. */
   readonly pageSize: number | undefined;
   /** Guest NUMA nodes that it is for; undefined: all others. */
@@ -32,7 +32,7 @@ export interface MemoryBacking {
   readonly access: string | undefined;
   readonly source: string | undefined;
   /** undefined where no hugepages are asked for. */
-  readonly hugepages: readonly HugepageWish[] | undefined;
+  readonly hugepages: readonly HugepageSpec[] | undefined;
 }
 
 export interface Domain {
@@ -85,11 +85,11 @@ function readBacking(doc: XmlDocument): MemoryBacking {
       cells: nodeset === undefined ? undefined : parseNodeSet(nodeset),
     };
   });
-  const wishes = pages.length === 0 ? [{ pageSize: undefined, cells: undefined }] : pages;
+  const specs = pages.length === 0 ? [{ pageSize: undefined, cells: undefined }] : pages;
   return {
     access: doc.attribute(below(backing, 'access'), 'mode'),
     source: doc.attribute(below(backing, 'source'), 'type'),
-    hugepages: doc.find(hugepages) === undefined ? undefined : wishes,
+    hugepages: doc.find(hugepages) === undefined ? undefined : specs,
   };
 }
 

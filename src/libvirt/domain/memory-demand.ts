@@ -1,21 +1,21 @@
-import type { Domain, HugepageWish, MemoryPart } from './domain.js';
+import type { Domain, HugepageSpec, MemoryPart } from './domain.js';
 import { poolDirectory } from '../../host/kernel/hugepages.js';
 import type { Pools } from '../../host/kernel/hugepages.js';
 import { sizeText } from '../../common/bytes.js';
 
-/** What keeps a guest from getting its hugepages, and the command that mends it. */
+/** What keeps a guest from getting its hugepages, and the command that fixes it. */
 export interface Shortage {
   readonly kind: 'size-unknown' | 'misfit' | 'too-few';
   readonly reason: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 /** The page size that a part of the memory is to have; undefined for ordinary pages. */
-function pageSizeFor(part: MemoryPart, wishes: readonly HugepageWish[], pools: Pools): number | undefined {
-  const own = wishes.find(({ cells }) => part.cell !== undefined && cells?.includes(part.cell) === true);
-  const wish =
-    own ?? wishes.find(({ cells }) => cells === undefined) ?? (part.cell === undefined ? wishes[0] : undefined);
-  return wish === undefined ? undefined : (wish.pageSize ?? pools.defaultPageSize);
+function pageSizeFor(part: MemoryPart, specs: readonly HugepageSpec[], pools: Pools): number | undefined {
+  const own = specs.find(({ cells }) => part.cell !== undefined && cells?.includes(part.cell) === true);
+  const spec =
+    own ?? specs.find(({ cells }) => cells === undefined) ?? (part.cell === undefined ? specs[0] : undefined);
+  return spec === undefined ? undefined : (spec.pageSize ?? pools.defaultPageSize);
 }
 
 /** Parts that draw on the same pages: of one size, and bound to the same host nodes. */
@@ -44,7 +44,7 @@ function tooFew(parts: readonly MemoryPart[], pageSize: number, pools: Pools): S
     {
       kind: 'too-few',
       reason: `${who} ${parts.length > 1 ? 'need' : 'needs'} ${needed} hugepages of ${sizeText(pageSize)}${where}, ${free} are free`,
-      mend: `echo ${total + needed - free} | sudo tee ${poolDirectory(pageSize, node)}/nr_hugepages`,
+      fix: `echo ${total + needed - free} | sudo tee ${poolDirectory(pageSize, node)}/nr_hugepages`,
     },
   ];
 }
@@ -60,22 +60,22 @@ export function pagesOf(domain: Domain, pools: Pools): { readonly pageSize: numb
   return [...counts].map(([pageSize, count]) => ({ pageSize, count }));
 }
 
-/** Everything that stands between the domain and the hugepages of `wishes`. */
-export function shortagesOf(domain: Domain, wishes: readonly HugepageWish[], pools: Pools): Shortage[] {
+/** Everything that stands between the domain and the hugepages of `specs`. */
+export function shortagesOf(domain: Domain, specs: readonly HugepageSpec[], pools: Pools): Shortage[] {
   const groups = new Map<string, { pageSize: number; parts: MemoryPart[] }>();
   const shortages: Shortage[] = [];
   for (const part of domain.parts) {
-    const pageSize = pageSizeFor(part, wishes, pools);
+    const pageSize = pageSizeFor(part, specs, pools);
     if (pageSize === undefined) continue;
     if (!pools.pools.some((pool) => pool.pageSize === pageSize)) {
       const known = pools.pools.map((pool) => sizeText(pool.pageSize)).join(', ') || 'none';
       const reason = `this kernel has no hugepages of ${sizeText(pageSize)} (it has ${known})`;
-      shortages.push({ kind: 'size-unknown', reason, mend: 'vhost-host vm attach with --hugepages auto' });
+      shortages.push({ kind: 'size-unknown', reason, fix: 'vhost-host vm attach with --hugepages auto' });
       continue;
     }
     if (part.bytes % pageSize !== 0) {
       const reason = `${part.title} has ${sizeText(part.bytes)}, no whole number of hugepages of ${sizeText(pageSize)}`;
-      shortages.push({ kind: 'misfit', reason, mend: `virsh edit ${domain.name}` });
+      shortages.push({ kind: 'misfit', reason, fix: `virsh edit ${domain.name}` });
       continue;
     }
     const key = groupKey(pageSize, part);

@@ -14,7 +14,7 @@ import type { Host } from '../../host/host.js';
 export type Choice = 'auto' | 'on' | 'off';
 
 /** What the user asks for; `libvirt setup` has a flag for each. */
-export interface HostWish {
+export interface HostSpec {
   /** Paths of cuse devices for guests, none for vhost-user alone. */
   readonly devices: readonly string[];
   readonly deviceBase: string;
@@ -41,23 +41,23 @@ async function findEmulator(host: Host, given: string | undefined): Promise<stri
 
 const BUILD = 'npm install && npm run build';
 
-async function readPaths(host: Host, wish: HostWish): Promise<PolicyPaths & { readonly emulatorLink: string }> {
-  const packageRoot = (await host.realpath(wish.packageRoot)) ?? wish.packageRoot;
+async function readPaths(host: Host, spec: HostSpec): Promise<PolicyPaths & { readonly emulatorLink: string }> {
+  const packageRoot = (await host.realpath(spec.packageRoot)) ?? spec.packageRoot;
   const launcher = `${packageRoot}/native/build/Release/vh-launch`;
   const node = await findNode(host);
-  const emulatorLink = await findEmulator(host, wish.emulator);
+  const emulatorLink = await findEmulator(host, spec.emulator);
   await refuseUnreachable(host, launcher, 0o005, BUILD);
   await refuseUnreachable(host, `${packageRoot}/build/bundle/cli/wrap-plan.js`, 0o004, BUILD);
   await refuseUnreachable(host, node, 0o005, 'apt-get install nodejs');
   return {
-    wrapper: wish.wrapper,
+    wrapper: spec.wrapper,
     launcher,
     node,
     emulator: (await host.realpath(emulatorLink)) ?? emulatorLink,
     emulatorLink,
     packageRoot,
-    runDir: wish.runDir,
-    deviceBase: wish.devices.length === 0 ? undefined : wish.deviceBase,
+    runDir: spec.runDir,
+    deviceBase: spec.devices.length === 0 ? undefined : spec.deviceBase,
   };
 }
 
@@ -70,19 +70,19 @@ async function libvirtVersion(host: Host): Promise<number[] | undefined> {
 }
 
 /** The steps, in the order in which they are done. Looks, and changes nothing. */
-export async function planHost(host: Host, wish: HostWish): Promise<Step[]> {
-  const paths = await readPaths(host, wish);
+export async function planHost(host: Host, spec: HostSpec): Promise<Step[]> {
+  const paths = await readPaths(host, spec);
   const steps = [await wrapperStep(host, { ...paths, emulator: paths.emulatorLink })];
   // An image's libvirt is not started to be asked.
-  const version = wish.live || wish.legacy ? await libvirtVersion(host) : undefined;
-  if (wish.legacy) refuseLegacy(version);
-  if (wish.devices.length > 0 || wish.legacy) steps.push(await qemuConfStep(host, wish));
-  if (wish.legacy && wish.live) steps.push(await cgroupMountStep(host));
+  const version = spec.live || spec.legacy ? await libvirtVersion(host) : undefined;
+  if (spec.legacy) refuseLegacy(version);
+  if (spec.devices.length > 0 || spec.legacy) steps.push(await qemuConfStep(host, spec));
+  if (spec.legacy && spec.live) steps.push(await cgroupMountStep(host));
   const hook = await hookStep(host, paths, version);
-  return [...steps, ...(await policySteps(host, wish, paths)), ...(hook === undefined ? [] : [hook])];
+  return [...steps, ...(await policySteps(host, spec, paths)), ...(hook === undefined ? [] : [hook])];
 }
 
-async function policySteps(host: Host, { apparmor, selinux, live }: HostWish, paths: PolicyPaths): Promise<Step[]> {
+async function policySteps(host: Host, { apparmor, selinux, live }: HostSpec, paths: PolicyPaths): Promise<Step[]> {
   const steps: Step[] = [];
   const abstraction = await readAbstraction(host);
   const useApparmor = apparmor === 'on' || (apparmor === 'auto' && (live ? await apparmorIsOn(host) : true));

@@ -18,12 +18,12 @@ export function legacySettings(text: string, path: string): string {
   return Object.entries(settings).reduce((now, [name, value]) => setSetting(now, path, name, value), withControllers);
 }
 
-export interface QemuConfWish {
+export interface QemuConfSpec {
   readonly devices: readonly string[];
   readonly legacy: boolean;
 }
 
-export async function qemuConfStep(host: Host, { devices, legacy }: QemuConfWish): Promise<Step> {
+export async function qemuConfStep(host: Host, { devices, legacy }: QemuConfSpec): Promise<Step> {
   const before = (await readSnapshot(host, QEMU_CONF))?.text;
   if (before === undefined) {
     throw new VhostHostError('SETUP_REFUSED', `${QEMU_CONF} is not there: libvirt's QEMU driver is not installed`, {

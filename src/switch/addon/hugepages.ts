@@ -6,7 +6,7 @@ import type { Host } from '../../host/host.js';
 
 export interface HugepageChoice {
   readonly use: boolean;
-  /** Why not, with the command that mends it; null where they are used. */
+  /** Why not, with the command that fixes it; null where they are used. */
   readonly reason: string | null;
 }
 

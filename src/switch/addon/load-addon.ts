@@ -16,7 +16,7 @@ interface Attempt {
 const BUILD = 'npm run build';
 const INSTALL = 'apt-get install dpdk && npm run build';
 
-/** Says in our words why a module did not load, and what mends it. */
+/** Says in our words why a module did not load, and what fixes it. */
 function diagnose(path: string, error: unknown): Attempt {
   if (errnoOf(error) === 'MODULE_NOT_FOUND') return { path, reason: 'no such file, it is not built yet', hint: BUILD };
   const text = printable(messageOf(error));
@@ -47,7 +47,7 @@ function isBinding(loaded: unknown): loaded is NativeBinding {
     'macs',
     'ageMacs',
     'workers',
-    'spread',
+    'rebalance',
   ];
   return calls.every((name) => typeof binding[name as keyof NativeBinding] === 'function');
 }

@@ -111,7 +111,7 @@ export interface NativeUplinkOptions {
   /** Packet buffers; 0: as many as its rings and the workers need. */
   readonly buffers: number;
   /** Frames for addresses that nobody is known to have go to all guests, instead of nowhere. */
-  readonly floodStrays: boolean;
+  readonly floodUnknownUnicast: boolean;
   /** As of a guest's port, for what comes from the network. */
   readonly forwardReserved: boolean;
   /** Use VMDq where the device has it, for so many guests at most; 0: not at all. */
@@ -226,7 +226,7 @@ export type EngineEvent =
   | { readonly type: 'stopped'; readonly port: number }
   | { readonly type: 'learned' | 'moved'; readonly port: number; readonly mac: string; readonly vlan: number }
   /** The front end's message or memory was refused; `text` says which and why. */
-  | { readonly type: 'refused'; readonly port: number; readonly text: string }
+  | { readonly type: 'rejected'; readonly port: number; readonly text: string }
   | { readonly type: 'log'; readonly level: number; readonly text: string }
   | { readonly type: 'lost'; readonly count: number };
 
@@ -280,5 +280,5 @@ export interface NativeBinding {
   ageMacs(seconds: number): number;
   workers(): NativeWorker[];
   /** Spreads the transmit queues over the workers anew, those that guests use first; returns how many moved. */
-  spread(): number;
+  rebalance(): number;
 }

@@ -4,7 +4,7 @@ import { VhostHostError, messageOf, printable } from '../../common/errors.js';
 import type { Host } from '../../host/host.js';
 import { Turns } from '../../common/serial-queue.js';
 
-export interface ApiSocketWish {
+export interface ApiSocketSpec {
   readonly path: string;
   /** Who may ask beside the owner; -1: nobody. */
   readonly gid: number;
@@ -20,14 +20,14 @@ export interface ApiSocketWish {
  */
 export class ApiSocket {
   readonly #host: Host;
-  readonly #wish: ApiSocketWish;
+  readonly #spec: ApiSocketSpec;
   readonly #turns = new Turns();
-  #api: ReturnType<ApiSocketWish['build']> | undefined;
+  #api: ReturnType<ApiSocketSpec['build']> | undefined;
   #file: string | undefined;
 
-  constructor(host: Host, wish: ApiSocketWish) {
+  constructor(host: Host, spec: ApiSocketSpec) {
     this.#host = host;
-    this.#wish = wish;
+    this.#spec = spec;
   }
 
   open(): Promise<void> {
@@ -37,7 +37,7 @@ export class ApiSocket {
   /** Listens again where the name is gone or somebody else's. Return: whether it was. */
   tend(): Promise<boolean> {
     return this.#turns.take(async () => {
-      if (this.#file === undefined || (await this.#host.identity(this.#wish.path)) === this.#file) return false;
+      if (this.#file === undefined || (await this.#host.identity(this.#spec.path)) === this.#file) return false;
       await this.#open();
       return true;
     });
@@ -49,8 +49,8 @@ export class ApiSocket {
       const file = this.#file;
       this.#file = undefined;
       try {
-        if (file !== undefined && (await this.#host.identity(this.#wish.path)) === file)
-          await this.#host.unlink(this.#wish.path);
+        if (file !== undefined && (await this.#host.identity(this.#spec.path)) === file)
+          await this.#host.unlink(this.#spec.path);
       } finally {
         await this.#api?.close();
       }
@@ -58,11 +58,11 @@ export class ApiSocket {
   }
 
   async #open(): Promise<void> {
-    const { path, gid, clients } = this.#wish;
+    const { path, gid, clients } = this.#spec;
     // No longer than the name itself, which was checked.
     const aside = join(dirname(path), `.${basename(path, '.sock')}.new`);
     const old = this.#api;
-    const api = this.#wish.build();
+    const api = this.#spec.build();
     try {
       await this.#host.unlink(aside);
       api.server.maxConnections = clients;

@@ -33,7 +33,7 @@ export interface ControlParts {
   readonly ports: PortTable;
   readonly uplinks: UplinkTable;
   readonly sink: Pick<EventSink, 'lost' | 'contested'>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   readonly stopSoon: () => void;
 }
 
@@ -76,21 +76,21 @@ export class SwitchControl implements Control {
     return this.#view(this.#parts.ports.get(name));
   }
 
-  async addPort(wish: PortAdd): Promise<Port> {
-    const port = await this.#parts.ports.add(wish, 'api');
-    this.#parts.say(`port ${port.name} (${port.id}) added on ${port.socket}`);
+  async addPort(spec: PortAdd): Promise<Port> {
+    const port = await this.#parts.ports.add(spec, 'api');
+    this.#parts.log(`port ${port.name} (${port.id}) added on ${port.socket}`);
     return this.#view(port);
   }
 
   async removePort(name: string): Promise<void> {
     const { id } = this.#parts.ports.get(name);
     await this.#parts.ports.remove(name);
-    this.#parts.say(`port ${name} (${id}) removed`);
+    this.#parts.log(`port ${name} (${id}) removed`);
   }
 
-  async claimPort(wish: PortClaim): Promise<ClaimedPort> {
-    const port = await this.#parts.ports.claim(wish);
-    this.#parts.say(`port ${port.name} (${port.id}) handed out on ${port.socket}`);
+  async claimPort(spec: PortClaim): Promise<ClaimedPort> {
+    const port = await this.#parts.ports.claim(spec);
+    this.#parts.log(`port ${port.name} (${port.id}) handed out on ${port.socket}`);
     const heard = this.#parts.binding.macs().find(({ mac, port: at }) => isDefaultMac(mac) && at !== port.id);
     const other = heard === undefined ? undefined : this.#parts.ports.byId(heard.port);
     return { ...this.#view(port), defaultMacAt: other?.name ?? null };
@@ -108,9 +108,9 @@ export class SwitchControl implements Control {
     return this.#parts.uplinks.joined().map((uplink) => uplinkView(uplink, macs, guests));
   }
 
-  async addUplink(wish: UplinkAdd): Promise<Uplink> {
-    const { id, name, device } = await this.#parts.uplinks.add(wish, 'api');
-    this.#parts.say(`uplink ${name} (${id}) added on ${device}`);
+  async addUplink(spec: UplinkAdd): Promise<Uplink> {
+    const { id, name, device } = await this.#parts.uplinks.add(spec, 'api');
+    this.#parts.log(`uplink ${name} (${id}) added on ${device}`);
     const view = this.uplinks().find((uplink) => uplink.id === id);
     if (view !== undefined) return view;
     throw new VhostHostError('UPLINK_UNKNOWN', `uplink ${name} is gone`, { hint: 'vhost-host uplinks' });
@@ -119,7 +119,7 @@ export class SwitchControl implements Control {
   async removeUplink(name: string): Promise<void> {
     const { id } = this.#parts.uplinks.get(name);
     await this.#parts.uplinks.remove(name);
-    this.#parts.say(`uplink ${name} (${id}) removed`);
+    this.#parts.log(`uplink ${name} (${id}) removed`);
   }
 
   stats(): StatsList {
@@ -129,8 +129,8 @@ export class SwitchControl implements Control {
     };
   }
 
-  spread(): number {
-    return this.#parts.binding.spread();
+  rebalance(): number {
+    return this.#parts.binding.rebalance();
   }
 
   stopSoon(): void {
@@ -138,7 +138,7 @@ export class SwitchControl implements Control {
   }
 
   report(line: string): void {
-    this.#parts.say(line);
+    this.#parts.log(line);
   }
 
   /** Each port with the engine's side of it; one that is just being made or removed has none and is left out. */

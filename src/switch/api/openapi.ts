@@ -13,8 +13,12 @@ function schemaOf(shape: z.ZodType, io: 'input' | 'output'): Json {
   const schema: Record<string, unknown> = z.toJSONSchema(shape, {
     io,
     unrepresentable: 'any',
-    // Answers may grow, and a reader has to stand that.
-    override: ({ jsonSchema }) => void (io === 'output' && delete jsonSchema.additionalProperties),
+    override: ({ jsonSchema }) => {
+      // Answers may grow, and a reader has to stand that.
+      if (io === 'output') delete jsonSchema.additionalProperties;
+      // Zod's own word, which validators do not know; the pattern beside it says the same.
+      if (jsonSchema.format === 'starts_with') delete jsonSchema.format;
+    },
   });
   delete schema['$schema'];
   return schema;
@@ -40,7 +44,7 @@ function operationOf({ params, body, response }: Route): Json {
     status,
     { description: 'done', ...content(schemaOf(shape, 'output')) },
   ]);
-  const error = { description: 'refused or failed', ...content(schemaOf(ApiError, 'output')) };
+  const error = { description: 'rejected or failed', ...content(schemaOf(ApiError, 'output')) };
   return {
     ...parametersOf(params),
     ...(body === undefined ? {} : { requestBody: { required: true, ...content(schemaOf(body, 'input')) } }),
@@ -66,5 +70,6 @@ export async function apiDocument(version: string): Promise<Json> {
 }
 
 export function configSchema(): Json {
-  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...schemaOf(Config, 'input') };
+  const title = 'Configuration of the switch of vhost-host';
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', title, ...schemaOf(Config, 'input') };
 }

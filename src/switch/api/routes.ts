@@ -5,6 +5,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { VhostHostError, printable } from '../../common/errors.js';
+import { dropsOf } from './drops.js';
 import { httpError } from './http-errors.js';
 import * as schema from '../model/schema.js';
 import { describeFaults } from '../model/validate.js';
@@ -15,16 +16,16 @@ export interface Control {
   status(): schema.Status;
   ports(): schema.Port[];
   port(name: string): schema.Port;
-  addPort(wish: schema.PortAdd): Promise<schema.Port>;
+  addPort(spec: schema.PortAdd): Promise<schema.Port>;
   removePort(name: string): Promise<void>;
-  claimPort(wish: schema.PortClaim): Promise<schema.ClaimedPort>;
+  claimPort(spec: schema.PortClaim): Promise<schema.ClaimedPort>;
   uplinks(): schema.Uplink[];
-  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink>;
+  addUplink(spec: schema.UplinkAdd): Promise<schema.Uplink>;
   removeUplink(name: string): Promise<void>;
   macs(): schema.Mac[];
   stats(): schema.StatsList;
   /** Returns how many queues moved to another worker. */
-  spread(): number;
+  rebalance(): number;
   /** Begins the end; the answer to the request that asked for it has gone out by then. */
   stopSoon(): void;
   /** A fault of ours, for the log. */
@@ -115,8 +116,9 @@ export function buildApi(control: Control, onRoute?: OnRoute): Api {
   api.get('/v1/status', { schema: { response: { 200: schema.Status } } }, () => control.status());
   api.get('/v1/macs', { schema: { response: { 200: schema.MacList } } }, () => ({ macs: control.macs() }));
   api.get('/v1/stats', { schema: { response: { 200: schema.StatsList } } }, () => control.stats());
-  api.post('/v1/workers/spread', { schema: { response: { 200: schema.Spread } } }, () => ({
-    moved: control.spread(),
+  api.get('/v1/drops', { schema: { response: { 200: schema.DropList } } }, () => dropsOf(control.stats()));
+  api.post('/v1/workers/rebalance', { schema: { response: { 200: schema.Rebalanced } } }, () => ({
+    moved: control.rebalance(),
   }));
   api.post('/v1/stop', { schema: { response: { 202: schema.Stopping } } }, async (_request, reply) => {
     reply.raw.once('close', () => control.stopSoon());

@@ -8,7 +8,7 @@ import type { UplinkRecord } from '../uplinks/uplink-table.js';
 
 /** From the engine's records to the API's shapes. Pure. */
 
-/** Device number to VLAN tag, as in the original. */
+/** Device number to VLAN tag, as in DPDK's vhost example. */
 const FIRST_VLAN_TAG = 1000;
 
 /** JSON numbers are exact up to 2^53; a counter that gets there stays there. */
@@ -107,7 +107,7 @@ export function uplinkView(
       offloads: [...native.offloads],
       remark: native.remark === '' ? (remarkOn(uplink.device) ?? null) : native.remark,
     },
-    ...{ mtu, queues: workers.length, workers: [...workers], strays: uplink.strays },
+    ...{ mtu, queues: workers.length, workers: [...workers], unknownUnicast: uplink.unknownUnicast },
     ...{ forwardReserved: uplink.forwardReserved, buffers, buffersFree },
     pools: poolsView(native, guests),
     zeroCopied: native.zeroCopy ? toNumber(native.zeroCopied) : null,

@@ -46,8 +46,8 @@ export class SwitchClient {
     return this.#ask(schema.PortList, 'GET', '/v1/ports');
   }
 
-  addPort(wish: schema.PortAdd): Promise<schema.Port> {
-    return this.#ask(schema.Port, 'POST', '/v1/ports', wish);
+  addPort(spec: schema.PortAdd): Promise<schema.Port> {
+    return this.#ask(schema.Port, 'POST', '/v1/ports', spec);
   }
 
   removePort(name: string): Promise<z.infer<typeof schema.PortRemoved>> {
@@ -58,8 +58,8 @@ export class SwitchClient {
     return this.#ask(schema.UplinkList, 'GET', '/v1/uplinks');
   }
 
-  addUplink(wish: schema.UplinkAdd): Promise<schema.Uplink> {
-    return this.#ask(schema.Uplink, 'POST', '/v1/uplinks', wish);
+  addUplink(spec: schema.UplinkAdd): Promise<schema.Uplink> {
+    return this.#ask(schema.Uplink, 'POST', '/v1/uplinks', spec);
   }
 
   removeUplink(name: string): Promise<z.infer<typeof schema.UplinkRemoved>> {
@@ -74,8 +74,12 @@ export class SwitchClient {
     return this.#ask(schema.StatsList, 'GET', '/v1/stats');
   }
 
-  spread(): Promise<z.infer<typeof schema.Spread>> {
-    return this.#ask(schema.Spread, 'POST', '/v1/workers/spread');
+  drops(): Promise<schema.DropList> {
+    return this.#ask(schema.DropList, 'GET', '/v1/drops');
+  }
+
+  rebalance(): Promise<z.infer<typeof schema.Rebalanced>> {
+    return this.#ask(schema.Rebalanced, 'POST', '/v1/workers/rebalance');
   }
 
   stop(): Promise<z.infer<typeof schema.Stopping>> {

@@ -5,6 +5,7 @@ import { OwnerText } from '../model/owner-text.js';
 import { SYSTEM_RUN_DIR, resolveRunDir } from '../run-dir/paths.js';
 import { DevIndex, GuestMac, MacLimit, PortName, Transports, UplinkAdd } from '../model/schema.js';
 import { describeFaults } from '../model/validate.js';
+import { renameKeys } from './renamed-keys.js';
 import { VlanText } from '../model/vlan.js';
 import type { Host } from '../../host/host.js';
 
@@ -16,16 +17,27 @@ export const HUGEPAGE_MODES = ['auto', 'on', 'off'] as const;
 /** By rising talkativeness, with DPDK's numbers. */
 export const LOG_LEVELS = { error: 4, warning: 5, notice: 6, info: 7, debug: 8 } as const;
 
+/** What is read by `parseCpuList()`, for JSON Schema. */
+const WORKERS_SCHEMA = {
+  anyOf: [
+    { type: 'string', description: 'CPU numbers such as "0,2-3".' },
+    { type: 'array', items: { type: 'integer', minimum: 0 } },
+  ],
+};
+
 const AbsolutePath = z.string().startsWith('/', 'must be an absolute path');
 
-const Workers = z.unknown().transform((value, context): readonly number[] => {
-  const text = Array.isArray(value) ? value.join(',') : value;
-  const result =
-    typeof text === 'string' ? parseCpuList(text) : { reason: 'must be CPU numbers or a text like "0,2-3"' };
-  if ('cpus' in result) return result.cpus;
-  context.addIssue({ code: 'custom', message: result.reason });
-  return z.NEVER;
-});
+const Workers = z
+  .unknown()
+  .meta(WORKERS_SCHEMA)
+  .transform((value, context): readonly number[] => {
+    const text = Array.isArray(value) ? value.join(',') : value;
+    const result =
+      typeof text === 'string' ? parseCpuList(text) : { reason: 'must be CPU numbers or a text like "0,2-3"' };
+    if ('cpus' in result) return result.cpus;
+    context.addIssue({ code: 'custom', message: result.reason });
+    return z.NEVER;
+  });
 
 const ConfigPort = z.strictObject({
   name: PortName,
@@ -56,7 +68,7 @@ function namesOnce(list: readonly { readonly name: string }[], context: z.Refine
   });
 }
 
-/** As the original's --dev-basename. */
+/** As --dev-basename of DPDK's vhost example. */
 export const DevBaseName = z
   .string()
   .regex(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,31}$/, 'has 1 to 32 letters, digits, ".", "_" or "-"');
@@ -93,9 +105,9 @@ export const Config = z.strictObject({
   uplinks: z.array(UplinkAdd).superRefine(namesOnce).optional(),
   /** VLAN mode of all ports that have none of their own. */
   vlan: VlanText.optional(),
-  /** Whether guests on `auto` ports get frames without the tag; the original's --vlan-strip. */
+  /** Whether guests on `auto` ports get frames without the tag; --vlan-strip. */
   vlanStrip: z.boolean().optional(),
-  /** Guests reach each other in the switch, only by way of the network, or in the card; the original's --vm2vm 1, 0, 2. */
+  /** Guests reach each other in the switch, only by way of the network, or in the card; --vm2vm 1, 0, 2. */
   vm2vm: z.enum(VM2VM_MODES).optional(),
   /** Uplinks send guests' frames from where they are, and with how many descriptors; not with vm2vm "software". */
   zeroCopy: z.boolean().optional(),
@@ -118,14 +130,20 @@ function invalid(message: string, file: string, cause?: unknown): VhostHostError
   return new VhostHostError('CONFIG_INVALID', message, { cause, details: { file } });
 }
 
-export function parseConfig(file: string, text: string): Config {
+type Warn = (line: string) => void;
+
+/** `warn` gets a line for each key that has another name by now. */
+export function parseConfig(file: string, text: string, warn: Warn = () => undefined): Config {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw invalid(`${file} is not JSON: ${printable(messageOf(error))}`, file, error);
   }
-  const result = Config.safeParse(value);
+  const renamed = renameKeys(value);
+  if ('conflict' in renamed) throw invalid(`${renamed.conflict} in ${file}`, file);
+  for (const line of renamed.warnings) warn(`${file}: ${line}`);
+  const result = Config.safeParse(renamed.value);
   if (result.success) return result.data;
   throw invalid(describeFaults(file, Config, result.error), file, result.error);
 }
@@ -137,16 +155,16 @@ export interface LoadedConfig {
 }
 
 /** The file that was asked for, else of the system's switch the one in /etc, where there is one, else nothing. */
-export async function loadConfig(host: Host, given?: string, runDir?: string): Promise<LoadedConfig> {
+export async function loadConfig(host: Host, given?: string, runDir?: string, warn?: Warn): Promise<LoadedConfig> {
   if (given === undefined) {
     const isSystem = host.uid() === 0 || resolveRunDir(host, runDir) === SYSTEM_RUN_DIR;
     const text = isSystem ? await host.readOptional(DEFAULT_FILE) : undefined;
     return text === undefined
       ? { file: null, config: {} }
-      : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text) };
+      : { file: DEFAULT_FILE, config: parseConfig(DEFAULT_FILE, text, warn) };
   }
   try {
-    return { file: given, config: parseConfig(given, await host.read(given)) };
+    return { file: given, config: parseConfig(given, await host.read(given), warn) };
   } catch (error) {
     if (error instanceof VhostHostError) throw error;
     const reason = errnoOf(error) === 'ENOENT' ? 'there is no such file' : printable(messageOf(error));

@@ -1,10 +1,10 @@
-import type { PortWish } from './settings.js';
+import type { PortSpec } from './settings.js';
 
 /** One step on the way from the ports that are to the ports that are wanted. */
 export type PortAction =
-  { readonly kind: 'remove'; readonly name: string } | { readonly kind: 'add'; readonly port: PortWish };
+  { readonly kind: 'remove'; readonly name: string } | { readonly kind: 'add'; readonly port: PortSpec };
 
-function same(a: PortWish, b: PortWish): boolean {
+function same(a: PortSpec, b: PortSpec): boolean {
   if (a.name !== b.name || a.socket !== b.socket) return false;
   if (a.owner !== b.owner) return false;
   if (a.macLimit !== b.macLimit || (a.forwardReserved ?? false) !== (b.forwardReserved ?? false)) return false;
@@ -16,7 +16,7 @@ function same(a: PortWish, b: PortWish): boolean {
  * device numbers. A port that differs in anything is removed and added again, one that does not is
  * left alone with the guest on it.
  */
-export function portActions(old: readonly PortWish[], wanted: readonly PortWish[]): readonly PortAction[] {
+export function portActions(old: readonly PortSpec[], wanted: readonly PortSpec[]): readonly PortAction[] {
   const gone = old.filter((port) => !wanted.some((other) => same(port, other)));
   const missing = wanted.filter((port) => !old.some((other) => same(port, other)));
   return [

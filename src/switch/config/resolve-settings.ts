@@ -8,7 +8,7 @@ import type { Flags, Settings } from './settings.js';
 import { resolveZeroCopy } from './zero-copy.js';
 import type { Host } from '../../host/host.js';
 
-/** As the original's --rx-retry, --rx-retry-num and --rx-retry-delay, with its defaults. */
+/** As --rx-retry, --rx-retry-num and --rx-retry-delay of DPDK's vhost example, with its defaults. */
 function rxRetry(config: Config, flags: Flags): Pick<Settings, 'rxRetryNum' | 'rxRetryDelayUs'> {
   const on = flags.rxRetry ?? config.rxRetry ?? true;
   return {

@@ -2,7 +2,7 @@ import type { VM2VM_MODES } from './config.js';
 import type { UplinkAdd } from '../model/schema.js';
 import type { Transport } from '../model/schema.js';
 
-export interface PortWish {
+export interface PortSpec {
   readonly name: string;
   readonly socket?: string | undefined;
   readonly queues?: number | undefined;
@@ -16,7 +16,7 @@ export interface PortWish {
   readonly owner?: string | undefined;
 }
 
-export type UplinkWish = UplinkAdd;
+export type UplinkSpec = UplinkAdd;
 
 /** Everything a switch starts with, after defaults < file < flags. */
 export interface Settings extends ZeroCopy {
@@ -39,8 +39,8 @@ export interface Settings extends ZeroCopy {
   readonly claimGid: number;
   /** /dev/<devBaseName>-N. */
   readonly devBaseName: string;
-  readonly ports: readonly PortWish[];
-  readonly uplinks: readonly UplinkWish[];
+  readonly ports: readonly PortSpec[];
+  readonly uplinks: readonly UplinkSpec[];
   /** VLAN mode of ports that have none of their own. */
   readonly vlan: string;
   readonly vlanStrip: boolean;
@@ -68,7 +68,7 @@ export interface Flags {
   readonly rxRetryNum?: number | undefined;
   readonly rxRetryDelay?: number | undefined;
   readonly devBaseName?: string | undefined;
-  readonly uplink?: readonly UplinkWish[] | undefined;
+  readonly uplink?: readonly UplinkSpec[] | undefined;
   readonly vlan?: string | undefined;
   readonly vlanStrip?: boolean | undefined;
   readonly vm2vm?: Settings['vm2vm'] | undefined;
@@ -80,10 +80,10 @@ export interface Flags {
   readonly memoryMb?: number | undefined;
   readonly memoryChannels?: number | undefined;
   /** Beside those of the file. */
-  readonly ports?: readonly PortWish[] | undefined;
+  readonly ports?: readonly PortSpec[] | undefined;
 }
 
-/** Zero copy: uplinks send guests' frames from guests' memory. The original's --zero-copy and its descriptor counts. */
+/** Zero copy: uplinks send guests' frames from guests' memory. --zero-copy and its descriptor counts. */
 export interface ZeroCopy {
   readonly zeroCopy: boolean;
   /** Descriptors of each receive and transmit queue of an uplink; with zero copy only. */

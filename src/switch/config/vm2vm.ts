@@ -6,7 +6,7 @@ import type { Settings } from './settings.js';
  * just one of it. What can be told before the card itself is asked.
  */
 
-/** What mends every refusal: the same for guests, without a card. */
+/** What fixes every refusal: the same for guests, without a card. */
 export const IN_SOFTWARE = 'vhost-host start --vm2vm 1';
 
 type Wanted = Pick<Settings, 'vm2vm' | 'vlan' | 'ports' | 'uplinks'>;
@@ -18,7 +18,7 @@ function misfit({ vlan, ports, uplinks }: Wanted): readonly [reason: string, hin
   if (uplink === undefined) return ['no uplink is named', command];
   if (others.length > 0) return [`${uplinks.length} uplinks are named, and just one card can do it`];
   if (vlan !== 'auto') return [`it tells guests apart by the tags of VLAN mode auto, not of ${vlan}`, command];
-  const port = ports.find((wish) => (wish.vlan ?? vlan) !== 'auto');
+  const port = ports.find((spec) => (spec.vlan ?? vlan) !== 'auto');
   if (port !== undefined) {
     return [`it tells guests apart by the tags of VLAN mode auto, and port ${port.name} has ${port.vlan ?? vlan}`];
   }

@@ -2,7 +2,7 @@ import { VhostHostError } from '../../common/errors.js';
 import type { Config } from './config.js';
 import type { Flags, Settings, ZeroCopy } from './settings.js';
 
-/** The original's. */
+/** Those of DPDK's vhost example. */
 const DEFAULTS = { rxDescriptors: 32, txDescriptors: 64 } as const;
 const OPTIONS = { rxDescriptors: '--rx-desc-num', txDescriptors: '--tx-desc-num' } as const;
 const FEWEST = 32;
@@ -12,13 +12,13 @@ function refuse(message: string, hint: string): never {
   throw new VhostHostError('USAGE', message, { hint });
 }
 
-function descriptors(key: keyof typeof OPTIONS, wish: number | undefined, zeroCopy: boolean): number {
+function descriptors(key: keyof typeof OPTIONS, spec: number | undefined, zeroCopy: boolean): number {
   const option = OPTIONS[key];
-  if (wish === undefined) return DEFAULTS[key];
+  if (spec === undefined) return DEFAULTS[key];
   if (!zeroCopy) refuse(`${option} (${key}) only means something with --zero-copy 1`, 'vhost-host start --zero-copy 1');
-  if (wish >= FEWEST && wish <= MOST && Number.isInteger(Math.log2(wish))) return wish;
+  if (spec >= FEWEST && spec <= MOST && Number.isInteger(Math.log2(spec))) return spec;
   return refuse(
-    `${option} (${key}): ${wish} is no power of two from ${FEWEST} to ${MOST}`,
+    `${option} (${key}): ${spec} is no power of two from ${FEWEST} to ${MOST}`,
     `vhost-host start ${option} ${DEFAULTS[key]}`,
   );
 }

@@ -8,7 +8,7 @@ export interface LogFileParts {
   readonly host: Host;
   readonly binding: Pick<NativeBinding, 'logTo'>;
   readonly settings: Pick<Settings, 'runDir' | 'logMaxBytes' | 'logFiles'>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 /** The log of a switch in the background: stdout and stderr of this process. It has a bound, and makes way for a new one. */
@@ -36,7 +36,7 @@ export class LogFile {
   async reopen(why: string): Promise<void> {
     await this.#guarded(async () => {
       await this.#open();
-      this.#parts.say(`log opened anew: ${why}`);
+      this.#parts.log(`log opened anew: ${why}`);
     });
   }
 
@@ -56,14 +56,14 @@ export class LogFile {
   }
 
   async #rotate(): Promise<void> {
-    const { host, settings, say } = this.#parts;
+    const { host, settings, log } = this.#parts;
     const old = (n: number): string => (n === 0 ? this.#path : `${this.#path}.${n}`);
     for (let n = settings.logFiles; n > 0; n--) {
       if ((await host.lstat(old(n - 1))) !== undefined) await host.rename(old(n - 1), old(n));
     }
     if (settings.logFiles === 0) await host.unlink(this.#path);
     await this.#open();
-    say(`the log had ${Math.round(settings.logMaxBytes / 1024)} KiB: a new one begins`);
+    log(`the log had ${Math.round(settings.logMaxBytes / 1024)} KiB: a new one begins`);
   }
 
   /** A log that cannot be changed goes on as it is; that is said once. */
@@ -73,7 +73,7 @@ export class LogFile {
       this.#failed = '';
     } catch (error) {
       const reason = printable(messageOf(error));
-      if (reason !== this.#failed) this.#parts.say(`the log stays as it is: ${reason}`);
+      if (reason !== this.#failed) this.#parts.log(`the log stays as it is: ${reason}`);
       this.#failed = reason;
     }
   }

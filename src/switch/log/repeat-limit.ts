@@ -18,7 +18,7 @@ const MAX_KINDS = 1024;
 
 export interface LogLine {
   readonly text: string;
-  /** The original's own line: nothing may stand before it. */
+  /** The line of DPDK's vhost example: nothing may stand before it. */
   readonly verbatim: boolean;
 }
 

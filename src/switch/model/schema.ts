@@ -45,13 +45,14 @@ export const Counters = z.strictObject({
   interruptsApart: Count,
   /** How often an address was not learned, because the port has as many as it may (`macLimit`). */
   unlearned: Count,
-  drops: z.record(z.string(), Count),
+  /** By the names of drop-reasons.ts. */
+  drops: z.record(z.string(), Count).describe('frames by drop reason; GET /v1/drops says what each means'),
 });
 export type Counters = z.infer<typeof Counters>;
 
 export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
 
-/** `reason` is for programs and stays (README.md lists them); `hint`: what mends it, where that is known. */
+/** `reason` is for programs and stays (README.md lists them); `hint`: what fixes it, where that is known. */
 export const Missing = z.strictObject({ reason: z.string(), text: z.string(), hint: z.string().nullable() });
 export type Missing = z.infer<typeof Missing>;
 
@@ -75,7 +76,7 @@ export const Port = z.strictObject({
   state: z.enum(['waiting', 'connected', 'ready']),
   /** The first thing that is missing before its guest has a network; null: nothing. */
   missing: Missing.nullable(),
-  /** 1000 + device number, as in the original. */
+  /** 1000 + device number, as in DPDK's vhost example. */
   vlanTag: Count,
   /** VLAN mode, as in the configuration. */
   vlan: VlanText,
@@ -138,7 +139,7 @@ export const PortClaim = z.strictObject({
 });
 export type PortClaim = z.infer<typeof PortClaim>;
 
-export const STRAYS = ['drop', 'flood'] as const;
+export const UNKNOWN_UNICAST = ['drop', 'flood'] as const;
 
 /** A card or virtual device of DPDK's as a port towards the network. */
 export const Uplink = z.strictObject({
@@ -161,7 +162,7 @@ export const Uplink = z.strictObject({
   queues: Count,
   /** The worker of each queue. */
   workers: z.array(Count),
-  strays: z.enum(STRAYS),
+  unknownUnicast: z.enum(UNKNOWN_UNICAST),
   /** As of a port, for frames from the network. */
   forwardReserved: z.boolean(),
   buffers: Count,
@@ -200,7 +201,7 @@ export const UplinkAdd = z.strictObject({
   /** Packet buffers; without it as many as needed. */
   buffers: z.number().int().min(1).max(1_000_000).optional(),
   /** What to do with frames for addresses that no guest is known to have. */
-  strays: z.enum(STRAYS).optional(),
+  unknownUnicast: z.enum(UNKNOWN_UNICAST).optional(),
   /** Forward frames for 01:80:c2:00:00:00 to 0f from the network to guests. */
   forwardReserved: z.boolean().optional(),
   /** For how many guests to use VMDq pools of the card; without it as many as it has, 0: none. */
@@ -244,7 +245,7 @@ export const Status = z.strictObject({
   /** Which build of the data path runs, e.g. `x86-64-v3`. */
   instructionSet: z.string(),
   hugepages: z.boolean(),
-  /** Why hugepages are not used, with the command that mends it; null where they are. */
+  /** Why hugepages are not used, with the command that fixes it; null where they are. */
   hugepagesReason: z.string().nullable(),
   poll: z.enum(['adaptive', 'busy']),
   workers: z.array(Worker),
@@ -271,10 +272,23 @@ export const PortList = z.strictObject({ ports: z.array(Port) });
 export const MacList = z.strictObject({ macs: z.array(Mac) });
 export const StatsList = z.strictObject({ ports: z.array(PortStats), uplinks: z.array(UplinkStats) });
 export type StatsList = z.infer<typeof StatsList>;
+/** Every reason, also those that never happened; `ports`: ports and uplinks where it did. */
+export const DropList = z.strictObject({
+  drops: z.array(
+    z.strictObject({
+      reason: z.string(),
+      meaning: z.string().describe('goes on after "The frame"'),
+      fix: z.string().describe('what to do about it, for people'),
+      frames: Count,
+      ports: z.array(z.strictObject({ name: PortName, frames: Count })),
+    }),
+  ),
+});
+export type DropList = z.infer<typeof DropList>;
 export const UplinkList = z.strictObject({ uplinks: z.array(Uplink) });
 export const UplinkRemoved = z.strictObject({ removed: PortName });
 export const PortRemoved = z.strictObject({ removed: PortName });
-export const Spread = z.strictObject({ moved: Count });
+export const Rebalanced = z.strictObject({ moved: Count });
 
 export const Stopping = z.strictObject({ stopping: z.literal(true), pid: Count });
 export const Version = z.strictObject({ version: z.string() });

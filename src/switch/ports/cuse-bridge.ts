@@ -11,7 +11,7 @@ import type { Host } from '../../host/host.js';
  * line to it). It is started with the first device, outlives a switch that is killed, and is found again by the next.
  */
 
-export interface DeviceWish {
+export interface DeviceSpec {
   /** Without /dev/. */
   readonly name: string;
   /** Of the port that is behind it. */
@@ -30,7 +30,7 @@ export interface Device {
 
 export interface Bridge {
   list(): Promise<readonly Device[]>;
-  add(wish: DeviceWish): Promise<void>;
+  add(spec: DeviceSpec): Promise<void>;
   /** The device goes with its last client. */
   remove(name: string): Promise<void>;
   /** All go; a guest keeps the one that it has open. */

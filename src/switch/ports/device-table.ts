@@ -7,7 +7,7 @@ import type { Settings } from '../config/settings.js';
 export interface DeviceParts {
   readonly bridge: Bridge;
   readonly settings: Pick<Settings, 'devBaseName' | 'socketMode' | 'socketGid'>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 /** What a port says of its device. */
@@ -63,22 +63,22 @@ export class DeviceTable {
     try {
       const present = await this.#parts.bridge.list();
       const names = new Set(present.map(({ name }) => name));
-      for (const port of ports) await this.#mend(port, names);
+      for (const port of ports) await this.#restore(port, names);
       this.#open = new Set(present.filter(({ opens }) => opens > 0).map(({ name }) => name));
       this.#trouble = '';
     } catch (error) {
       // Tried again in a second, and told once.
       const trouble = `devices are not made again: ${printable(messageOf(error))}`;
-      if (trouble !== this.#trouble) this.#parts.say(trouble);
+      if (trouble !== this.#trouble) this.#parts.log(trouble);
       this.#trouble = trouble;
     }
   }
 
-  async #mend({ name, id, socket, device }: DeviceOwner, present: ReadonlySet<string>): Promise<void> {
+  async #restore({ name, id, socket, device }: DeviceOwner, present: ReadonlySet<string>): Promise<void> {
     if (device === undefined || present.has(device)) return;
     await this.#add(device, socket);
     const lost = this.#open.has(device) ? '; the guest that had it open has lost it until it is started anew' : '';
-    this.#parts.say(`port ${name} (${id}): /dev/${device} made again, since the cuse bridge was killed${lost}`);
+    this.#parts.log(`port ${name} (${id}): /dev/${device} made again, since the cuse bridge was killed${lost}`);
   }
 
   async #add(name: string, socket: string): Promise<void> {

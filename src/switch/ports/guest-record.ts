@@ -39,15 +39,15 @@ export class GuestRecord {
   }
 
   /** Makes the ports again; one that cannot be made costs its guest the network, and nobody else anything. */
-  async restore(say: (line: string) => void): Promise<void> {
+  async restore(log: (line: string) => void): Promise<void> {
     this.#written = (await this.#host.readOptional(this.#file)) ?? '';
     for (const { name, queues, transport, claimant } of parse(this.#written)) {
       try {
         const transports = transport === undefined ? {} : { transports: [transport] };
         await this.#ports.restore({ name, queues, ...transports }, claimant);
-        say(`port ${name} made again for the guest that it had`);
+        log(`port ${name} made again for the guest that it had`);
       } catch (error) {
-        say(`port ${name} not made again: ${printable(messageOf(error))}`);
+        log(`port ${name} not made again: ${printable(messageOf(error))}`);
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { Missing } from '../model/schema.js';
 import type { NativePort } from '../addon/native.js';
 
-/** What mends what a port lacks, by the engine's name of it (native/dpdk/vhost/port_lack.h). */
+/** What fixes what a port lacks, by the engine's name of it (native/dpdk/vhost/port_lack.h). */
 const HINTS: Readonly<Record<string, string>> = {
   shut_out: 'its front end did harm and is kept out for a while; it may come again after that',
   no_features: "it comes with the guest's driver; QEMU says in its own log why it would not go on",

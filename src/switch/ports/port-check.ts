@@ -6,8 +6,8 @@ import type { Transport } from '../model/schema.js';
 import type { NativeLimits } from '../addon/native.js';
 import type { Host } from '../../host/host.js';
 
-/** A port as it is wished for, with what the switch adds to the wish. */
-interface Wished {
+/** A port as requested, with what the switch adds to it. */
+interface Requested {
   readonly name: string;
   readonly socket: string;
   readonly queues: number;
@@ -18,7 +18,7 @@ interface Wished {
 
 /** Throws where there cannot be such a port beside those that are there. */
 export function checkPort(
-  { name, socket, queues, mac, owner, transports }: Wished,
+  { name, socket, queues, mac, owner, transports }: Requested,
   { maxPorts, maxQueuePairs }: NativeLimits,
   ports: readonly PortRecord[],
 ): void {
@@ -35,7 +35,7 @@ export function checkPort(
     throw new VhostHostError('PORT_FAILED', `port ${name}: ${socket} is the socket of port ${other.name}`);
   }
   if (owner !== undefined && transports.includes('cuse')) {
-    const what = `port ${name}: an owner is told by who connects to the socket, which a device has done for it`;
+    const what = `port ${name}: an owner is recognised by who connects to the socket, which a device has done for it`;
     throw new VhostHostError('USAGE', what, { hint: 'leave out "cuse" of its transports, or the owner' });
   }
   const guest = mac === undefined ? undefined : ports.find((port) => port.mac === mac);

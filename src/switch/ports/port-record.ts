@@ -42,7 +42,7 @@ export interface PortTableParts {
   readonly clock: Clock;
   readonly record: SocketRecord;
   readonly descriptors: Descriptors;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   /** Whether an uplink has this name. */
   readonly isUplink: (name: string) => boolean;
 }

@@ -5,7 +5,7 @@ import type { NativeBinding } from '../addon/native.js';
 interface Parts {
   readonly host: Host;
   readonly binding: Pick<NativeBinding, 'listenAgain'>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 interface Known {
@@ -37,10 +37,10 @@ export class PortSockets {
       try {
         this.#parts.binding.listenAgain(id);
         await this.made(id, socket);
-        this.#parts.say(`port ${name} (${id}): its socket was gone and is made anew`);
+        this.#parts.log(`port ${name} (${id}): its socket was gone and is made anew`);
       } catch (error) {
         const reason = errnoOf(error) === 'EADDRINUSE' ? 'something else has its place' : printable(messageOf(error));
-        if (known.said !== reason) this.#parts.say(`port ${name} (${id}): its socket ${socket} is gone: ${reason}`);
+        if (known.said !== reason) this.#parts.log(`port ${name} (${id}): its socket ${socket} is gone: ${reason}`);
         known.said = reason;
       }
     }

@@ -11,7 +11,7 @@ import { portSocketPath, ringRecordsPath } from '../run-dir/paths.js';
 import { refuseServicePlace } from '../run-dir/service-place.js';
 import { DEFAULT_MAC_LIMIT } from '../model/schema.js';
 import type { Claimant, PortClaim } from '../model/schema.js';
-import type { PortWish } from '../config/settings.js';
+import type { PortSpec } from '../config/settings.js';
 import { BLOCKED, clearDeadSocket, socketState } from '../run-dir/socket-record.js';
 import { Turns } from '../../common/serial-queue.js';
 import { parseVlan } from '../model/vlan.js';
@@ -56,8 +56,8 @@ export class PortTable {
     return this.#byId(id);
   }
 
-  add(wish: PortWish, origin: PortRecord['origin']): Promise<PortRecord> {
-    return this.#turns.take(() => this.#add(wish, origin));
+  add(spec: PortSpec, origin: PortRecord['origin']): Promise<PortRecord> {
+    return this.#turns.take(() => this.#add(spec, origin));
   }
 
   remove(name: string): Promise<void> {
@@ -65,15 +65,15 @@ export class PortTable {
   }
 
   /** Hands out a port to a guest, made now where it is missing. */
-  claim(wish: PortClaim): Promise<PortRecord> {
-    return this.#turns.take(() => this.#claim(wish));
+  claim(spec: PortClaim): Promise<PortRecord> {
+    return this.#turns.take(() => this.#claim(spec));
   }
 
   /** Makes a port that an earlier switch had handed out, for its guest to come back to; one that is there stays. */
-  restore(wish: PortWish, claimant?: Claimant): Promise<void> {
+  restore(spec: PortSpec, claimant?: Claimant): Promise<void> {
     return this.#turns.take(async () => {
-      if (this.#ports.has(wish.name)) return;
-      const { id } = await this.#add(wish, 'claim', claimant);
+      if (this.#ports.has(spec.name)) return;
+      const { id } = await this.#add(spec, 'claim', claimant);
       const port = this.#byId(id);
       if (port !== undefined) port.lostAt = this.#parts.clock.now();
     });
@@ -88,7 +88,7 @@ export class PortTable {
         const reason = expiredReason(port, this.#parts.clock.now());
         if (reason === undefined) continue;
         await this.#remove(port);
-        this.#parts.say(`port ${port.name} (${port.id}) removed: ${reason}`);
+        this.#parts.log(`port ${port.name} (${port.id}) removed: ${reason}`);
       }
     });
   }
@@ -129,28 +129,28 @@ export class PortTable {
     return mac === undefined ? undefined : this.all().find((port) => port.mac === mac);
   }
 
-  async #add(wish: PortWish, origin: PortRecord['origin'], claimant?: Claimant): Promise<PortRecord> {
+  async #add(spec: PortSpec, origin: PortRecord['origin'], claimant?: Claimant): Promise<PortRecord> {
     const { binding, settings, record } = this.#parts;
-    const socket = wish.socket ?? portSocketPath(settings.runDir, wish.name);
-    const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = wish;
-    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false, owner } = wish;
-    if (this.#parts.isUplink(wish.name)) {
-      throw new VhostHostError('PORT_EXISTS', `port ${wish.name}: an uplink has this name`);
+    const socket = spec.socket ?? portSocketPath(settings.runDir, spec.name);
+    const { queues = 1, offloads = settings.offloads, vlan = settings.vlan, transports = ['user'] } = spec;
+    const { macLimit = DEFAULT_MAC_LIMIT, forwardReserved = false, owner } = spec;
+    if (this.#parts.isUplink(spec.name)) {
+      throw new VhostHostError('PORT_EXISTS', `port ${spec.name}: an uplink has this name`);
     }
-    checkPort({ name: wish.name, socket, queues, mac: wish.mac, owner, transports }, binding.limits, this.all());
-    this.#checkVlan(wish.name, vlan);
-    await this.#parts.descriptors.check(wish.name, queues, this.all());
-    await refuseServicePlace(this.#parts.host, wish.name, socket);
-    await refuseSharedPlace(this.#parts.host, wish.name, socket);
-    await this.#freeSocketPath(wish.name, socket);
+    checkPort({ name: spec.name, socket, queues, mac: spec.mac, owner, transports }, binding.limits, this.all());
+    this.#checkVlan(spec.name, vlan);
+    await this.#parts.descriptors.check(spec.name, queues, this.all());
+    await refuseServicePlace(this.#parts.host, spec.name, socket);
+    await refuseSharedPlace(this.#parts.host, spec.name, socket);
+    await this.#freeSocketPath(spec.name, socket);
     await record.add(socket);
     try {
       const { mergeable, vlanStrip } = settings;
       // Without vhost-user only the bridge has any business at the socket.
       const { socketMode, socketGid } = transports.includes('user') ? settings : { socketMode: 0o600, socketGid: -1 };
       const { mode: vlanMode, vlans } = parseVlan(vlan) ?? { mode: 'none', vlans: [0] };
-      const recordsPath = ringRecordsPath(settings.runDir, wish.name);
-      const place = { name: wish.name, socketPath: socket, recordsPath, queuePairs: queues };
+      const recordsPath = ringRecordsPath(settings.runDir, spec.name);
+      const place = { name: spec.name, socketPath: socket, recordsPath, queuePairs: queues };
       const native = { ...place, offloads, vlanMode, vlans };
       const rules = { macLimit, forwardReserved };
       // With the port, not after it: who waits for the socket to appear is faster.
@@ -165,17 +165,17 @@ export class PortTable {
         keepTag: !vlanStrip,
       });
       await this.#sockets.made(id, socket);
-      const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, wish.devIndex) : undefined;
-      const shape = { id, name: wish.name, socket, queues, offloads, vlan, transports, device, mac: wish.mac };
+      const device = transports.includes('cuse') ? await this.#makeDevice(id, socket, spec.devIndex) : undefined;
+      const shape = { id, name: spec.name, socket, queues, offloads, vlan, transports, device, mac: spec.mac };
       const port = { ...shape, ...rules, owner, origin, connected: false };
       const known = { ...port, claimedAt: undefined, lostAt: undefined, claimant, forks: false };
-      this.#ports.set(wish.name, known);
+      this.#ports.set(spec.name, known);
       return known;
     } catch (error) {
       await record.remove(socket);
       if (error instanceof VhostHostError) throw error;
       const code = ENGINE_CODES[errnoOf(error) ?? ''] ?? 'PORT_FAILED';
-      throw new VhostHostError(code, `port ${wish.name}: ${printable(messageOf(error))}`, { cause: error });
+      throw new VhostHostError(code, `port ${spec.name}: ${printable(messageOf(error))}`, { cause: error });
     }
   }
 
@@ -227,23 +227,23 @@ export class PortTable {
       if (port.claimedAt === undefined) continue;
       port.claimedAt = undefined;
       port.lostAt = this.#parts.clock.now();
-      this.#parts.say(`port ${port.name} (${port.id}) is free: the process that it was handed out to has ended`);
+      this.#parts.log(`port ${port.name} (${port.id}) is free: the process that it was handed out to has ended`);
     }
   }
 
-  async #claim(wish: PortClaim): Promise<PortRecord> {
+  async #claim(spec: PortClaim): Promise<PortRecord> {
     await this.#endOrphaned();
-    const owner = this.#byMac(wish.mac);
-    const tries = wish.exact || owner !== undefined ? 1 : this.#parts.binding.limits.maxPorts + 1;
+    const owner = this.#byMac(spec.mac);
+    const tries = spec.exact || owner !== undefined ? 1 : this.#parts.binding.limits.maxPorts + 1;
     let reason = '';
     for (let n = 1; n <= tries; n++) {
-      const name = owner?.name ?? siblingName(wish.name, n);
+      const name = owner?.name ?? siblingName(spec.name, n);
       const port = this.#ports.get(name);
-      const refusal = port === undefined ? undefined : await this.#refusal(port, wish);
+      const refusal = port === undefined ? undefined : await this.#refusal(port, spec);
       reason = n === 1 ? (refusal ?? '') : reason;
-      if (refusal === undefined) return await this.#handOut(name, wish);
+      if (refusal === undefined) return await this.#handOut(name, spec);
     }
-    throw new VhostHostError('PORT_IN_USE', `port ${owner?.name ?? wish.name} is taken: ${reason}`, {
+    throw new VhostHostError('PORT_IN_USE', `port ${owner?.name ?? spec.name} is taken: ${reason}`, {
       hint: 'vhost-host ports',
     });
   }
@@ -276,9 +276,9 @@ export class PortTable {
     }
   }
 
-  async #handOut(name: string, wish: PortClaim): Promise<PortRecord> {
-    const { queues, transport = 'user', forks = false } = wish;
-    const claimant = await watchable(this.#parts.host, wish.claimant);
+  async #handOut(name: string, spec: PortClaim): Promise<PortRecord> {
+    const { queues, transport = 'user', forks = false } = spec;
+    const claimant = await watchable(this.#parts.host, spec.claimant);
     // By a device there is the bridge, and after a fork nobody knows which process it will be.
     const owner = transport === 'cuse' || forks ? undefined : claimant;
     const old = this.#ports.get(name);

@@ -74,14 +74,14 @@ export class SocketRecord {
   }
 
   /** Takes away what a dead switch left, one line about each. */
-  async clearLeftovers(say: (line: string) => void): Promise<void> {
+  async clearLeftovers(log: (line: string) => void): Promise<void> {
     const recorded = parseRecord((await this.#host.readOptional(this.#file)) ?? '[]');
     const named = (await this.#host.list(this.#runDir)).filter(isPortSocketName);
     const ports = new Set([...named.map((name) => join(this.#runDir, name)), ...recorded]);
     for (const path of [apiSocketPath(this.#runDir), claimSocketPath(this.#runDir), ...ports]) {
       const result = await clearDeadSocket(this.#host, path);
-      if (result === 'removed') say(`removed ${printable(path)}, left by a switch that was killed`);
-      if (result === 'alive' && ports.has(path)) say(`left ${printable(path)} alone: somebody listens on it`);
+      if (result === 'removed') log(`removed ${printable(path)}, left by a switch that was killed`);
+      if (result === 'alive' && ports.has(path)) log(`left ${printable(path)} alone: somebody listens on it`);
     }
     await this.#host.unlink(this.#file);
   }

@@ -11,17 +11,17 @@ export interface TenderParts {
   readonly record: SocketRecord;
   readonly guests: GuestRecord;
   readonly tendLog: () => Promise<void>;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 /** Makes anew what was removed from the run directory under the switch. Who is connected notices nothing. */
-export function runDirTender({ lock, apis, ports, record, guests, tendLog, say }: TenderParts): () => Promise<void> {
+export function runDirTender({ lock, apis, ports, record, guests, tendLog, log }: TenderParts): () => Promise<void> {
   let lost = false;
   return async () => {
     const state = await lock.tend();
     if (state === 'lost') {
       if (!lost)
-        say(
+        log(
           `another switch has the run directory now: this one (process ${process.pid}) goes on for its guests: kill ${process.pid}`,
         );
       lost = true;
@@ -32,7 +32,7 @@ export function runDirTender({ lock, apis, ports, record, guests, tendLog, say }
     if (renewed) {
       // The log may have gone with them, after it was looked at: who reads the new one is to be told.
       await tendLog();
-      say('files of this switch were removed from the run directory: lock and sockets are made anew');
+      log('files of this switch were removed from the run directory: lock and sockets are made anew');
       guests.lost();
       await record.tend();
     }

@@ -1,6 +1,6 @@
 import { VhostHostError } from '../../common/errors.js';
 
-/** What net_af_packet has to be told beside the user's own arguments, so that its buffers fit the wish. */
+/** What net_af_packet has to be told beside the user's own arguments, so that its buffers fit the spec. */
 
 const DRIVER = /^net_af_packet\w*$/;
 /** The driver's own buffer size, and what the kernel needs of each beside the frame. */

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { VhostHostError } from '../../common/errors.js';
-import type { UplinkWish } from '../config/settings.js';
+import type { UplinkSpec } from '../config/settings.js';
 import { asRoot, lacking } from '../rights.js';
 import type { Capability } from '../rights.js';
 import { deviceName, pciAddress } from './device.js';
@@ -61,7 +61,7 @@ async function refuseUnheld(host: Host, { address, byUio, reason }: Unheld): Pro
 }
 
 /** The mode that the uplinks at start ask for. */
-export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]): Promise<DmaChoice> {
+export async function chooseAddresses(host: Host, uplinks: readonly UplinkSpec[]): Promise<DmaChoice> {
   for (const { device } of uplinks) {
     const card = await unheldCard(host, deviceName(device));
     if (card === undefined) continue;
@@ -75,7 +75,7 @@ export async function chooseAddresses(host: Host, uplinks: readonly UplinkWish[]
 export async function checkAddresses(
   host: Host,
   addresses: DmaAddresses,
-  { name, device }: Pick<UplinkWish, 'name' | 'device'>,
+  { name, device }: Pick<UplinkSpec, 'name' | 'device'>,
 ): Promise<void> {
   if (addresses === 'physical') return;
   const card = await unheldCard(host, device);

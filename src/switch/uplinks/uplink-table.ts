@@ -1,7 +1,7 @@
 import { VhostHostError, errnoOf, messageOf, printable } from '../../common/errors.js';
 import type { ErrorCode } from '../../common/errors.js';
-import { STRAYS } from '../model/schema.js';
-import type { UplinkWish } from '../config/settings.js';
+import { UNKNOWN_UNICAST } from '../model/schema.js';
+import type { UplinkSpec } from '../config/settings.js';
 import type { NativeBinding, NativeUplink } from '../addon/native.js';
 import { Turns } from '../../common/serial-queue.js';
 import { checkAddresses } from './iova-mode.js';
@@ -17,13 +17,13 @@ export interface UplinkRecord {
   readonly name: string;
   readonly device: string;
   readonly origin: 'config' | 'api';
-  readonly strays: (typeof STRAYS)[number];
+  readonly unknownUnicast: (typeof UNKNOWN_UNICAST)[number];
   readonly forwardReserved: boolean;
 }
 
 interface Entry {
   record: UplinkRecord;
-  readonly wish: UplinkWish;
+  readonly spec: UplinkSpec;
   /** What the engine said of it last. */
   last: NativeUplink | undefined;
   /** Whether the engine has it; not while its device is gone and could not be taken back at once. */
@@ -35,7 +35,7 @@ interface Entry {
 export interface UplinkTableParts {
   readonly host: Host;
   readonly binding: NativeBinding;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
   /** What cards are told; fixed when the switch starts. */
   readonly addresses: DmaAddresses;
   /** Whether VMDq would show no guest anything else than sorting in software does. */
@@ -55,7 +55,7 @@ const NEWS = {
   gone: 'its device has gone; guests go on talking to each other, and it is taken back when it is there again',
 } as const;
 
-/** How an engine's refusal is mended, where that is known. */
+/** How an engine's refusal is fixed, where that is known. */
 function hintFor(error: unknown, device: string): string | undefined {
   if (error instanceof VhostHostError) return error.hint;
   if (errnoOf(error) === 'EADDRNOTAVAIL') return 'vhost-host start --zero-copy 0';
@@ -100,24 +100,24 @@ export class UplinkTable {
     });
   }
 
-  add(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+  add(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
     return this.#turns.take(async () => {
-      if (this.#uplinks.has(wish.name)) {
-        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name} exists already`);
+      if (this.#uplinks.has(spec.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${spec.name} exists already`);
       }
-      if (this.#parts.isPort(wish.name)) {
-        throw new VhostHostError('UPLINK_EXISTS', `uplink ${wish.name}: a port has this name`);
+      if (this.#parts.isPort(spec.name)) {
+        throw new VhostHostError('UPLINK_EXISTS', `uplink ${spec.name}: a port has this name`);
       }
       const [other] = this.#uplinks.keys();
       if (this.#parts.byCard && other !== undefined) {
         const reason = `with --vm2vm 2 there is one uplink, ${other}`;
-        throw new VhostHostError('UPLINK_LIMIT', `uplink ${wish.name}: ${reason}`, { hint: IN_SOFTWARE });
+        throw new VhostHostError('UPLINK_LIMIT', `uplink ${spec.name}: ${reason}`, { hint: IN_SOFTWARE });
       }
       const { host } = this.#parts;
       const others = [...this.#uplinks.values()].map(({ record }) => record.device);
-      const found = { ...wish, device: await resolveDevice(host, wish.device, others) };
+      const found = { ...spec, device: await resolveDevice(host, spec.device, others) };
       const record = await this.#attach(found, origin);
-      this.#uplinks.set(wish.name, { record, wish: found, last: undefined, attached: true, toldBeyond: false });
+      this.#uplinks.set(spec.name, { record, spec: found, last: undefined, attached: true, toldBeyond: false });
       return record;
     });
   }
@@ -139,12 +139,12 @@ export class UplinkTable {
       for (const [{ name, id }, native] of this.joined()) {
         const entry = this.#uplinks.get(name);
         if (entry === undefined) continue;
-        if (native.state !== entry.last?.state) this.#parts.say(`uplink ${name} (${id}): ${NEWS[native.state]}`);
+        if (native.state !== entry.last?.state) this.#parts.log(`uplink ${name} (${id}): ${NEWS[native.state]}`);
         entry.last = native;
         this.#tellBeyond(entry, native);
         if (native.state !== 'gone' && (native.pools === 0 || this.#parts.poolsFit())) continue;
         if (native.state !== 'gone')
-          this.#parts.say(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
+          this.#parts.log(`uplink ${name} (${id}): VMDq is given up: it knows only VLAN mode auto`);
         await this.#takeBack(entry);
       }
     });
@@ -161,34 +161,34 @@ export class UplinkTable {
     if (guest === undefined) return;
     entry.toldBeyond = true;
     const who = `port ${guest.name} (${guest.id}), as others above ${pools - 1},`;
-    this.#parts.say(
+    this.#parts.log(
       `uplink ${entry.record.name} (${id}): VMDq has pools for ${pools} guests; ${who} is sorted in software`,
     );
   }
 
   async #takeBack(entry: Entry): Promise<void> {
-    const { host, binding, say } = this.#parts;
+    const { host, binding, log } = this.#parts;
     const { id, name, device, origin } = entry.record;
     try {
       await checkDevice(host, device);
       // The driver holds on to the one that is gone, under the same name.
       if (entry.attached) binding.removeUplink(id);
       entry.attached = false;
-      entry.record = await this.#attach(entry.wish, origin);
+      entry.record = await this.#attach(entry.spec, origin);
     } catch {
       // Not there yet, or there but not ready: the next turn tries again.
       return;
     }
     entry.attached = true;
-    say(`uplink ${name} (${entry.record.id}): its device is back`);
+    log(`uplink ${name} (${entry.record.id}): its device is back`);
   }
 
-  async #attach(wish: UplinkWish, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
+  async #attach(spec: UplinkSpec, origin: UplinkRecord['origin']): Promise<UplinkRecord> {
     const { host, binding, poolsFit, addresses, byCard } = this.#parts;
     const { maxPools } = binding.limits;
-    const { name, queues = 1, mtu = 0, buffers = 0, strays = 'drop', pools = maxPools } = wish;
-    const { forwardReserved = false } = wish;
-    const { device } = wish;
+    const { name, queues = 1, mtu = 0, buffers = 0, unknownUnicast = 'drop', pools = maxPools } = spec;
+    const { forwardReserved = false } = spec;
+    const { device } = spec;
     if (queues > binding.limits.maxUplinkQueues) {
       const most = binding.limits.maxUplinkQueues;
       throw new VhostHostError('UPLINK_LIMIT', `uplink ${name}: ${queues} queues asked for, at most ${most}`);
@@ -202,12 +202,12 @@ export class UplinkTable {
         queues,
         mtu,
         buffers,
-        floodStrays: strays === 'flood',
+        floodUnknownUnicast: unknownUnicast === 'flood',
         forwardReserved,
         pools: poolsFit() ? Math.min(pools, maxPools) : 0,
         loops: byCard,
       });
-      return { id, name, device, origin, strays, forwardReserved };
+      return { id, name, device, origin, unknownUnicast, forwardReserved };
     } catch (error) {
       const software = byCard && errnoOf(error) === 'EOPNOTSUPP';
       const hint = software ? IN_SOFTWARE : hintFor(error, device);

@@ -23,7 +23,7 @@ export interface Place {
   readonly dir: string | undefined;
 }
 
-/** A list of node numbers and ranges, `0-1`. Only `policy=bind` makes it more than a wish. */
+/** A list of node numbers and ranges, `0-1`. Only `policy=bind` makes it more than a preference. */
 export function boundNodes(group: Group): readonly number[] | undefined {
   if (group.get('policy') !== 'bind') return undefined;
   const nodes = group.getAll('host-nodes').flatMap((text) => {
@@ -62,7 +62,7 @@ function shortageOf(needs: readonly Need[], pageSize: number, facts: Facts): Sho
 }
 
 /** The command that makes as many pages as are missing. */
-function mending({ needed, free, nodes }: Shortage, pageSize: number, facts: Facts): string {
+function fixing({ needed, free, nodes }: Shortage, pageSize: number, facts: Facts): string {
   const pool = facts.pools.find((candidate) => candidate.pageSize === pageSize);
   const node = nodes?.find((candidate) => pool?.nodes.has(candidate));
   const count: PageCount | undefined = node === undefined ? pool : pool?.nodes.get(node);
@@ -80,7 +80,7 @@ export function demand(needs: readonly Need[], facts: Facts): void {
     const where = nodes === undefined ? '' : ` on NUMA node ${nodes.join(' and ')}`;
     const message = `the guest needs ${needed} hugepages of ${printSize(pageSize)}${where}, ${free} are free`;
     throw new VhostHostError('HUGEPAGES_TOO_FEW', message, {
-      hint: mending(shortage, pageSize, facts),
+      hint: fixing(shortage, pageSize, facts),
       details: { needed, free, pageSize, ...(nodes === undefined ? {} : { nodes }) },
     });
   }

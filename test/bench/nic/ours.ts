@@ -16,7 +16,7 @@ export async function startOursWithNic(scope: Scope, c: NicCase, place: Place): 
     ready: async () => {
       const { features } = await vswitch.portReady('guest');
       // Not before: what there is to receive is then the guest's from the first frame on.
-      await vswitch.addUplink({ name: 'nic', device: await cardDevice(c, vswitch.runDir), strays: 'flood' });
+      await vswitch.addUplink({ name: 'nic', device: await cardDevice(c, vswitch.runDir), unknownUnicast: 'flood' });
       return features;
     },
     thread: () => workerReading(vswitch),

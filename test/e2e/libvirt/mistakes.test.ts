@@ -35,21 +35,21 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     await noLeaks?.();
   });
 
-  /** What the user sees below libvirt's own "Failed to start": one line of the reason, and what mends it. */
-  async function refusal(domain: Domain): Promise<{ reason: string; mend: string | undefined }> {
+  /** What the user sees below libvirt's own "Failed to start": one line of the reason, and what fixes it. */
+  async function refusal(domain: Domain): Promise<{ reason: string; fix: string | undefined }> {
     const { code, stderr } = await libvirt.virsh('start', domain.name);
     assert.equal(code, 1, stderr);
-    const [failed, reason = '', mend, ...rest] = stderr.trimEnd().split('\n');
+    const [failed, reason = '', fix, ...rest] = stderr.trimEnd().split('\n');
     assert.match(failed ?? '', /^error: Failed to start domain/);
     assert.match(reason, /^error: internal error: /);
     assert.deepEqual(rest, []);
-    return { reason, mend };
+    return { reason, fix };
   }
 
   it('wrap mode, no switch is running', async () => {
-    const { reason, mend } = await refusal(wrapped);
+    const { reason, fix } = await refusal(wrapped);
     assert.match(reason, /: qemu-wrap: no switch is running in .*\/run\/vhost-host$/);
-    assert.equal(mend, '  vhost-host start');
+    assert.equal(fix, '  vhost-host start');
   });
 
   /** What our hook says; libvirt puts it behind its own words, all in one line. */
@@ -70,12 +70,12 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     assert.equal(code, 2);
     assert.match(
       stdout,
-      /^native: error socket-unusable: .*\/run\/vhost-host does not exist\n.*mend: vhost-host start/m,
+      /^native: error socket-unusable: .*\/run\/vhost-host does not exist\n.*fix: vhost-host start/m,
     );
     assert.equal(
       await hookRefusal(native),
       `native is not started: no switch is running in /run/vhost-host for interface 0 (${native.mac}); ` +
-        'mend: vhost-host start',
+        'fix: vhost-host start',
     );
   });
 
@@ -100,9 +100,9 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
 
   it('a mistake in the configuration of qemu-wrap', async () => {
     await libvirt.configureWrapper({ hugepage: 'on' });
-    const { reason, mend } = await refusal(wrapped);
+    const { reason, fix } = await refusal(wrapped);
     assert.match(reason, /: qemu-wrap: \/etc\/vhost-host\/qemu-wrap\.json: unknown key "hugepage"; did you mean/);
-    assert.equal(mend, '  edit /etc/vhost-host/qemu-wrap.json');
+    assert.equal(fix, '  edit /etc/vhost-host/qemu-wrap.json');
     await libvirt.configureWrapper();
   });
 
@@ -125,24 +125,18 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
       assert.match(stdout, /error hugepages-too-few: the guest needs 536870912 hugepages of 2 MiB, \d+ are free/);
       if (domain === native) {
         const said = await hookRefusal(domain);
-        assert.match(
-          said,
-          /^native is not started: the guest needs 536870912 hugepages of 2 MiB, \d+ are free; mend: /,
-        );
-        assert.match(
-          said,
-          /; mend: echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages\/hugepages-2048kB\/nr_hugepages$/,
-        );
+        assert.match(said, /^native is not started: the guest needs 536870912 hugepages of 2 MiB, \d+ are free; fix: /);
+        assert.match(said, /; fix: echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages\/hugepages-2048kB\/nr_hugepages$/);
       } else {
-        const { reason, mend } = await refusal(domain);
+        const { reason, fix } = await refusal(domain);
         assert.match(reason, /: qemu-wrap: the guest needs 536870912 hugepages of 2M, \d+ are free$/);
-        assert.match(mend ?? '', /^ {2}echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages/);
+        assert.match(fix ?? '', /^ {2}echo \d+ \| sudo tee \/sys\/kernel\/mm\/hugepages/);
       }
       await domain.redefine(before);
     }
   });
 
-  it('memory that is not shared, which QEMU takes in silence: vm check and the hook find it, qemu-wrap mends it', async () => {
+  it('memory that is not shared, which QEMU takes in silence: vm check and the hook find it, qemu-wrap fixes it', async () => {
     for (const domain of [native, wrapped]) {
       const before = await domain.xml();
       const unshared = await domain.write('unshared', before.replace(/<memoryBacking>[^]*<\/memoryBacking>/, ''));
@@ -154,7 +148,7 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
       assert.equal(/error memory-not-shared/.test(stdout), domain === native, stdout);
       if (domain === native) {
         const said = await hookRefusal(domain);
-        assert.match(said, /memory of the guest is not shared: .*; mend: vhost-host vm attach native$/);
+        assert.match(said, /memory of the guest is not shared: .*; fix: vhost-host vm attach native$/);
       } else {
         await domain.boot();
         await vswitch?.portReady('wrapped-hostnet0');
@@ -172,7 +166,7 @@ describe('libvirt: what virsh start says of a wrong configuration', function () 
     assert.match(stdout, /error socket-unusable: /);
     assert.match(
       await hookRefusal(native),
-      /cannot connect to \S+: user libvirt-qemu may not write to it; mend: ls -l /,
+      /cannot connect to \S+: user libvirt-qemu may not write to it; fix: ls -l /,
     );
   });
 });

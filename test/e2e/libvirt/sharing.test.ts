@@ -64,7 +64,7 @@ describe('libvirt: domains that are copied, edited, undefined and refused', func
     assert.equal(code, 1, stderr);
     assert.match(
       stderr,
-      /vhost-host: copy is not started: port src-hostnet0 of interface 0 \(52:54:00:00:04:99\) has a guest already: src, process \d+; mend: vhost-host vm attach copy, which/,
+      /vhost-host: copy is not started: port src-hostnet0 of interface 0 \(52:54:00:00:04:99\) has a guest already: src, process \d+; fix: vhost-host vm attach copy, which/,
     );
     const check = await libvirt.cli('vm', 'check', '--all');
     assert.match(
@@ -133,8 +133,8 @@ describe('libvirt: domains that are copied, edited, undefined and refused', func
     assert.equal(await src.xml(), original);
     await src.attach('native');
     await libvirt.ok('undefine', 'src');
-    const mend = /mend: vhost-host (vm forget \S+)/.exec((await libvirt.cli('check')).stdout)?.[1] ?? '';
-    assert.match(await libvirt.vhostHost(...mend.split(' ')), /port src-hostnet0 is removed/);
+    const fix = /fix: vhost-host (vm forget \S+)/.exec((await libvirt.cli('check')).stdout)?.[1] ?? '';
+    assert.match(await libvirt.vhostHost(...fix.split(' ')), /port src-hostnet0 is removed/);
     assert.doesNotMatch((await libvirt.cli('check')).stdout, /vm forget/);
     await until(async () => (await vswitch.ports()).length === 0, { deadline, what: 'the port to be gone' });
   });

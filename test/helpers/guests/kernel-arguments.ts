@@ -11,8 +11,8 @@ const [root = '', verb, pages = '4'] = process.argv.slice(2);
 const host = rootedHost(realHost, root);
 
 async function set(): Promise<string[]> {
-  const wish = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: Number(pages) }] } };
-  const { steps, byHand } = await planKernelArguments(host, wish);
+  const spec = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: Number(pages) }] } };
+  const { steps, byHand } = await planKernelArguments(host, spec);
   if (byHand !== undefined) return [`by hand: ${byHand.reason}`];
   return doSteps(host, steps);
 }

@@ -4,18 +4,18 @@ import { messageOf } from '../../../src/common/errors.js';
 import { realHost } from '../../../src/host/node-host.js';
 import type { Step } from '../../../src/changes/steps.js';
 import { doSteps, undoSteps } from './steps.js';
-import type { PoolsWish } from '../../../src/hostsetup/hugepages/spec.js';
-import type { MountsWish } from '../../../src/hostsetup/mounts/spec.js';
+import type { PoolsSpec } from '../../../src/hostsetup/hugepages/spec.js';
+import type { MountsSpec } from '../../../src/hostsetup/mounts/spec.js';
 
 /**
- * `hugepages-setup.js pools|mounts WISH` or `hugepages-setup.js undo`: pools and mounts of this very system, as a
+ * `hugepages-setup.js pools|mounts SPEC` or `hugepages-setup.js undo`: pools and mounts of this very system, as a
  * program, because only a process can be in a mount namespace. Prints one line of JSON: steps done, remarks, notes.
  */
-const [, , verb, wish = '{}'] = process.argv;
+const [, , verb, spec = '{}'] = process.argv;
 
 async function planned(): Promise<{ readonly steps: readonly Step[]; readonly notes: readonly string[] }> {
-  if (verb === 'pools') return planPools(realHost, JSON.parse(wish) as PoolsWish);
-  return planMounts(realHost, JSON.parse(wish) as MountsWish);
+  if (verb === 'pools') return planPools(realHost, JSON.parse(spec) as PoolsSpec);
+  return planMounts(realHost, JSON.parse(spec) as MountsSpec);
 }
 
 async function set(): Promise<unknown> {

@@ -28,10 +28,10 @@ describe('the process that keeps devices', () => {
     return child;
   }
 
-  /** What it says to a wish that makes no sense: nothing but itself can say that. */
+  /** What it says to a spec that makes no sense: nothing but itself can say that. */
   async function answer(bridge: Bridge): Promise<string> {
-    const wish = { name: '../null', socket: '/none', mode: 0o600, uid: -1, gid: -1 };
-    return bridge.add(wish).then(() => 'ok', String);
+    const spec = { name: '../null', socket: '/none', mode: 0o600, uid: -1, gid: -1 };
+    return bridge.add(spec).then(() => 'ok', String);
   }
 
   it('keeps nothing that its starter had open, answers, and takes its socket along', async () => {

@@ -10,7 +10,7 @@ const mac = '02:00:00:00:00:0a';
 const APP =
   '-p 0x1 --vm2vm 1 --mergeable 0 --stats 1 --rx-retry 1 --rx-retry-num 4 --rx-retry-delay 15 --zero-copy 0 --vlan-strip 1';
 
-describe("the original's command line", function () {
+describe("DPDK's vhost example's command line", function () {
   this.timeout(60_000);
   const scope = freshScope();
 

@@ -31,14 +31,14 @@ describe('hostile guests and front ends', function () {
   it('ends the connection for every message that is wrong, and says why', async () => {
     await leavesNoDescriptor(() => field.attack('protocol', ['evil']));
     for (const message of ['GET_INFLIGHT_FD', 'SET_FEATURES', 'unknown message']) {
-      await field.vswitch.says(new RegExp(`port evil \\(\\d+\\): refused: message \\d+ \\(${message}\\): `));
+      await field.vswitch.says(new RegExp(`port evil \\(\\d+\\): rejected: message \\d+ \\(${message}\\): `));
     }
   });
 
   it('takes no dirty log that is wrong, stands still without one, and writes to none that has gone', async () => {
     await leavesNoDescriptor(() => field.attack('log', ['evil', 'other']));
-    await field.vswitch.says(/port evil \(\d+\): refused: ring 1: the dirty log is missing/);
-    await field.vswitch.says(/port evil \(\d+\): refused: its memory file was cut short/);
+    await field.vswitch.says(/port evil \(\d+\): rejected: ring 1: the dirty log is missing/);
+    await field.vswitch.says(/port evil \(\d+\): rejected: its memory file was cut short/);
   });
 
   it('keeps no descriptor of 500 refused messages with 8 each', async () => {
@@ -52,12 +52,12 @@ describe('hostile guests and front ends', function () {
   for (const ring of ['split', 'packed']) {
     it(`outlives memory that is cut short under a guest with ${ring} rings`, async () => {
       await leavesNoDescriptor(() => field.attack('memory', ['evil', ring, '9']));
-      await field.vswitch.says(/port evil \(\d+\): refused: its memory file was cut short/);
+      await field.vswitch.says(/port evil \(\d+\): rejected: its memory file was cut short/);
     });
 
     it(`a guest behind an IOMMU that says nonsense, or nothing, harms itself alone (${ring})`, async () => {
       await leavesNoDescriptor(() => field.attack('iommu', ['evil', ring, 'other']));
-      await field.vswitch.says(/port evil \(\d+\): refused: message 22 \(IOTLB_MSG\): /);
+      await field.vswitch.says(/port evil \(\d+\): rejected: message 22 \(IOTLB_MSG\): /);
     });
 
     it(`counts what is wrong in ${ring} rings and goes on`, async () => {
@@ -89,7 +89,7 @@ describe('hostile guests and front ends', function () {
   ] as const) {
     it(`does not wait for a guest that ${what}, and keeps it out`, async () => {
       await leavesNoDescriptor(() => field.attack(attack, ['evil', 'other']));
-      await field.vswitch.says(/port evil \(\d+\): refused: a write to its call eventfd did not return/);
+      await field.vswitch.says(/port evil \(\d+\): rejected: a write to its call eventfd did not return/);
       const { missing } = await field.vswitch.port('evil');
       assert.equal(missing?.reason, 'shut_out');
       assert.match(missing.text, /call eventfd/);
@@ -116,7 +116,7 @@ describe('hostile guests and front ends', function () {
   it('takes nothing but eventfds for eventfds', async () => {
     await leavesNoDescriptor(() => field.attack('kinds', ['evil', 'other']));
     for (const message of ['SET_VRING_CALL', 'SET_VRING_KICK', 'SET_VRING_ERR', 'SET_LOG_FD']) {
-      await field.vswitch.says(new RegExp(`refused: message \\d+ \\(${message}\\): its descriptor is no eventfd`));
+      await field.vswitch.says(new RegExp(`rejected: message \\d+ \\(${message}\\): its descriptor is no eventfd`));
     }
   });
 

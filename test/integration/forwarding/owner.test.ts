@@ -40,8 +40,8 @@ class Knocker {
   async claim(runDir: string, name: string): Promise<Port> {
     const { pid } = this.child;
     const claimant = { pid, started: (await startOf(realHost, pid)) ?? 0 };
-    const wish = { name, queues: 1, exact: true, claimant };
-    return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', wish)) as Port;
+    const spec = { name, queues: 1, exact: true, claimant };
+    return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', spec)) as Port;
   }
 }
 

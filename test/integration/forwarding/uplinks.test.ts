@@ -159,7 +159,7 @@ describe('uplinks come and go', function () {
   this.timeout(60_000);
   const scope = freshScope();
 
-  it('mistakes are told in one line, with what mends them', async () => {
+  it('mistakes are told in one line, with what fixes them', async () => {
     const vswitch = await Switch.start(scope(), { args: ['--uplink', 'net=net_null0,no-rx=1'] });
     const refusal = async (...args: string[]): Promise<string[]> => {
       const { code, stderr } = await vswitch.cli('uplinks', ...args);
@@ -229,7 +229,7 @@ describe('uplinks come and go', function () {
     await vswitch.portReady('b');
     for (let turn = 0; turn < 5; turn++) {
       // It sends as fast as anybody can take: to nobody in particular, so to everybody.
-      await vswitch.addUplink({ name: 'flood', device: 'net_null0', strays: 'flood', queues: 1 });
+      await vswitch.addUplink({ name: 'flood', device: 'net_null0', unknownUnicast: 'flood', queues: 1 });
       await until(async () => (await vswitch.uplinkStats('flood')).counters.txPackets > 10_000, {
         deadline: DEADLINE_MS,
         what: 'frames from the uplink',

@@ -61,7 +61,7 @@ describe('workers', function () {
       // Ports that go leave the load uneven.
       if (round === 3) await vswitch.removePort('c');
       if (round === 6) await vswitch.removePort('d');
-      const { code, stderr } = await vswitch.cli('spread');
+      const { code, stderr } = await vswitch.cli('rebalance');
       assert.equal(code, 0, stderr);
       assert.ok(Math.abs((await share(0)) - (await share(1))) <= 1, `even in round ${round}`);
       const goal = (await packets()) + 5000;

@@ -56,7 +56,7 @@ describe('zero copy towards the network', function () {
     const again = await guest.send(broadcast, { length: 1000 });
     await until(async () => (await uplink()).zeroCopied === again, { deadline: DEADLINE_MS, what: 'the second burst' });
     const { stdout } = await vswitch.cli('uplinks');
-    assert.match(stdout, new RegExp(`UNCOPIED.*\\n.* ${again} `));
+    assert.match(stdout, new RegExp(`ZC TX.*\\n.* ${again} `));
   });
 
   const refused: [string, number, (dir: string) => string[], string[]][] = [
@@ -89,7 +89,7 @@ describe('zero copy towards the network', function () {
     ],
   ];
   for (const [what, status, args, lines] of refused) {
-    it(`${what}: refused at start, with what mends it`, async () => {
+    it(`${what}: refused at start, with what fixes it`, async () => {
       const dir = await tempDir(scope());
       const { code, stderr } = await vhostHost(scope(), ['start', '--run-dir', `${dir}/run`, ...args(dir)]);
       assert.equal(code, status);

@@ -8,7 +8,7 @@ import { Scope } from '../../helpers/scope.js';
 import { until } from '../../helpers/until.js';
 
 interface Report {
-  readonly checks: readonly { id: string; state: string; reason: string; mend?: string }[];
+  readonly checks: readonly { id: string; state: string; reason: string; fix?: string }[];
   readonly errors: number;
   readonly warnings: number;
 }
@@ -118,8 +118,8 @@ describe('vhost-host check on this very machine', function () {
     assert.equal(lines.status, exitCode);
     for (const group of ['system', 'hugepages', 'kernel', 'leftovers'])
       assert.match(lines.stdout, new RegExp(`^${group}$`, 'm'));
-    for (const mend of report.checks.flatMap((check) => (check.id === 'hugepages-boot' ? (check.mend ?? []) : []))) {
-      assert.ok(lines.stdout.includes(mend));
+    for (const fix of report.checks.flatMap((check) => (check.id === 'hugepages-boot' ? (check.fix ?? []) : []))) {
+      assert.ok(lines.stdout.includes(fix));
     }
   });
 

@@ -43,16 +43,16 @@ describe("hugepages: this kernel's pools and mounts", function () {
     return stdout.trimEnd().split('\n');
   }
 
-  const wish = (pageSize: number, count: number, more: object = {}): string =>
+  const spec = (pageSize: number, count: number, more: object = {}): string =>
     JSON.stringify({ pools: [{ pageSize, count }], now: true, persist: false, ...more });
 
   it('2 MiB: grown by some, not twice, and given back to the very number', async () => {
     const before = pages(2048);
     const onNode = { pageSize: 2 * MIB, count: nodePages() + 24, node: 0 };
     const out = await run(`
-      setup pools '${wish(2 * MIB, before + 16)}'
+      setup pools '${spec(2 * MIB, before + 16)}'
       cat ${pool(2048)}
-      setup pools '${wish(2 * MIB, before + 16)}'
+      setup pools '${spec(2 * MIB, before + 16)}'
       setup pools '${JSON.stringify({ pools: [onNode], now: true, persist: false })}' > /dev/null
       setup undo
       cat ${pool(2048)}
@@ -78,7 +78,7 @@ describe("hugepages: this kernel's pools and mounts", function () {
     }
     const before = pages(1048576);
     const out = await run(`
-      setup pools '${wish(GIB, before + 2)}'
+      setup pools '${spec(GIB, before + 2)}'
       cat ${pool(1048576)}
       setup undo > /dev/null
       cat ${pool(1048576)}
@@ -99,7 +99,7 @@ describe("hugepages: this kernel's pools and mounts", function () {
     const before = pages(2048);
     const out = await run(`
       mount -o remount,bind,ro /sys
-      setup pools '${wish(2 * MIB, before + 16)}'
+      setup pools '${spec(2 * MIB, before + 16)}'
       setup undo
       cat ${pool(2048)}
     `);
@@ -112,7 +112,7 @@ describe("hugepages: this kernel's pools and mounts", function () {
     const out = await run(`
       mkdir /run/systemd/system
       conf=/etc/tmpfiles.d/vhost-host-hugepages.conf
-      setup pools '${wish(2 * MIB, before + 16, { now: false, persist: true })}'
+      setup pools '${spec(2 * MIB, before + 16, { now: false, persist: true })}'
       cat ${pool(2048)}
       systemd-tmpfiles --create "$conf"
       cat ${pool(2048)}

@@ -17,7 +17,7 @@ import { bin, tempDir } from '../../helpers/paths.js';
 import { inPrivateSystem } from '../../helpers/host/private-system.js';
 
 const BINARY = '/opt/vhost-host/bin/vhost-host';
-const WISH = JSON.stringify({ start: true, group: 'vh-test', binary: BINARY });
+const SPEC = JSON.stringify({ start: true, group: 'vh-test', binary: BINARY });
 
 describe('setup: its parts on this system', function () {
   this.timeout(300_000);
@@ -39,11 +39,11 @@ describe('setup: its parts on this system', function () {
         find /etc -type f ! -name '*-' ! -name '*.lock' -exec sha256sum {} + | sort
       }
       all > "$work/before"
-      parts set '${WISH}'
+      parts set '${SPEC}'
       systemd-analyze verify --man=no ${unit} 2>&1 && echo verified
       systemctl is-enabled vhost-host.service
       grep -c '^vh-test:' /etc/group
-      parts set '${WISH}'
+      parts set '${SPEC}'
       parts undo > /dev/null
       all > "$work/after"
       diff "$work/before" "$work/after" && echo as before

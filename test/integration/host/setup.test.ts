@@ -94,7 +94,7 @@ describe('vhost-host setup on a system of its own', function () {
     ]);
     assert.match(line ?? '', /default_hugepagesz=1G hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=\d+ quiet$/);
     assert.deepEqual([mounts, guests, own], ['6', 'hugetlbfs', 'hugetlbfs']);
-    const { checks } = JSON.parse(checked ?? '{}') as { checks: { id: string; reason: string; mend?: string }[] };
+    const { checks } = JSON.parse(checked ?? '{}') as { checks: { id: string; reason: string; fix?: string }[] };
     const pending = checks.find(({ id }) => id === 'reboot-pending');
     assert.match(pending?.reason ?? '', /^the next boot has default_hugepagesz=1G .*\/boot\/grub\/grub\.cfg/);
     assert.deepEqual(
@@ -125,7 +125,7 @@ describe('vhost-host setup on a system of its own', function () {
     assert.deepEqual(states(first), [
       'kernel-arguments: done',
       // systemd's own unit has pages of the default size, which is going to be 1G.
-      'hugetlbfs:/dev/hugepages: as wanted',
+      'hugetlbfs:/dev/hugepages: unchanged',
       'hugetlbfs:/mnt/huge: done',
     ]);
     assert.match(line ?? '', /hugepagesz=1G hugepages=2 hugepagesz=2M hugepages=256 quiet$/);
@@ -185,7 +185,7 @@ describe('vhost-host setup on a system of its own', function () {
     assert.deepEqual(out.slice(0, 2), ['exit 1', '# static']);
     assert.match(err, /^vhost-host: hugetlbfs:\/dev\/hugepages failed \(done before it: hugepages-2M\): ENOSPC/m);
     assert.match(err, /^ {2}vhost-host setup --undo$/m);
-    assert.deepEqual(states(out[2]), ['hugepages-2M: as wanted', 'hugetlbfs:/dev/hugepages: done']);
+    assert.deepEqual(states(out[2]), ['hugepages-2M: unchanged', 'hugetlbfs:/dev/hugepages: done']);
     // Without systemd the pages at each start are left to the user.
     assert.deepEqual(out.slice(3), ['exit 1', 'all taken back', 'as before']);
   });

@@ -176,7 +176,7 @@ export function describeSwitching(machineOf: () => Machine): void {
       };
       const before = await workers();
       for (const [by, serving] of before) assert.equal(by, serving);
-      const { code } = await vswitch.cli('spread');
+      const { code } = await vswitch.cli('rebalance');
       assert.equal(code, 0);
       const after = await workers();
       for (const [by, serving] of after) assert.equal(by, serving);

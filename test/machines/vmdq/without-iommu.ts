@@ -47,7 +47,7 @@ export function describeWithoutIommu(machineOf: () => Machine): void {
     });
 
     it('the choice is in the log', async () => {
-      await machineOf().says(/0000:00:05\.0 is bound to uio_pci_generic: cards are told physical/);
+      await machineOf().says(/0000:00:05\.0 is bound to uio_pci_generic: cards get physical/);
       const { queues, workers } = await machineOf().vswitch.uplink('net');
       assert.deepEqual([queues, [...workers].sort()], [2, [0, 1]]);
     });

@@ -22,7 +22,7 @@ function tagged(inner: Buffer, vlan: number): Buffer {
 export function describeZeroCopy(machine: () => Machine): void {
   describe('zero copy', () => {
     let guest: Talker;
-    const uncopied = async (): Promise<number | null> => (await machine().vswitch.uplink('net')).zeroCopied;
+    const zeroCopied = async (): Promise<number | null> => (await machine().vswitch.uplink('net')).zeroCopied;
     const sends = async (payload: Buffer, vlan = TAG, from = guest): Promise<void> => {
       const { cable } = machine();
       const before = cable.frames.length;
@@ -38,12 +38,12 @@ export function describeZeroCopy(machine: () => Machine): void {
     it('the card sends from guest memory what the guest has written, and gives the buffers back', async () => {
       guest = await machine().guest('a');
       await sends(frame({ to: broadcast, from: mac, length: 60 }));
-      assert.equal(await uncopied(), 0);
+      assert.equal(await zeroCopied(), 0);
       const lengths = [300, 1000, 1514];
       for (const [seed, length] of lengths.entries()) await sends(frame({ to: outside, from: mac, length, seed }));
-      assert.equal(await uncopied(), lengths.length);
+      assert.equal(await zeroCopied(), lengths.length);
       await guest.repeat(MANY, frame({ to: outside, from: mac, length: 900 }));
-      await until(async () => (await uncopied()) === lengths.length + MANY, {
+      await until(async () => (await zeroCopied()) === lengths.length + MANY, {
         deadline: DEADLINE_MS,
         what: `${MANY} frames more`,
       });
@@ -64,19 +64,19 @@ export function describeZeroCopy(machine: () => Machine): void {
         await guest.end();
         guest = await machine().talker('a');
       }
-      const before = (await uncopied()) ?? 0;
+      const before = (await zeroCopied()) ?? 0;
       await sends(frame({ to: outside, from: mac, length: 1200, seed: 3 }));
       assert.doesNotMatch(await machine().log(), /device 0: /);
-      assert.equal(await uncopied(), before + 1);
+      assert.equal(await zeroCopied(), before + 1);
     });
 
     it('a guest whose memory is not all there is sent with copies, and the log says so', async () => {
       await machine().vswitch.addPort('b', 1);
       const lazy = await machine().talker('b', { lazy: true });
       await machine().says(/device 1: its frames are sent with copies: the guest's memory is not all there/);
-      const before = await uncopied();
+      const before = await zeroCopied();
       await sends(frame({ to: broadcast, from: lazyMac, length: 1300 }), TAG + 1, lazy);
-      assert.equal(await uncopied(), before);
+      assert.equal(await zeroCopied(), before);
     });
 
     describeZeroCopyIn(machine);

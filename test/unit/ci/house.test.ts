@@ -129,3 +129,50 @@ describe('the rules of the house', () => {
     ]);
   });
 });
+
+describe('the words of the house', () => {
+  it('are those of the field, in names and texts of both languages; comments are free', () => {
+    const files = {
+      'src/common/a.ts': [
+        '// A wish, a stray; what was told.',
+        'const portWishes = `as wanted: ${1}`;',
+        "export const a = { MEND: 'it is refused' };",
+        'export const fine = /stray/.test(`recommended, spreads, astray ${"unchanged"}`);',
+        'export const later = `${fine} mend: ${a.MEND}`;',
+        'class B { #strayCount = portWishes; }',
+      ].join('\n'),
+      'native/base/b.c': [
+        '#include "wish.h" /* A wish of strays. */',
+        'int vh_flood_strays; // mend',
+        'const char *s = "the switch was \\"told\\" so";',
+        "int q = '\"'; int wishlist, trim_end;",
+      ].join('\n'),
+      'native/test/c.c': 'int wish;\n',
+      'test/unit/d.ts': "export const wish = 'mend';\n",
+    };
+    assert.deepEqual(wrongIn(files), [
+      'src/common/a.ts:2: "portWishes": the field says spec, or requested',
+      'src/common/a.ts:2: "as wanted: ": the field says unchanged, or up to date',
+      'src/common/a.ts:3: "MEND": the field says fix',
+      'src/common/a.ts:3: "it is refused": the field says rejected, or not allowed',
+      'src/common/a.ts:5: " mend: ": the field says fix',
+      'src/common/a.ts:5: "MEND": the field says fix',
+      'src/common/a.ts:6: "#strayCount": the field says unknown unicast',
+      'src/common/a.ts:6: "portWishes": the field says spec, or requested',
+      'native/base/b.c:2: "vh_flood_strays": the field says unknown unicast',
+      'native/base/b.c:3: "the switch was \\"told\\" so": the field says reported, or what it was asked to do',
+    ]);
+  });
+
+  it('of the release before stand where they are still taken, and nowhere else', () => {
+    const text = "export const a = { strays: '--strays', spread: 'a stray' };\n";
+    assert.deepEqual(wrongIn({ 'src/cli/switch/uplinks.ts': text, 'src/cli/switch/ports.ts': text }), [
+      'src/cli/switch/uplinks.ts:1: "spread": the field says rebalance (of workers), distribute (of anything else)',
+      'src/cli/switch/uplinks.ts:1: "a stray": the field says unknown unicast',
+      'src/cli/switch/ports.ts:1: "strays": the field says unknown unicast',
+      'src/cli/switch/ports.ts:1: "--strays": the field says unknown unicast',
+      'src/cli/switch/ports.ts:1: "spread": the field says rebalance (of workers), distribute (of anything else)',
+      'src/cli/switch/ports.ts:1: "a stray": the field says unknown unicast',
+    ]);
+  });
+});

@@ -23,9 +23,9 @@ describe('the command line, with a switch running', () => {
         const added = await run(desk, 'ports', 'add', 'a', '--json', ...there);
         assert.deepEqual([added.code, added.out.length], [0, 1]);
         assert.equal(parse(added.out[0])['socket'], portSocketPath(runDir, 'a'));
-        const wish = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
-        wish.push('--mac-limit', '3', '--forward-reserved', '--owner', 'uid:7');
-        const second = await run(desk, 'ports', 'add', ...wish, ...there);
+        const spec = ['b', '--socket', socket, '--queues', '2', '--offloads', '--vlan', 'access:10'];
+        spec.push('--mac-limit', '3', '--forward-reserved', '--owner', 'uid:7');
+        const second = await run(desk, 'ports', 'add', ...spec, ...there);
         assert.deepEqual(
           desk.binding.added.map(({ offloads }) => offloads),
           [false, true],
@@ -68,8 +68,19 @@ describe('the command line, with a switch running', () => {
         assert.match((await run(desk, 'macs', ...there)).out[1] ?? '', /^52:.* 1000 +0 +a +1m 1s ago$/);
         assert.equal((parse((await run(desk, 'macs', '--json', ...there)).out[0])['macs'] as unknown[]).length, 1);
         assert.equal((await run(desk, 'stats', ...there)).out.length, 3);
-        assert.deepEqual((await run(desk, 'spread', ...there)).out, ['2 queues moved']);
-        assert.deepEqual(parse((await run(desk, 'spread', '--json', ...there)).out[0]), { moved: 2 });
+        assert.deepEqual((await run(desk, 'drops', ...there)).out, ['no frame was dropped']);
+        assert.match((await run(desk, 'drops', '--all', ...there)).out.at(-2) ?? '', /^rx_bad_ring: the frame /);
+        const { drops } = parse((await run(desk, 'drops', '--json', ...there)).out[0]);
+        assert.equal((drops as unknown[]).length, 23);
+        assert.deepEqual((await run(desk, 'rebalance', ...there)).out, ['2 queues moved']);
+        assert.deepEqual(parse((await run(desk, 'rebalance', '--json', ...there)).out[0]), { moved: 2 });
+        const old =
+          '"vhost-host spread" is called "vhost-host rebalance" now; the next release does not know the old name any more';
+        assert.deepEqual(await run(desk, 'spread', ...there), { code: 0, out: ['2 queues moved'], err: [old] });
+        const spread = await run(desk, 'spread', '--json', ...there);
+        assert.deepEqual(spread, { code: 0, out: ['{"moved":2}'], err: [old] });
+        const help = (await run(desk, '--help')).out.join('\n');
+        assert.deepEqual([/^ +rebalance /m.test(help), /^ +spread\b/m.test(help)], [true, false]);
         assert.equal((parse((await run(desk, 'stats', '--json', ...there)).out[0])['ports'] as unknown[]).length, 2);
 
         const taken = await run(desk, 'ports', 'rm', 'a', ...there);
@@ -185,10 +196,10 @@ describe('the command line: start in the foreground', () => {
           desk.binding.added.map(({ vlanMode, keepTag }) => [vlanMode, keepTag]),
           [['auto', true]],
         );
-        const { floodStrays, forwardReserved, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
+        const { floodUnknownUnicast, forwardReserved, pools, loops, ...uplink } = desk.binding.addedUplinks[0] ?? {};
         assert.deepEqual(uplink, { name: 'net', device: 'net_null0', queues: 1, mtu: 0, buffers: 0 });
         assert.deepEqual(
-          [desk.binding.addedUplinks.length, floodStrays, forwardReserved, pools, loops],
+          [desk.binding.addedUplinks.length, floodUnknownUnicast, forwardReserved, pools, loops],
           [1, false, false, 7, false],
         );
         assert.deepEqual(
@@ -246,14 +257,14 @@ async function ready(desk: Desk): Promise<undefined> {
   return undefined;
 }
 
-/** EAL's options are tested in original.test.ts, `--flags` in launch.test.ts. */
-const ORIGINAL = /^start --(coremask|corelist|memory-channels|socket-mem|huge-dir|allow|vdev|flags)$/;
+/** EAL's options are tested in legacy-vhost.test.ts, `--flags` in launch.test.ts. */
+const LEGACY_VHOST = /^start --(coremask|corelist|memory-channels|socket-mem|huge-dir|allow|vdev|flags)$/;
 
 describe('the command line: last of all', () => {
   it('every flag that is declared was used in a call above', () => {
     // Subcommands that are tested in files of their own.
     const elsewhere = (flag: string): boolean =>
-      /^(--version$|(check|libvirt|logs|setup|uplinks|vm) )/.test(flag) || ORIGINAL.test(flag);
+      /^(--version$|(check|libvirt|logs|setup|uplinks|vm) )/.test(flag) || LEGACY_VHOST.test(flag);
     assert.deepEqual(flags.unused(elsewhere), []);
   });
 });

@@ -105,19 +105,19 @@ describe('answers for people', () => {
 
   it('stats: uplinks below, with what the device itself has counted', () => {
     const device = { rxMissed: 3, rxErrors: 0, rxNoBuffer: 1, txErrors: 0 };
-    const uplink = { name: 'net0', id: 256, counters: { ...counters, drops: { tx_stray: 4 } }, device };
+    const uplink = { name: 'net0', id: 256, counters: { ...counters, drops: { tx_unknown_unicast: 4 } }, device };
     assert.deepEqual(statsLines({ ports: [], uplinks: [uplink] }), [
       'no ports',
       '',
-      ' ID  UPLINK  FROM NETWORK  BYTES FROM  TO NETWORK  BYTES TO  DROPS       BY THE DEVICE',
-      '256  net0          12,345     740,700           1        60  tx_stray 4  rxMissed 3, rxNoBuffer 1',
+      ' ID  UPLINK  FROM NETWORK  BYTES FROM  TO NETWORK  BYTES TO  DROPS                 BY THE DEVICE',
+      '256  net0          12,345     740,700           1        60  tx_unknown_unicast 4  rxMissed 3, rxNoBuffer 1',
     ]);
   });
 
   it('uplinks: a speed that nobody knows is a dash', () => {
     const uplink: Uplink = {
       ...{ id: 256, name: 'net0', device: 'net_null0', driver: 'net_null', origin: 'config', state: 'down' },
-      ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], strays: 'drop' },
+      ...{ mac: '02:00:00:00:00:01', speedMbps: null, mtu: 1500, queues: 2, workers: [0, 1], unknownUnicast: 'drop' },
       forwardReserved: false,
       ...{
         zeroCopied: 5678,
@@ -133,15 +133,15 @@ describe('answers for people', () => {
     assert.deepEqual(
       uplinkLines([uplink, { ...uplink, pools: null, offloads: [], zeroCopied: null, zeroCopiedIn: null }]),
       [
-        ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  UNCOPIED  UNCOPIED IN  STRAYS   MACS  DRIVER    DEVICE',
-        '256  net0  down       -  1500  tx-csum,tso      0,1    1/7     5,678           90  drop    1,234  net_null  net_null0',
-        '256  net0  down       -  1500  -                0,1      -         -            -  drop    1,234  net_null  net_null0',
+        ' ID  NAME  LINK  MBIT/S   MTU  OFFLOADS     WORKERS  POOLS  ZC TX  ZC RX  UNKNOWN UNICAST   MACS  DRIVER    DEVICE',
+        '256  net0  down       -  1500  tx-csum,tso      0,1    1/7  5,678     90  drop             1,234  net_null  net_null0',
+        '256  net0  down       -  1500  -                0,1      -      -      -  drop             1,234  net_null  net_null0',
       ],
     );
     const bare = { ...uplink, pools: null, offloads: [], zeroCopied: null, zeroCopiedIn: null };
     assert.deepEqual(uplinkLines([bare]), [
-      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  STRAYS   MACS  DRIVER    DEVICE',
-      '256  net0  down       -  1500      0,1  drop    1,234  net_null  net_null0',
+      ' ID  NAME  LINK  MBIT/S   MTU  WORKERS  UNKNOWN UNICAST   MACS  DRIVER    DEVICE',
+      '256  net0  down       -  1500      0,1  drop             1,234  net_null  net_null0',
     ]);
     const beyond = { ...uplink, pools: { count: 0, taken: [], software: [7, 9] } };
     assert.match(uplinkLines([beyond])[1] ?? '', / 0\/0 \+2 /);

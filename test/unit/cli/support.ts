@@ -46,9 +46,9 @@ export class Desk {
   context(out: string[], err: string[]): CliContext {
     return {
       host: this.fakeHost ?? this.#host(),
-      talk: {
-        answer: (line) => void out.push(line),
-        say: (line) => void err.push(line),
+      console: {
+        print: (line) => void out.push(line),
+        log: (line) => void err.push(line),
         step: (_title, work) => work(() => undefined),
         fail: (error) => {
           const { line, hint } = describeError(error);

@@ -61,7 +61,7 @@ describe('setup: kernel modules', () => {
     const memory = new MemoryHost({ '/proc/sys/kernel/osrelease': '6.18.44\n' }).dir('/sys/class/misc/tun');
     const { steps, notes } = await planModules(memory.host, { modules: ['cuse', 'tun'], now: true });
     deepEqual(notes, [
-      'whether kernel 6.18.44 has the module cuse cannot be told: there is no list in /lib/modules/6.18.44',
+      'whether kernel 6.18.44 has the module cuse is not known: there is no list in /lib/modules/6.18.44',
       'tun is built into kernel 6.18.44: nothing to load',
     ]);
     deepEqual(steps[0]?.actions, []);
@@ -73,9 +73,9 @@ describe('setup: kernel modules', () => {
       '/lib/modules/6.1.0-18-amd64/modules.dep',
       'kernel/drivers/vfio/pci/vfio-pci.ko.xz:\n',
     );
-    const wish = { modules: ['cuse'], now: true } as const;
-    deepEqual(commandsOf(await planModules(memory.host, wish)), []);
-    deepEqual(commandsOf(await planModules(memory.host, { ...wish, coming: ['cuse'] })), ['modprobe -a cuse']);
+    const spec = { modules: ['cuse'], now: true } as const;
+    deepEqual(commandsOf(await planModules(memory.host, spec)), []);
+    deepEqual(commandsOf(await planModules(memory.host, { ...spec, coming: ['cuse'] })), ['modprobe -a cuse']);
   });
 
   it('that modprobe does not find, or that are not there after it, fail the step', async () => {

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { applySteps } from '../../../src/changes/apply.js';
 import { planNic } from '../../../src/hostsetup/nic/plan.js';
-import type { NicWish } from '../../../src/hostsetup/nic/plan.js';
+import type { NicSpec } from '../../../src/hostsetup/nic/plan.js';
 import { ruleText, rulePath } from '../../../src/hostsetup/nic/bind.js';
 import { Journal } from '../../../src/changes/journal.js';
 import { planUndo } from '../../../src/changes/undo.js';
@@ -12,7 +12,7 @@ import { image, rhel9, withNic } from './systems.js';
 
 const CARD = '0000:03:00.0';
 const DEVICE = `/sys/bus/pci/devices/${CARD}`;
-const WISH: NicWish = { address: CARD, driver: 'vfio-pci', now: true };
+const SPEC: NicSpec = { address: CARD, driver: 'vfio-pci', now: true };
 
 /** RHEL 9 with the card `CARD`, which nothing uses, in an IOMMU group with a bridge. */
 function machine(driver = 'ixgbe'): MemoryHost {
@@ -48,7 +48,7 @@ function withUdev(memory: MemoryHost): MemoryHost {
   return memory;
 }
 
-const plan = (memory: MemoryHost, wish: Partial<NicWish> = {}) => planNic(memory.host, { ...WISH, ...wish });
+const plan = (memory: MemoryHost, spec: Partial<NicSpec> = {}) => planNic(memory.host, { ...SPEC, ...spec });
 
 describe('setup: a network card for the switch', () => {
   it('is bound by a rule for udev, at once and for each boot; undo gives it back', async () => {
@@ -248,7 +248,7 @@ describe('setup: a network card that is refused', () => {
     }
   });
 
-  it('for want of an IOMMU, with what would mend it', async () => {
+  it('for want of an IOMMU, with what would fix it', async () => {
     const memory = machine();
     memory.entries.delete(`${DEVICE}/iommu_group`);
     const none = await refusalOf(plan(memory, { force: true }));

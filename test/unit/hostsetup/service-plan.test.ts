@@ -2,7 +2,7 @@ import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import type { ServiceSpec } from '../../../src/hostsetup/service/plan.js';
 import type { MemoryHost } from '../host/memory-host.js';
 import { applySteps } from '../../../src/changes/apply.js';
 import {
@@ -125,17 +125,17 @@ describe('setup: the switch as a service', () => {
   });
 
   it('what could not start is refused', async () => {
-    const cases: [Partial<ServiceWish>, (memory: MemoryHost) => unknown, RegExp][] = [
+    const cases: [Partial<ServiceSpec>, (memory: MemoryHost) => unknown, RegExp][] = [
       [{ binary: '/opt/x' }, () => undefined, /^\/opt\/x is not a program that could be started at boot$/],
       [{}, (memory) => memory.file(BINARY, '', 0o644), /is not a program/],
       [{ config: '/etc/none.json' }, () => undefined, /^there is no configuration file \/etc\/none\.json/],
       [{}, (memory) => memory.entries.delete('/usr/bin/node'), /^node is in none of /],
       [{ group: 'a b\nc' }, () => undefined, /is no name for a group$/],
     ];
-    for (const [wish, change, words] of cases) {
+    for (const [spec, change, words] of cases) {
       const memory = machine();
       change(memory);
-      match((await refusalOf(plan(memory, wish))).message, words);
+      match((await refusalOf(plan(memory, spec))).message, words);
     }
   });
 
@@ -174,10 +174,10 @@ describe('setup: the switch as a service', () => {
   it('of a card that no IOMMU holds back there is a file beside it, also beside that of a package', async () => {
     const memory = machine();
     memory.file(SHIPPED_UNIT_PATHS[0] ?? '', `# From a package.\n${unitBody({ binary: BINARY, config: undefined })}`);
-    const wish = { unheldCard: true };
-    deepEqual(commandsOf(await plan(memory, wish)), ['systemctl daemon-reload', `systemctl enable ${UNIT}`]);
-    await cycle(memory, () => plan(memory, wish));
-    await applyOnce(memory, () => plan(memory, wish));
+    const spec = { unheldCard: true };
+    deepEqual(commandsOf(await plan(memory, spec)), ['systemctl daemon-reload', `systemctl enable ${UNIT}`]);
+    await cycle(memory, () => plan(memory, spec));
+    await applyOnce(memory, () => plan(memory, spec));
     match(await memory.host.read(CARDS_PATH), /^CapabilityBoundingSet=CAP_SYS_ADMIN CAP_SYS_RAWIO$/m);
     equal(await memory.host.lstat(UNIT_PATH), undefined);
   });

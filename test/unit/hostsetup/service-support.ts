@@ -1,5 +1,5 @@
 import { planService } from '../../../src/hostsetup/service/plan.js';
-import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import type { ServiceSpec } from '../../../src/hostsetup/service/plan.js';
 import { ENABLED_LINK, UNIT_PATH } from '../../../src/hostsetup/service/unit.js';
 import { MemoryHost } from '../host/memory-host.js';
 
@@ -39,5 +39,5 @@ export function machine({ running = true, group = 'kvm:x:108:\n' } = {}): Memory
   return memory;
 }
 
-export const plan = (memory: MemoryHost, wish: Partial<ServiceWish> = {}) =>
-  planService(memory.host, { start: true, binary: BINARY, ...wish });
+export const plan = (memory: MemoryHost, spec: Partial<ServiceSpec> = {}) =>
+  planService(memory.host, { start: true, binary: BINARY, ...spec });

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
-import type { ServiceWish } from '../../../src/hostsetup/service/plan.js';
+import type { ServiceSpec } from '../../../src/hostsetup/service/plan.js';
 import { USER_PATH, userText } from '../../../src/hostsetup/service/user.js';
 import type { MemoryHost } from '../host/memory-host.js';
 import { applyOnce, commandsOf, cycle, refusalOf } from './plan-support.js';
@@ -17,8 +17,8 @@ describe('setup: the service as a user of its own', () => {
     match(await memory.host.read('/etc/sysusers.d/vhost-host-user.conf'), /^u vhost-host - /m);
     deepEqual(commandsOf(await plan(memory)), []);
     equal(await memory.host.read(USER_PATH), userText('kvm'));
-    for (const wish of [{ needsRoot: 'the network card 0000:03:00.0' }, { ownUser: false }]) {
-      const { steps } = await plan(memory, wish);
+    for (const spec of [{ needsRoot: 'the network card 0000:03:00.0' }, { ownUser: false }]) {
+      const { steps } = await plan(memory, spec);
       match(steps.find(({ id }) => id === 'service')?.diff ?? '', /^-User=vhost-host$/m);
     }
     await applyOnce(memory, () => plan(memory, { needsRoot: '/dev/usvhost-N (--cuse)' }));
@@ -37,10 +37,10 @@ describe('setup: the service as a user of its own', () => {
   });
 
   it('is refused where that one could not serve', async () => {
-    const refusal = (memory: MemoryHost, wish: Partial<ServiceWish>) =>
-      refusalOf(plan(memory, { ownUser: true, ...wish }));
+    const refusal = (memory: MemoryHost, spec: Partial<ServiceSpec>) =>
+      refusalOf(plan(memory, { ownUser: true, ...spec }));
     const configured = (text: string): MemoryHost => machine().file('/etc/vhost-host/switch.json', text);
-    const cases: [MemoryHost, Partial<ServiceWish>, RegExp][] = [
+    const cases: [MemoryHost, Partial<ServiceSpec>, RegExp][] = [
       [machine(), { needsRoot: '/dev/usvhost-N (--cuse)' }, /^--own-user: \/dev\/usvhost-N \(--cuse\) needs root$/],
       [configured('{"uplinks": [{"name": "lan", "device": "0000:03:00.0"}]}'), {}, /has the card 03:00\.0, which/],
       [configured('{"uplinks": [{"name": "lan", "device": "03:00.1,x=1"}]}'), {}, /has the card 03:00\.1, which/],
@@ -56,6 +56,6 @@ describe('setup: the service as a user of its own', () => {
         /^--own-user: \/etc\/vhost-host\/switch\.json is closed/,
       ],
     ];
-    for (const [memory, wish, words] of cases) match((await refusal(memory, wish)).message, words);
+    for (const [memory, spec, words] of cases) match((await refusal(memory, spec)).message, words);
   });
 });

@@ -4,7 +4,7 @@ import { MemoryHost } from '../host/memory-host.js';
 
 export const GIB_KB = 1_048_576;
 
-export interface PoolSpec {
+export interface FakePool {
   readonly sizeKb: number;
   readonly total: number;
   readonly free?: number;
@@ -12,7 +12,7 @@ export interface PoolSpec {
   readonly nodes?: readonly number[];
 }
 
-export function withPool(memory: MemoryHost, { sizeKb, total, free = total, nodes = [] }: PoolSpec): MemoryHost {
+export function withPool(memory: MemoryHost, { sizeKb, total, free = total, nodes = [] }: FakePool): MemoryHost {
   const name = `hugepages-${sizeKb}kB`;
   const put = (dir: string, count: number, spare: number): void => {
     memory.file(`${dir}/nr_hugepages`, `${count}\n`).file(`${dir}/free_hugepages`, `${spare}\n`);
@@ -28,7 +28,7 @@ export function withNode(memory: MemoryHost, node: number, totalKb = 8 * GIB_KB,
   return memory.file(`/sys/devices/system/node/node${node}/meminfo`, text);
 }
 
-export interface NicSpec {
+export interface FakeNic {
   readonly address: string;
   readonly id: string;
   readonly driver?: string;
@@ -38,7 +38,7 @@ export interface NicSpec {
   readonly inner?: string;
 }
 
-export function withNic(memory: MemoryHost, nic: NicSpec): MemoryHost {
+export function withNic(memory: MemoryHost, nic: FakeNic): MemoryHost {
   const device = `/sys/bus/pci/devices/${nic.address}`;
   const [vendor = '', number = ''] = nic.id.split(':');
   memory.file(`${device}/class`, '0x020000\n').file(`${device}/vendor`, `0x${vendor}\n`);

@@ -59,9 +59,9 @@ const found = new Set<string>();
 function check(parts: Parts, facts: Partial<CheckFacts> = {}): string[] {
   const domain = readDomain(XmlDocument.parse(domainXml(parts)));
   const findings = checkDomain(domain, { ...GOOD, ...facts });
-  for (const { id, mend, reason } of findings) {
+  for (const { id, fix, reason } of findings) {
     found.add(id);
-    assert.ok(mend !== '' && reason !== '');
+    assert.ok(fix !== '' && reason !== '');
   }
   return findings.map(({ level, id }) => `${level} ${id}`);
 }
@@ -206,7 +206,7 @@ describe('vm check: each thing that it finds, and what it lets pass', () => {
     [
       'a port of another domain',
       {},
-      { sharers: new Map([[0, { what: 'port p', who: 'interface 0 of domain e', mend: 'vhost-host vm attach d' }]]) },
+      { sharers: new Map([[0, { what: 'port p', who: 'interface 0 of domain e', fix: 'vhost-host vm attach d' }]]) },
       ['error port-shared'],
     ],
     ['two that wait for each other', { nic: NIC.replace("'client'", "'server'") }, {}, ['error socket-server']],

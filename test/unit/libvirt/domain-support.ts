@@ -28,7 +28,7 @@ export function poolsWith(free2M: number, free1G: number): Pools {
   return { pools: [pool(1024 * MIB, free1G), pool(2 * MIB, free2M)], defaultPageSize: 2 * MIB };
 }
 
-export interface Wish {
+export interface Spec {
   readonly mode?: Mode;
   readonly nic?: string;
   readonly queues?: number;
@@ -43,9 +43,9 @@ export const ours = (socket: string | undefined): boolean =>
   socket !== undefined && dirname(socket) === '/run/vhost-host';
 
 /** Attaches a text as `vm attach` would, with `/run/vhost-host/port-DOMAIN-NETDEV.sock` for every port. */
-export function attachAll(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Attached {
-  const { mode = 'native', nic = 'all', queues, offloads = false, hugepages = 'auto', running = false } = wish;
-  const { earlier = [] } = wish;
+export function attachAll(text: string, spec: Spec = {}, pools: Pools = poolsWith(0, 0)): Attached {
+  const { mode = 'native', nic = 'all', queues, offloads = false, hugepages = 'auto', running = false } = spec;
+  const { earlier = [] } = spec;
   const doc = XmlDocument.parse(text);
   const domain = readDomain(doc);
   const { nics, notes } = selectNics(domain, nic, mode, ours);
@@ -63,8 +63,8 @@ export function attachAll(text: string, wish: Wish = {}, pools: Pools = poolsWit
   return attached;
 }
 
-export function attach(text: string, wish: Wish = {}, pools: Pools = poolsWith(0, 0)): Draft {
-  return attachAll(text, wish, pools).draft;
+export function attach(text: string, spec: Spec = {}, pools: Pools = poolsWith(0, 0)): Draft {
+  return attachAll(text, spec, pools).draft;
 }
 
 /** A domain as detach knows it, by its record. */

@@ -5,7 +5,7 @@ import { VhostHostError } from '../../../src/common/errors.js';
 import { PROPERTIES } from '../../../src/libvirt/domain/properties.js';
 import { XmlDocument } from '../../../src/libvirt/xml/document.js';
 import { attach, explanation, poolsWith } from './domain-support.js';
-import type { Wish } from './domain-support.js';
+import type { Spec } from './domain-support.js';
 
 /**
  * Every `NAME.in.xml` is a domain: `recorded/` was given to a real libvirt, `written/` is by hand, with the
@@ -17,13 +17,13 @@ const ROOT = 'test/golden/domain';
 const HOSTS = { plain: 0, huge: 2048 };
 const touched = new Set<string>();
 
-function render(text: string, wish: Wish, free2M: number): string {
+function render(text: string, spec: Spec, free2M: number): string {
   try {
-    const draft = attach(text, wish, poolsWith(free2M, 0));
+    const draft = attach(text, spec, poolsWith(free2M, 0));
     for (const { property } of draft.changes) touched.add(property);
     // What was edited must read as XML for both readers, and attaching it again must find nothing to do.
     XmlDocument.parse(draft.doc.text);
-    assert.deepEqual(attach(draft.doc.text, wish, poolsWith(0, 0)).changes, []);
+    assert.deepEqual(attach(draft.doc.text, spec, poolsWith(0, 0)).changes, []);
     return [...explanation(draft), unifiedDiff('domain', text, draft.doc.text)].join('\n');
   } catch (error) {
     if (!(error instanceof VhostHostError)) throw error;
@@ -63,10 +63,10 @@ describe('golden domains', () => {
 
   for (const name of inputs('written')) {
     it(name, () => {
-      const wish = JSON.parse(readFileSync(`${ROOT}/${name}.json`, 'utf8')) as Wish;
+      const spec = JSON.parse(readFileSync(`${ROOT}/${name}.json`, 'utf8')) as Spec;
       compare(
         name,
-        Object.entries(HOSTS).map(([host, free]) => [`on a ${host} host`, render(text(name), wish, free)] as const),
+        Object.entries(HOSTS).map(([host, free]) => [`on a ${host} host`, render(text(name), spec, free)] as const),
       );
     });
   }

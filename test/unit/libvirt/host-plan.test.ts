@@ -3,7 +3,7 @@ import { apparmorPath, apparmorRules } from '../../../src/libvirt/install/apparm
 import { rulesFile } from '../../../src/libvirt/install/apparmor-step.js';
 import { findDaemon } from '../../../src/libvirt/install/daemon.js';
 import { planHost } from '../../../src/libvirt/install/plan.js';
-import type { HostWish } from '../../../src/libvirt/install/plan.js';
+import type { HostSpec } from '../../../src/libvirt/install/plan.js';
 import { wrapperText } from '../../../src/libvirt/install/wrapper.js';
 import { refuseLegacy } from '../../../src/libvirt/qemu-conf/step.js';
 import { fileContexts } from '../../../src/libvirt/install/selinux-policy.js';
@@ -13,7 +13,7 @@ import { MemoryHost } from '../host/memory-host.js';
 import { failure } from '../switch/support.js';
 import { ABSTRACTION, LAUNCHER, LOCAL, PACKAGE, QEMU, debian, withApparmor, withSelinux } from './support.js';
 
-const WISH: HostWish = {
+const SPEC: HostSpec = {
   devices: [],
   deviceBase: 'usvhost',
   runDir: '/run/vhost-host',
@@ -26,26 +26,26 @@ const WISH: HostWish = {
   live: true,
 };
 const PATHS = {
-  wrapper: WISH.wrapper,
+  wrapper: SPEC.wrapper,
   launcher: LAUNCHER,
   node: '/usr/bin/node',
   emulator: QEMU,
   packageRoot: PACKAGE,
-  runDir: WISH.runDir,
+  runDir: SPEC.runDir,
   deviceBase: undefined,
 };
 
-const plan = (memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<Step[]> =>
-  planHost(memory.host, { ...WISH, ...wish });
+const plan = (memory: MemoryHost, spec: Partial<HostSpec> = {}): Promise<Step[]> =>
+  planHost(memory.host, { ...SPEC, ...spec });
 
-async function apply(memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<string[]> {
-  return doSteps(memory.host, await plan(memory, wish));
+async function apply(memory: MemoryHost, spec: Partial<HostSpec> = {}): Promise<string[]> {
+  return doSteps(memory.host, await plan(memory, spec));
 }
 
 const undo = (memory: MemoryHost): Promise<string[]> => undoSteps(memory.host);
 
-async function refused(memory: MemoryHost, wish: Partial<HostWish> = {}): Promise<string> {
-  const error = await failure('SETUP_REFUSED', plan(memory, wish));
+async function refused(memory: MemoryHost, spec: Partial<HostSpec> = {}): Promise<string> {
+  const error = await failure('SETUP_REFUSED', plan(memory, spec));
   ok(error.hint);
   return error.message;
 }

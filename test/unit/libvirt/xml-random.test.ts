@@ -5,7 +5,7 @@ import { planDetach } from '../../../src/libvirt/attach/detach.js';
 import { XmlDocument, elementsOf } from '../../../src/libvirt/xml/document.js';
 import type { XmlElement, XmlNode } from '../../../src/libvirt/xml/scan.js';
 import { attach, attachAll, ours, poolsWith, remembered } from './domain-support.js';
-import type { Wish } from './domain-support.js';
+import type { Spec } from './domain-support.js';
 
 /** Documents that nobody has written by hand, with all that XML allows and libvirt never prints. */
 
@@ -54,7 +54,7 @@ const domain = fc
     return `<domain type='kvm' xmlns:q='u'>${a}<memory>262144</memory>${backing}${b}${cell}${devices}${c}<name>r</name></domain>`;
   });
 
-const wish: fc.Arbitrary<Wish> = fc.record({
+const spec: fc.Arbitrary<Spec> = fc.record({
   mode: fc.constantFrom('native', 'wrap'),
   hugepages: fc.constantFrom('auto', 'none', '2M'),
   offloads: fc.boolean(),
@@ -112,7 +112,7 @@ describe('domain XML: any document', () => {
 
   it('attach leaves what is not its own as it stands', () => {
     fc.assert(
-      fc.property(domain, wish, (text, how) => {
+      fc.property(domain, spec, (text, how) => {
         assert.deepEqual(foreign(attach(text, how, poolsWith(512, 0)).doc.text), foreign(text));
       }),
       { numRuns: 150 },
@@ -121,7 +121,7 @@ describe('domain XML: any document', () => {
 
   it('attach twice is attach once', () => {
     fc.assert(
-      fc.property(domain, wish, (text, how) => {
+      fc.property(domain, spec, (text, how) => {
         const once = attach(text, how, poolsWith(512, 0));
         assert.deepEqual(attach(once.doc.text, how, poolsWith(512, 0)).changes, []);
       }),
@@ -130,18 +130,18 @@ describe('domain XML: any document', () => {
   });
 
   it('detach after attach is the identity', () => {
-    const back = (text: string, how: Wish): void => {
+    const back = (text: string, how: Spec): void => {
       const { draft, changes } = attachAll(text, how, poolsWith(512, 0));
       const left = draft.doc.text;
       const { text: restored, how: way } = planDetach(left, remembered(text, left, changes), ours);
       assert.deepEqual([restored, way], [text, 'whole']);
     };
     for (const text of recorded) back(text, { nic: '0' });
-    fc.assert(fc.property(domain, wish, back), { numRuns: 150 });
+    fc.assert(fc.property(domain, spec, back), { numRuns: 150 });
   });
 
   it('where something else was changed in between, detach takes back only what attach did', () => {
-    const back = (text: string, how: Wish): void => {
+    const back = (text: string, how: Spec): void => {
       const { draft, changes } = attachAll(text, how, poolsWith(512, 0));
       const left = draft.doc.text;
       const touch = (xml: string): string => xml.replace('<name>', '<title>new</title><name>');
@@ -152,14 +152,14 @@ describe('domain XML: any document', () => {
       assert.deepEqual(meaning(bare(restored)), meaning(bare(touch(text))));
     };
     for (const text of recorded) back(text, { nic: '0' });
-    fc.assert(fc.property(domain, wish, back), { numRuns: 150 });
+    fc.assert(fc.property(domain, spec, back), { numRuns: 150 });
   });
 
   it('two attaches are taken back together', () => {
     fc.assert(
-      fc.property(domain, wish, wish, (text, first, second) => {
+      fc.property(domain, spec, spec, (text, first, second) => {
         const a = attachAll(text, first, poolsWith(512, 0));
-        const again: Wish = { ...second, mode: 'native', earlier: a.changes };
+        const again: Spec = { ...second, mode: 'native', earlier: a.changes };
         const b = attachAll(a.draft.doc.text, again, poolsWith(512, 0));
         const back = planDetach(b.draft.doc.text, remembered(null, null, b.changes), ours);
         assert.deepEqual(meaning(bare(back.text)), meaning(bare(text)));

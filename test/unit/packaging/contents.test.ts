@@ -53,7 +53,19 @@ describe('packages: contents', function () {
     ))
       assert.ok(files.includes(name), name);
     for (const name of files.filter((file) => !file.startsWith(home) && !file.startsWith('usr/share/doc/')))
-      assert.match(name, /^usr\/(bin|share\/man\/man1|share\/bash-completion\/completions)\/[\w.-]+$/);
+      assert.match(name, /^usr\/(bin|share\/(man\/man[18]|vhost-host|[a-z]+(-completion)?\/[a-z_-]+(\.d)?))\/[\w.-]+$/);
+    for (const name of [
+      'man/man1/qemu-wrap.1',
+      'man/man8/vhost-host.8',
+      'man/man8/vhost-host-vm.8',
+      'bash-completion/completions/vhost-host',
+      'fish/vendor_completions.d/vhost-host.fish',
+      'zsh/vendor-completions/_vhost-host',
+      'vhost-host/switch.schema.json',
+      'vhost-host/qemu-wrap.schema.json',
+      'vhost-host/openapi.json',
+    ])
+      assert.ok(files.includes(`usr/share/${name}`), name);
     assert.deepEqual(
       files.filter((name) => /\.(ts|map|code)$|node_modules|\/test\//.test(name)),
       [],

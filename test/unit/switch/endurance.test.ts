@@ -14,7 +14,7 @@ import { until } from '../../helpers/until.js';
 import { failure, fakeHost, settingsFor, startBench, withDaemon, withDir } from './support.js';
 import type { Host } from '../../../src/host/host.js';
 
-const SOON = { deadline: 5000, what: 'the switch to mend its run directory' };
+const SOON = { deadline: 5000, what: 'the switch to fix its run directory' };
 const answers = async (dir: string): Promise<boolean> =>
   (await request(apiSocketPath(dir), 'GET', '/v1/status').catch(() => undefined))?.status === 200;
 
@@ -33,8 +33,8 @@ describe('a run directory that loses its files', () => {
           clock.advance(1);
           const said = (): number => log.filter((line) => line.includes('were removed from the run directory')).length;
           // The line comes last.
-          const mended = async (): Promise<boolean> => said() > 0 && (await answers(runDir));
-          await until(async () => (await mended()) && existsSync(portSocketPath(runDir, 'a')), SOON);
+          const fixed = async (): Promise<boolean> => said() > 0 && (await answers(runDir));
+          await until(async () => (await fixed()) && existsSync(portSocketPath(runDir, 'a')), SOON);
           assert.ok(existsSync(lockPath(runDir)));
           assert.equal(said(), 1);
           await failure('SWITCH_RUNNING', startBench(runDir));
@@ -156,7 +156,7 @@ describe('the log file', () => {
         host: realHost,
         binding: new FakeBinding(),
         settings,
-        say: (line: string) => void said.push(line),
+        log: (line: string) => void said.push(line),
       };
       await writeFile(logPath(dir), '');
       const log = await LogFile.of(parts);

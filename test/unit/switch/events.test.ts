@@ -18,7 +18,7 @@ function bench(): { clock: FakeClock; sink: EventSink; repeats: Repeats; written
 }
 
 describe('events in the log', () => {
-  it("learning writes the original's line, with nothing before it", () =>
+  it("learning writes DPDK's vhost example's line, with nothing before it", () =>
     withDaemon(
       ({ binding, log }) => {
         binding.emit({ type: 'learned', port: 0, mac: 'cc:bb:bb:bb:bb:bb', vlan: 1000 });
@@ -44,7 +44,7 @@ describe('events in the log', () => {
     [{ type: 'moved', port: 1, mac: 'm', vlan: 1001 }, 'm (VLAN tag 1001) moved to <1>'],
     [{ type: 'disconnected', port: 1 }, '<1>: front end disconnected'],
     [{ type: 'stopped', port: 1 }, "<1>: guest's driver stopped"],
-    [{ type: 'refused', port: 1, text: 'a\nb\u001b[2J' }, '<1>: refused: a b\\x1b[2J'],
+    [{ type: 'rejected', port: 1, text: 'a\nb\u001b[2J' }, '<1>: rejected: a b\\x1b[2J'],
     [{ type: 'log', level: 3, text: 'EAL: x\n' }, 'EAL: x'],
     [{ type: 'lost', count: 7 }, '7 events were lost'],
   ];
@@ -61,7 +61,7 @@ describe('events in the log', () => {
     ['addresses that move', (n) => ({ type: 'moved', port: n % 2, mac: `02:00:00:00:00:${n % 60}`, vlan: 0 })],
     ['addresses without end', (n) => ({ type: 'learned', port: 0, mac: `02:00:00:${n}`, vlan: 0 })],
     ['front ends that come and go', (n) => ({ type: n % 2 === 0 ? 'connected' : 'disconnected', port: 3 })],
-    ['messages that are refused', (n) => ({ type: 'refused', port: n % 40, text: `ring ${n} has no room` })],
+    ['messages that are refused', (n) => ({ type: 'rejected', port: n % 40, text: `ring ${n} has no room` })],
     ["DPDK's own words", (n) => ({ type: 'log', level: 4, text: `VHOST_CONFIG: (/s) fd ${n}: kind ${n % 9}` })],
   ];
   for (const [what, make] of floods) {

@@ -4,7 +4,7 @@ import { bridgeSocketPath } from '../../../src/switch/run-dir/paths.js';
 
 /** What `native/cuse` would do at the other end of its line, without devices. */
 export class FakeBridge {
-  /** By name: how often it is open, its socket, and how it was wished for. */
+  /** By name: how often it is open, its socket, and how it was requested. */
   readonly devices = new Map<string, { opens: number; socket: string; access: string }>();
   /** What came over the line. */
   readonly asked: string[] = [];

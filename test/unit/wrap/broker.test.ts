@@ -75,7 +75,7 @@ describe('the way to the switch', () => {
       },
     };
     return makeBroker(
-      { host, say: (line) => void said.push(line), exchange, open, pid: 7 },
+      { host, log: (line) => void said.push(line), exchange, open, pid: 7 },
       { ...DEFAULTS, ...config },
     );
   }

@@ -73,7 +73,7 @@ describe('guest memory', () => {
       equal(isHuge(on(numa(cell(0, '0').replace('bind', 'preferred'), cell(1, '1')), [0, 128])), true);
     });
 
-    it('says on which node pages are missing, and mends it there', () => {
+    it('says on which node pages are missing, and fixes it there', () => {
       throws(() => on(numa(cell(0, '0'), cell(1, '1')), [200, 10], { hugepages: 'on' }), {
         code: 'HUGEPAGES_TOO_FEW',
         message: 'the guest needs 64 hugepages of 2M on NUMA node 1, 10 are free',

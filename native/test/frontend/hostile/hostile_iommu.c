@@ -295,7 +295,7 @@ int hostile_iommu(int argc, char **argv)
 	say(UPDATE, GUEST_GPA, PAGE, GUEST_USER, READ);
 	must(vu_closed(g.sock, 5000), "without feature", "the connection goes on");
 	guest_down(&g);
-	g.wishes = VU_F_ACCESS_PLATFORM;
+	g.extra_features = VU_F_ACCESS_PLATFORM;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
 		must(guest_negotiate(&g) && guest_share(&g, 1), refused[i].name, "no connection");
 		refused[i].act();

@@ -72,7 +72,7 @@ void guest_reset_rings(struct guest *g)
 bool guest_negotiate(struct guest *g)
 {
 	uint64_t features = 0, protocol = 0;
-	uint64_t wanted = VU_F_VERSION_1 | VU_F_PROTOCOL | g->wishes | (g->packed ? VU_F_PACKED : 0);
+	uint64_t wanted = VU_F_VERSION_1 | VU_F_PROTOCOL | g->extra_features | (g->packed ? VU_F_PACKED : 0);
 	struct vu_msg owner = {.request = VU_SET_OWNER, .flags = VU_VERSION};
 
 	g->sock = vu_connect(g->path);

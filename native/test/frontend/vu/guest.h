@@ -30,7 +30,7 @@ struct guest {
 	int memory_fd;
 	uint8_t *memory;
 	uint64_t features;
-	uint64_t wishes; /* features that it asks for besides those that it needs */
+	uint64_t extra_features; /* features that it asks for besides those that it needs */
 	struct ring ring[2];
 	int kick[2], call[2];
 	uint64_t sent;	   /* frames made available; also the next sequence number */

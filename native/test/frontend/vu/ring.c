@@ -88,7 +88,7 @@ bool ring_reap(struct ring *r, uint32_t *len)
 
 bool ring_wants_kick(const struct ring *r)
 {
-	/* What was offered must be visible before the device's wish is read. */
+	/* What was offered must be visible before the device's suppression setting is read. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (r->packed)
 		return __atomic_load_n(&r->device[1], __ATOMIC_RELAXED) != 1;

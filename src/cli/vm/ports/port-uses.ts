@@ -48,8 +48,8 @@ export function usesOf({ domain, record, attach }: Whose, view: SwitchView): Rea
     const right = (given.has(place.socket) ? 2 : 0) + (place.port === portName(domain.name, nic.netdev) ? 1 : 0);
     const title = `${nicTitle(nic)} of domain ${domain.name}`;
     const wrapped = `vhost-host ports add ${place.port ?? 'NAME'}-2 --mac ${nic.mac ?? 'ADDRESS'}`;
-    const mend = nic.socket === undefined ? wrapped : attach;
-    return [[nic.index, { name: domain.name, uuid: domain.uuid, title, ...place, right, attach: mend }]];
+    const fix = nic.socket === undefined ? wrapped : attach;
+    return [[nic.index, { name: domain.name, uuid: domain.uuid, title, ...place, right, attach: fix }]];
   });
   return new Map(uses);
 }
@@ -109,8 +109,8 @@ export function sharersOf(domain: Domain, rivals: Rivals, edit: string): Readonl
     if (mine === undefined || other === undefined) return [];
     const what = mine.port === undefined ? mine.socket : `port ${mine.port}`;
     const attach = givesWay(nic, rivals) ? mine.attach : other.attach;
-    const mend = mine.port === undefined ? `${edit}: give one of them a socket of its own` : attach;
-    return [[nic.index, { what, who: other.title, mend }]];
+    const fix = mine.port === undefined ? `${edit}: give one of them a socket of its own` : attach;
+    return [[nic.index, { what, who: other.title, fix }]];
   });
   return new Map(sharers);
 }

@@ -38,7 +38,7 @@ export async function viewSwitch(context: CliContext, options: ClientOptions, to
   return { runDir, ports, config, contested, dpdk, ours };
 }
 
-export interface PortWish {
+export interface PortSpec {
   readonly port?: string;
   readonly socket?: string;
   readonly queues?: number;
@@ -54,8 +54,8 @@ export interface PlannedPort extends PortPlace {
 }
 
 /** The socket that the interface has already and may keep. */
-function keptSocket(nic: Nic, wish: PortWish, view: SwitchView, rivals: Rivals): string | undefined {
-  if (wish.port !== undefined || !view.ours(nic.socket) || givesWay(nic, rivals)) return undefined;
+function keptSocket(nic: Nic, spec: PortSpec, view: SwitchView, rivals: Rivals): string | undefined {
+  if (spec.port !== undefined || !view.ours(nic.socket) || givesWay(nic, rivals)) return undefined;
   return nic.socket;
 }
 
@@ -67,24 +67,24 @@ function checkName(port: string): string {
 function planPort(
   domain: Domain,
   nic: Nic,
-  wish: PortWish,
+  spec: PortSpec,
   view: SwitchView,
   rivals: Rivals,
   chosen: ReadonlySet<string>,
 ): PlannedPort {
-  const kept = keptSocket(nic, wish, view, rivals);
+  const kept = keptSocket(nic, spec, view, rivals);
   const told = kept === undefined ? undefined : portOfSocket(kept, view);
-  const port = wish.port === undefined ? (told ?? freeName(domain, nic, view, rivals, chosen)) : checkName(wish.port);
+  const port = spec.port === undefined ? (told ?? freeName(domain, nic, view, rivals, chosen)) : checkName(spec.port);
   const existing = view.ports?.find(({ name }) => name === port);
-  const socket = wish.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
-  const queues = wish.queues ?? nic.queues;
+  const socket = spec.socket ?? existing?.socket ?? kept ?? portSocketPath(view.runDir, port);
+  const queues = spec.queues ?? nic.queues;
   checkSocketPath(socket);
   if (queues > MAX_QUEUE_PAIRS) {
     const message = `${nicTitle(nic)} is to have ${queues} queue pairs, a port has at most ${MAX_QUEUE_PAIRS}`;
     throw new VhostHostError('PORT_LIMIT', message, { hint: `--queues ${MAX_QUEUE_PAIRS}` });
   }
-  if (wish.port !== undefined || wish.socket !== undefined) checkFree(wish.port, socket, rivals);
-  if (wish.port !== undefined && existing !== undefined && existing.state !== 'waiting' && !rivals.running) {
+  if (spec.port !== undefined || spec.socket !== undefined) checkFree(spec.port, socket, rivals);
+  if (spec.port !== undefined && existing !== undefined && existing.state !== 'waiting' && !rivals.running) {
     throw new VhostHostError('PORT_IN_USE', `port ${port} has a guest, and ${domain.name} is not running`, {
       hint: 'choose another --port, or leave it out',
     });
@@ -101,24 +101,24 @@ function planPort(
       { hint: `vhost-host ports rm ${port}, and once more` },
     );
   }
-  return { nic, port, socket, queues, offloads: wish.offloads === true, existing };
+  return { nic, port, socket, queues, offloads: spec.offloads === true, existing };
 }
 
 export function planPorts(
   domain: Domain,
   nics: readonly Nic[],
-  wish: PortWish,
+  spec: PortSpec,
   view: SwitchView,
   rivals: Rivals,
 ): readonly PlannedPort[] {
-  if (nics.length > 1 && (wish.port !== undefined || wish.socket !== undefined)) {
+  if (nics.length > 1 && (spec.port !== undefined || spec.socket !== undefined)) {
     throw new VhostHostError('USAGE', `--port and --socket are for one interface, and ${nics.length} are meant`, {
       hint: `--nic ${nics[0]?.index ?? 0}`,
     });
   }
   const chosen = new Set<string>();
   return nics.map((nic) => {
-    const planned = planPort(domain, nic, wish, view, rivals, chosen);
+    const planned = planPort(domain, nic, spec, view, rivals, chosen);
     chosen.add(planned.port);
     return planned;
   });

@@ -3,8 +3,8 @@ import type { Assignment } from '../../system/shell-vars.js';
 import { MAIN, VARIABLES, readGrubLine, refuse, writtenWords } from './line.js';
 import type { GrubLine } from './line.js';
 import { parseKernelLine } from '../../kernel/args.js';
-import { applyWish, fulfils, ownArgs, withoutOwn } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import { applySpec, fulfils, ownArgs, withoutOwn } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import type { Atom, ShellFile, Written } from '../../system/shell-values.js';
 
 /** Edits of GRUB's files by single characters, so that quotes, comments and what is not understood stay. */
@@ -127,13 +127,13 @@ function endMark({ line, atoms }: GrubLine): Atom | undefined {
 const quoted = (text: string, quote: string): string => (quote === '' ? `"${text}"` : text);
 
 /** Which words of a command line are not ours, all in order, and what is handed on to the first process. */
-const foreign = (line: string, wish: KernelWish): string => withoutOwn(line, wish).trim().split(/\s+/).join(' ');
+const foreign = (line: string, spec: KernelArgsSpec): string => withoutOwn(line, spec).trim().split(/\s+/).join(' ');
 
-/** What is wrong with a line that should be `before` but for the wish; the arguments of ours are `args` then. */
-export function difference(before: string, after: string, wish: KernelWish, args: string): string | undefined {
-  if (foreign(before, wish) !== foreign(after, wish))
+/** What is wrong with a line that should be `before` but for the spec; the arguments of ours are `args` then. */
+export function difference(before: string, after: string, spec: KernelArgsSpec, args: string): string | undefined {
+  if (foreign(before, spec) !== foreign(after, spec))
     return `"${after.trim()}" has other words than "${before.trim()}"`;
-  const now = ownArgs(after, wish).join(' ');
+  const now = ownArgs(after, spec).join(' ');
   return now === args ? undefined : `"${after.trim()}" has ${now === '' ? 'none of the arguments' : now}`;
 }
 
@@ -149,16 +149,16 @@ export interface GrubEdit {
 export type OwnFile = (args: string) => ShellFile;
 
 /**
- * The files with the wish in them: in a file of our own where there is one, else in the assignment that has such
+ * The files with the spec in them: in a file of our own where there is one, else in the assignment that has such
  * arguments, else in the last of `MAIN`. What comes out is read again here, before anybody writes it.
  */
-export function editGrub(files: readonly ShellFile[], wish: KernelWish, own?: OwnFile): GrubEdit {
-  const before = readGrubLine(files, wish);
-  const has = ownArgs(before.line, wish).join(' ');
+export function editGrub(files: readonly ShellFile[], spec: KernelArgsSpec, own?: OwnFile): GrubEdit {
+  const before = readGrubLine(files, spec);
+  const has = ownArgs(before.line, spec).join(' ');
   const ownPath = own?.('').path;
   const others = files.filter(({ path }) => path !== ownPath);
-  if (fulfils(before.line, wish)) return { before, args: has, files };
-  const args = applyWish(has, wish);
+  if (fulfils(before.line, spec)) return { before, args: has, files };
+  const args = applySpec(has, spec);
   const words = writtenWords(before.own.filter(({ atoms }) => atoms[0]?.file.path !== ownPath));
   const direct = own === undefined && args !== '';
   const spot = direct ? spotOf(words) : undefined;
@@ -167,14 +167,14 @@ export function editGrub(files: readonly ShellFile[], wish: KernelWish, own?: Ow
   if (put !== undefined) add(edits, put[0], [put[1]]);
   const now = others.map(({ path, text }) => ({ path, text: apply(text, edits.get(path) ?? []) }));
   if (own !== undefined) {
-    const kept = others.length < files.length ? keptIn(before, ownPath, wish) : '';
+    const kept = others.length < files.length ? keptIn(before, ownPath, spec) : '';
     if (args !== '' || others.length < files.length) now.push(own([kept, args].filter(Boolean).join(' ')));
     now.sort((a, b) => (a.path < b.path ? -1 : 1));
   } else if (put === undefined && args !== '') {
     const last = now.at(-1);
     if (last !== undefined) now.splice(-1, 1, { ...last, text: withLine(last.text, before, args) });
   }
-  const wrong = difference(before.line, readAgain(now, before, wish).line, wish, args);
+  const wrong = difference(before.line, readAgain(now, before, spec).line, spec, args);
   if (wrong === undefined) return { before, args, files: now };
   const paths = files.map(({ path }) => path).join(', ');
   throw new VhostHostError('SETUP_REFUSED', `${paths}: nothing was changed, for ${printableLine(wrong)}`, {
@@ -184,9 +184,9 @@ export function editGrub(files: readonly ShellFile[], wish: KernelWish, own?: Ow
 }
 
 /** Where what comes out is refused, it is for what was there: everything behind it may be part of it. */
-function readAgain(files: readonly ShellFile[], { hidden }: GrubLine, wish: KernelWish): GrubLine {
+function readAgain(files: readonly ShellFile[], { hidden }: GrubLine, spec: KernelArgsSpec): GrubLine {
   try {
-    return readGrubLine(files, wish);
+    return readGrubLine(files, spec);
   } catch (error) {
     const open = hidden.find(({ file, end }) => end === file.text.length);
     if (open === undefined) throw error;
@@ -194,12 +194,12 @@ function readAgain(files: readonly ShellFile[], { hidden }: GrubLine, wish: Kern
   }
 }
 
-/** What our own file says besides, for another wish. */
-function keptIn({ setBy }: GrubLine, path: string | undefined, wish: KernelWish): string {
+/** What our own file says besides, for another spec. */
+function keptIn({ setBy }: GrubLine, path: string | undefined, spec: KernelArgsSpec): string {
   const { statement, file } = setBy.get(MAIN) ?? {};
   if (statement?.kind !== 'assignment' || file?.path !== path) return '';
   const text = statement.value.pieces.map((piece) => (piece.kind === 'char' ? piece.text : '')).join('');
-  return withoutOwn(text, wish).trim();
+  return withoutOwn(text, spec).trim();
 }
 
 const printableLine = (text: string): string => text.replaceAll('\uFFFC', '…');

@@ -8,7 +8,7 @@ import { withCommands } from '../method.js';
 import type { BootDraft } from '../method.js';
 import { statements } from '../../system/shell-vars.js';
 import { sourcedChecks } from './sourced.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import type { ShellFile } from '../../system/shell-values.js';
 import type { Host } from '../../../host/host.js';
 
@@ -22,32 +22,32 @@ export interface GrubDraft {
 }
 
 /** The change to `/etc/default/grub` itself; none where the system has no such file. */
-export async function draftDefaultGrub(host: Host, wish: KernelWish): Promise<GrubDraft | undefined> {
+export async function draftDefaultGrub(host: Host, spec: KernelArgsSpec): Promise<GrubDraft | undefined> {
   const text = (await readSnapshot(host, DEFAULT_GRUB))?.text;
   if (text === undefined) return undefined;
-  const edit = editGrub([{ path: DEFAULT_GRUB, text }], wish);
+  const edit = editGrub([{ path: DEFAULT_GRUB, text }], spec);
   return { edit, writes: writesOf(edit) };
 }
 
 const writesOf = ({ files }: GrubEdit): WriteFile[] => files.map(({ path, text }) => ({ kind: 'write', path, text }));
 
 /** The writes between the two looks that a shell takes at the files; none where nothing of theirs is written. */
-export function checkedWrites(edit: GrubEdit, wish: KernelWish, actions: readonly WriteFile[]): Action[] {
+export function checkedWrites(edit: GrubEdit, spec: KernelArgsSpec, actions: readonly WriteFile[]): Action[] {
   if (!actions.some(({ path }) => edit.files.some((file) => file.path === path))) return [...actions];
-  const [before, after] = sourcedChecks(edit, wish);
+  const [before, after] = sourcedChecks(edit, spec);
   return [before, ...actions, after];
 }
 
 /** Classic GRUB 2: the file that everybody edits, and the command that reads it. */
 export async function draftGrub(
   host: Host,
-  wish: KernelWish,
+  spec: KernelArgsSpec,
   commands: readonly (readonly string[])[],
 ): Promise<BootDraft> {
-  const edit = editGrub([{ path: DEFAULT_GRUB, text: (await readSnapshot(host, DEFAULT_GRUB))?.text ?? '' }], wish);
+  const edit = editGrub([{ path: DEFAULT_GRUB, text: (await readSnapshot(host, DEFAULT_GRUB))?.text ?? '' }], spec);
   const { actions, diff } = await planWrites(host, writesOf(edit));
   const how = `${DEFAULT_GRUB}, then ${commands.map((command) => command.join(' ')).join(' and ')}`;
-  return { how, current: edit.before.line, actions: withCommands(checkedWrites(edit, wish, actions), commands), diff };
+  return { how, current: edit.before.line, actions: withCommands(checkedWrites(edit, spec, actions), commands), diff };
 }
 
 async function readGrubFiles(host: Host): Promise<ShellFile[]> {
@@ -87,12 +87,12 @@ const dropIn =
  * Debian and its kin: a file of our own that appends to what the others say. Cloud images set the command line
  * in files of that directory, so the main file is not the place.
  */
-export async function draftDropIn(host: Host, wish: KernelWish, command: readonly string[]): Promise<BootDraft> {
+export async function draftDropIn(host: Host, spec: KernelArgsSpec, command: readonly string[]): Promise<BootDraft> {
   const files = await readGrubFiles(host);
-  const edit = editGrub(files, wish, dropIn(ownPath(files)));
-  const kernels = command[0] === 'update-grub' ? [] : await cmdlineWrites(host, wish, 'first line');
+  const edit = editGrub(files, spec, dropIn(ownPath(files)));
+  const kernels = command[0] === 'update-grub' ? [] : await cmdlineWrites(host, spec, 'first line');
   const { actions, diff } = await planWrites(host, [...kernels, ...writesOf(edit)]);
   const how = `${kernels.map(({ path }) => `${path}, `).join('')}${DROP_IN_DIR}, then ${command.join(' ')}`;
-  const checked = checkedWrites(edit, wish, actions);
+  const checked = checkedWrites(edit, spec, actions);
   return { how, current: edit.before.line, actions: withCommands(checked, [command]), diff };
 }

@@ -2,7 +2,7 @@ import { VhostHostError, printable } from '../../../common/errors.js';
 import { lineAt } from '../../system/shell-vars.js';
 import { parseKernelLine } from '../../kernel/args.js';
 import { isOwnArg, ownArgs } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import { HIDDEN, evaluate, textOf } from '../../system/shell-values.js';
 import type { Atom, Hidden, ShellFile, ShellValues, Written } from '../../system/shell-values.js';
 
@@ -38,27 +38,27 @@ const placeOf = (atom: Atom): { file: ShellFile; at: number } => ({
 });
 
 /** Refuses where an argument of ours is written in a way that leaves no place to change it. */
-export function readGrubLine(files: readonly ShellFile[], wish: KernelWish): GrubLine {
+export function readGrubLine(files: readonly ShellFile[], spec: KernelArgsSpec): GrubLine {
   const state = evaluate(files, VARIABLES);
   const [main = [], more = []] = VARIABLES.map((name) => state.values.get(name) ?? []);
   const atoms = [...main, ...more];
   const line = `${textOf(main)} ${textOf(more)}`;
-  refuseHidden(state.hidden, wish);
+  refuseHidden(state.hidden, spec);
   const lineEnd = atoms.find(({ char }) => char?.text === '\n');
   if (lineEnd !== undefined) {
     const { file, at } = placeOf(lineEnd);
     throw refuse(file, at, 'the value goes on behind the end of the line, where GRUB takes no more of it', ONE_LINE);
   }
-  return { ...state, line, atoms, own: ownWords(line, atoms, main.length, wish) };
+  return { ...state, line, atoms, own: ownWords(line, atoms, main.length, spec) };
 }
 
 const ONE_LINE = `put all of it on one line, or end the line with a backslash`;
 
 /** Names of ours in what only a running shell makes something of. */
-function refuseHidden(hidden: readonly Hidden[], wish: KernelWish): void {
+function refuseHidden(hidden: readonly Hidden[], spec: KernelArgsSpec): void {
   const words = [
-    ...(wish.hugepages === undefined ? [] : ['hugepages', 'hugepagesz']),
-    ...(wish.iommu ? ['iommu'] : []),
+    ...(spec.hugepages === undefined ? [] : ['hugepages', 'hugepagesz']),
+    ...(spec.iommu ? ['iommu'] : []),
   ];
   for (const { file, start, end } of hidden) {
     for (const [index, line] of commentless(file.text.slice(start, end))) {
@@ -79,9 +79,9 @@ function commentless(text: string): [number, string][] {
   return lines.filter(([, line]) => !/^\s*#/.test(line));
 }
 
-function ownWords(line: string, atoms: readonly Atom[], border: number, wish: KernelWish): OwnWord[] {
-  const isOwn = isOwnArg(wish);
-  const count = ownArgs(line, wish).length;
+function ownWords(line: string, atoms: readonly Atom[], border: number, spec: KernelArgsSpec): OwnWord[] {
+  const isOwn = isOwnArg(spec);
+  const count = ownArgs(line, spec).length;
   const found: OwnWord[] = [];
   let at = 0;
   for (const arg of parseKernelLine(line).args) {

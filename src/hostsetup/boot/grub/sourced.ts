@@ -4,7 +4,7 @@ import { difference } from './edit.js';
 import type { GrubEdit } from './edit.js';
 import { VARIABLES } from './line.js';
 import { fulfils, ownArgs } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import { HIDDEN, textOf } from '../../system/shell-values.js';
 import type { Host } from '../../../host/host.js';
 
@@ -30,7 +30,7 @@ async function source(host: Host, paths: readonly string[]): Promise<readonly st
   if (exitCode === 0 && values.length === VARIABLES.length + 1) return values.slice(0, -1);
   const said = printable(stderr.trim().split('\n').at(-1) ?? '');
   throw new VhostHostError('SETUP_REFUSED', `sh cannot read ${paths.join(', ')}${said && `: ${said}`}`, {
-    hint: 'mend the file; the boot loader cannot be set up with it either',
+    hint: 'fix the file; the boot loader cannot be set up with it either',
     details: { paths, exitCode },
   });
 }
@@ -42,7 +42,7 @@ function fits(known: string, text: string): boolean {
 }
 
 /** Two checks: one before the files are written, which refuses, and one after it. */
-export function sourcedChecks({ before, args, files }: GrubEdit, wish: KernelWish): [CheckAction, CheckAction] {
+export function sourcedChecks({ before, args, files }: GrubEdit, spec: KernelArgsSpec): [CheckAction, CheckAction] {
   let old: string | undefined;
   const paths = files.map(({ path }) => path);
   const look = async (host: Host): Promise<string | undefined> => {
@@ -50,19 +50,19 @@ export function sourcedChecks({ before, args, files }: GrubEdit, wish: KernelWis
     const line = values.join(' ');
     const odd = VARIABLES.find((name, i) => !fits(textOf(before.values.get(name) ?? []), values[i] ?? ''));
     if (odd !== undefined) return `${paths.join(', ')}: sh makes another value of ${odd} than can be followed here`;
-    const hidden = ownArgs(line, wish).join(' ') !== ownArgs(before.line, wish).join(' ');
+    const hidden = ownArgs(line, spec).join(' ') !== ownArgs(before.line, spec).join(' ');
     // What the words are, and where they end, must not hang on something hidden.
     const open = values.some((value) => value.split('"').length % 2 === 0);
     const unclear = before.line.includes(HIDDEN) && (open || /(^|\s)--(\s|$)/.test(line));
-    if (unclear) return `${paths.join(', ')}: where more arguments would go cannot be told: ${printable(line)}`;
-    if (hidden) return `${paths.join(', ')}: a command or variable in there sets ${ownArgs(line, wish).join(' ')}`;
+    if (unclear) return `${paths.join(', ')}: where more arguments would go is unclear: ${printable(line)}`;
+    if (hidden) return `${paths.join(', ')}: a command or variable in there sets ${ownArgs(line, spec).join(' ')}`;
     old = line;
     return undefined;
   };
   const compare = async (host: Host): Promise<string | undefined> => {
     const line = (await source(host, paths)).join(' ');
-    const wrong = old === undefined ? 'nobody has looked at it before' : difference(old, line, wish, args);
-    return wrong ?? (fulfils(line, wish) ? undefined : `"${line}" is not what was asked for`);
+    const wrong = old === undefined ? 'nobody has looked at it before' : difference(old, line, spec, args);
+    return wrong ?? (fulfils(line, spec) ? undefined : `"${line}" is not what was asked for`);
   };
   return [
     { kind: 'check', check: look },

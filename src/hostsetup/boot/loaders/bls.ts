@@ -5,8 +5,8 @@ import { cmdlineWrites } from '../cmdline.js';
 import { checkedWrites, draftDefaultGrub } from '../grub/grub.js';
 import { withCommands } from '../method.js';
 import type { BootDraft, BootMethod } from '../method.js';
-import { applyWish, ownArgs, withoutOwn } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import { applySpec, ownArgs, withoutOwn } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import type { Host } from '../../../host/host.js';
 
 /**
@@ -23,19 +23,19 @@ export function optionsIn(entry: string): string {
 }
 
 /** Of several lines with options the first gets all of ours; what comes from the environment stays there. */
-export function editEntry(entry: string, wish: KernelWish): string {
+export function editEntry(entry: string, spec: KernelArgsSpec): string {
   const all = optionsIn(entry);
   if (KERNELOPTS.test(all))
-    return entry.replace(OPTIONS, (_, key: string, line: string) => key + withoutOwn(line, wish));
-  const own = ownArgs(all, wish).join(' ');
-  if (all !== '' && applyWish(all, wish) === all) return entry;
-  if (all === '') return `${entry.replace(/\n?$/, '\n')}options ${applyWish('', wish)}\n`;
+    return entry.replace(OPTIONS, (_, key: string, line: string) => key + withoutOwn(line, spec));
+  const own = ownArgs(all, spec).join(' ');
+  if (all !== '' && applySpec(all, spec) === all) return entry;
+  if (all === '') return `${entry.replace(/\n?$/, '\n')}options ${applySpec('', spec)}\n`;
   let first = true;
   return entry.replace(OPTIONS, (_, key: string, line: string) => {
-    if (!first) return key + withoutOwn(line, wish);
+    if (!first) return key + withoutOwn(line, spec);
     first = false;
-    const missing = ownArgs(line, wish).join(' ') === own ? line : `${withoutOwn(line, wish)} ${own}`;
-    return key + applyWish(missing, wish);
+    const missing = ownArgs(line, spec).join(' ') === own ? line : `${withoutOwn(line, spec)} ${own}`;
+    return key + applySpec(missing, spec);
   });
 }
 
@@ -56,18 +56,18 @@ export function expandOptions(options: string, blocks: readonly string[]): strin
 }
 
 /** By GRUB's own tool and not as a file: the boot loader itself writes into the same block at each start. */
-async function envRuns(host: Host, envs: readonly string[], wish: KernelWish): Promise<RunCommand[]> {
+async function envRuns(host: Host, envs: readonly string[], spec: KernelArgsSpec): Promise<RunCommand[]> {
   const runs: RunCommand[] = [];
   for (const path of envs) {
     const before = envValue(await host.read(path), 'kernelopts') ?? '';
-    const after = applyWish(before, wish);
+    const after = applySpec(before, spec);
     const set = (line: string): string[] => ['grub2-editenv', path, 'set', `kernelopts=${line}`];
     if (after !== before) runs.push({ kind: 'run', command: set(after), undo: set(before) });
   }
   return runs;
 }
 
-async function entryWrites(host: Host, { entries, envs }: Bls, wish: KernelWish): Promise<WriteFile[]> {
+async function entryWrites(host: Host, { entries, envs }: Bls, spec: KernelArgsSpec): Promise<WriteFile[]> {
   const writes: WriteFile[] = [];
   for (const path of entries) {
     const text = await host.read(path);
@@ -77,7 +77,7 @@ async function entryWrites(host: Host, { entries, envs }: Bls, wish: KernelWish)
         details: { path },
       });
     }
-    writes.push({ kind: 'write', path, text: editEntry(text, wish) });
+    writes.push({ kind: 'write', path, text: editEntry(text, spec) });
   }
   return writes;
 }
@@ -85,16 +85,16 @@ async function entryWrites(host: Host, { entries, envs }: Bls, wish: KernelWish)
 type Bls = Extract<BootMethod, { kind: 'bls' }>;
 
 /** The entries for the kernels that are there, and the files that those to come are made from. */
-export async function draftBls(host: Host, wish: KernelWish, method: Bls): Promise<BootDraft> {
+export async function draftBls(host: Host, spec: KernelArgsSpec, method: Bls): Promise<BootDraft> {
   const newest = await host.read(method.entries.at(-1) ?? '');
   const fromEnv = KERNELOPTS.test(optionsIn(newest)) ? method.envs[0] : undefined;
   const current = fromEnv === undefined ? optionsIn(newest) : (envValue(await host.read(fromEnv), 'kernelopts') ?? '');
-  const grub = await draftDefaultGrub(host, wish);
-  const kernels = await cmdlineWrites(host, wish, 'all lines');
-  const writes = [...(await entryWrites(host, method, wish)), ...kernels, ...(grub?.writes ?? [])];
+  const grub = await draftDefaultGrub(host, spec);
+  const kernels = await cmdlineWrites(host, spec, 'all lines');
+  const writes = [...(await entryWrites(host, method, spec)), ...kernels, ...(grub?.writes ?? [])];
   const { actions: planned, diff } = await planWrites(host, writes);
-  const actions = grub === undefined ? planned : checkedWrites(grub.edit, wish, planned);
-  const runs = await envRuns(host, method.envs, wish);
+  const actions = grub === undefined ? planned : checkedWrites(grub.edit, spec, planned);
+  const runs = await envRuns(host, method.envs, spec);
   const all = [...actions, ...runs];
   const how = ['the boot entries', ...method.envs, ...writes.slice(method.entries.length).map(({ path }) => path)];
   return {
@@ -106,10 +106,14 @@ export async function draftBls(host: Host, wish: KernelWish, method: Bls): Promi
 }
 
 /** What is wrong with the blocks afterwards; the entries are read back as files. */
-export async function checkEnvs(host: Host, wish: KernelWish, envs: readonly string[]): Promise<string | undefined> {
+export async function checkEnvs(
+  host: Host,
+  spec: KernelArgsSpec,
+  envs: readonly string[],
+): Promise<string | undefined> {
   for (const path of envs) {
     const line = envValue(await host.read(path), 'kernelopts') ?? '';
-    if (applyWish(line, wish) !== line) return `${path} has not taken the arguments: kernelopts=${line}`;
+    if (applySpec(line, spec) !== line) return `${path} has not taken the arguments: kernelopts=${line}`;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { commandLineOf } from './image.js';
 import type { BootHost, HandPlace } from '../method.js';
-import { applyWish, fulfils, ownArgs, wishText } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import { applySpec, fulfils, ownArgs, specText } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 
 interface Found {
   readonly number: number;
@@ -27,7 +27,7 @@ function linesIn(text: string, { line, firstOnly, between: [from, to] = [1, Infi
 export interface HandWork {
   /** The command line as the next boot will have it; undefined where no file says. */
   readonly current: string | undefined;
-  /** Every line that counts has what is wished for. */
+  /** Every line that counts has what is requested. */
   readonly done: boolean;
   readonly snippet: string;
 }
@@ -52,33 +52,33 @@ async function isMade(host: BootHost, { made }: HandPlace, words: readonly strin
   return true;
 }
 
-async function workAt(host: BootHost, place: HandPlace, wish: KernelWish): Promise<HandWork> {
+async function workAt(host: BootHost, place: HandPlace, spec: KernelArgsSpec): Promise<HandWork> {
   const text = await textOf(host, place);
   const found = linesIn(text ?? '', place);
   const then = place.then === undefined ? [] : [`then: ${place.then}`];
-  const missing = found.filter(({ args }) => !fulfils(args, wish));
+  const missing = found.filter(({ args }) => !fulfils(args, spec));
   const current = found[0]?.args;
   if (current !== undefined && missing.length === 0) {
-    const done = await isMade(host, place, ownArgs(current, wish));
+    const done = await isMade(host, place, ownArgs(current, spec));
     return { current, done, snippet: done ? '' : then.join('\n') };
   }
   if (place.byCommand === true || found.length === 0) {
-    const own = ownArgs(current ?? '', wish).join(' ');
-    const added = place.added(wishText(current ?? '', wish), own, applyWish(current ?? '', wish));
+    const own = ownArgs(current ?? '', spec).join(' ');
+    const added = place.added(specText(current ?? '', spec), own, applySpec(current ?? '', spec));
     const where = place.path === undefined || place.byCommand === true ? [] : [`${place.path}, a line to add:`];
     return { current, done: false, snippet: [...where, added, ...then].join('\n') };
   }
   const lines = missing.flatMap(({ number, before, args, after }) => [
     `${place.path}, line ${number}, as it has to read:`,
-    `${before}${applyWish(args, wish)}${after}`,
+    `${before}${applySpec(args, spec)}${after}`,
   ]);
   return { current, done: false, snippet: [...lines, ...then].join('\n') };
 }
 
 /** All that has to be done; `current` is that of the first place that tells. */
-export async function handWork(host: BootHost, places: readonly HandPlace[], wish: KernelWish): Promise<HandWork> {
+export async function handWork(host: BootHost, places: readonly HandPlace[], spec: KernelArgsSpec): Promise<HandWork> {
   const all: HandWork[] = [];
-  for (const place of places) all.push(await workAt(host, place, wish));
+  for (const place of places) all.push(await workAt(host, place, spec));
   const todo = all.filter(({ done }) => !done);
   return {
     current: all.find(({ current }) => current !== undefined)?.current,

@@ -1,6 +1,6 @@
 import { checkGrubConfig } from '../readback.js';
 import { checkLoader } from './systemd-draft.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import type { Host } from '../../../host/host.js';
 
 /** What `proxmox-boot-tool refresh` made of the arguments, on partitions that it mounts only for as long as it writes. */
@@ -25,13 +25,13 @@ async function partitions(host: Host): Promise<Partition[]> {
 }
 
 /** What is wrong on those that can be read: each has systemd-boot or GRUB, or both. */
-export async function checkProxmox(host: Host, wish: KernelWish): Promise<string | undefined> {
+export async function checkProxmox(host: Host, spec: KernelArgsSpec): Promise<string | undefined> {
   for (const { at } of await partitions(host)) {
     if (at === undefined) continue;
     const loader = (await host.stat(`${at}/loader/loader.conf`)) !== undefined;
     const wrong =
-      (loader ? await checkLoader(host, wish, [at]) : undefined) ??
-      (await checkGrubConfig(host, wish, `${at}/grub/grub.cfg`));
+      (loader ? await checkLoader(host, spec, [at]) : undefined) ??
+      (await checkGrubConfig(host, spec, `${at}/grub/grub.cfg`));
     if (wrong !== undefined) return wrong;
   }
   return undefined;

@@ -8,14 +8,14 @@ import { withCommands } from '../method.js';
 import type { BootDraft, BootMethod } from '../method.js';
 import { kernelArgs } from '../../kernel/args.js';
 import { fulfils, ownArgs } from '../../kernel/spec.js';
-import type { KernelWish } from '../../kernel/spec.js';
+import type { KernelArgsSpec } from '../../kernel/spec.js';
 import type { Host } from '../../../host/host.js';
 
 /** Systems that systemd-boot or the firmware starts: entries as files, and images made out of a command line. */
 
-async function entryEdits(host: Host, wish: KernelWish, entries: readonly string[]): Promise<WriteFile[]> {
+async function entryEdits(host: Host, spec: KernelArgsSpec, entries: readonly string[]): Promise<WriteFile[]> {
   const writes: WriteFile[] = [];
-  for (const path of entries) writes.push({ kind: 'write', path, text: editEntry(await host.read(path), wish) });
+  for (const path of entries) writes.push({ kind: 'write', path, text: editEntry(await host.read(path), spec) });
   return writes;
 }
 
@@ -31,14 +31,14 @@ async function startingText(host: Host, path: string): Promise<string | undefine
 /** undefined where nothing says what the line starts from. */
 export async function draftKernelInstall(
   host: Host,
-  wish: KernelWish,
+  spec: KernelArgsSpec,
   { cmdline: path, commands, entries }: Extract<BootMethod, { kind: 'kernel-install' }>,
 ): Promise<BootDraft | undefined> {
   const before = await startingText(host, path);
   if (before === undefined) return undefined;
-  const text = editCmdline(before, wish, 'all lines', path);
+  const text = editCmdline(before, spec, 'all lines', path);
   const planned = text === before ? [] : [{ kind: 'write', path, text } as const];
-  const { actions, diff } = await planWrites(host, [...planned, ...(await entryEdits(host, wish, entries))]);
+  const { actions, diff } = await planWrites(host, [...planned, ...(await entryEdits(host, spec, entries))]);
   return {
     how: `${path}, then ${commands[0]?.slice(0, 2).join(' ') ?? ''}`,
     current: cmdlineIn(before, 'all lines'),
@@ -48,9 +48,13 @@ export async function draftKernelInstall(
 }
 
 /** Entries of systemd-boot as files, and what later kernels' entries are made from. */
-export async function draftLoaderEntries(host: Host, wish: KernelWish, entries: readonly string[]): Promise<BootDraft> {
-  const kernels = await cmdlineWrites(host, wish, 'all lines');
-  const { actions, diff } = await planWrites(host, [...(await entryEdits(host, wish, entries)), ...kernels]);
+export async function draftLoaderEntries(
+  host: Host,
+  spec: KernelArgsSpec,
+  entries: readonly string[],
+): Promise<BootDraft> {
+  const kernels = await cmdlineWrites(host, spec, 'all lines');
+  const { actions, diff } = await planWrites(host, [...(await entryEdits(host, spec, entries)), ...kernels]);
   const how = [...entries, ...kernels.map(({ path }) => path)].join(', ');
   return { how, current: optionsIn(await host.read(entries[0] ?? '')), actions, diff };
 }
@@ -58,7 +62,7 @@ export async function draftLoaderEntries(host: Host, wish: KernelWish, entries: 
 /** What is wrong with the entry that is going to be started. */
 export async function checkLoader(
   host: Host,
-  wish: KernelWish,
+  spec: KernelArgsSpec,
   roots?: readonly string[],
 ): Promise<string | undefined> {
   const loader = await readLoader(host, roots);
@@ -71,7 +75,7 @@ export async function checkLoader(
   }
   const line = boots.kind === 'file' ? optionsIn(boots.text) : await commandLineOf(host, boots.path);
   if (line === undefined) return `${boots.path}, which is started next (${says}), has no command line to read back`;
-  if (fulfils(line, wish)) return undefined;
-  const has = ownArgs(line, wish).join(' ') || 'none of the arguments';
+  if (fulfils(line, spec)) return undefined;
+  const has = ownArgs(line, spec).join(' ') || 'none of the arguments';
   return `${boots.path}, which is started next (${says}), has ${has}`;
 }

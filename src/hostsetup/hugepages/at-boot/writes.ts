@@ -38,14 +38,14 @@ export function poolFileOf(path: string, defaultSize: number): PoolFile | undefi
 /** `nodeCount`: over how many nodes the kernel spreads what is asked of the host as a whole. */
 export function resultAtStart(writes: readonly StartWrite[], { pageSize, node }: PoolFile, nodeCount: number): AtStart {
   const nobody: AtStart = { pages: 0, by: undefined };
-  let [spread, total] = [nobody, nobody];
+  let [evenly, total] = [nobody, nobody];
   let nodes = new Map<number, AtStart>();
   const onNode = (each: number): AtStart =>
-    nodes.get(each) ?? { pages: Math.floor(spread.pages / nodeCount), by: spread.by };
+    nodes.get(each) ?? { pages: Math.floor(evenly.pages / nodeCount), by: evenly.by };
   for (const write of writes.filter((one) => one.pageSize === pageSize)) {
     const said = { pages: write.pages, by: write.by };
     if (write.node === undefined) {
-      [spread, total, nodes] = [said, said, new Map<number, AtStart>()];
+      [evenly, total, nodes] = [said, said, new Map<number, AtStart>()];
     } else {
       total = { pages: Math.max(0, total.pages - onNode(write.node).pages) + write.pages, by: write.by };
       nodes.set(write.node, said);

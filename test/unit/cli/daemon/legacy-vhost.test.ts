@@ -27,7 +27,7 @@ const OF_2014 =
   '--zero-copy 0 --vlan-strip 1';
 const EAL: EalOptions = { coremask: [0, 1, 2, 3], memoryChannels: 4, socketMem: 1024, hugeDir: '/mnt/huge' };
 
-describe("the original's command line", () => {
+describe("DPDK's vhost example's command line", () => {
   it('as its guide has it: every option has its meaning here', async () => {
     const host = withCards({ '0000:05:00.0': NIC, '0000:03:00.0': NIC, '0000:01:00.0': ['vfio-pci', '0x030000'] });
     const meaning = await meaningOf(host, '/work', EAL, OF_2014.split(' '));
@@ -60,8 +60,8 @@ describe("the original's command line", () => {
       { name: 'b.sock', socket: '/work/b.sock' },
     ]);
     assert.deepEqual(flags?.uplink, [
-      { name: 'port0', device: 'net_tap0', buffers: 4500, strays: 'flood' },
-      { name: 'port1', device: 'net_null0', buffers: 4500, strays: 'flood' },
+      { name: 'port0', device: 'net_tap0', buffers: 4500, unknownUnicast: 'flood' },
+      { name: 'port1', device: 'net_null0', buffers: 4500, unknownUnicast: 'flood' },
     ]);
   });
 

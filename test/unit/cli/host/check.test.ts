@@ -20,7 +20,7 @@ interface Json {
     title: string;
     state: string;
     reason: string;
-    mend?: string;
+    fix?: string;
   }[];
   readonly errors: number;
   readonly warnings: number;
@@ -73,7 +73,7 @@ describe('check on the command line', () => {
         '',
         'hugepages',
         '  warning  reserved: none reserved (this kernel has 2 MiB): guests get ordinary pages',
-        '           mend: sudo vhost-host setup',
+        '           fix: sudo vhost-host setup',
       ]);
       assert.deepEqual(
         out.filter((line) => /^\S/.test(line)),
@@ -95,10 +95,7 @@ describe('check on the command line', () => {
       const answer = await json(desk(memory), join(dir, 'none'));
       assert.deepEqual([answer.code, answer.errors, answer.warnings], [2, 1, 1]);
       const found = answer.checks.find(({ state }) => state === 'error');
-      assert.deepEqual(
-        [found?.id, found?.group, found?.mend],
-        ['hugepages-boot', 'hugepages', 'sudo vhost-host setup'],
-      );
+      assert.deepEqual([found?.id, found?.group, found?.fix], ['hugepages-boot', 'hugepages', 'sudo vhost-host setup']);
     }));
 
   it('asks libvirt for its domains: what they need, and what vm check finds in them', () =>

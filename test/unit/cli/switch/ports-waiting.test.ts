@@ -31,7 +31,7 @@ async function missing(
 }
 
 describe('why nobody is connected to a port', () => {
-  it('the user of libvirt is in no group that may: the reason, and the setting that mends it', async () => {
+  it('the user of libvirt is in no group that may: the reason, and the setting that fixes it', async () => {
     const found = await missing({ uid: 0, gid: 121, mode: 0o660 });
     assert.deepEqual(found, {
       reason: 'permission',

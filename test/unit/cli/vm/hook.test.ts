@@ -35,7 +35,7 @@ describe('vm hook: before a guest starts', () => {
       assert.equal(
         refused(await hook(scene)),
         `vhost-host: web is not started: no switch is running in ${runDir} for interface 0 (52:54:00:00:00:01); ` +
-          `mend: vhost-host start --run-dir ${runDir}`,
+          `fix: vhost-host start --run-dir ${runDir}`,
       );
     }));
 
@@ -89,7 +89,7 @@ describe('vm hook: before a guest starts', () => {
       web.xml = before.replace(/<driver(?=>)/, "<driver queues='2'");
       assert.match(
         refused(await hook(scene)),
-        /is to have 2 queue pairs, and port p has 1; mend: vhost-host ports rm p/,
+        /is to have 2 queue pairs, and port p has 1; fix: vhost-host ports rm p/,
       );
       web.xml = before;
       await desk.run('ports', 'rm', 'p', '--run-dir', runDir);
@@ -104,10 +104,7 @@ describe('vm hook: before a guest starts', () => {
       const web = scene.libvirt.domains.get('web')!;
       const before = web.xml;
       web.xml = before.replace(/<access mode='shared'\/>/, '');
-      assert.match(
-        refused(await hook(scene)),
-        /memory of the guest is not shared: .*; mend: vhost-host vm attach web$/,
-      );
+      assert.match(refused(await hook(scene)), /memory of the guest is not shared: .*; fix: vhost-host vm attach web$/);
       web.xml = before.replace('<memoryBacking>', '<memoryBacking><hugepages/>');
       assert.match(refused(await hook(scene)), /this kernel has no hugepages of 2 MiB/);
     }));

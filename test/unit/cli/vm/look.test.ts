@@ -71,7 +71,7 @@ describe('vm list, show and check', () => {
         warned.out[0] ?? '',
         /^web: warning vhost-emulated: libvirt ignores the vhost driver of interface 0/,
       );
-      assert.match(warned.out[1] ?? '', /mend: vhost-host vm attach web --mode native$/);
+      assert.match(warned.out[1] ?? '', /fix: vhost-host vm attach web --mode native$/);
       const file = join(dir, 'd.xml');
       writeFileSync(file, XML);
       await vm('attach', '--file', file, '--yes');

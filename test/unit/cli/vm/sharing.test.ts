@@ -20,10 +20,10 @@ describe('vm: a port belongs to one domain', () => {
       assert.equal(found.code, 2);
       assert.match(
         found.out.slice(0, 2).join('\n'),
-        /^copy: error port-shared: interface 0 .* is on port web-hostnet0, and so is interface 0 \(52:54:00:00:00:01\) of domain web: .*\n.* mend: vhost-host vm attach copy$/,
+        /^copy: error port-shared: interface 0 .* is on port web-hostnet0, and so is interface 0 \(52:54:00:00:00:01\) of domain web: .*\n.* fix: vhost-host vm attach copy$/,
       );
-      // From the other side as well, with what mends it: the port is web's.
-      assert.match((await vm('check', 'web')).out[1] ?? '', /mend: vhost-host vm attach copy$/);
+      // From the other side as well, with what fixes it: the port is web's.
+      assert.match((await vm('check', 'web')).out[1] ?? '', /fix: vhost-host vm attach copy$/);
       const all = await vm('check', '--all');
       assert.equal(all.out.filter((line) => /error port-shared/.test(line)).length, 2);
       const first = await vm('attach', 'web', '--yes');
@@ -147,7 +147,7 @@ describe('vm hook: a port that has a guest', () => {
     `socket,id=charnet0,path=${socket},reconnect=1`,
   ];
 
-  it('is refused at once, naming whose it is and what mends it', () =>
+  it('is refused at once, naming whose it is and what fixes it', () =>
     withRunning(async (scene) => {
       const { libvirt, desk, runDir } = scene;
       const web = await attached(scene);
@@ -163,16 +163,16 @@ describe('vm hook: a port that has a guest', () => {
       assert.equal(
         err[0],
         'vhost-host: copy is not started: port web-hostnet0 of interface 0 (52:54:00:00:00:99) has a guest already: ' +
-          'web, process 42; mend: vhost-host vm attach copy, which gives it a port of its own',
+          'web, process 42; fix: vhost-host vm attach copy, which gives it a port of its own',
       );
       // The other way round it is the copy that has to move.
       libvirt.processes.set('42', qemu('copy', socket));
       assert.match(
         (await hook(scene, web.xml)).err[0] ?? '',
-        /already: copy, process 42; mend: vhost-host vm attach copy,/,
+        /already: copy, process 42; fix: vhost-host vm attach copy,/,
       );
       libvirt.processes.set('42', ['/usr/bin/dpdk-testpmd', `--vdev=net_virtio_user0,path=${socket},queues=1`]);
-      assert.match((await hook(scene, web.xml)).err[0] ?? '', /already: dpdk-testpmd, process 42; mend: /);
+      assert.match((await hook(scene, web.xml)).err[0] ?? '', /already: dpdk-testpmd, process 42; fix: /);
     }));
 
   it('one that nobody shows to be on is waited for, and not for ever', () =>
@@ -187,7 +187,7 @@ describe('vm hook: a port that has a guest', () => {
       assert.equal(code, 2);
       assert.match(
         err[0] ?? '',
-        /has a guest already: a guest that does not show itself; mend: vhost-host vm attach web/,
+        /has a guest already: a guest that does not show itself; fix: vhost-host vm attach web/,
       );
       // The guest's own from before, which is ending.
       desk.fakeHost = {

@@ -9,9 +9,9 @@ import { system, systems } from './support.js';
 import type { System } from './support.js';
 
 const PAGES = { defaultSize: '1G', pools: [{ size: '1G', count: 8 }, { size: '2M', count: 256 }] }; // prettier-ignore
-const WISH = { hugepages: PAGES, iommu: 'intel' } as const;
+const SPEC = { hugepages: PAGES, iommu: 'intel' } as const;
 
-const handOf = async ({ host }: System): Promise<ByHand | undefined> => (await planKernelArguments(host, WISH)).byHand;
+const handOf = async ({ host }: System): Promise<ByHand | undefined> => (await planKernelArguments(host, SPEC)).byHand;
 
 /** Edits files as a person would who reads the snippet; how many lines that were. */
 function followSnippet({ memory }: System, { snippet }: ByHand): number {

@@ -4,7 +4,7 @@ import { applySteps } from '../../../../src/changes/apply.js';
 import { VhostHostError } from '../../../../src/common/errors.js';
 import { planKernelArguments } from '../../../../src/hostsetup/boot/plan.js';
 import type { KernelPlan } from '../../../../src/hostsetup/boot/plan.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { doSteps, undoSteps } from '../../../helpers/host/steps.js';
 import { OPTIONS } from '../../changes/steps-support.js';
 import { ROOT, system, systems } from './support.js';
@@ -13,7 +13,7 @@ import type { Host } from '../../../../src/host/host.js';
 
 /** `NAME/plan.out` is what the plan says about that system. UPDATE_GOLDEN=1 writes it anew; a missing one fails. */
 
-const WISH: KernelWish = {
+const SPEC: KernelArgsSpec = {
   hugepages: {
     defaultSize: '1G',
     pools: [
@@ -39,8 +39,8 @@ function render({ method, steps, byHand, notes }: KernelPlan): string {
   return `${lines.join('\n')}\n`;
 }
 
-const apply = async ({ host }: System, wish: KernelWish): Promise<string[]> =>
-  doSteps(host, (await planKernelArguments(host, wish)).steps);
+const apply = async ({ host }: System, spec: KernelArgsSpec): Promise<string[]> =>
+  doSteps(host, (await planKernelArguments(host, spec)).steps);
 
 const undo = ({ host }: System): Promise<string[]> => undoSteps(host);
 
@@ -48,7 +48,7 @@ describe('kernel arguments: real systems', () => {
   for (const name of systems) {
     it(`${name}: the plan`, async () => {
       const { host } = system(name);
-      const got = render(await planKernelArguments(host, WISH));
+      const got = render(await planKernelArguments(host, SPEC));
       const path = `${ROOT}/${name}/plan.out`;
       if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, got);
       equal(got, readFileSync(path, 'utf8'));
@@ -57,24 +57,24 @@ describe('kernel arguments: real systems', () => {
     it(`${name}: done once, nothing is left to do, and undo leaves no trace`, async () => {
       const there = system(name);
       const before = there.state();
-      const done = await apply(there, WISH);
-      const plan = await planKernelArguments(there.host, WISH);
+      const done = await apply(there, SPEC);
+      const plan = await planKernelArguments(there.host, SPEC);
       equal(plan.byHand === undefined, done.length === 1);
       if (done.length === 1) {
         deepEqual(plan.steps[0]?.actions, []);
         equal(plan.steps[0]?.current, plan.steps[0]?.wanted);
-        deepEqual(await apply(there, WISH), []);
+        deepEqual(await apply(there, SPEC), []);
       }
       await undo(there);
       deepEqual(there.state(), before);
     });
 
-    it(`${name}: a second wish replaces the first, and undo takes both back`, async () => {
+    it(`${name}: a second spec replaces the first, and undo takes both back`, async () => {
       const there = system(name);
       const before = there.state();
-      await apply(there, WISH);
+      await apply(there, SPEC);
       const changed = await apply(there, { hugepages: { pools: [{ size: '1G', count: 12 }] } });
-      const { steps } = await planKernelArguments(there.host, WISH);
+      const { steps } = await planKernelArguments(there.host, SPEC);
       if (changed.length > 0) ok(steps[0]?.current.includes('hugepagesz=1G hugepages=12 hugepagesz=2M hugepages=256'));
       await undo(there);
       deepEqual(there.state(), before);
@@ -97,7 +97,7 @@ describe('kernel arguments: odd systems', () => {
 
   it('a block that the tool leaves as it is fails the step', async () => {
     const { memory, host } = system('rhel-8');
-    const { steps } = await planKernelArguments(host, WISH);
+    const { steps } = await planKernelArguments(host, SPEC);
     const lazy: Host['run'] = (...told) => (told[0] === 'grub2-editenv' ? memory.host : host).run(...told);
     await fails(applySteps({ ...host, run: lazy }, steps, OPTIONS), /has not taken the arguments: kernelopts=root=/);
   });
@@ -107,14 +107,14 @@ describe('kernel arguments: odd systems', () => {
     const text =
       '### BEGIN /etc/grub.d/10_linux ###\n\tlinux /vmlinuz root=/dev/sda1 quiet\n### END /etc/grub.d/10_linux ###\n';
     memory.file('/boot/grub/grub.cfg', text);
-    const { steps } = await planKernelArguments(host, WISH);
+    const { steps } = await planKernelArguments(host, SPEC);
     await fails(applySteps(host, steps, OPTIONS), /a kernel in it has none of the arguments: something else sets/);
   });
 
   it('a configuration that comes out otherwise is taken back, with the files it was made from', async () => {
     const there = system('debian-13-both');
     const before = there.state();
-    const { steps } = await planKernelArguments(there.host, WISH);
+    const { steps } = await planKernelArguments(there.host, SPEC);
     const run: Host['run'] = async (...told) => {
       const done = await there.host.run(...told);
       // Somebody's script of /etc/grub.d that knows better.
@@ -133,7 +133,7 @@ describe('kernel arguments: odd systems', () => {
     const there = system('debian-12');
     there.memory.file('/etc/default/grub.d/60-x.cfg', 'for n in pages; do GRUB_CMDLINE_LINUX="huge$n=3"; done\n');
     const before = there.state();
-    const { steps } = await planKernelArguments(there.host, WISH);
+    const { steps } = await planKernelArguments(there.host, SPEC);
     await fails(applySteps(there.host, steps, OPTIONS), /^nothing was changed, .* in there sets hugepages=3$/);
     deepEqual(there.state(), before);
   });
@@ -141,7 +141,7 @@ describe('kernel arguments: odd systems', () => {
   it('zipl takes note of changed entries, before and after', async () => {
     const there = system('rhel-9');
     there.memory.file('/etc/zipl.conf', '[defaultboot]\n');
-    await apply(there, WISH);
+    await apply(there, SPEC);
     deepEqual(there.memory.ran, ['zipl']);
     await undo(there);
     deepEqual(there.memory.ran, ['zipl', 'zipl']);
@@ -150,7 +150,7 @@ describe('kernel arguments: odd systems', () => {
   it('kernel-install without a command line of its own starts from the running one', async () => {
     const there = system('fedora-image');
     there.memory.entries.delete('/etc/kernel/cmdline');
-    equal((await planKernelArguments(there.host, WISH)).steps.length, 0);
+    equal((await planKernelArguments(there.host, SPEC)).steps.length, 0);
     there.memory.file('/proc/cmdline', 'BOOT_IMAGE=/vmlinuz initrd=\\x.img root=/dev/sda2 rw\n');
     await apply(there, { iommu: 'amd' });
     equal(await there.host.read('/etc/kernel/cmdline'), 'root=/dev/sda2 rw iommu=pt\n');
@@ -162,13 +162,13 @@ describe('kernel arguments: odd systems', () => {
       '/proc/cmdline',
       'a=b default_hugepagesz=1G hugepagesz=1G hugepages=8 hugepagesz=2M hugepages=256 intel_iommu=on iommu=pt\n',
     );
-    const { byHand, steps, notes } = await planKernelArguments(there.host, WISH);
+    const { byHand, steps, notes } = await planKernelArguments(there.host, SPEC);
     deepEqual([byHand, steps.length, notes.length], [undefined, 0, 1]);
   });
 });
 
 async function refused({ host }: System, message: RegExp): Promise<void> {
-  await fails(planKernelArguments(host, WISH), message);
+  await fails(planKernelArguments(host, SPEC), message);
 }
 
 async function fails(work: Promise<unknown>, message: RegExp): Promise<void> {

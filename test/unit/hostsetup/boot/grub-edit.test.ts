@@ -5,7 +5,7 @@ import { editGrub } from '../../../../src/hostsetup/boot/grub/edit.js';
 import type { GrubEdit } from '../../../../src/hostsetup/boot/grub/edit.js';
 import { VARIABLES } from '../../../../src/hostsetup/boot/grub/line.js';
 import { fulfils, withoutOwn } from '../../../../src/hostsetup/kernel/spec.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { HIDDEN, textOf } from '../../../../src/hostsetup/system/shell-values.js';
 import type { ShellFile } from '../../../../src/hostsetup/system/shell-values.js';
 import { sourcedChecks } from '../../../../src/hostsetup/boot/grub/sourced.js';
@@ -13,7 +13,7 @@ import { MemoryHost } from '../../host/memory-host.js';
 import { runShell, sourcedBy } from './grub-sourced.js';
 import type { Host } from '../../../../src/host/host.js';
 
-const WISH: KernelWish = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: 8 }] }, iommu: 'amd' };
+const SPEC: KernelArgsSpec = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: 8 }] }, iommu: 'amd' };
 const MAIN = '/etc/default/grub';
 const OWN = '/etc/default/grub.d/95-vhost-host.cfg';
 
@@ -29,14 +29,14 @@ const filesOf = (texts: readonly string[]): ShellFile[] =>
 
 function edited(texts: readonly string[], mode: Mode): GrubEdit | string {
   try {
-    return editGrub(filesOf(texts), WISH, mode === 'drop-in' ? own : undefined);
+    return editGrub(filesOf(texts), SPEC, mode === 'drop-in' ? own : undefined);
   } catch (error) {
     ok(error instanceof VhostHostError && error.code === 'SETUP_REFUSED', String(error));
     return error.message;
   }
 }
 
-const foreign = (line: string): string[] => withoutOwn(line, WISH).trim().split(/\s+/);
+const foreign = (line: string): string[] => withoutOwn(line, SPEC).trim().split(/\s+/);
 
 /** What becomes of the files, by the way that setup takes: look, write, look again. */
 async function outcomeOf(shell: readonly string[], texts: readonly string[], mode: Mode): Promise<string> {
@@ -47,7 +47,7 @@ async function outcomeOf(shell: readonly string[], texts: readonly string[], mod
   const run: Host['run'] = (_, args) =>
     Promise.resolve(runShell(shell, args, (path) => now.find((one) => one.path === path)?.text));
   const host = { ...new MemoryHost().host, run };
-  const [look, compare] = sourcedChecks(edit, WISH);
+  const [look, compare] = sourcedChecks(edit, SPEC);
   const old = sourcedBy(shell, now);
   const unfit = await look.check(host).catch((error: unknown) => String(error));
   if (unfit !== undefined) return 'refused by a look';
@@ -62,7 +62,7 @@ async function outcomeOf(shell: readonly string[], texts: readonly string[], mod
   const story = `${JSON.stringify(texts)} became ${JSON.stringify(files)}: ${after}`;
   equal(wrong, undefined, story);
   deepEqual(foreign(after), foreign(old.join(' ')), story);
-  ok(fulfils(after, WISH), story);
+  ok(fulfils(after, SPEC), story);
   return 'edited';
 }
 

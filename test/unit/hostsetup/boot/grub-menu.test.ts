@@ -1,13 +1,13 @@
 import { deepEqual, equal, match } from 'node:assert/strict';
 import { grubStart } from '../../../../src/hostsetup/boot/grub/menu.js';
 import { planKernelArguments } from '../../../../src/hostsetup/boot/plan.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { doSteps } from '../../../helpers/host/steps.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
 import { system } from './support.js';
 
-const WISH: KernelWish = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
+const SPEC: KernelArgsSpec = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
 
 /** Of the forms that the tools of Debian, Fedora and openSUSE write, in words of our own. */
 const HEADER = (name: string): string => `### BEGIN /etc/grub.d/00_header ###
@@ -145,7 +145,7 @@ describe('GRUB: done is said of the entry that starts next', () => {
   for (const name of ['0', '1>0', SAVED, 'more-1f>twice'])
     it(`a kernel of ours: ${name}`, async () => {
       const { host } = debian(name, 'saved_entry=old-1f\n');
-      equal((await doSteps(host, (await planKernelArguments(host, WISH)).steps)).length, 1);
+      equal((await doSteps(host, (await planKernelArguments(host, SPEC)).steps)).length, 1);
     });
 
   const wrong: readonly (readonly [string, string, RegExp])[] = [
@@ -166,7 +166,7 @@ describe('GRUB: done is said of the entry that starts next', () => {
       const there = debian(name, env);
       const files = (): unknown => Object.entries(there.memory.tree()).filter(([path]) => path.startsWith('/etc/'));
       const before = files();
-      const { steps } = await planKernelArguments(there.host, WISH);
+      const { steps } = await planKernelArguments(there.host, SPEC);
       match((await failure('CHANGE_FAILED', () => doSteps(there.host, steps))).message, said);
       deepEqual(files(), before);
     });
@@ -175,10 +175,10 @@ describe('GRUB: done is said of the entry that starts next', () => {
     const there = system('rhel-9');
     there.memory.file('/boot/grub2/grub.cfg', `${HEADER(SAVED)}blscfg\n${MENU}`);
     there.memory.file('/boot/grub2/grubenv', 'saved_entry=byhand\n');
-    const { steps } = await planKernelArguments(there.host, WISH);
+    const { steps } = await planKernelArguments(there.host, SPEC);
     const { message } = await failure('CHANGE_FAILED', () => doSteps(there.host, steps));
     match(message, /"By hand" of .*40_custom next .* none of the arguments; .*: grub2-set-default 0;/);
     there.memory.file('/boot/grub2/grubenv', 'saved_entry=\n');
-    equal((await doSteps(there.host, (await planKernelArguments(there.host, WISH)).steps)).length, 1);
+    equal((await doSteps(there.host, (await planKernelArguments(there.host, SPEC)).steps)).length, 1);
   });
 });

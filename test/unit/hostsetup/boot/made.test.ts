@@ -1,7 +1,7 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { planKernelArguments } from '../../../../src/hostsetup/boot/plan.js';
 import type { KernelPlan } from '../../../../src/hostsetup/boot/plan.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { doSteps } from '../../../helpers/host/steps.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
@@ -10,9 +10,9 @@ import { peImage } from './pe-image.js';
 
 /** What somebody else's tool makes is read, and not only what it is made from. */
 
-const WISH: KernelWish = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
+const SPEC: KernelArgsSpec = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
 const UNIT = 'hugepagesz=1G hugepages=8';
-const plan = ({ host }: { host: MemoryHost['host'] }): Promise<KernelPlan> => planKernelArguments(host, WISH);
+const plan = ({ host }: { host: MemoryHost['host'] }): Promise<KernelPlan> => planKernelArguments(host, SPEC);
 
 describe('unified kernel images that others build', () => {
   const IMAGE = '/boot/efi/EFI/Linux/linux-6.15.4-91ff.efi';

@@ -5,14 +5,14 @@ import { sectionOf } from '../../../../src/hostsetup/boot/loaders/image.js';
 import { detectBoot } from '../../../../src/hostsetup/boot/detect.js';
 import { ownEntries, readLoader } from '../../../../src/hostsetup/boot/loaders/systemd-boot.js';
 import { planKernelArguments } from '../../../../src/hostsetup/boot/plan.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { doSteps } from '../../../helpers/host/steps.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
 import { system } from './support.js';
 import { peImage } from './pe-image.js';
 
-const WISH: KernelWish = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
+const SPEC: KernelArgsSpec = { hugepages: { pools: [{ size: '1G', count: 8 }] } };
 const UNIT = 'hugepagesz=1G hugepages=8';
 const VARIABLE = '/sys/firmware/efi/efivars/NAME-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f';
 
@@ -101,7 +101,7 @@ describe('systemd-boot: the entry that starts next', () => {
     const there = system('arch-own-entries');
     there.memory.file('/boot/loader/loader.conf', 'default memtest.conf\n');
     const before = there.state();
-    const { steps } = await planKernelArguments(there.host, WISH);
+    const { steps } = await planKernelArguments(there.host, SPEC);
     const error = await failure('CHANGE_FAILED', () => doSteps(there.host, steps));
     match(
       error.message,
@@ -137,7 +137,7 @@ describe('unified kernel images', () => {
     const there = system('arch-image-mkinitcpio');
     const run = (): Promise<{ exitCode: number; stdout: string; stderr: string }> =>
       Promise.resolve({ exitCode: 0, stdout: '', stderr: '' });
-    const { steps } = await planKernelArguments(there.host, WISH);
+    const { steps } = await planKernelArguments(there.host, SPEC);
     const error = await failure('CHANGE_FAILED', () => doSteps({ ...there.host, run }, steps));
     match(error.message, /arch-linux\.efi, which is started next .* has hugepages=4$/);
   });
@@ -146,7 +146,7 @@ describe('unified kernel images', () => {
     const { memory, host } = system('arch-image-mkinitcpio');
     memory.file('/etc/mkinitcpio.d/linux.preset', 'default_uki="/efi/EFI/Linux/arch-linux.efi"\n');
     memory.file('/etc/cmdline.d/10-root.conf', 'root=A\n').file('/etc/cmdline.d/20-more.conf', 'quiet\n');
-    const { byHand } = await planKernelArguments(host, WISH);
+    const { byHand } = await planKernelArguments(host, SPEC);
     match(byHand?.reason ?? '', /\/etc\/cmdline\.d\/20-more\.conf:1, then mkinitcpio -P$/);
   });
 });
@@ -162,18 +162,18 @@ describe('/etc/kernel/cmdline', () => {
   ];
   for (const [before, after] of cases)
     it(`all lines of ${JSON.stringify(before)} are one`, () => {
-      equal(editCmdline(before, WISH, 'all lines'), after);
-      equal(editCmdline(after, WISH, 'all lines'), after);
+      equal(editCmdline(before, SPEC, 'all lines'), after);
+      equal(editCmdline(after, SPEC, 'all lines'), after);
     });
 
   it('where the first line is all of it, the others stay', () => {
-    equal(editCmdline('root=A\nhugepages=3\n', WISH, 'first line'), `root=A ${UNIT}\nhugepages=3\n`);
-    equal(editCmdline('root=A', WISH, 'first line'), `root=A ${UNIT}\n`);
+    equal(editCmdline('root=A\nhugepages=3\n', SPEC, 'first line'), `root=A ${UNIT}\nhugepages=3\n`);
+    equal(editCmdline('root=A', SPEC, 'first line'), `root=A ${UNIT}\n`);
   });
 
   it('a comment that some take for arguments is refused, with its line', async () => {
     const refused = async (text: string, reader: 'first line' | 'all lines'): Promise<string> =>
-      (await failure('SETUP_REFUSED', () => editCmdline(text, WISH, reader))).message;
+      (await failure('SETUP_REFUSED', () => editCmdline(text, SPEC, reader))).message;
     match(await refused('root=A\n# hugepages=4\n', 'all lines'), /^\/etc\/kernel\/cmdline:2: .*# hugepages=4$/);
     match(await refused('# why\nroot=A\n', 'first line'), /^\/etc\/kernel\/cmdline:1: /);
   });

@@ -60,7 +60,7 @@ export const AROUND_CASES: readonly Row[] = [
   ['libvirt', { libvirt: {} }, 'libvirt ok', /libvirtd answers; it runs guests as libvirt-qemu/],
   [
     'libvirt that is off',
-    { libvirt: { trouble: { state: 'warning', reason: 'no answer', mend: 'start it' } } },
+    { libvirt: { trouble: { state: 'warning', reason: 'no answer', fix: 'start it' } } },
     'libvirt warning',
     /no answer/,
   ],
@@ -126,7 +126,7 @@ export const AROUND_CASES: readonly Row[] = [
     {
       libvirt: {},
       around: {
-        domains: [{ ...WEB, findings: [{ id: 'vlan-ignored', state: 'warning', reason: 'a VLAN', mend: 'm' }] }],
+        domains: [{ ...WEB, findings: [{ id: 'vlan-ignored', state: 'warning', reason: 'a VLAN', fix: 'm' }] }],
       },
     },
     'guests warning',
@@ -184,7 +184,7 @@ export const AROUND_CASES: readonly Row[] = [
     'records of who knows what',
     { around: { records: { stale: [], ports: [], uncertain: 2 } } },
     'leftover-records info',
-    /2 that cannot be told/,
+    /2 of which it is not known/,
   ],
   ['no ports', {}, 'leftover-ports ok', /none/],
   [

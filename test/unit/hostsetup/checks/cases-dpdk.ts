@@ -16,7 +16,7 @@ const built = (version: string): MemoryHost =>
 export const DPDK_CASES: readonly Row[] = [
   ['a new DPDK', { on: packaged('22.11.11-0+deb12u1') }, 'dpdk info', /\nDPDK 22\.11\.11 has CVE-2026-100236 /],
   ['a DPDK before its fix', { on: packaged('1:22.11.6-1') }, 'dpdk info', /22\.11\.6 has CVE-2024-11614 /],
-  ['one of a series that was never mended', { on: built('24.07.0') }, 'dpdk info', /CVE-2024-11614 /],
+  ['one of a series that was never fixed', { on: built('24.07.0') }, 'dpdk info', /CVE-2024-11614 /],
   ['one of the first release', { on: built('24.11') }, 'dpdk info', /24\.11 has CVE-2024-11614 /],
   ['one that runs', { around: { dpdk: 'DPDK 23.11.2' } }, 'dpdk info', /23\.11\.2 has CVE-2024-11614 /],
   [

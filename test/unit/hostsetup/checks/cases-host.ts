@@ -129,7 +129,7 @@ export const HOST_CASES: readonly Row[] = [
     /no hugepages at all/,
   ],
   ['hugepages', { on: fedora20() }, 'hugepages ok', /8 of 1 GiB, 6 free/],
-  ['no wish', { around: { domains: [WEB, WEB] } }, 'hugepages-demand info', /comes to 6 GiB/],
+  ['no spec', { around: { domains: [WEB, WEB] } }, 'hugepages-demand info', /comes to 6 GiB/],
   [
     'enough',
     { on: withPool(debian12(), SMALL), around: { domains: [{ ...WEB, pages: pages(2 * MIB, 512) }] } },

@@ -19,12 +19,12 @@ async function check({ on = debian12(), around, libvirt, facts }: Case): Promise
   const host = { ...(await readHostFacts(new Look(on.host))), ...facts };
   const view = libvirt === undefined ? {} : { libvirt: { ...LIBVIRT, ...libvirt } };
   const checked = checkHost({ host, around: { ...AROUND, ...view, ...around } });
-  for (const { id, state, reason, mend } of checked) {
+  for (const { id, state, reason, fix } of checked) {
     seen.add(`${id} ${state}`);
-    assert.ok(reason !== '' && mend !== '');
-    for (const [, call = ''] of (mend ?? '').matchAll(/\bvhost-host ([^;|&]*)/g))
-      assert.equal(mistakeIn(call.trim().split(' ')), undefined, mend);
-    if (state === 'warning' || state === 'error') assert.ok(mend !== undefined, `${id} says nothing to mend it`);
+    assert.ok(reason !== '' && fix !== '');
+    for (const [, call = ''] of (fix ?? '').matchAll(/\bvhost-host ([^;|&]*)/g))
+      assert.equal(mistakeIn(call.trim().split(' ')), undefined, fix);
+    if (state === 'warning' || state === 'error') assert.ok(fix !== undefined, `${id} says nothing to fix it`);
   }
   return checked;
 }
@@ -36,7 +36,7 @@ describe('check: each thing it looks at', () => {
       const [id = ''] = wanted.split(' ');
       const said = all
         .filter((one) => one.id === id)
-        .map((one) => `${one.id} ${one.state}\n${one.reason}\n${one.mend ?? ''}`.trimEnd());
+        .map((one) => `${one.id} ${one.state}\n${one.reason}\n${one.fix ?? ''}`.trimEnd());
       assert.ok(
         said.some((one) => one.startsWith(`${wanted}\n`) && text.test(one)),
         `${text} is not in ${said.join('; ')}`,

@@ -37,7 +37,7 @@ export const WEB: DomainView = {
   findings: [],
   trouble: undefined,
 };
-export const TOO_FEW = { id: 'hugepages-too-few', state: 'error', reason: 'the guest needs more', mend: 'x' } as const;
+export const TOO_FEW = { id: 'hugepages-too-few', state: 'error', reason: 'the guest needs more', fix: 'x' } as const;
 
 export interface Case {
   readonly on?: MemoryHost;
@@ -46,7 +46,7 @@ export interface Case {
   readonly facts?: Partial<HostFacts>;
 }
 
-/** What is looked at, the check and state that are to come of it, and how its reason and its mending command read. */
+/** What is looked at, the check and state that are to come of it, and how its reason and its fixing command read. */
 export type Row = readonly [string, Case, string, RegExp];
 
 export const pages = (size: number, count: number): DomainView['pages'] => [{ pageSize: size, count }];

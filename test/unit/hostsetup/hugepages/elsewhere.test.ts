@@ -39,10 +39,10 @@ describe('hugepages that scripts and units set', () => {
 });
 
 describe('the default size of pages', () => {
-  const WISH = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: 8 }] } };
+  const SPEC = { hugepages: { defaultSize: '1G', pools: [{ size: '1G', count: 8 }] } };
   const kept = async (memory: MemoryHost): Promise<string> => {
-    const { wish, notes } = await keepDefaultSize(memory.host, await readHostFacts(new Look(memory.host)), WISH);
-    const same = wish?.hugepages !== undefined && wish.hugepages !== 'none' && wish.hugepages.defaultSize === '1G';
+    const { spec, notes } = await keepDefaultSize(memory.host, await readHostFacts(new Look(memory.host)), SPEC);
+    const same = spec?.hugepages !== undefined && spec.hugepages !== 'none' && spec.hugepages.defaultSize === '1G';
     equal(same, notes.length === 0);
     return notes.join();
   };

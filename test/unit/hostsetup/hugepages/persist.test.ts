@@ -2,7 +2,7 @@ import { deepEqual, equal, match } from 'node:assert/strict';
 import fc from 'fast-check';
 import { POOLS_CONF, editPoolsConf } from '../../../../src/hostsetup/hugepages/persist.js';
 import type { PartPlan } from '../../../../src/changes/part-plan.js';
-import { spread } from '../../../../src/hostsetup/hugepages/growth.js';
+import { distribute } from '../../../../src/hostsetup/hugepages/growth.js';
 import { GIB, KIB, MIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
@@ -10,18 +10,18 @@ import { carryOut, open, stateOf } from '../plan-support.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
 import { SMALL, machine, plan, total } from './scene.js';
 import { image } from '../systems.js';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
+import type { PoolSpec } from '../../../../src/hostsetup/hugepages/spec.js';
 
 describe('pools: broken at every effect', () => {
   for (const late of [false, true]) {
     it(`${late ? 'killed after' : 'failing at'} each: undone, or finished and then undone`, async () => {
-      const wishes = [SMALL, { pageSize: GIB, count: 2 }];
+      const specs = [SMALL, { pageSize: GIB, count: 2 }];
       const fresh = (): MemoryHost => machine().dir('/run/systemd/system').dir('/etc/tmpfiles.d');
       const whole = fresh();
       const all =
         (memory: MemoryHost): (() => Promise<PartPlan>) =>
         () =>
-          plan(memory, wishes, { persist: true });
+          plan(memory, specs, { persist: true });
       await carryOut(whole.host, all(whole));
       equal(whole.effects > 8, true);
       for (let failAt = 1; failAt <= whole.effects; failAt++) {
@@ -40,7 +40,7 @@ describe('pools: broken at every effect', () => {
 
 describe('pools: at each start', () => {
   const systemd = (): MemoryHost => machine().dir('/run/systemd/system').dir('/etc/tmpfiles.d');
-  const later = (memory: MemoryHost, ...pools: PoolWish[]): Promise<PartPlan> =>
+  const later = (memory: MemoryHost, ...pools: PoolSpec[]): Promise<PartPlan> =>
     plan(memory, pools, { now: false, persist: true });
 
   it('by tmpfiles.d, per size and node; other lines stay, and it is done once', async () => {
@@ -144,7 +144,7 @@ describe('pools: at each start', () => {
   });
 
   it("the kernel's line at the next start: numbers by node, and pages that hugetlb_cma= keeps it from making", async () => {
-    const at = async (line: string, ...pools: PoolWish[]): Promise<string[]> =>
+    const at = async (line: string, ...pools: PoolSpec[]): Promise<string[]> =>
       open(await plan(systemd(), pools, { now: false, persist: true, line }));
     const big = { pageSize: GIB, count: 8 };
     deepEqual(await at('hugepagesz=1G hugepages=0:4,1:4', big), []);
@@ -164,12 +164,12 @@ describe('pools: at each start', () => {
     const inImage = image().file('/usr/lib/systemd/systemd', '');
     const planned = await later(inImage, SMALL);
     deepEqual(open(planned), ['hugepages-at-start']);
-    match(planned.notes[0] ?? '', /cannot be told/);
+    match(planned.notes[0] ?? '', /is not known here/);
   });
 
   it('the editor leaves what is not ours, and edits nothing twice', () => {
     const line = fc.constantFrom('# a comment', '', 'd /run/x 0755 - - -', 'w! /sys/a - - - - 1', '  # indented');
-    const wish = fc.record({
+    const spec = fc.record({
       pageSize: fc.constantFrom(64 * KIB, 2 * MIB, GIB),
       count: fc.nat(9999),
       node: fc.option(fc.nat(3), { nil: undefined }),
@@ -177,9 +177,9 @@ describe('pools: at each start', () => {
     fc.assert(
       fc.property(
         fc.array(line, { minLength: 1 }),
-        fc.uniqueArray(wish, { selector: (w) => `${w.pageSize} ${w.node}` }),
-        (lines, wishes) => {
-          const list = wishes.map(({ node: on, ...rest }) => (on === undefined ? rest : { ...rest, node: on }));
+        fc.uniqueArray(spec, { selector: (w) => `${w.pageSize} ${w.node}` }),
+        (lines, specs) => {
+          const list = specs.map(({ node: on, ...rest }) => (on === undefined ? rest : { ...rest, node: on }));
           const text = `${lines.join('\n')}\n`;
           const once = editPoolsConf(text, list);
           equal(once.startsWith(text), true);
@@ -197,7 +197,7 @@ describe('pools: spread over nodes', () => {
     fc.assert(
       fc.property(nodes, fc.nat(200), (rooms, missing) => {
         const list = rooms.map((room, number) => ({ node: number, total: 1, free: room * MIB }));
-        const given = [...spread(missing, MIB, list).values()];
+        const given = [...distribute(missing, MIB, list).values()];
         equal(
           given.reduce((sum, pages) => sum + pages, 0),
           missing,

@@ -7,15 +7,15 @@ import { carryOut, open, stateOf } from '../plan-support.js';
 import { undoSteps } from '../../../helpers/host/steps.js';
 import { SMALL, machine, node, plan, total, twoNodes } from './scene.js';
 import { GIB_KB, debian12, withMemory, withPool } from '../systems.js';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
+import type { PoolSpec } from '../../../../src/hostsetup/hugepages/spec.js';
 
 describe('pools: grown in the running kernel', () => {
-  it('to the number wished for, once, and given back to the very number', async () => {
+  it('to the number requested, once, and given back to the very number', async () => {
     const memory = machine();
     withPool(memory, { sizeKb: 2048, total: 40, nodes: [40] });
     const before = stateOf(memory);
-    const wishes = [SMALL, { pageSize: GIB, count: 2 }];
-    const { steps } = await plan(memory, wishes);
+    const specs = [SMALL, { pageSize: GIB, count: 2 }];
+    const { steps } = await plan(memory, specs);
     deepEqual(
       steps.map(({ id, current, wanted }) => [id, current, wanted]),
       [
@@ -25,12 +25,12 @@ describe('pools: grown in the running kernel', () => {
     );
     const path = '/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages';
     equal(steps[0]?.diff, `${path}: 40 -> 256\n`);
-    deepEqual(await carryOut(memory.host, () => plan(memory, wishes)), {
+    deepEqual(await carryOut(memory.host, () => plan(memory, specs)), {
       done: ['hugepages-2M', 'hugepages-1G'],
       remarks: [],
     });
     deepEqual([total(memory), total(memory, GIB_KB)], [256, 2]);
-    deepEqual(open(await plan(memory, wishes)), []);
+    deepEqual(open(await plan(memory, specs)), []);
     const lines = await undoSteps(memory.host);
     equal(lines[1], `set ${path} back to 40`);
     deepEqual(stateOf(memory), before);
@@ -53,10 +53,10 @@ describe('pools: grown in the running kernel', () => {
   it('on the node that is named, and no page more on another', async () => {
     const memory = twoNodes();
     const before = stateOf(memory);
-    const wishes = [{ ...SMALL, count: 16, node: 1 }];
-    await carryOut(memory.host, () => plan(memory, wishes));
+    const specs = [{ ...SMALL, count: 16, node: 1 }];
+    await carryOut(memory.host, () => plan(memory, specs));
     deepEqual([total(memory, 2048, node(0)), total(memory, 2048, node(1)), total(memory)], [8, 16, 24]);
-    deepEqual(open(await plan(memory, wishes)), []);
+    deepEqual(open(await plan(memory, specs)), []);
     await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
@@ -70,31 +70,31 @@ describe('pools: grown in the running kernel', () => {
     deepEqual(stateOf(memory), before);
   });
 
-  it('pages wished for on a node count for those of the host', async () => {
+  it('pages requested on a node count for those of the host', async () => {
     const memory = twoNodes();
-    const wishes = [
+    const specs = [
       { ...SMALL, count: 30 },
       { ...SMALL, count: 20, node: 1 },
     ];
-    await carryOut(memory.host, () => plan(memory, wishes));
+    await carryOut(memory.host, () => plan(memory, specs));
     deepEqual([total(memory), total(memory, 2048, node(0)), total(memory, 2048, node(1))], [30, 9, 21]);
   });
 });
 
 describe('pools: where the kernel gives less', () => {
-  const wish = { pageSize: GIB, count: 3, node: 1 };
+  const spec = { pageSize: GIB, count: 3, node: 1 };
 
-  it('says what was wanted, what came, and what would mend it; undo gives back that', async () => {
+  it('says what was wanted, what came, and what would fix it; undo gives back that', async () => {
     const memory = twoNodes(2);
     const before = stateOf(memory);
-    const { done, remarks } = await carryOut(memory.host, () => plan(memory, [wish]));
+    const { done, remarks } = await carryOut(memory.host, () => plan(memory, [spec]));
     deepEqual(done, ['hugepages-1G-node1']);
     equal(remarks.length, 1);
     match(
       remarks[0] ?? '',
       /^wanted 3 × 1G on node 1, got 2: .*compacted; run it again .* kernel arguments and reboot$/,
     );
-    deepEqual(open(await plan(memory, [wish])), ['hugepages-1G-node1']);
+    deepEqual(open(await plan(memory, [spec])), ['hugepages-1G-node1']);
     await undoSteps(memory.host);
     deepEqual(stateOf(memory), before);
   });
@@ -108,7 +108,7 @@ describe('pools: where the kernel gives less', () => {
 
   it('nothing at all is no failure either', async () => {
     const memory = twoNodes(0);
-    const { remarks } = await carryOut(memory.host, () => plan(memory, [wish]));
+    const { remarks } = await carryOut(memory.host, () => plan(memory, [spec]));
     match(remarks[0] ?? '', /, got 0:/);
     await undoSteps(memory.host);
   });
@@ -127,7 +127,7 @@ describe('pools: where the kernel gives less', () => {
 });
 
 describe('pools: what is refused', () => {
-  const refused = async (memory: MemoryHost, pools: readonly PoolWish[], more: object = {}): Promise<string> =>
+  const refused = async (memory: MemoryHost, pools: readonly PoolSpec[], more: object = {}): Promise<string> =>
     (await failure('SETUP_REFUSED', plan(memory, pools, more))).message;
 
   it('more than leaves the floor of free memory', async () => {
@@ -144,9 +144,9 @@ describe('pools: what is refused', () => {
 
   it('more than the next start could do with, also where nothing is done now', async () => {
     const memory = withMemory(machine(), 16 * GIB_KB, 0, 2048);
-    const wish = [{ pageSize: GIB, count: 15 }];
+    const spec = [{ pageSize: GIB, count: 15 }];
     equal(
-      await refused(memory, wish, { now: false, persist: true }),
+      await refused(memory, spec, { now: false, persist: true }),
       'reserving hugepages at each start needs 15.0 GiB, but of 16.0 GiB memory 2.0 GiB have to stay free',
     );
     withPool(memory, { sizeKb: 2048, total: 1024, nodes: [1024] });

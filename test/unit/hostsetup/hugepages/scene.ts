@@ -4,11 +4,11 @@ import { GIB, MIB } from '../../../../src/common/bytes.js';
 import type { MemoryHost } from '../../host/memory-host.js';
 import { livePool } from '../kernel/fake.js';
 import { GIB_KB, debian12, withNode, withPool } from '../systems.js';
-import type { PoolWish } from '../../../../src/hostsetup/hugepages/spec.js';
+import type { PoolSpec } from '../../../../src/hostsetup/hugepages/spec.js';
 
-/** Machines for the pools' tests, and the wish of most of them. */
-export const SMALL: PoolWish = { pageSize: 2 * MIB, count: 256 };
-export const plan = (memory: MemoryHost, pools: readonly PoolWish[], more: object = {}): Promise<PartPlan> =>
+/** Machines for the pools' tests, and the spec of most of them. */
+export const SMALL: PoolSpec = { pageSize: 2 * MIB, count: 256 };
+export const plan = (memory: MemoryHost, pools: readonly PoolSpec[], more: object = {}): Promise<PartPlan> =>
   planPools(memory.host, { pools, now: true, persist: false, ...more });
 export const total = (memory: MemoryHost, sizeKb = 2048, where = '/sys/kernel/mm'): number =>
   Number(memory.entries.get(`${where}/hugepages/hugepages-${sizeKb}kB/nr_hugepages`)?.text);

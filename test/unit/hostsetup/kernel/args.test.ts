@@ -3,16 +3,16 @@ import fc from 'fast-check';
 import { editEntry, envValue } from '../../../../src/hostsetup/boot/loaders/bls.js';
 import { kernelArgs, parseKernelLine, printKernelLine } from '../../../../src/hostsetup/kernel/args.js';
 import { readRunning } from '../../../../src/hostsetup/kernel/running.js';
-import { applyWish, fulfils, ownArgs, withoutOwn } from '../../../../src/hostsetup/kernel/spec.js';
-import type { KernelWish } from '../../../../src/hostsetup/kernel/spec.js';
+import { applySpec, fulfils, ownArgs, withoutOwn } from '../../../../src/hostsetup/kernel/spec.js';
+import type { KernelArgsSpec } from '../../../../src/hostsetup/kernel/spec.js';
 import { largerPools } from '../../../../src/hostsetup/kernel/hugepage-args.js';
-import type { HugepageWish } from '../../../../src/hostsetup/kernel/hugepage-args.js';
+import type { HugepageSpec } from '../../../../src/hostsetup/kernel/hugepage-args.js';
 import { atLeast, countKey, pagesByNode, pagesIn } from '../../../../src/hostsetup/kernel/hugepage-counts.js';
 import { GIB, MIB } from '../../../../src/common/bytes.js';
 import { MemoryHost } from '../../host/memory-host.js';
 import { failure } from '../../switch/support.js';
 
-const pages = (...pools: readonly [string, number | string][]): KernelWish => ({
+const pages = (...pools: readonly [string, number | string][]): KernelArgsSpec => ({
   hugepages: { defaultSize: '1G', pools: pools.map(([size, count]) => ({ size, count })) },
 });
 const ONE = pages(['1G', 8]);
@@ -53,7 +53,7 @@ const lineOf = (word: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc
     .tuple(fc.constantFrom('', ' '), fc.array(fc.tuple(word, blank)), fc.constantFrom('', '-- 3', '--'))
     .map(([start, words, end]) => start + words.map((pair) => pair.join('')).join('') + end);
-const wishes = fc.record({
+const specs = fc.record({
   hugepages: fc.constantFrom(
     { pools: [{ size: '1G', count: 8 }] },
     {
@@ -81,11 +81,11 @@ describe('kernel arguments: the editor', () => {
 
   it('keeps foreign arguments as they are and in their order, and doing it twice is doing it once', () => {
     fc.assert(
-      fc.property(lineOf(fc.oneof(foreignWord, ownWord)), wishes, (line, wish) => {
-        const foreign = (text: string): string[] => parseKernelLine(withoutOwn(text, wish)).args.map((arg) => arg.text);
-        const after = applyWish(line, wish);
+      fc.property(lineOf(fc.oneof(foreignWord, ownWord)), specs, (line, spec) => {
+        const foreign = (text: string): string[] => parseKernelLine(withoutOwn(text, spec)).args.map((arg) => arg.text);
+        const after = applySpec(line, spec);
         deepEqual(foreign(after), foreign(line));
-        equal(applyWish(after, wish), after);
+        equal(applySpec(after, spec), after);
       }),
     );
   });
@@ -94,7 +94,7 @@ describe('kernel arguments: the editor', () => {
     fc.assert(
       fc.property(lineOf(foreignWord), (line) => {
         const at = line.search(/-- 3$|--$/);
-        const after = applyWish(line, ONE);
+        const after = applySpec(line, ONE);
         ok(after.includes(UNIT));
         if (at < 0) equal(after.replace(new RegExp(` ?${UNIT}`), ''), line);
         deepEqual(ownArgs(after, ONE).join(' '), UNIT);
@@ -114,7 +114,7 @@ describe('kernel arguments: the editor', () => {
     );
   });
 
-  const cases: readonly (readonly [string, KernelWish, string])[] = [
+  const cases: readonly (readonly [string, KernelArgsSpec, string])[] = [
     ['', ONE, UNIT],
     ['quiet', ONE, `quiet ${UNIT}`],
     ['quiet -- single', ONE, `quiet ${UNIT} -- single`],
@@ -140,13 +140,13 @@ describe('kernel arguments: the editor', () => {
     ['x intel_iommu=off iommu=noagp,soft y', { iommu: 'intel' }, 'x iommu=noagp y intel_iommu=on iommu=pt'],
     ['amd_iommu=off x', { iommu: 'amd' }, 'x iommu=pt'],
   ];
-  for (const [line, wish, wanted] of cases)
+  for (const [line, spec, wanted] of cases)
     it(`"${line}" becomes "${wanted}"`, () => {
-      equal(applyWish(line, wish), wanted);
-      ok(fulfils(wanted, wish));
+      equal(applySpec(line, spec), wanted);
+      ok(fulfils(wanted, spec));
     });
 
-  it('an odd wish is refused', async () => {
+  it('an odd spec is refused', async () => {
     for (const odd of [
       pages(['3X', 1]),
       pages(['1G', -1]),
@@ -154,7 +154,7 @@ describe('kernel arguments: the editor', () => {
       pages(['1G', 1], ['1024M', 2]),
       pages(['0', 1]),
     ])
-      await failure('USAGE', () => applyWish('', odd));
+      await failure('USAGE', () => applySpec('', odd));
   });
 });
 
@@ -181,19 +181,19 @@ describe('kernel arguments: pages that are there', () => {
 
   it('larger pools stay unless they are to go', () => {
     const line = 'default_hugepagesz=1G hugepagesz=1G hugepages=64 hugepagesz=2M hugepages=0:4096,1:4096';
-    equal(applyWish(line, BOTH), line);
+    equal(applySpec(line, BOTH), line);
     equal(
-      applyWish(line, { hugepages: { ...(BOTH.hugepages as object), shrink: true } as HugepageWish }),
+      applySpec(line, { hugepages: { ...(BOTH.hugepages as object), shrink: true } as HugepageSpec }),
       `${UNIT} hugepagesz=2M hugepages=256`,
     );
-    deepEqual(largerPools(line, BOTH.hugepages as HugepageWish, '2M'), [
+    deepEqual(largerPools(line, BOTH.hugepages as HugepageSpec, '2M'), [
       { pageSize: GIB, pages: 64, wanted: 8 },
       { pageSize: 2 * MIB, pages: 8192, wanted: 256 },
     ]);
   });
 
   it('words that contradict each other become one, by what the kernel makes of them; the same twice may stay', () => {
-    const after = (line: string): string => applyWish(line, ONE);
+    const after = (line: string): string => applySpec(line, ONE);
     equal(after('default_hugepagesz=2M hugepagesz=1G hugepages=8 default_hugepagesz=1G'), UNIT);
     equal(
       after('hugepagesz=1G hugepages=16 x hugepagesz=1G hugepages=32 default_hugepagesz=1G'),
@@ -209,13 +209,13 @@ describe('kernel arguments: pages that are there', () => {
 
 describe('kernel arguments: files around them', () => {
   it('an entry with several lines of options, or none, is edited as one', () => {
-    const wish: KernelWish = { hugepages: { pools: [{ size: '1G', count: 1 }] } };
+    const spec: KernelArgsSpec = { hugepages: { pools: [{ size: '1G', count: 1 }] } };
     equal(
-      editEntry('title x\noptions a\noptions b hugepages=3\n', wish),
+      editEntry('title x\noptions a\noptions b hugepages=3\n', spec),
       'title x\noptions a hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=3\noptions b\n',
     );
-    equal(editEntry('title x\n', wish), 'title x\noptions hugepagesz=1G hugepages=1\n');
-    equal(editEntry('options $kernelopts hugepages=3\n', wish), 'options $kernelopts\n');
+    equal(editEntry('title x\n', spec), 'title x\noptions hugepagesz=1G hugepages=1\n');
+    equal(editEntry('options $kernelopts hugepages=3\n', spec), 'options $kernelopts\n');
   });
 
   it('values of an environment block are read with their escapes', () => {
@@ -223,7 +223,7 @@ describe('kernel arguments: files around them', () => {
     equal(envValue('x=1\n', 'kernelopts'), undefined);
   });
 
-  it('the running kernel against the wish', async () => {
+  it('the running kernel against the spec', async () => {
     equal(await readRunning(new MemoryHost().host, ONE), undefined);
     const memory = new MemoryHost({ '/proc/cmdline': `quiet ${UNIT}\n` });
     deepEqual(await readRunning(memory.host, ONE), { has: UNIT, awaits: undefined });

@@ -5,7 +5,7 @@ import { fitRights, optionsOf, rightsIn, setOptions } from '../../../../src/host
 import { mountUnitName } from '../../../../src/hostsetup/system/systemd.js';
 import { pageSizeOption, parseMounts } from '../../../../src/host/kernel/mount-table.js';
 import { GIB, KIB, MIB } from '../../../../src/common/bytes.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
+import type { MountSpec } from '../../../../src/hostsetup/mounts/spec.js';
 
 const DEFAULT = 2 * MIB;
 const IDS = { users: new Map([['qemu', 107]]), groups: new Map([['qemu', 107]]) };
@@ -29,7 +29,7 @@ const own = fc.constantFrom(
   'mode=1777',
   'uid=0',
 );
-const wishOf = fc.record(
+const specOf = fc.record(
   {
     path: fc.constantFrom('/dev/hugepages', '/mnt/huge', '/mnt/huge pages', '/srv/x-y'),
     pageSize: fc.constantFrom(64 * KIB, 2 * MIB, GIB),
@@ -59,19 +59,19 @@ const foreignOf = (options: string): string[] =>
   options.split(',').filter((option) => option !== '' && !/^(pagesize|uid|gid|mode)=/.test(option));
 
 describe('fstab', () => {
-  it('edited: the wish is there, once, and nothing else has changed', () => {
+  it('edited: the spec is there, once, and nothing else has changed', () => {
     fc.assert(
-      fc.property(fstab, wishOf, (text, wish: MountWish) => {
-        const edited = editFstab(text, wish, DEFAULT, IDS);
-        equal(editFstab(edited, wish, DEFAULT, IDS), edited, 'twice');
-        const lines = parseMounts(edited).filter(({ path }) => path === wish.path);
+      fc.property(fstab, specOf, (text, spec: MountSpec) => {
+        const edited = editFstab(text, spec, DEFAULT, IDS);
+        equal(editFstab(edited, spec, DEFAULT, IDS), edited, 'twice');
+        const lines = parseMounts(edited).filter(({ path }) => path === spec.path);
         equal(lines.length > 0, true);
         for (const { options } of lines) {
-          equal(pageSizeOption(options) ?? DEFAULT, wish.pageSize);
-          equal(fitRights(wish, rightsIn(options, IDS)), true);
+          equal(pageSizeOption(options) ?? DEFAULT, spec.pageSize);
+          equal(fitRights(spec, rightsIn(options, IDS)), true);
         }
-        const others = (whole: string): string[] => whole.split('\n').filter((line) => !hasLineFor(line, wish.path));
-        if (hasLineFor(text, wish.path)) deepEqual(others(edited), others(text));
+        const others = (whole: string): string[] => whole.split('\n').filter((line) => !hasLineFor(line, spec.path));
+        if (hasLineFor(text, spec.path)) deepEqual(others(edited), others(text));
         else equal(edited.startsWith(text), true);
       }),
     );
@@ -79,9 +79,9 @@ describe('fstab', () => {
 
   it('of the line itself only options change, and foreign ones stay in their order', () => {
     fc.assert(
-      fc.property(hugeLine, wishOf, (line, any: MountWish) => {
-        const wish = { ...any, path: '/mnt/huge' };
-        const edited = editFstab(line, wish, DEFAULT, IDS);
+      fc.property(hugeLine, specOf, (line, any: MountSpec) => {
+        const spec = { ...any, path: '/mnt/huge' };
+        const edited = editFstab(line, spec, DEFAULT, IDS);
         const split = (text: string): string[] =>
           text.split(/(?<=hugetlbfs[ \t]+)(?=\S)|(?<=hugetlbfs[ \t]+\S+)(?!\S)/);
         const [before, after] = [split(line), split(edited)];
@@ -91,10 +91,10 @@ describe('fstab', () => {
     );
   });
 
-  it('what is mounted late, or has too little room, is mended, and only that', () => {
-    const wish = { path: '/mnt/huge', pageSize: GIB, bytes: 8 * GIB, gid: 107, mode: 0o1770 };
+  it('what is mounted late, or has too little room, is fixed, and only that', () => {
+    const spec = { path: '/mnt/huge', pageSize: GIB, bytes: 8 * GIB, gid: 107, mode: 0o1770 };
     const edited = (options: string): string =>
-      editFstab(`none /mnt/huge hugetlbfs ${options} 0 0`, wish, DEFAULT, IDS).split(' ')[3] ?? '';
+      editFstab(`none /mnt/huge hugetlbfs ${options} 0 0`, spec, DEFAULT, IDS).split(' ')[3] ?? '';
     const right = 'pagesize=1073741824,gid=qemu,mode=01770';
     equal(edited(right), right);
     for (const late of ['noauto', 'noauto,x-systemd.automount', 'auto,noauto', 'comment=systemd.automount'])
@@ -108,8 +108,8 @@ describe('fstab', () => {
   });
 
   it('a path with blanks is found and written as fstab has them', () => {
-    const wish = { path: '/mnt/huge pages', pageSize: GIB };
-    const text = editFstab('', wish, DEFAULT, IDS);
+    const spec = { path: '/mnt/huge pages', pageSize: GIB };
+    const text = editFstab('', spec, DEFAULT, IDS);
     equal(text.split('\n')[1], 'hugetlbfs /mnt/huge\\040pages hugetlbfs pagesize=1G,nofail 0 0');
     equal(hasLineFor('none /mnt/huge/ hugetlbfs pagesize=1G 0 0', '/mnt/huge'), true);
   });
@@ -121,10 +121,10 @@ describe('options of hugetlbfs', () => {
       optionsOf({ path: '/x', pageSize: 2 * MIB, owner: 1, gid: 2, mode: 0o750 }),
       'pagesize=2M,uid=1,gid=2,mode=0750',
     );
-    const wish = { path: '/x', pageSize: GIB, gid: 0, mode: 0o755 };
-    equal(setOptions('pagesize=1024M,mode=755', wish, DEFAULT, IDS), 'pagesize=1024M,mode=755');
+    const spec = { path: '/x', pageSize: GIB, gid: 0, mode: 0o755 };
+    equal(setOptions('pagesize=1024M,mode=755', spec, DEFAULT, IDS), 'pagesize=1024M,mode=755');
     equal(setOptions('', { path: '/x', pageSize: DEFAULT }, DEFAULT, IDS), '');
-    equal(setOptions('mode=700,rw,mode=711', { ...wish, mode: 0o770 }, GIB, IDS), 'rw,mode=0770');
+    equal(setOptions('mode=700,rw,mode=711', { ...spec, mode: 0o770 }, GIB, IDS), 'rw,mode=0770');
   });
 });
 

@@ -7,7 +7,7 @@ import { HUGE, UNIT, plan, roundTrip, systemd } from './scene.js';
 import { stateOf } from '../plan-support.js';
 
 describe('mounts: whose path it is', () => {
-  it("another program's mount keeps its pages and its rights: the wish gets a path of its own", async () => {
+  it("another program's mount keeps its pages and its rights: the spec gets a path of its own", async () => {
     const line = 'nodev /mnt/huge hugetlbfs pagesize=1GB 0 0\n';
     const foreign: readonly ((memory: MemoryHost) => MemoryHost)[] = [
       (memory) => memory.file('/etc/fstab', line),
@@ -35,9 +35,9 @@ describe('mounts: whose path it is', () => {
     const text =
       '[Mount]\nType=hugetlbfs\nOptions=pagesize=2048K,gid=64055,mode=0770\n[Install]\nWantedBy=multi-user.target\n';
     const name = 'srv-my\\x2dpages.mount';
-    const wish = { ...HUGE, path: '/srv/my-pages' };
+    const spec = { ...HUGE, path: '/srv/my-pages' };
     const memory = systemd().dir('/srv').file(`/etc/systemd/system/${name}`, text);
-    const { steps } = await roundTrip(memory, [wish]);
+    const { steps } = await roundTrip(memory, [spec]);
     deepEqual(steps[0]?.actions[0], {
       kind: 'run',
       command: ['systemctl', 'enable', name],

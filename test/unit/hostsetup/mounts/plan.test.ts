@@ -9,7 +9,7 @@ import { undoSteps } from '../../../helpers/host/steps.js';
 import { DEBIAN, GUESTS, HUGE, UNIT, plain, plan, roundTrip, systemd } from './scene.js';
 import { image } from '../systems.js';
 import type { Host } from '../../../../src/host/host.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
+import type { MountSpec } from '../../../../src/hostsetup/mounts/spec.js';
 
 describe('mounts: with systemd', () => {
   it('a path that has none gets a unit, is mounted, and all of it is taken back', async () => {
@@ -58,7 +58,7 @@ describe('mounts: with systemd', () => {
     deepEqual(open(await plan(withMounts(memory), [HUGE])), ['hugetlbfs:/mnt/huge'], 'not for this group');
   });
 
-  it('rights are mended where the mount stays', async () => {
+  it('rights are fixed where the mount stays', async () => {
     const memory = systemd();
     const before = { ...memory.entries.get('/dev/hugepages') };
     await roundTrip(memory, [{ path: '/dev/hugepages', pageSize: 2 * MIB, owner: 5, gid: 7, mode: 0o1770 }]);
@@ -91,14 +91,14 @@ describe('mounts: with systemd', () => {
     memory.link('/etc/systemd/system/local-fs.target.wants/dev-big.mount', '/etc/systemd/system/dev-big.mount');
     const host = withMounts(memory);
     const before = stateOf(memory);
-    const wishes = [{ ...HUGE, path: '/srv/huge' }, GUESTS];
-    const { done } = await carryOut(host, () => plan(host, wishes, false));
+    const specs = [{ ...HUGE, path: '/srv/huge' }, GUESTS];
+    const { done } = await carryOut(host, () => plan(host, specs, false));
     deepEqual(done, ['hugetlbfs:/srv/huge']);
     deepEqual(memory.ran, ['systemctl enable srv-huge.mount']);
-    deepEqual(open(await plan(host, wishes, false)), []);
+    deepEqual(open(await plan(host, specs, false)), []);
     await undoSteps(host);
     deepEqual(stateOf(memory), before);
-    equal((await plan(rootedHost(memory.host, '/'), wishes, false)).steps.length, 2);
+    equal((await plan(rootedHost(memory.host, '/'), specs, false)).steps.length, 2);
   });
 });
 
@@ -121,8 +121,8 @@ hugetlbfs /dev/hugepages hugetlbfs pagesize=1G,nofail 0 0
 });
 
 describe('mounts: what is refused', () => {
-  const refused = async (memory: MemoryHost, wish: MountWish, code: 'SETUP_REFUSED' | 'USAGE' = 'SETUP_REFUSED') =>
-    (await failure(code, plan(withMounts(memory), [wish]))).message;
+  const refused = async (memory: MemoryHost, spec: MountSpec, code: 'SETUP_REFUSED' | 'USAGE' = 'SETUP_REFUSED') =>
+    (await failure(code, plan(withMounts(memory), [spec]))).message;
 
   it('a path that is something else', async () => {
     const other = plain().dir('/mnt/huge').file('/proc/mounts', 'none /mnt/huge tmpfs rw 0 0\n');
@@ -197,9 +197,9 @@ describe('mounts: what is refused', () => {
 describe('mounts: broken at every effect', () => {
   for (const late of [false, true]) {
     it(`${late ? 'killed after' : 'failing at'} each: undone, or finished and then undone`, async () => {
-      const wishes = [GUESTS, HUGE];
+      const specs = [GUESTS, HUGE];
       const whole = systemd();
-      await carryOut(withMounts(whole), () => plan(withMounts(whole), wishes));
+      await carryOut(withMounts(whole), () => plan(withMounts(whole), specs));
       equal(whole.effects > 15, true);
       for (let failAt = 1; failAt <= whole.effects; failAt++) {
         for (const finish of [false, true]) {
@@ -209,11 +209,11 @@ describe('mounts: broken at every effect', () => {
           Object.assign(memory, { failAt, late });
           await failure(
             'CHANGE_FAILED',
-            carryOut(host, () => plan(host, wishes)),
+            carryOut(host, () => plan(host, specs)),
           );
           memory.failAt = undefined;
-          if (finish) await carryOut(host, () => plan(host, wishes));
-          if (finish) deepEqual(open(await plan(host, wishes)), []);
+          if (finish) await carryOut(host, () => plan(host, specs));
+          if (finish) deepEqual(open(await plan(host, specs)), []);
           await undoSteps(host);
           deepEqual(stateOf(memory), before, `broken at ${failAt}`);
         }

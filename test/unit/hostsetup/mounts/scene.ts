@@ -8,11 +8,11 @@ import { withMounts } from '../kernel/fake.js';
 import { carryOut, open, stateOf } from '../plan-support.js';
 import { GIB_KB, debian12, withPool } from '../systems.js';
 import type { Host } from '../../../../src/host/host.js';
-import type { MountWish } from '../../../../src/hostsetup/mounts/spec.js';
+import type { MountSpec } from '../../../../src/hostsetup/mounts/spec.js';
 
-/** Machines for the mounts' tests, and the wishes of most of them. */
-export const HUGE: MountWish = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };
-export const GUESTS: MountWish = { path: '/dev/hugepages', pageSize: GIB };
+/** Machines for the mounts' tests, and the specs of most of them. */
+export const HUGE: MountSpec = { path: '/mnt/huge', pageSize: 2 * MIB, gid: 64055, mode: 0o770 };
+export const GUESTS: MountSpec = { path: '/dev/hugepages', pageSize: GIB };
 export const UNIT = '/etc/systemd/system/mnt-huge.mount';
 export const DEBIAN =
   '[Unit]\nDescription=Huge Pages File System\n[Mount]\nWhat=hugetlbfs\nWhere=/dev/hugepages\nType=hugetlbfs\n';
@@ -32,10 +32,10 @@ export function systemd(): MemoryHost {
   return memory.file('/proc/mounts', 'hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0\n');
 }
 
-export const plan = (host: Host, mounts: readonly MountWish[], now = true): Promise<PartPlan> =>
+export const plan = (host: Host, mounts: readonly MountSpec[], now = true): Promise<PartPlan> =>
   planMounts(host, { mounts, now });
 
-export async function roundTrip(memory: MemoryHost, mounts: readonly MountWish[]): Promise<PartPlan> {
+export async function roundTrip(memory: MemoryHost, mounts: readonly MountSpec[]): Promise<PartPlan> {
   const host = withMounts(memory);
   const before = stateOf(memory);
   const planned = await plan(host, mounts);

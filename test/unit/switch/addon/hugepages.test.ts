@@ -21,7 +21,7 @@ describe('hugepages for the switch', () => {
     assert.deepEqual(await chooseHugepages(fakeHost({ files }), 'on', 64), used);
   });
 
-  it('are left alone where too few are free, with the command that mends it', async () => {
+  it('are left alone where too few are free, with the command that fixes it', async () => {
     const host = fakeHost({ files: pool(2048, 40, 31) });
     assert.deepEqual(await chooseHugepages(host, 'auto', 64), {
       use: false,

@@ -62,7 +62,7 @@ describe('loading the native addon', () => {
     ['anything else', new Error('invalid ELF\nheader'), /: invalid ELF header/, 'npm run build'],
   ];
   for (const [what, thrown, message, hint] of cases) {
-    it(`says what mends ${what}`, async () => {
+    it(`says what fixes ${what}`, async () => {
       const error = await failure('ADDON_MISSING', () => loadBinding(none, failing(thrown)));
       assert.match(error.message, message);
       assert.equal(error.hint, hint);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { ApiSocket } from '../../../../src/switch/api/api-sockets.js';
-import type { ApiSocketWish } from '../../../../src/switch/api/api-sockets.js';
+import type { ApiSocketSpec } from '../../../../src/switch/api/api-sockets.js';
 import type { Host } from '../../../../src/host/host.js';
 
 const PATH = '/run/vhost-host/api.sock';
@@ -27,7 +27,7 @@ class Place {
 
   readonly socket = new ApiSocket(this.host, { path: PATH, gid: -1, clients: 1, build: () => this.#build() });
 
-  #build(): ReturnType<ApiSocketWish['build']> {
+  #build(): ReturnType<ApiSocketSpec['build']> {
     this.built++;
     const listen = ({ path }: { path: string }): Promise<string> => {
       this.open++;
@@ -35,7 +35,7 @@ class Place {
       return Promise.resolve(path);
     };
     const close = (): Promise<void> => Promise.resolve(void this.open--);
-    return { listen, close, server: {} } as unknown as ReturnType<ApiSocketWish['build']>;
+    return { listen, close, server: {} } as unknown as ReturnType<ApiSocketSpec['build']>;
   }
 
   /** What is under way comes to where it waits. */

@@ -194,14 +194,14 @@ describe('the API: each error', () => {
         },
       ));
 
-    it('that knows no word of a wish is named, one of this version is not', async () => {
-      const wish = { name: 'a', forwardReserved: true };
+    it('that knows no word of a spec is named, one of this version is not', async () => {
+      const spec = { name: 'a', forwardReserved: true };
       await withOther(old, async (client) => {
-        const error = await failure('USAGE', client.addPort(wish));
+        const error = await failure('USAGE', client.addPort(spec));
         assert.deepEqual([error.message, error.hint], [`${versions}unknown key "forwardReserved"`, hint]);
       });
       await withOther({ 'GET /v1/version': { version: packageVersion() } }, async (client) => {
-        const error = await failure('USAGE', client.addPort(wish));
+        const error = await failure('USAGE', client.addPort(spec));
         assert.deepEqual([error.message, error.hint], ['unknown key "forwardReserved"', undefined]);
       });
     });

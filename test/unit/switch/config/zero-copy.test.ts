@@ -11,7 +11,7 @@ async function resolved(config: Config, flags: Flags = {}): Promise<unknown[]> {
 }
 
 describe('zero copy: what goes together', () => {
-  it("the original's numbers, the file's, the flags'", async () => {
+  it("DPDK's vhost example's numbers, the file's, the flags'", async () => {
     const config = { zeroCopy: true, vm2vm: 'off', rxDescriptors: 128, txDescriptors: 256 } as const;
     assert.deepEqual(await resolved({}), [false, 32, 64]);
     assert.deepEqual(await resolved(config), [true, 128, 256]);
@@ -41,7 +41,7 @@ describe('zero copy: what goes together', () => {
     ]),
   ];
   for (const [what, config, message, hint] of wrong) {
-    it(`${what}: refused, with what mends it`, () =>
+    it(`${what}: refused, with what fixes it`, () =>
       assert.rejects(resolveSettings(fakeHost({}), { file: null, config }, {}), { code: 'USAGE', message, hint }));
   }
 });

@@ -34,8 +34,8 @@ describe('a claim and the process that it is for', () => {
   }
 
   async function claim({ runDir }: Bench, name: string, by?: Claimant, exact = true): Promise<Port> {
-    const wish = { name, queues: 1, exact, ...(by === undefined ? {} : { claimant: by }) };
-    return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', wish)) as Port;
+    const spec = { name, queues: 1, exact, ...(by === undefined ? {} : { claimant: by }) };
+    return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', spec)) as Port;
   }
 
   async function pass(bench: Bench, seconds: number): Promise<void> {

@@ -83,8 +83,8 @@ describe('claims', () => {
 
   it('made by several guests at once never share a port', () =>
     withDaemon(async (bench) => {
-      const wishes = Array.from({ length: 8 }, () => claim(bench, 'q', { exact: false }));
-      const got = (await Promise.all(wishes)).map(({ name }) => name);
+      const specs = Array.from({ length: 8 }, () => claim(bench, 'q', { exact: false }));
+      const got = (await Promise.all(specs)).map(({ name }) => name);
       assert.equal(new Set(got).size, 8);
     }));
 

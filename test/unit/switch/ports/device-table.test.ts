@@ -33,12 +33,12 @@ async function withBridge(
   });
 }
 
-async function add({ runDir }: Bench, wish: object): Promise<Port> {
-  return (await call(apiSocketPath(runDir), 'POST', '/v1/ports', wish)) as Port;
+async function add({ runDir }: Bench, spec: object): Promise<Port> {
+  return (await call(apiSocketPath(runDir), 'POST', '/v1/ports', spec)) as Port;
 }
 
-async function claim({ runDir }: Bench, wish: object): Promise<Port> {
-  const body = { queues: 1, exact: true, ...wish };
+async function claim({ runDir }: Bench, spec: object): Promise<Port> {
+  const body = { queues: 1, exact: true, ...spec };
   return (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', body)) as Port;
 }
 
@@ -177,9 +177,9 @@ describe('devices of ports', () => {
     withDir(async (dir) => {
       const log = join(dir, 'switch.log');
       await writeFile(log, '');
-      const wish = { name: 'usvhost-1', socket: '/x', mode: 0o600, uid: -1, gid: -1 };
+      const spec = { name: 'usvhost-1', socket: '/x', mode: 0o600, uid: -1, gid: -1 };
       const ended = makeBridge(realHost, dir, '/bin/false');
-      const error = await failure('PORT_FAILED', ended.add(wish));
+      const error = await failure('PORT_FAILED', ended.add(spec));
       assert.equal(error.message, `the cuse bridge: it ended while starting (see ${log})`);
       // Where none runs there is nothing to list, to remove or to retire.
       assert.deepEqual(await ended.list(), []);

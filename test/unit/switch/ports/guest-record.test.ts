@@ -17,8 +17,8 @@ async function portsOf({ runDir }: Bench): Promise<string[]> {
 
 /** Claims a port, and has its guest connect where `connected`. */
 async function claim({ runDir, binding }: Bench, name: string, queues: number, connected: boolean): Promise<void> {
-  const wish = { name, queues, exact: true };
-  await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', wish);
+  const spec = { name, queues, exact: true };
+  await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', spec);
   if (connected) binding.connect(name);
 }
 

@@ -11,7 +11,7 @@ async function names(): Promise<string[]> {
 }
 
 describe('what a port is missing', () => {
-  it('is nothing, or a reason that stays, in words, with what mends it where that is known', async () => {
+  it('is nothing, or a reason that stays, in words, with what fixes it where that is known', async () => {
     const binding = new FakeBinding();
     const native = { ...lacking(binding), lack: 'nothing', lackText: '' };
     assert.equal(missingOf(native), null);

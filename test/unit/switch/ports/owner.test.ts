@@ -85,9 +85,9 @@ describe("a port's owner: claims", () => {
     withDaemon(
       async ({ runDir, binding, clock }) => {
         const claimant = { pid: US, started: (await startOf(realHost, US)) ?? 0 };
-        const wish = { queues: 1, exact: true, claimant };
+        const spec = { queues: 1, exact: true, claimant };
         const claim = async (more: object): Promise<Port> =>
-          (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', { ...wish, ...more })) as Port;
+          (await call(claimSocketPath(runDir), 'POST', '/v1/ports/claim', { ...spec, ...more })) as Port;
         const a = await claim({ name: 'a' });
         assert.deepEqual([binding.owners.get(a.id)?.pid, binding.owners.get(a.id)?.only], [US, false]);
         const g = await claim({ name: 'g' });
@@ -124,7 +124,7 @@ describe("a port's owner: claims", () => {
       const ports = [{ name: 'a', transports: ['user', 'cuse'] as const, owner: 'uid:5' }];
       assert.match(
         (await failure('USAGE', startBench(dir, { ports }))).message,
-        /^port a: an owner is told by who connects/,
+        /^port a: an owner is recognised by who connects/,
       );
     }));
 });

@@ -76,9 +76,9 @@ describe('addresses that cards are told', () => {
   });
 
   it('a card that came too late is refused with what to start again with, and only such a card', async () => {
-    const wish = { name: 'net', device: CARD };
+    const spec = { name: 'net', device: CARD };
     const host = hostWith({ driver: 'uio_pci_generic' });
-    const error = await failure('UPLINK_FAILED', checkAddresses(host, 'virtual', wish));
+    const error = await failure('UPLINK_FAILED', checkAddresses(host, 'virtual', spec));
     assert.deepEqual(
       [error.message, error.hint],
       [
@@ -86,8 +86,8 @@ describe('addresses that cards are told', () => {
         `vhost-host stop && vhost-host start --uplink net=${CARD}`,
       ],
     );
-    await checkAddresses(host, 'physical', wish);
-    await checkAddresses(hostWith({ driver: 'vfio-pci' }), 'virtual', wish);
+    await checkAddresses(host, 'physical', spec);
+    await checkAddresses(hostWith({ driver: 'vfio-pci' }), 'virtual', spec);
   });
 });
 

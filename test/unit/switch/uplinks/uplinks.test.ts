@@ -12,7 +12,7 @@ const NET_DEV = 'Inter-|   Receive\n face |bytes\n    lo: 0 0\n  eth1: 5 0\n';
 
 describe('uplinks of a switch', () => {
   const device = 'net_af_packet0,iface=eth1';
-  const wish = { name: 'net', device };
+  const spec = { name: 'net', device };
 
   interface Facts {
     interfaces: string;
@@ -36,7 +36,7 @@ describe('uplinks of a switch', () => {
       facts,
       uplinks: new UplinkTable({
         ...{ host, binding, byCard, addresses: 'virtual' },
-        say: (line) => void said.push(line),
+        log: (line) => void said.push(line),
         poolsFit: () => facts.poolsFit,
         connectedFrom: (least) => (facts.guest !== undefined && facts.guest.id >= least ? facts.guest : undefined),
         isPort: (name) => name === 'guest',
@@ -65,7 +65,7 @@ describe('uplinks of a switch', () => {
 
   it('a link is told when it changes, and only then', async () => {
     const { binding, said, uplinks } = table();
-    await uplinks.add(wish, 'api');
+    await uplinks.add(spec, 'api');
     await uplinks.watch();
     await uplinks.watch();
     Object.assign(binding.uplinkList[0] ?? {}, { state: 'down' });
@@ -75,7 +75,7 @@ describe('uplinks of a switch', () => {
 
   it('VMDq is given up, with the reason, when a port comes that it does not fit', async () => {
     const { binding, said, facts, uplinks } = table();
-    await uplinks.add(wish, 'api');
+    await uplinks.add(spec, 'api');
     Object.assign(binding.uplinkList[0] ?? {}, { pools: 7 });
     await uplinks.watch();
     assert.equal(uplinks.joined()[0]?.[1].pools, 7);
@@ -88,7 +88,7 @@ describe('uplinks of a switch', () => {
 
   it('more guests than pools: told once, and as many pools as were asked for', async () => {
     const { binding, said, facts, uplinks } = table();
-    await uplinks.add({ ...wish, pools: 2 }, 'api');
+    await uplinks.add({ ...spec, pools: 2 }, 'api');
     await uplinks.add({ name: 'all', device: 'net_null1', pools: 99 }, 'api');
     assert.deepEqual(
       binding.addedUplinks.map(({ pools, loops }) => [pools, loops]),
@@ -109,13 +109,13 @@ describe('uplinks of a switch', () => {
     ]);
   });
 
-  it('where a card switches between guests there is one, and a card that cannot is refused with what mends it', async () => {
+  it('where a card switches between guests there is one, and a card that cannot is refused with what fixes it', async () => {
     const { binding, uplinks } = table(true);
     binding.addError = Object.assign(new Error('its device cannot'), { code: 'EOPNOTSUPP' });
-    const refused = await failure('UPLINK_FAILED', uplinks.add(wish, 'config'));
+    const refused = await failure('UPLINK_FAILED', uplinks.add(spec, 'config'));
     assert.deepEqual([refused.message, refused.hint], ['uplink net: its device cannot', 'vhost-host start --vm2vm 1']);
     binding.addError = undefined;
-    await uplinks.add(wish, 'config');
+    await uplinks.add(spec, 'config');
     assert.equal(binding.addedUplinks[0]?.loops, true);
     const second = await failure('UPLINK_LIMIT', uplinks.add({ name: 'b', device: 'net_null0' }, 'api'));
     assert.equal(second.message, 'uplink b: with --vm2vm 2 there is one uplink, net');
@@ -123,7 +123,7 @@ describe('uplinks of a switch', () => {
 
   it('a device that has gone stays in the list, and is tried again until it is back', async () => {
     const { binding, said, facts, uplinks } = table();
-    await uplinks.add(wish, 'api');
+    await uplinks.add(spec, 'api');
     Object.assign(binding.uplinkList[0] ?? {}, { state: 'gone' });
     facts.interfaces = '';
     await uplinks.watch();
@@ -150,15 +150,15 @@ describe('uplinks of a switch', () => {
     const missing = await failure('UPLINK_FAILED', uplinks.add({ name: 'a', device: 'net_bonding0' }, 'api'));
     assert.deepEqual([missing.message, missing.hint], ['uplink a: no', 'apt-get install librte-net-bonding23']);
     refuse('EADDRNOTAVAIL');
-    const copies = await failure('UPLINK_FAILED', uplinks.add(wish, 'api'));
+    const copies = await failure('UPLINK_FAILED', uplinks.add(spec, 'api'));
     assert.equal(copies.hint, 'vhost-host start --zero-copy 0');
     refuse('ENOSPC');
-    await failure('UPLINK_LIMIT', uplinks.add(wish, 'api'));
+    await failure('UPLINK_LIMIT', uplinks.add(spec, 'api'));
     refuse('EEXIST');
-    await failure('UPLINK_EXISTS', uplinks.add(wish, 'api'));
+    await failure('UPLINK_EXISTS', uplinks.add(spec, 'api'));
     binding.addError = undefined;
-    await uplinks.add(wish, 'api');
-    await failure('UPLINK_EXISTS', uplinks.add(wish, 'api'));
+    await uplinks.add(spec, 'api');
+    await failure('UPLINK_EXISTS', uplinks.add(spec, 'api'));
     await failure('UPLINK_UNKNOWN', uplinks.remove('b'));
   });
 
@@ -169,7 +169,14 @@ describe('uplinks of a switch', () => {
         assert.deepEqual(uplinks, [
           {
             ...{ id: 256, name: 'net', device: 'net_null0', driver: 'net_fake', origin: 'config', state: 'up' },
-            ...{ mac: '02:00:00:00:01:00', speedMbps: null, mtu: 1500, queues: 1, workers: [0], strays: 'drop' },
+            ...{
+              mac: '02:00:00:00:01:00',
+              speedMbps: null,
+              mtu: 1500,
+              queues: 1,
+              workers: [0],
+              unknownUnicast: 'drop',
+            },
             ...{
               forwardReserved: false,
               buffers: 100,

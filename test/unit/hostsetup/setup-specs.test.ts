@@ -5,7 +5,7 @@ import type { HostFacts } from '../../../src/hostsetup/facts/index.js';
 import { Look } from '../../../src/host/tolerant-reader.js';
 import { checkChoices, propose } from '../../../src/hostsetup/setup/choices.js';
 import type { Choices } from '../../../src/hostsetup/setup/choices.js';
-import { kernelWishOf, mountWishesOf, pagesOf, poolWishesOf, shareOut } from '../../../src/hostsetup/setup/specs.js';
+import { kernelArgsSpecOf, mountSpecsOf, pagesOf, poolSpecsOf, shareOut } from '../../../src/hostsetup/setup/specs.js';
 import type { Settings } from '../../../src/hostsetup/setup/specs.js';
 import { GIB, MIB, readSize, shortSize } from '../../../src/common/bytes.js';
 import type { MemoryHost } from '../host/memory-host.js';
@@ -97,15 +97,15 @@ describe('setup: what the choices mean', () => {
 
   it('large pages by kernel arguments, as one unit with the small ones; small ones alone need none', async () => {
     const host = await facts(debian12());
-    const wish = (change: Partial<Choices>, settings: Partial<Settings> = {}): unknown =>
-      kernelWishOf(host, { ...CHOICES, ...change }, { ...SETTINGS, ...settings });
+    const spec = (change: Partial<Choices>, settings: Partial<Settings> = {}): unknown =>
+      kernelArgsSpecOf(host, { ...CHOICES, ...change }, { ...SETTINGS, ...settings });
     const pools = [
       { size: '1G', count: 4 },
       { size: '2M', count: 256 },
     ];
-    assert.deepEqual(wish({}), { hugepages: { defaultSize: '1G', pools } });
-    assert.equal(wish({ pageSize: 2 * MIB }), undefined);
-    assert.deepEqual(wish({ switchPages: 3 }, { nodes: [0, 2] }), {
+    assert.deepEqual(spec({}), { hugepages: { defaultSize: '1G', pools } });
+    assert.equal(spec({ pageSize: 2 * MIB }), undefined);
+    assert.deepEqual(spec({ switchPages: 3 }, { nodes: [0, 2] }), {
       hugepages: {
         defaultSize: '1G',
         pools: [
@@ -119,7 +119,7 @@ describe('setup: what the choices mean', () => {
   it('the IOMMU by the name that the processor has for it, where a card needs it and it is off', async () => {
     const card = { guestMemory: 0, nic: '0000:03:00.0' };
     const of = async (memory: MemoryHost, change: Partial<Settings> = {}): Promise<unknown> =>
-      kernelWishOf(await facts(memory), { ...CHOICES, ...card }, { ...SETTINGS, ...change });
+      kernelArgsSpecOf(await facts(memory), { ...CHOICES, ...card }, { ...SETTINGS, ...change });
     const cpu = (vendor: string): MemoryHost => debian12().file('/proc/cpuinfo', `vendor_id\t: ${vendor}\n`);
     assert.deepEqual(await of(cpu('GenuineIntel')), { iommu: 'intel' });
     assert.deepEqual(await of(cpu('AuthenticAMD')), { iommu: 'amd' });
@@ -139,15 +139,15 @@ describe('setup: what the choices mean', () => {
         assert.ok(Math.max(...shares) - Math.min(...shares) <= 1);
       }),
     );
-    assert.deepEqual(poolWishesOf([{ pageSize: GIB, count: 1 }], [0, 1]), [{ pageSize: GIB, node: 0, count: 1 }]);
+    assert.deepEqual(poolSpecsOf([{ pageSize: GIB, count: 1 }], [0, 1]), [{ pageSize: GIB, node: 0, count: 1 }]);
   });
 
   it('guests’ pages at /dev/hugepages, the switch’s beside, for the group of QEMU', () => {
-    assert.deepEqual(mountWishesOf(pagesOf(CHOICES), 64055), [
+    assert.deepEqual(mountSpecsOf(pagesOf(CHOICES), 64055), [
       { path: '/dev/hugepages', pageSize: GIB, bytes: 4 * GIB, gid: 64055, mode: 0o1770 },
       { path: '/mnt/huge', pageSize: 2 * MIB, bytes: 512 * MIB, gid: 64055, mode: 0o1770 },
     ]);
-    assert.deepEqual(mountWishesOf(pagesOf({ ...CHOICES, pageSize: 2 * MIB }), undefined), [
+    assert.deepEqual(mountSpecsOf(pagesOf({ ...CHOICES, pageSize: 2 * MIB }), undefined), [
       { path: '/dev/hugepages', pageSize: 2 * MIB, bytes: 4 * GIB + 512 * MIB },
     ]);
   });
