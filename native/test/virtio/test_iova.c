@@ -59,10 +59,10 @@ static void give(struct behind *b, uint64_t iova, uint8_t access)
 static uint32_t answer_all(struct behind *b, uint8_t access)
 {
 	uint64_t iova;
-	uint8_t access;
+	uint8_t asked;
 	uint32_t n = 0;
 
-	for (; vh_iotlb_take_miss(b->iotlb, &iova, &access); n++)
+	for (; vh_iotlb_take_miss(b->iotlb, &iova, &asked); n++)
 		give(b, iova, access);
 	return n;
 }

@@ -65,7 +65,7 @@ export const DROP_REASONS: readonly DropReason[] = [
   {
     name: 'tx_bad_source',
     meaning: 'has a source address that is a group address or all zeroes',
-    fix: 'Correct the address of the interface in the guest, or the program that sends raw frames.',
+    fix: 'Correct the address of the interface that sends it, or the program that sends raw frames there.',
   },
   {
     name: 'tx_reserved',
