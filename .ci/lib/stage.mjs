@@ -118,6 +118,6 @@ export async function stage(dir, version) {
   stageReference(dir);
   put(dir, 'usr/share/doc/vhost-host/NOTICE', notices());
   for (const name of ['README.md', 'CHANGELOG.md']) copy(dir, name, `usr/share/doc/vhost-host/${name}`);
-  for (const name of ['api.md', 'install.md', 'libvirt.md'])
+  for (const name of readdirSync(join(root, 'docs')).filter((file) => /\.(md|svg)$/.test(file)))
     copy(dir, `docs/${name}`, `usr/share/doc/vhost-host/docs/${name}`);
 }

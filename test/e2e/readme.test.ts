@@ -22,12 +22,35 @@ function commands(text: string): string[] {
   return lines.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '');
 }
 
-describe('what README says', function () {
+/** README, and the pages that it leads to: what is said of the program's use, in one text. */
+const PAGES = [
+  'README.md',
+  'docs/guests-qemu-wrap.md',
+  'docs/guests-libvirt.md',
+  'docs/host-setup.md',
+  'docs/check.md',
+  'docs/uplinks-and-vlans.md',
+  'docs/vmdq-and-zero-copy.md',
+  'docs/cuse-devices.md',
+  'docs/live-migration.md',
+  'docs/iommu-and-confidential-guests.md',
+  'docs/migrating-from-dpdk-vhost.md',
+  'docs/configuration.md',
+  'docs/troubleshooting.md',
+  'CONTRIBUTING.md',
+];
+
+/** The commands below a heading. */
+function commandsBelow(heading: string, text: string): string[] {
+  return commands(new RegExp(`^## ${heading}$([^]*?)^## `, 'm').exec(text)?.[1] ?? '');
+}
+
+describe('what README and the pages of docs say', function () {
   this.timeout(60_000);
   let readme: string;
 
   before(async () => {
-    readme = await readFile(`${root}README.md`, 'utf8');
+    readme = (await Promise.all(PAGES.map((page) => readFile(`${root}${page}`, 'utf8')))).join('\n');
   });
 
   it('names npm scripts that are there', async () => {
@@ -42,11 +65,11 @@ describe('what README says', function () {
 
   it('shows a configuration that is accepted', () => {
     const shown = blocks(readme, 'json');
-    assert.ok(shown.length > 0);
+    assert.ok(shown.length >= 4);
     // qemu-wrap's has sections for domains.
     const [wrap, own] = [true, false].map((wanted) => shown.filter((text) => text.includes('"domains"') === wanted));
-    for (const text of wrap ?? []) parseWrapConfig(text, 'README.md');
-    for (const text of own ?? []) parseConfig('README.md', text);
+    for (const text of wrap ?? []) parseWrapConfig(text, 'docs');
+    for (const text of own ?? []) parseConfig('docs', text);
     assert.ok(wrap?.length !== 0 && own?.length !== 0);
   });
 
@@ -68,11 +91,20 @@ describe('what README says', function () {
       const env = { VHOST_HOST_RUN_DIR: runDir };
       const cwd = await tempDir(scope);
       await symlink(`${root}bin`, `${cwd}/bin`);
-      const run = (line: string) => runToEnd(scope, 'sh', ['-c', 'cd "$1" && eval "$2"', 'sh', cwd, line], { env });
+      // Pages other than README are for an installed package.
+      const script = 'cd "$1" && PATH=$1/bin:$PATH && eval "$2"';
+      const run = (line: string) => runToEnd(scope, 'sh', ['-c', script, 'sh', cwd, line], { env });
       scope.defer('the switch', () => run('bin/vhost-host stop').then(() => undefined));
       scope.defer('the guest', () => run('kill $(cat web.pid)').then(() => undefined));
-      const [, ...lines] = commands(/^## Use it$([^]*?)^## /m.exec(readme)?.[1] ?? '');
+      const [, ...lines] = commandsBelow('Use it', readme);
       assert.ok(lines.length >= 6);
+      const looking = commandsBelow('Where to look', readme);
+      assert.ok(looking.length >= 3);
+      lines.splice(
+        lines.findIndex((line) => line.startsWith('kill')),
+        0,
+        ...looking,
+      );
       const told = new Map<string, string>();
       for (const line of lines) {
         const { code, stdout, stderr } = await run(line);

@@ -65,7 +65,7 @@ async function refuseBroken(host: Host, { binary, config }: ServiceSpec): Promis
   await findNode(host);
   if (config === undefined || (await host.stat(config))?.kind === 'file') return;
   throw new VhostHostError('SETUP_REFUSED', `there is no configuration file ${config} for the switch`, {
-    hint: 'leave it out, or write one: README.md, "Configuration"',
+    hint: 'leave it out, or write one: docs/configuration.md',
     details: { config },
   });
 }

@@ -52,7 +52,7 @@ export type Counters = z.infer<typeof Counters>;
 
 export const Queue = z.strictObject({ index: Count, size: Count, live: z.boolean(), worker: z.number().int() });
 
-/** `reason` is for programs and stays (README.md lists them); `hint`: what fixes it, where that is known. */
+/** `reason` is for programs and stays (docs/troubleshooting.md lists them); `hint`: what fixes it, where that is known. */
 export const Missing = z.strictObject({ reason: z.string(), text: z.string(), hint: z.string().nullable() });
 export type Missing = z.infer<typeof Missing>;
 

@@ -86,7 +86,7 @@ describe('libvirt: domains that are copied, edited, undefined and refused', func
   });
 
   it('what libvirt refuses of a vhost-user interface is as the documentation says', async () => {
-    const documented = await readFile(`${root}docs/libvirt.md`, 'utf8');
+    const documented = await readFile(`${root}docs/guests-libvirt.md`, 'utf8');
     const calls: [string[], RegExp][] = [
       [['domif-setlink', 'src', src.mac, 'down'], /unable to change config on 'vhostuser' network type/],
       [
