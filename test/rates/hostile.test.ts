@@ -39,7 +39,7 @@ describe('a well-behaved pair of guests beside others', function () {
   }
 
   /** Goes on with it until the switch has had enough: how much that takes in seconds is the machine's affair. */
-  async function isRefused(part: string, args: readonly string[], words: RegExp): Promise<void> {
+  async function isRejected(part: string, args: readonly string[], words: RegExp): Promise<void> {
     const refused = async () => words.test(await field.vswitch.log());
     const goOn = async () => {
       const deadline = 60_000 + PATIENCE * FLOOD_SECONDS * 1000;
@@ -67,15 +67,15 @@ describe('a well-behaved pair of guests beside others', function () {
 
   it('loses less than a twentieth to a guest that has every interrupt stop its sender', async () => {
     await keepsItsRate('flips', FLOOD_SECONDS, ['evil'], 0.95);
-    await isRefused('flips', ['evil'], /port evil \(\d+\): refused: a write to its call eventfd did not return/);
+    await isRejected('flips', ['evil'], /port evil \(\d+\): rejected: a write to its call eventfd did not return/);
   });
 
   it('loses less than a twentieth to a guest with thousands of watches, which is refused', async () => {
     await keepsItsRate('watches', FLOOD_SECONDS, ['evil', '3000'], 0.95);
-    await isRefused(
+    await isRejected(
       'watches',
       ['evil', '3000'],
-      /port evil \(\d+\): refused: waking its guest takes more processor time/,
+      /port evil \(\d+\): rejected: waking its guest takes more processor time/,
     );
   });
 

@@ -60,7 +60,7 @@ and back took between 100 and 400 ns, and changed from one minute to the next: n
 With rings of 1024 the guests' buffers and their descriptions (4 rings, 128 bytes of description and two or more lines
 of buffer each) fit no core's own cache, and testpmd's pool of 16384 buffers fits none at all: what a frame costs the
 guests depends on whether the buffers freed last are used next. A driver that is given back a whole ring of frames at
-once loses that order; so the switch lets the last 32 of a round linger (ARCHITECTURE.md).
+once loses that order; so the switch lets the last 32 of a round linger (docs/internals/decisions.md).
 `;
 
 const nicText = `
