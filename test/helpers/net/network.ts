@@ -7,7 +7,8 @@ import { until } from '../until.js';
 /** Fails unless every ping is answered. */
 export async function ping(from: GuestShell, address: string, count = 5): Promise<void> {
   const output = await from.sh(`ping -c ${count} -i 0.2 -W 5 ${address}`, { deadline: 60_000 });
-  assert.match(output, new RegExp(`${count} packets received, 0% packet loss`), `${from.name} pings ${address}`);
+  const what = `${from.name} pings ${address}: ${output}`;
+  assert.match(output, new RegExp(`${count} packets received, 0% packet loss`), what);
 }
 
 export interface LinkCounters {
