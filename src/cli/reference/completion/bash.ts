@@ -1,6 +1,6 @@
 import { optionsOf, withAllBelow } from '../tree.js';
 import type { CommandNode } from '../tree.js';
-import { HEAD, places, quoted, valueOptions } from './words.js';
+import { HEAD, places, quoted, spellings, valueOptions } from './words.js';
 
 function wordLines(tree: CommandNode): string[] {
   return withAllBelow(tree).map((node) => {
@@ -10,9 +10,10 @@ function wordLines(tree: CommandNode): string[] {
 }
 
 function valueLines(tree: CommandNode): string[] {
-  return places(tree).flatMap(({ command, option: { long, short, value } }) => {
+  return places(tree).flatMap(({ command, option }) => {
+    const { value } = option;
     if (value === undefined) return [];
-    const patterns = [long, ...(short === undefined ? [] : [short])].map((name) => quoted(`${command} ${name}`.trim()));
+    const patterns = spellings(option).map((name) => quoted(`${command} ${name}`.trim()));
     const words = value.kind === 'choice' ? ` ${value.choices.join(' ')}` : '';
     return [`  ${patterns.join(' | ')}) echo ${quoted(`${value.kind}${words}`)} ;;`];
   });

@@ -22,10 +22,14 @@ export function places(tree: CommandNode): Place[] {
   );
 }
 
+export function spellings({ long, short }: OptionNode): string[] {
+  return short === undefined ? [long] : [long, short];
+}
+
 /** How the options that take a value are spelled, long and short. */
 export function valueOptions(tree: CommandNode): string[] {
   const names = places(tree)
     .filter(({ option }) => option.value !== undefined)
-    .flatMap(({ option }) => [option.long, ...(option.short === undefined ? [] : [option.short])]);
+    .flatMap(({ option }) => spellings(option));
   return [...new Set(names)];
 }
